@@ -1,0 +1,1 @@
+"""Reference anchors: how they are chosen and stored."""

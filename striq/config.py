@@ -1,0 +1,146 @@
+"""Settings of the method, with the paper's symbols and the origin of each default."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from striq.types import Mode
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """Frozen encoder and what is kept of each stage.
+
+    Attributes:
+        size: Rows and columns of a prepared frame (paper: 256x256).
+        channels: Channels kept of stages 1, 2 and 3. Stages 1 and 2 are compressed by principal components, which
+            keeps a bank of anchors small; stage 3 keeps its 256, on which the knowledge subspace works.
+        seed: Of the initialization used where no weights are given.
+    """
+
+    size: tuple[int, int] = (256, 256)
+    channels: tuple[int, int, int] = (16, 32, 256)
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class SubspaceConfig:
+    """Orthogonal Knowledge Subspace (OKS).
+
+    Attributes:
+        rank: Rows of an expert [R = 16].
+        activation_threshold: Smallest activation of a selected plane basis [phi = 0.1], a cosine.
+        general_threshold: Smallest activation of a selected general basis [tau = 0.1], a cosine.
+        residual_scale: Weight of the Synergy Expert's output [alpha = 1].
+        enabled: False passes features through unchanged (the control "OKS off").
+    """
+
+    rank: int = 16
+    activation_threshold: float = 0.1
+    general_threshold: float = 0.1
+    residual_scale: float = 1.0
+    enabled: bool = True
+
+
+@dataclass(frozen=True)
+class AlignerConfig:
+    """Latent Registration Aligner (LRA).
+
+    Attributes:
+        mode: Family of transforms, one of the paper's eight.
+        projections: Channels of the learned projection at stages 1, 2 and 3 (64 at stage 3: measured, design notes).
+        radii: Half width of the local search at stages 1 and 2, cells.
+        ridge: Weight of the identity against matches whose weights sum to at most one.
+        sharpness: Inverse temperature of the soft-argmax at the start of training.
+    """
+
+    mode: Mode = "affine"
+    projections: tuple[int, int, int] = (16, 32, 64)
+    radii: tuple[int, int] = (2, 3)
+    ridge: float = 0.01
+    sharpness: float = 15.0
+
+
+@dataclass(frozen=True)
+class QualityConfig:
+    """From consistency terms to Q.
+
+    Attributes:
+        weights: Of similarity, NCC and smoothness [w_m]; they sum to one.
+        threshold: Q above which a frame is accepted [0.5].
+        num_anchors: Anchors of a plane [K = 20].
+        anchor_strategy: How anchors are chosen, one of ``striq.anchors.STRATEGIES``.
+        ncc_window: Width of the local window of Eq. 3, cells.
+        translation_weight: Weight of the translation in the smoothness term [w_t].
+    """
+
+    weights: tuple[float, float, float] = (1 / 3, 1 / 3, 1 / 3)
+    threshold: float = 0.5
+    num_anchors: int = 20
+    anchor_strategy: str = "variance_spectrum"
+    ncc_window: int = 5
+    translation_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if abs(sum(self.weights) - 1) > 1e-6 or min(self.weights) < 0:
+            msg = f"'weights' must be nonnegative and sum to 1 so that Q stays in [0, 1], got {self.weights}."
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Label-free training.
+
+    Attributes:
+        max_epochs: Passes over the training frames.
+        batch_size: Frame pairs of a step.
+        learning_rate: Of Adam (paper: 1e-4 over 500 epochs; higher here, over far fewer).
+        orthogonality_weight: Weight of L_orth [lambda = 0.5].
+        views: Moved and degraded copies cached of each frame.
+        validation_fraction: Share of groups held out for the label-free criterion.
+        seed: Of every random decision in training.
+    """
+
+    max_epochs: int = 20
+    batch_size: int = 8
+    learning_rate: float = 2e-3
+    orthogonality_weight: float = 0.5
+    views: int = 3
+    validation_fraction: float = 0.15
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class StriqConfig:
+    """Everything that defines a scorer, stored in its checkpoint."""
+
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    subspace: SubspaceConfig = field(default_factory=SubspaceConfig)
+    aligner: AlignerConfig = field(default_factory=AlignerConfig)
+    quality: QualityConfig = field(default_factory=QualityConfig)
+
+    def to_dict(self) -> dict[str, dict[str, Any]]:
+        """Return plain containers, fit for a checkpoint or JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, dict[str, Any]]) -> StriqConfig:
+        """Rebuild a configuration from :meth:`to_dict`; lists become tuples."""
+        parts = {}
+        for part in fields(cls):
+            settings = values.get(part.name, {})
+            parts[part.name] = _PARTS[part.name](**{k: _as_tuple(v) for k, v in settings.items()})
+        return cls(**parts)
+
+
+_PARTS: dict[str, Any] = {
+    "encoder": EncoderConfig,
+    "subspace": SubspaceConfig,
+    "aligner": AlignerConfig,
+    "quality": QualityConfig,
+}
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

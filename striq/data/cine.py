@@ -1,0 +1,120 @@
+"""A loop of ultrasound frames that reads each frame only when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striq.errors import ReadError
+from striq.types import Frame
+
+
+class Cine(Sequence[Frame]):
+    """A lazy, read-only sequence of frames from one source; a still picture is a cine of one frame.
+
+    Convention:
+        - ``read_pixels(i)`` returns the stored picture ``i`` as gray values in [0, 1], shape ``(H, W)``.
+        - ``crop`` is cut out here, so every frame has the shape of the crop.
+        - A frame that cannot be judged (not finite, or one single value) is refused when *that* frame is read;
+          the others stay usable.
+
+    Args:
+        source: Name of the file, as it appears in results and errors.
+        num_frames: Number of frames.
+        read_pixels: Reads one stored picture.
+        spacing_mm: Distance between neighboring rows, then columns.
+        times_s: Time of every frame in seconds.
+        crop: ``(top, left, bottom, right)`` in pixels of the stored picture.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        num_frames: int,
+        read_pixels: Callable[[int], NDArray[np.float32]],
+        *,
+        spacing_mm: tuple[float, float] | None = None,
+        times_s: Sequence[float] | None = None,
+        crop: tuple[int, int, int, int] | None = None,
+    ) -> None:
+        if num_frames < 1:
+            msg = f"'num_frames' must be at least 1, got {num_frames}."
+            raise ValueError(msg)
+        if times_s is not None and len(times_s) != num_frames:
+            msg = f"'times_s' must hold one time per frame ({num_frames}), got {len(times_s)}."
+            raise ValueError(msg)
+        self.source = source
+        self.spacing_mm = spacing_mm
+        self.times_s = None if times_s is None else tuple(float(time) for time in times_s)
+        self.crop = crop
+        self._num_frames = num_frames
+        self._read_pixels = read_pixels
+
+    def __len__(self) -> int:
+        return self._num_frames
+
+    def __repr__(self) -> str:
+        return f"Cine({self.source!r}, {self._num_frames} frames)"
+
+    @overload
+    def __getitem__(self, index: int) -> Frame: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Frame]: ...
+    def __getitem__(self, index: int | slice) -> Frame | list[Frame]:
+        if isinstance(index, slice):
+            return [self._frame(i) for i in range(*index.indices(self._num_frames))]
+        position = index + self._num_frames if index < 0 else index
+        if not 0 <= position < self._num_frames:
+            msg = f"{self.source} has {self._num_frames} frames, so index {index} is out of range."
+            raise IndexError(msg)
+        return self._frame(position)
+
+    def _frame(self, position: int) -> Frame:
+        """Read, crop and check the frame at a position in ``range(len(self))``."""
+        pixels = self._read_pixels(position)
+        if self.crop is not None:
+            top, left, bottom, right = self.crop
+            pixels = pixels[top:bottom, left:right]
+        pixels = np.ascontiguousarray(pixels, dtype=np.float32)
+        _refuse_unusable(pixels, f"{self.source}, frame {position}")
+        return Frame(
+            pixels=pixels,
+            source=self.source,
+            index=position,
+            spacing_mm=self.spacing_mm,
+            time_s=None if self.times_s is None else self.times_s[position],
+            crop=self.crop,
+        )
+
+
+def _refuse_unusable(pixels: NDArray[np.float32], where: str) -> None:
+    """Raise ``ReadError`` for a picture without content that could be judged."""
+    if pixels.ndim != 2 or pixels.size == 0:
+        raise ReadError(
+            what="This is not a two-dimensional picture",
+            where=where,
+            expected="pixels of shape (H, W)",
+            got=f"shape {pixels.shape}",
+            remedy="Save the frame as a plain gray or color picture.",
+        )
+    num_bad = int(pixels.size - np.isfinite(pixels).sum())
+    if num_bad:
+        raise ReadError(
+            what="The frame has values that are not finite",
+            where=where,
+            expected="a number in every pixel",
+            got=f"{num_bad} of {pixels.size} pixels NaN or infinite",
+            remedy="Export the frame again, or leave it out.",
+        )
+    low, high = float(pixels.min()), float(pixels.max())
+    if low == high:
+        raise ReadError(
+            what="The frame is empty",
+            where=where,
+            expected="a picture with contrast",
+            got=f"the one value {low:.3g} in every pixel",
+            remedy="Leave this frame out, or check the export.",
+        )

@@ -1,0 +1,103 @@
+"""Reading of the tables that come with data sets: lists of frames and lists of ratings."""
+
+from __future__ import annotations
+
+import csv
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from striq.errors import DatasetError
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table: its cells by column name, and where it stands for messages."""
+
+    cells: dict[str, str]
+    where: str
+
+    def text(self, column: str) -> str:
+        """Return a cell that must not be empty."""
+        value = self.cells[column]
+        if not value:
+            msg = f"{self.where}: column {column!r} is empty. Fill it in or remove the row."
+            raise DatasetError(msg)
+        return value
+
+    def number(self, column: str) -> float | None:
+        """Return a cell as a finite number, ``None`` where it is empty."""
+        value = self.cells[column]
+        if not value:
+            return None
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            msg = f"{self.where}: column {column!r} must hold a finite number or be empty, got {value!r}."
+            raise DatasetError(msg)
+        return number
+
+    def count(self, column: str) -> int:
+        """Return a cell as an integer from 0, which an empty cell means too."""
+        value = self.cells[column] or "0"
+        if not (value.isascii() and value.isdigit()):
+            msg = f"{self.where}: column {column!r} must hold an integer from 0, got {value!r}."
+            raise DatasetError(msg)
+        return int(value)
+
+
+def column_name(text: str) -> str:
+    """Return a column's name as it is compared: lower case, with ``_`` for spaces and hyphens."""
+    return text.strip().lower().replace(" ", "_").replace("-", "_")
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Read a comma-separated UTF-8 table with a header line; empty lines are left out.
+
+    Raises:
+        DatasetError: If the file is missing, is no such table, has a row of another length, or no rows.
+    """
+    if not path.is_file():
+        msg = f"{path}: no such table. Expected a CSV file with a header line."
+        raise DatasetError(msg)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:  # spreadsheets begin a CSV file with a BOM
+            reader = csv.reader(stream, strict=True)
+            lines = [(reader.line_num, line) for line in reader if any(cell.strip() for cell in line)]
+    except (UnicodeDecodeError, csv.Error) as error:
+        msg = f"{path}: not a comma-separated table in UTF-8 ({error}). Save it as 'CSV UTF-8'."
+        raise DatasetError(msg) from error
+    if len(lines) < 2:
+        msg = f"{path}: the table has no rows. Expected a header line and at least one row."
+        raise DatasetError(msg)
+    header = [column_name(cell) for cell in lines[0][1]]
+    _check_header(header, path)
+    return [_row(header, line, f"{path}, line {number}") for number, line in lines[1:]]
+
+
+def require_columns(rows: list[Row], columns: tuple[str, ...], path: Path) -> None:
+    """Refuse a table that lacks one of ``columns``, naming all that are missing."""
+    present = rows[0].cells
+    missing = [column for column in columns if column not in present]
+    if missing:
+        msg = f"{path}: missing column(s) {', '.join(missing)}; the table has: {', '.join(present)}."
+        raise DatasetError(msg)
+
+
+def _check_header(header: list[str], path: Path) -> None:
+    if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
+        msg = f"{path}: the header {header[0]!r} is one column. Expected commas between columns."
+        raise DatasetError(msg)
+    repeated = sorted({name for name in header if header.count(name) > 1})
+    if repeated:
+        msg = f"{path}: column(s) {', '.join(map(repr, repeated))} appear more than once; a name must be unique."
+        raise DatasetError(msg)
+
+
+def _row(header: list[str], line: list[str], where: str) -> Row:
+    if len(line) != len(header):
+        msg = f"{where}: expected {len(header)} cells ({', '.join(header)}), got {len(line)}."
+        raise DatasetError(msg)
+    return Row(dict(zip(header, (cell.strip() for cell in line), strict=True)), where)

@@ -1,0 +1,97 @@
+"""The US4QA layout: plane / exam / image, with quality scores in ``annotations/quality_scores.csv``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from striq.data.datasets.generic import GroupRule, load_plane_folders
+from striq.data.datasets.table import Row, read_rows
+from striq.errors import DatasetError
+from striq.types import FrameRecord
+
+SCORES_FILE = Path("annotations") / "quality_scores.csv"
+PATH_COLUMNS = ("path", "relative_path", "image_path", "file_path", "image", "filename", "file", "image_name")
+PLANE_COLUMNS = ("plane", "view")
+EXAM_COLUMNS = ("exam", "exam_id", "examination", "patient", "group")
+RATING_COLUMNS = ("rating", "quality_score", "score", "quality", "mean_score", "mos")
+RATER_COLUMN = re.compile(r"(rater|sonographer|annotator|rating|score)_?\d+")
+
+
+def load_us4qa(root: Path, rule: GroupRule, rating_table: Path | None = None) -> list[FrameRecord]:
+    """List a US4QA data set; the folder below a plane is the exam and the group.
+
+    Raises:
+        DatasetError: If the table of scores or an exam folder is missing, or :func:`attach_ratings` refuses it.
+    """
+    table = rating_table or root / SCORES_FILE
+    if not table.is_file():
+        msg = f"{root}: no {SCORES_FILE.as_posix()}. For a data set without ratings use layout='planes'."
+        raise DatasetError(msg)
+    records = load_plane_folders(root, rule)
+    loose = [record.path for record in records if len(record.path.relative_to(root).parts) < 3]
+    if loose and rule.pattern is None:
+        msg = f"{loose[0]}: no exam folder. Expected plane/exam/image, or a group pattern for the file names."
+        raise DatasetError(msg)
+    return attach_ratings(records, root, table)
+
+
+def attach_ratings(records: list[FrameRecord], root: Path, table: Path) -> list[FrameRecord]:
+    """Return the records with the ratings of a table; frames that are not in the table stay unrated.
+
+    Column names are compared in lower case, with ``_`` for spaces and hyphens:
+        - The file is the first column of ``PATH_COLUMNS``, as a path relative to ``root``. If the table also has a
+          plane column and an exam column and the file is a bare name, it is read as plane/exam/name. A bare name is
+          never searched for: two exams may hold the same one.
+        - The rating is the first column of ``RATING_COLUMNS``, else the mean of all ``rater_1``-like columns.
+
+    Raises:
+        DatasetError: If no column fits, a row names a file that is not there or twice, or a rating is no number.
+    """
+    rows = read_rows(table)
+    rating_columns = _rating_columns(rows, table)
+    by_path = {record.path.relative_to(root).as_posix(): record for record in records}
+    ratings: dict[str, float | None] = {}
+    for row in rows:
+        name = _relative_name(row, table)
+        if name not in by_path:
+            msg = f"{row.where}: no image {name!r} below {root}. Expected a path like {next(iter(by_path))!r}."
+            raise DatasetError(msg)
+        if name in ratings:
+            msg = f"{row.where}: {name!r} is listed twice. Remove one of the rows."
+            raise DatasetError(msg)
+        ratings[name] = _mean_rating(row, rating_columns)
+    return [replace(record, rating=ratings.get(name)) for name, record in by_path.items()]
+
+
+def _first(names: tuple[str, ...], row: Row) -> str | None:
+    return next((name for name in names if name in row.cells), None)
+
+
+def _relative_name(row: Row, table: Path) -> str:
+    column = _first(PATH_COLUMNS, row)
+    if column is None:
+        wanted = ", ".join(PATH_COLUMNS)
+        msg = f"{table}: no column with file paths. Expected one of {wanted}; got {', '.join(row.cells)}."
+        raise DatasetError(msg)
+    name = row.text(column).replace("\\", "/").removeprefix("./")
+    plane, exam = _first(PLANE_COLUMNS, row), _first(EXAM_COLUMNS, row)
+    if "/" not in name and plane and exam:
+        return f"{row.text(plane)}/{row.text(exam)}/{name}"
+    return name
+
+
+def _rating_columns(rows: list[Row], table: Path) -> list[str]:
+    single = _first(RATING_COLUMNS, rows[0])
+    columns = [single] if single else [name for name in rows[0].cells if RATER_COLUMN.fullmatch(name)]
+    if not columns:
+        wanted = f"{', '.join(RATING_COLUMNS)}, or rater_1, rater_2, ..."
+        msg = f"{table}: no column with ratings. Expected one of {wanted}; got {', '.join(rows[0].cells)}."
+        raise DatasetError(msg)
+    return columns
+
+
+def _mean_rating(row: Row, columns: list[str]) -> float | None:
+    given = [value for value in map(row.number, columns) if value is not None]
+    return sum(given) / len(given) if given else None

@@ -1,0 +1,174 @@
+"""Everything that is random about a phantom frame, drawn in one place, and the quality it implies."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striq.data.phantom.planes import canonical_anatomy
+
+# What a cause takes from quality when it is complete. A frame without structures, or of another cross-section,
+# is worth nothing; a fully foreshortened or shadowed one still shows part of the plane.
+FORESHORTENING_COST = 0.6
+SHADOW_COST = 0.7
+
+_MAX_SEED = 2**31
+_LEAST_SHARED = (
+    0.1  # below this quality, shadow and foreshortening grow no further: otherwise all worst frames are dark
+)
+
+
+@dataclass(frozen=True)
+class PhantomParameters:
+    """The complete description of one frame: rendering it again gives the same pixels.
+
+    Convention:
+        - ``presence`` holds one value per structure of the plane: 1 complete, 0 absent.
+        - ``foreshortening``, ``off_plane``, ``shadow``: 0 none, 1 complete.
+        - The pose moves the anatomy: scale, then rotation (clockwise as displayed), then translation in
+          fractions of the frame's width and height.
+        - ``speckle_phase`` moves continuously from one speckle pattern to an independent one per unit.
+    """
+
+    plane: str
+    presence: tuple[float, ...]
+    subject: int = 0
+    foreshortening: float = 0.0
+    off_plane: float = 0.0
+    shadow: float = 0.0
+    defect_seed: int = 0
+    rotation_deg: float = 0.0
+    translation: tuple[float, float] = (0.0, 0.0)
+    scale: float = 1.0
+    gain: float = 1.0
+    dynamic_range_db: float = 58.0
+    tgc_tilt_db: float = 0.0
+    point_spread: float = 1.0
+    noise_db: float = -30.0
+    fan_opening: float = 1.0
+    speckle_seed: int = 0
+    speckle_phase: float = 0.0
+
+    def __post_init__(self) -> None:
+        expected = len(canonical_anatomy(self.plane).structures)
+        if len(self.presence) != expected:
+            msg = f"'presence' of plane {self.plane!r} must have {expected} values, got {len(self.presence)}."
+            raise ValueError(msg)
+        fractions = {"foreshortening": self.foreshortening, "off_plane": self.off_plane, "shadow": self.shadow}
+        fractions.update({f"presence[{index}]": value for index, value in enumerate(self.presence)})
+        for name, value in fractions.items():
+            if not 0.0 <= value <= 1.0:
+                msg = f"'{name}' must lie in [0, 1], got {value}."
+                raise ValueError(msg)
+        for name in ("scale", "gain", "dynamic_range_db", "point_spread", "fan_opening"):
+            if not getattr(self, name) > 0.0:
+                msg = f"'{name}' must be positive, got {getattr(self, name)}."
+                raise ValueError(msg)
+
+    @property
+    def completeness(self) -> float:
+        """Weighted mean presence of the plane's structures, in [0, 1]."""
+        return float(np.dot(structure_weights(self.plane), self.presence))
+
+    @property
+    def quality(self) -> float:
+        """Known quality in [0, 1]: completeness times what each other cause leaves."""
+        left = (1 - FORESHORTENING_COST * self.foreshortening) * (1 - self.off_plane) * (1 - SHADOW_COST * self.shadow)
+        return min(1.0, max(0.0, self.completeness * left))
+
+    @property
+    def transform(self) -> NDArray[np.float32]:
+        """The pose as a 2x3 pull-back from the frame's coordinates to the canonical anatomy's."""
+        angle = math.radians(self.rotation_deg)
+        cos, sin = math.cos(angle) / self.scale, math.sin(angle) / self.scale
+        linear = np.array([[cos, sin], [-sin, cos]])
+        shift = -linear @ (2.0 * np.asarray(self.translation))  # the frame is 2 wide in grid coordinates
+        return np.column_stack([linear, shift]).astype(np.float32)
+
+
+def structure_weights(plane: str) -> NDArray[np.float64]:
+    """Return the share of each structure in completeness; they sum to one."""
+    weights = np.array([structure.weight for structure in canonical_anatomy(plane).structures])
+    return weights / weights.sum()
+
+
+def ideal_presence(plane: str) -> tuple[float, ...]:
+    """Return the presence of a frame in which every structure of the plane is complete."""
+    return (1.0,) * len(canonical_anatomy(plane).structures)
+
+
+def sample_parameters(
+    plane: str, *, generator: np.random.Generator, quality: float | None = None, subject: int = 0
+) -> PhantomParameters:
+    """Draw one frame's parameters: structural causes that give ``quality``, and nuisances independent of it.
+
+    Args:
+        plane: One of ``PHANTOM_PLANES``.
+        generator: Source of every random decision.
+        quality: Wanted quality in [0, 1]; ``None`` draws it uniformly.
+        subject: Seed of the subject's anatomy; all frames of a subject share it.
+
+    Raises:
+        ValueError: If the plane is unknown, ``quality`` is outside [0, 1] or ``subject`` is negative.
+    """
+    canonical_anatomy(plane)
+    if subject < 0:
+        msg = f"'subject' must be 0 or more, got {subject}."
+        raise ValueError(msg)
+    drawn = float(generator.uniform()) if quality is None else float(quality)
+    if not 0.0 <= drawn <= 1.0:
+        msg = f"'quality' must lie in [0, 1], got {quality}."
+        raise ValueError(msg)
+    # Nuisances come from their own stream, so that no choice made for the causes can reach them.
+    causes, nuisances = (np.random.default_rng(int(generator.integers(_MAX_SEED))) for _ in range(2))
+    return PhantomParameters(plane, subject=subject, **_draw_causes(plane, drawn, causes), **_draw_nuisances(nuisances))
+
+
+def _draw_causes(plane: str, quality: float, rng: np.random.Generator) -> dict:
+    """Share the loss of quality among the causes; the product of what they leave is ``quality``."""
+    shares = rng.dirichlet([1.0, 1.0, 0.7, 0.7]).tolist()
+    bounded = max(quality, _LEAST_SHARED)
+    foreshortened = max(bounded ** shares[2], 1 - FORESHORTENING_COST)
+    shadowed = max(bounded ** shares[3], 1 - SHADOW_COST)
+    rest = quality / (foreshortened * shadowed)
+    complete = rest ** (shares[0] / (shares[0] + shares[1]))
+    on_plane = rest ** (shares[1] / (shares[0] + shares[1]))
+    return {
+        "presence": _draw_presence(plane, min(1.0, complete), rng),
+        "off_plane": 1 - min(1.0, on_plane),
+        "foreshortening": (1 - foreshortened) / FORESHORTENING_COST,
+        "shadow": (1 - shadowed) / SHADOW_COST,
+        "defect_seed": int(rng.integers(_MAX_SEED)),
+    }
+
+
+def _draw_presence(plane: str, completeness: float, rng: np.random.Generator) -> tuple[float, ...]:
+    """Draw uneven presences whose weighted mean is ``completeness``: some structures go long before others."""
+    weights = structure_weights(plane)
+    logs = np.log(rng.uniform(0.02, 0.98, len(weights)))
+    if completeness in (0.0, 1.0):
+        return (completeness,) * len(weights)
+    low, high = -20.0, 20.0  # logarithm of the exponent that is solved for, by bisection
+    for _ in range(60):
+        middle = (low + high) / 2
+        mean = float(weights @ np.exp(logs * math.exp(middle)))
+        low, high = (middle, high) if mean > completeness else (low, middle)
+    return tuple(np.exp(logs * math.exp(low)).tolist())
+
+
+def _draw_nuisances(rng: np.random.Generator) -> dict:
+    return {
+        "rotation_deg": float(rng.uniform(-15.0, 15.0)),
+        "translation": (float(rng.uniform(-0.08, 0.08)), float(rng.uniform(-0.08, 0.08))),
+        "scale": float(rng.uniform(0.88, 1.12)),
+        "gain": float(rng.uniform(0.8, 1.2)),
+        "dynamic_range_db": float(rng.uniform(50.0, 65.0)),
+        "tgc_tilt_db": float(rng.uniform(-6.0, 6.0)),
+        "point_spread": float(rng.uniform(0.8, 1.3)),
+        "noise_db": float(rng.uniform(-36.0, -26.0)),
+        "fan_opening": float(rng.uniform(0.96, 1.04)),
+        "speckle_seed": int(rng.integers(_MAX_SEED)),
+    }

@@ -1,0 +1,42 @@
+"""Stored pixel values to gray in [0, 1]: one rule for all file formats."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+# ITU-R BT.601 luma weights of red, green and blue.
+LUMA_601 = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+
+
+def to_unit_gray(stored: NDArray, *, bits_stored: int | None = None) -> NDArray[np.float32]:
+    """Return gray values in [0, 1] of one stored picture.
+
+    Convention:
+        - Unsigned integers are divided by the largest value they can hold (``bits_stored`` bits, by default all
+          bits of the type), so a dark picture stays dark.
+        - Signed integers and floats have no declared range: they are kept where they lie in [0, 1] already and
+          stretched from their minimum to their maximum otherwise.
+        - Color becomes ITU-R 601 luma; an alpha channel is ignored.
+
+    Args:
+        stored: Pixels as stored, shape ``(H, W)`` or ``(H, W, C)`` with C = 1 (gray), 2 (gray, alpha), 3 (RGB)
+            or 4 (RGBA).
+        bits_stored: Number of significant bits of unsigned integers.
+    """
+    if stored.ndim == 3:
+        stored = stored[..., 0] if stored.shape[-1] < 3 else stored[..., :3]
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused with the finished frame
+        values = _unit_range(stored, bits_stored)
+        return values if values.ndim == 2 else np.minimum(values @ LUMA_601, np.float32(1.0))
+
+
+def _unit_range(stored: NDArray, bits_stored: int | None) -> NDArray[np.float32]:
+    values = stored.astype(np.float32)
+    if stored.dtype.kind == "u":
+        bits = stored.dtype.itemsize * 8 if bits_stored is None else bits_stored
+        return np.minimum(values / np.float32(2**bits - 1), np.float32(1.0))
+    low, high = values.min(), values.max()
+    if (low >= 0.0 and high <= 1.0) or not (np.isfinite(low) and np.isfinite(high)):
+        return values
+    return (values - low) / (high - low) if high > low else np.zeros_like(values)

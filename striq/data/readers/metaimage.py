@@ -1,0 +1,119 @@
+"""MetaImage (``.mha``, ``.mhd`` + ``.raw``), plain or as a PLUS image sequence (``.igs.mha``).
+
+The format is read here, not through ITK, so that a long cine is read frame by frame and a damaged file gives one
+clear error (ITK writes to the terminal and names another cause).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striq.data.cine import Cine
+from striq.data.readers.complaints import bad_header, missing_pixel_file
+from striq.data.readers.pixel_bytes import raw_array, zlib_array
+from striq.data.readers.plus import sequence_times
+from striq.data.readers.raster import Raster, cine_from_raster
+
+ELEMENT_TYPES = {
+    "MET_CHAR": "i1",
+    "MET_UCHAR": "u1",
+    "MET_SHORT": "i2",
+    "MET_USHORT": "u2",
+    "MET_INT": "i4",
+    "MET_UINT": "u4",
+    "MET_FLOAT": "f4",
+    "MET_DOUBLE": "f8",
+}
+MAX_LINE = 65536  # bytes; a longer "line" is not text
+
+
+def open_metaimage(path: Path, *, frame_axis: int | None = None) -> Cine:
+    """Return the cine of a MetaImage file.
+
+    Raises:
+        ReadError: If the header or its file of pixels is missing, damaged or of an unsupported kind.
+    """
+    header, offset = _read_header(path)
+    sizes = tuple(int(size) for size in _numbers(path, header, "DimSize"))
+    num_channels = int(_numbers(path, header, "ElementNumberOfChannels", "1")[0])
+    shift = 1 if num_channels > 1 else 0  # channels are the fastest axis of the array
+    sizes = (num_channels,) * shift + sizes
+    kinds = header.get("Kinds", "").lower().split()
+    raster = Raster(
+        sizes=sizes,
+        load=_loader(path, header, offset, sizes),
+        spacing_mm=_spacing(path, header, shift, num_axes=len(sizes)),
+        frame_axis=next((i + shift for i, kind in enumerate(kinds) if kind in {"list", "time"}), None),
+        channel_axis=0 if num_channels > 1 else None,
+        times_s=sequence_times(header),
+        orientation=header.get("UltrasoundImageOrientation", ""),
+    )
+    return cine_from_raster(path, raster, frame_axis)
+
+
+def _read_header(path: Path) -> tuple[dict[str, str], int]:
+    """Return the fields of the header and the byte at which it ends."""
+    header: dict[str, str] = {}
+    with path.open("rb") as file:
+        while "ElementDataFile" not in header:
+            line = file.readline(MAX_LINE)
+            key, separator, value = line.decode("latin-1").partition("=")
+            if not separator and line.strip(b"\r\n\t \0"):
+                raise bad_header(path, "MetaImage lines 'key = value'", f"a line of {len(line)} bytes without '='")
+            if not line:
+                raise bad_header(path, "a MetaImage header that ends with ElementDataFile", "the end of the file")
+            if separator:
+                header[key.strip()] = value.strip()
+        return header, file.tell()
+
+
+def _loader(path: Path, header: dict[str, str], offset: int, sizes: tuple[int, ...]) -> Callable[[], NDArray]:
+    """Return the function that gives the array of pixels, shape ``sizes[::-1]``."""
+    if min(sizes) < 1:
+        return lambda: np.empty(sizes[::-1], np.uint8)
+    element = header.get("ElementType", "none")
+    if element not in ELEMENT_TYPES or not _is_true(header, "BinaryData", "True"):
+        raise bad_header(path, f"binary pixels of type {', '.join(ELEMENT_TYPES)}", f"ElementType {element}")
+    msb_first = _is_true(header, "BinaryDataByteOrderMSB") or _is_true(header, "ElementByteOrderMSB")
+    dtype = np.dtype(ELEMENT_TYPES[element]).newbyteorder(">" if msb_first else "<")
+    pixel_file = path
+    if header["ElementDataFile"].upper() != "LOCAL":
+        pixel_file, offset = path.parent / header["ElementDataFile"], 0
+        if not pixel_file.is_file():
+            raise missing_pixel_file(path, pixel_file)
+    shape = sizes[::-1]
+    if _is_true(header, "CompressedData"):
+        return zlib_array(pixel_file, offset=offset, dtype=dtype, shape=shape)
+    skipped = int(_numbers(path, header, "HeaderSize", "0")[0])
+    if skipped == -1:  # MetaImage: the pixels are the last bytes of the file
+        offset = max(0, pixel_file.stat().st_size - math.prod(shape) * dtype.itemsize)
+    return raw_array(pixel_file, offset=offset + max(0, skipped), dtype=dtype, shape=shape)
+
+
+def _spacing(path: Path, header: dict[str, str], shift: int, *, num_axes: int) -> tuple[float, ...] | None:
+    """Return the spacing per axis of the array; a PLUS sequence states 1 where it knows no spacing."""
+    key = "ElementSpacing" if "ElementSpacing" in header else "ElementSize"
+    if key not in header or any(name.startswith("Seq_Frame") for name in header):
+        return None
+    spacing = (1.0,) * shift + _numbers(path, header, key)
+    return spacing if len(spacing) == num_axes and min(spacing) > 0 else None
+
+
+def _numbers(path: Path, header: dict[str, str], key: str, default: str = "") -> tuple[float, ...]:
+    text = header.get(key, default)
+    try:
+        numbers = tuple(float(word) for word in text.split())
+    except ValueError:
+        numbers = ()
+    if not numbers or not np.isfinite(numbers).all():
+        raise bad_header(path, f"numbers in the field {key}", repr(text[:40]))
+    return numbers
+
+
+def _is_true(header: dict[str, str], key: str, default: str = "False") -> bool:
+    return header.get(key, default).lower() in {"true", "1"}

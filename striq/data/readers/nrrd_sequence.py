@@ -1,0 +1,149 @@
+"""NRRD: one picture (``.nrrd``), a 3D Slicer sequence (``.seq.nrrd``) or a PLUS sequence (``.igs.nrrd``)."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import nrrd
+import numpy as np
+from nrrd.errors import NRRDError
+from numpy.typing import NDArray
+
+from striq.data.cine import Cine
+from striq.data.readers.complaints import bad_header, missing_pixel_file, one_line
+from striq.data.readers.pixel_bytes import raw_array
+from striq.data.readers.plus import sequence_times
+from striq.data.readers.raster import Raster, cine_from_raster
+from striq.errors import ReadError
+
+# NRRD's C names of the types; the fixed-width names (uint8, uint8_t, ...) come from them below.
+C_TYPES = {
+    "i1": ("signed char",),
+    "u1": ("uchar", "unsigned char"),
+    "i2": ("short", "short int", "signed short", "signed short int"),
+    "u2": ("ushort", "unsigned short", "unsigned short int"),
+    "i4": ("int", "signed int"),
+    "u4": ("uint", "unsigned int"),
+    "f4": ("float",),
+    "f8": ("double",),
+}
+FRAME_KINDS = {"list", "time"}
+CHANNEL_KINDS = {"vector", "rgb-color", "rgba-color", "3-color", "4-color", "2-vector", "3-vector", "4-vector"}
+SECONDS_PER_UNIT = {"s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3, "us": 1e-6}
+HEADER_ERRORS = (NRRDError, OSError, ValueError, KeyError, IndexError, TypeError)
+DATA_ERRORS = (NRRDError, OSError, EOFError, ValueError, TypeError, KeyError, MemoryError, zlib.error)
+
+
+def open_nrrd(path: Path, *, frame_axis: int | None = None) -> Cine:
+    """Return the cine of an NRRD file; the axis of kind ``list`` or ``time``, first or last, counts the frames.
+
+    Raises:
+        ReadError: If the header or the file of pixels is missing, damaged, or describes a 3-D volume.
+    """
+    try:
+        with path.open("rb") as file:
+            header = nrrd.read_header(file)
+            offset = file.tell()
+        sizes = tuple(int(size) for size in header["sizes"])
+        dtype = _dtype(header)
+    except HEADER_ERRORS as error:
+        raise bad_header(path, "a complete NRRD header", one_line(error)) from error
+    kinds = [str(kind).lower() for kind in header.get("kinds", ())]
+    frame_axis_in_header = _first(kinds, FRAME_KINDS)
+    raster = Raster(
+        sizes=sizes,
+        load=_loader(path, header, offset, dtype, sizes),
+        spacing_mm=_spacing(header, len(sizes)),
+        frame_axis=frame_axis_in_header,
+        channel_axis=_first(kinds, CHANNEL_KINDS),
+        times_s=sequence_times(header) or _index_times(header, frame_axis_in_header),
+        orientation=str(header.get("ultrasound image orientation", "")),
+    )
+    return cine_from_raster(path, raster, frame_axis)
+
+
+def _first(kinds: list[str], wanted: set[str]) -> int | None:
+    return next((axis for axis, kind in enumerate(kinds) if kind in wanted), None)
+
+
+def _dtype(header: Mapping[str, Any]) -> np.dtype:
+    name = header["type"].removesuffix("_t")
+    code = next((code for code, names in C_TYPES.items() if name in (*names, np.dtype(code).name)), None)
+    if code is None:
+        msg = f"pixels of type {name!r}"
+        raise ValueError(msg)
+    dtype = np.dtype(code)
+    return dtype.newbyteorder(">" if header.get("endian") == "big" else "<")
+
+
+def _loader(path: Path, header: Any, offset: int, dtype: np.dtype, sizes: tuple[int, ...]) -> Callable[[], NDArray]:
+    """Return the function that gives the array, shape ``sizes[::-1]``; compressed data is decoded once and kept."""
+    if not sizes or min(sizes) < 1:
+        return lambda: np.empty(sizes[::-1], np.uint8)
+    detached = header.get("data file", header.get("datafile"))
+    pixel_file = path if detached is None else path.parent / str(detached)
+    if not pixel_file.is_file():
+        raise missing_pixel_file(path, pixel_file)
+    skips = {int(header.get(key, 0)) for key in ("line skip", "lineskip", "byte skip", "byteskip")}
+    if header.get("encoding") == "raw" and skips == {0}:
+        start = offset if detached is None else 0
+        return raw_array(pixel_file, offset=start, dtype=dtype, shape=sizes[::-1])
+
+    @cache
+    def load() -> NDArray:
+        try:
+            return nrrd.read(str(path), index_order="C")[0]
+        except DATA_ERRORS as error:
+            raise ReadError(
+                what="The pixel data is damaged or cut off",
+                where=path,
+                expected=f"{math.prod(sizes)} values",
+                got=one_line(error),
+                remedy="Copy or export the file again.",
+            ) from error
+
+    return load
+
+
+def _spacing(header: Mapping[str, Any], num_axes: int) -> tuple[float, ...] | None:
+    """Return the spacing per axis; a PLUS sequence states 1 where it knows no spacing."""
+    if any(name.startswith("Seq_Frame") for name in header):
+        return None
+    if "space directions" in header:
+        spacing = [float(np.linalg.norm(row)) for row in _rows(header["space directions"])]
+    else:
+        spacing = [float(step) for step in header.get("spacings", ())]
+    if len(spacing) != num_axes or not any(math.isfinite(step) and step > 0 for step in spacing):
+        return None
+    return tuple(spacing)
+
+
+def _rows(directions: Sequence[Any]) -> list[Any]:
+    return [[math.nan] if row is None else row for row in directions]
+
+
+def _index_times(header: Mapping[str, Any], frame_axis: int | None) -> list[float] | None:
+    """Return the index values of a Slicer sequence in seconds, where its index is time."""
+    if frame_axis is None:
+        return None
+    unit = _entry(header, "units", frame_axis) or str(header.get(f"axis {frame_axis} index unit", ""))
+    # Slicer numbers the axis without the color axis, so the key need not carry the number of the frame axis.
+    values = next((header[key] for key in ("axis 0 index values", "axis 3 index values") if key in header), "")
+    seconds = SECONDS_PER_UNIT.get(unit.lower())
+    if seconds is None or not values:
+        return None
+    try:
+        return [float(unquote(value)) * seconds for value in str(values).split()]
+    except ValueError:
+        return None
+
+
+def _entry(header: Mapping[str, Any], key: str, axis: int) -> str:
+    entries = header.get(key, ())
+    return str(entries[axis]).strip() if axis < len(entries) else ""

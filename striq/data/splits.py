@@ -1,0 +1,144 @@
+"""Splits of a data set by group: no patient, fetus, exam or clip stands on both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striq.errors import DatasetError
+from striq.types import FrameRecord
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One split of a cross-validation; both parts are sorted by path and share no group."""
+
+    train: tuple[FrameRecord, ...]
+    test: tuple[FrameRecord, ...]
+
+    def __post_init__(self) -> None:
+        check_disjoint_groups(self.train, self.test)
+
+
+def check_disjoint_groups(a: Iterable[FrameRecord], b: Iterable[FrameRecord]) -> None:
+    """Refuse two parts of a data set that share a group.
+
+    Raises:
+        DatasetError: If a group has frames in both, naming up to five of them.
+    """
+    shared = sorted({record.group for record in a} & {record.group for record in b})
+    if shared:
+        named = ", ".join(shared[:5]) + (", ..." if len(shared) > 5 else "")
+        msg = f"{len(shared)} group(s) have frames on both sides of a split: {named}. Split by group, not by frame."
+        raise DatasetError(msg)
+
+
+def group_folds(records: Sequence[FrameRecord], num_folds: int = 5, *, seed: int) -> list[Fold]:
+    """Split into folds of whole groups with near equal numbers of frames of every plane.
+
+    Larger groups go first, each to the fold that has fewest frames of its planes; ``seed`` decides between equals.
+    Ratings play no part, nor does the order of the records.
+
+    Raises:
+        ValueError: If ``num_folds`` is below 2.
+        DatasetError: If a plane has fewer groups than folds.
+    """
+    if num_folds < 2:
+        msg = f"'num_folds' must be at least 2, got {num_folds}."
+        raise ValueError(msg)
+    groups, counts = _count_frames(records, required=num_folds, seed=seed)
+    share = counts / counts.sum(axis=0)  # of each plane's frames, shape (groups, P)
+    loads = np.zeros((num_folds, share.shape[1]))
+    fold_of: dict[str, int] = {}
+    for index in np.argsort(-counts.sum(axis=1), kind="stable"):
+        # Adding g to load l raises the sum of squares by 2 l·g + const; ties go to the emptiest fold.
+        growth = np.round(loads @ share[index], 12)
+        fold = int(np.lexsort((np.round(loads.sum(axis=1), 12), growth))[0])
+        loads[fold] += share[index]
+        fold_of[groups[index]] = fold
+    ordered = _in_order(records)
+    folds = []
+    for fold in range(num_folds):
+        train = tuple(record for record in ordered if fold_of[record.group] != fold)
+        test = tuple(record for record in ordered if fold_of[record.group] == fold)
+        folds.append(Fold(train, test))
+    return folds
+
+
+def hold_out(
+    records: Sequence[FrameRecord], fraction: float, *, seed: int
+) -> tuple[list[FrameRecord], list[FrameRecord]]:
+    """Split off whole groups with about ``fraction`` of the frames of every plane; return kept, held out.
+
+    Groups are visited in random order and held out where that brings the planes nearer to their fraction. Every
+    plane keeps at least one group on each side. Ratings play no part, nor does the order of the records.
+
+    Raises:
+        ValueError: If ``fraction`` is not between 0 and 1.
+        DatasetError: If a plane has fewer than two groups, or cannot be on both sides.
+    """
+    if not 0.0 < fraction < 1.0:
+        msg = f"'fraction' must lie between 0 and 1, both excluded, got {fraction}."
+        raise ValueError(msg)
+    groups, counts = _count_frames(records, required=2, seed=seed)
+    held = _choose(counts, fraction)
+    held_groups = {group for group, chosen in zip(groups, held, strict=True) if chosen}
+    ordered = _in_order(records)
+    kept = [record for record in ordered if record.group not in held_groups]
+    held_out = [record for record in ordered if record.group in held_groups]
+    check_disjoint_groups(kept, held_out)
+    return kept, held_out
+
+
+def _choose(counts: NDArray[np.int64], fraction: float) -> NDArray[np.bool_]:
+    """Return which groups to hold out, given their frames of each plane, shape (groups, P)."""
+    share = counts / counts.sum(axis=0)
+    held = np.zeros(len(counts), dtype=bool)
+
+    def keeps_every_plane(index: int) -> bool:
+        remaining = ~held
+        remaining[index] = False
+        return bool(share[remaining].any(axis=0).all()) if remaining.any() else False
+
+    for index, group in enumerate(share):
+        missing = fraction - share[held].sum(axis=0)
+        nearer = np.square(missing - group).sum() < np.square(missing).sum()
+        if nearer and keeps_every_plane(index):
+            held[index] = True
+    for plane in range(share.shape[1]):
+        if share[held, plane].any():
+            continue
+        possible = [index for index in range(len(share)) if share[index, plane] and keeps_every_plane(index)]
+        if not possible:
+            msg = "The groups cannot be split so that every plane is on both sides. Leave a plane out, or add groups."
+            raise DatasetError(msg)
+        held[min(possible, key=lambda index: counts[index].sum())] = True
+    return held
+
+
+def _count_frames(records: Sequence[FrameRecord], *, required: int, seed: int) -> tuple[list[str], NDArray[np.int64]]:
+    """Return the groups in random order and their number of frames of each plane, shape (groups, P)."""
+    if not records:
+        msg = "The data set is empty: there is nothing to split."
+        raise DatasetError(msg)
+    planes = sorted({record.plane for record in records})
+    groups = sorted({record.group for record in records})
+    generator = np.random.default_rng(seed)
+    groups = [groups[index] for index in generator.permutation(len(groups))]
+    row, column = {name: i for i, name in enumerate(groups)}, {name: i for i, name in enumerate(planes)}
+    counts = np.zeros((len(groups), len(planes)), dtype=np.int64)
+    for record in records:
+        counts[row[record.group], column[record.plane]] += 1
+    for plane, present in zip(planes, (counts > 0).sum(axis=0), strict=True):
+        if present < required:
+            need = f"the split needs {required}. Use fewer folds or more groups"
+            msg = f"Plane {plane!r} has {present} group(s), but {need}."
+            raise DatasetError(msg)
+    return groups, counts
+
+
+def _in_order(records: Sequence[FrameRecord]) -> list[FrameRecord]:
+    return sorted(records, key=lambda record: (record.path, record.frame_index, record.plane))

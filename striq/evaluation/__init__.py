@@ -1,0 +1,1 @@
+"""Agreement of the quality score with human judgement, beside its controls."""

@@ -1,0 +1,67 @@
+"""Scores of frames and of the controls they are always shown beside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.progress import track
+from torch import Tensor
+
+from striq.data.preprocessing import structure_richness
+from striq.quality.posterior import unregistered_cosine
+from striq.scorer import StriqScorer
+from striq.types import FrameRecord
+
+MAIN = "STRIQ"
+INTENSITY_STD = "in-fan intensity std"
+UNREGISTERED = "unregistered centered cosine"
+NO_SUBSPACE = "OKS off"
+NO_REGISTRATION = "registration off"
+CONTROLS = (INTENSITY_STD, UNREGISTERED, NO_SUBSPACE, NO_REGISTRATION)
+
+
+@dataclass(frozen=True)
+class ScoredFrames:
+    """Scores of N frames by name, and whether the main score accepts each, shape ``(N,)``."""
+
+    scores: dict[str, NDArray[np.float64]]
+    accepted: NDArray[np.bool_]
+
+
+@torch.inference_mode()
+def score_with_controls(
+    scorer: StriqScorer, images: Tensor, records: Sequence[FrameRecord], *, quiet: bool = False
+) -> ScoredFrames:
+    """Score frames as the plane they are said to show, with every control.
+
+    Args:
+        scorer: Fitted scorer.
+        images: Prepared frames, shape ``(N, 1, H, W)``.
+        records: What each frame is.
+        quiet: Do not show a progress bar.
+    """
+    collected: dict[str, list[float]] = {name: [] for name in (MAIN, *CONTROLS)}
+    indices = range(len(records))
+    for index in track(indices, description="Scoring", disable=quiet, transient=True):
+        plane = scorer.plane_index(records[index].plane)
+        for name, value in _scores_of(scorer, images[index : index + 1].to(scorer.device), plane).items():
+            collected[name].append(value)
+    scores = {name: np.array(values) for name, values in collected.items()}
+    return ScoredFrames(scores, scores[MAIN] > scorer.config.quality.threshold)
+
+
+def _scores_of(scorer: StriqScorer, image: Tensor, plane: int) -> dict[str, float]:
+    frozen = scorer.model.embed(image)
+    anchors = scorer.bank.features(plane)
+    cosine = unregistered_cosine(scorer.model.center(frozen, plane), scorer.model.center(anchors, plane))
+    return {
+        MAIN: float(scorer.judge(frozen, plane).quality),
+        INTENSITY_STD: float(structure_richness(image)),
+        UNREGISTERED: float(cosine.mean()),
+        NO_SUBSPACE: float(scorer.judge(frozen, plane, specialized=False).quality),
+        NO_REGISTRATION: float(scorer.judge(frozen, plane, registered=False).quality),
+    }

@@ -1,0 +1,125 @@
+"""Evaluation against human ratings: cross-validated by group, or of a given scorer; always beside the controls."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from striq.config import StriqConfig, TrainingConfig
+from striq.data.splits import group_folds
+from striq.errors import DatasetError
+from striq.evaluation.comparison import evaluate_scores
+from striq.evaluation.controls import MAIN, ScoredFrames, score_with_controls
+from striq.evaluation.figures import plot_agreement
+from striq.evaluation.tables import EvaluationTable, write_table
+from striq.scorer import StriqScorer
+from striq.training.frames import load_images
+from striq.training.trainer import train_scorer
+from striq.types import FrameRecord
+from striq.writing import write_csv
+
+logger = logging.getLogger(__name__)
+
+
+def cross_validate(
+    records: Sequence[FrameRecord],
+    output_dir: str | Path,
+    *,
+    num_folds: int = 5,
+    config: StriqConfig | None = None,
+    training: TrainingConfig | None = None,
+    backbone: str | Path | None = None,
+    device: str = "auto",
+    note: str = "",
+    quiet: bool = False,
+) -> EvaluationTable:
+    """Train without labels on all folds but one, score that one, and compare all scores with the ratings.
+
+    Args:
+        records: Frames; unrated ones train but are not scored.
+        output_dir: Gets one folder per fold and the table as JSON, Markdown, CSV and picture.
+        num_folds: Folds, by group.
+        config: Settings of the scorer.
+        training: Settings of the training; its seed also draws the folds.
+        backbone: Local weights of the encoder.
+        device: ``"auto"``, or a device of PyTorch.
+        note: A sentence printed beside every figure.
+        quiet: Do not show progress.
+
+    Raises:
+        DatasetError: If there are fewer groups than folds, or no ratings.
+    """
+    training, output = training or TrainingConfig(), Path(output_dir)
+    rated, parts = [], []
+    for number, fold in enumerate(group_folds(records, num_folds, seed=training.seed)):
+        folder = output / f"fold_{number}"
+        test = _rated(fold.test)
+        scorer = train_scorer(
+            fold.train, folder, config=config, training=training, backbone=backbone, device=device, quiet=quiet
+        )
+        images = load_images(test, scorer.config.encoder.size, quiet=quiet)
+        parts.append(score_with_controls(scorer, images, test, quiet=quiet))
+        rated.extend(test)
+        logger.info("Fold %d of %d done: %d frames scored", number + 1, num_folds, len(test))
+    return _report(rated, _join(parts), output, note=note, seed=training.seed)
+
+
+def evaluate_scorer(
+    scorer: StriqScorer, records: Sequence[FrameRecord], output_dir: str | Path, *, note: str = "", quiet: bool = False
+) -> EvaluationTable:
+    """Compare a given scorer and its controls with the ratings of frames it was not fitted on.
+
+    Args:
+        scorer: Fitted scorer.
+        records: Rated frames; those without a rating are left out.
+        output_dir: Gets the table as JSON, Markdown, CSV and picture.
+        note: A sentence printed beside every figure.
+        quiet: Do not show progress.
+
+    Raises:
+        DatasetError: If no frame is rated.
+    """
+    rated = _rated(records)
+    images = load_images(rated, scorer.config.encoder.size, quiet=quiet)
+    return _report(rated, score_with_controls(scorer, images, rated, quiet=quiet), Path(output_dir), note=note, seed=0)
+
+
+def _rated(records: Sequence[FrameRecord]) -> list[FrameRecord]:
+    rated = [record for record in records if record.rating is not None]
+    if not rated:
+        msg = "No frame has a rating to compare scores with. Give a rating table or a 'rating' column."
+        raise DatasetError(msg)
+    return rated
+
+
+def _join(parts: Sequence[ScoredFrames]) -> ScoredFrames:
+    scores = {name: np.concatenate([part.scores[name] for part in parts]) for name in parts[0].scores}
+    return ScoredFrames(scores, np.concatenate([part.accepted for part in parts]))
+
+
+def _report(
+    records: Sequence[FrameRecord], scored: ScoredFrames, output: Path, *, note: str, seed: int
+) -> EvaluationTable:
+    ratings = [float(record.rating or 0.0) for record in records]
+    table = evaluate_scores(
+        scored.scores,
+        ratings,
+        [record.group for record in records],
+        [record.plane for record in records],
+        scored.accepted,
+        main=MAIN,
+        seed=seed,
+        note=note,
+    )
+    names = list(scored.scores)
+    rows = [
+        [record.path.name, record.plane, record.group, rating, *(scored.scores[name][i] for name in names)]
+        for i, (record, rating) in enumerate(zip(records, ratings, strict=True))
+    ]
+    write_csv(output / "scores.csv", ["file", "plane", "group", "rating", *names], rows)
+    write_table(table, output / "evaluation.json", output / "evaluation.md")
+    plot_agreement(table, output / "evaluation.png")
+    return table

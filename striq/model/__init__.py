@@ -1,0 +1,1 @@
+"""Frozen encoder, knowledge subspace and latent registration."""

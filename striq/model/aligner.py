@@ -1,0 +1,119 @@
+"""Latent Registration Aligner (LRA): registers anchor features to query features, coarse to fine.
+
+Paper, section 2.2, with the localization network replaced by what was measured to work: a learned projection, the
+correlation volume, soft-argmax matches, and the transform in closed form by weighted least squares. The anchor
+moves, the query is fixed. Until training opens its gates, every transform is the identity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from striq.config import AlignerConfig
+from striq.registration.affine import compose_affine, identity_affine, warp
+from striq.registration.matching import Matches, match_globally, match_locally
+from striq.registration.modes import fit_transform
+
+LITTLE_EVIDENCE = 0.02  # mean confidence at which the matches count half
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Transforms that warp moving maps onto fixed ones.
+
+    Attributes:
+        transform: The composed transform, pull-back from fixed to moving, shape ``(B, 2, 3)``.
+        steps: The composed transform after each level, coarse to fine, each ``(B, 2, 3)``.
+        coarse: Matches of the coarsest level; ``None`` where nothing was matched.
+    """
+
+    transform: Tensor
+    steps: tuple[Tensor, ...]
+    coarse: Matches | None = None
+
+    def __getitem__(self, index: slice) -> Alignment:
+        """Return the alignment of some pairs, without their matches."""
+        return Alignment(self.transform[index], tuple(step[index] for step in self.steps))
+
+
+class Aligner(nn.Module):
+    """Estimates the transform between two feature pyramids.
+
+    Convention:
+        - ``gates`` weigh the matches of each level: 0 until training opens them, then 1.
+
+    Args:
+        channels: Channels of stages 1, 2 and 3.
+        config: Family of transforms, projections, search radii.
+    """
+
+    gates: Tensor
+
+    def __init__(self, channels: Sequence[int], config: AlignerConfig) -> None:
+        super().__init__()
+        self.config = config
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            self.projections = nn.ModuleList(
+                nn.Conv2d(full, kept, 1, bias=False) for full, kept in zip(channels, config.projections, strict=True)
+            )
+            for projection in self.projections:
+                nn.init.orthogonal_(projection.weight)  # pyright: ignore[reportArgumentType]
+        self.log_sharpness = nn.Parameter(torch.full((len(channels),), config.sharpness).log())
+        self.log_ridge = nn.Parameter(torch.full((len(channels),), config.ridge).log())
+        self.register_buffer("gates", torch.zeros(len(channels)))
+
+    def project(self, pyramid: Sequence[Tensor], masks: Sequence[Tensor]) -> list[Tensor]:
+        """Return unit vectors for matching, zero outside the fan; anchors are projected once and kept.
+
+        Args:
+            pyramid: Centered maps of stages 1 to 3, each ``(B, C, H, W)``.
+            masks: Fan masks of the stages, each ``(B, 1, H, W)``.
+        """
+        projected = (projection(maps) for projection, maps in zip(self.projections, pyramid, strict=True))
+        return [F.normalize(maps, dim=1) * (mask > 0) for maps, mask in zip(projected, masks, strict=True)]
+
+    def forward(
+        self,
+        fixed: Sequence[Tensor],
+        moving: Sequence[Tensor],
+        fixed_masks: Sequence[Tensor],
+        moving_masks: Sequence[Tensor],
+    ) -> Alignment:
+        """Return the alignment of projected pyramids; see :meth:`project`.
+
+        Args:
+            fixed: Projected query maps of stages 1 to 3, each ``(B, C, H, W)``.
+            moving: Projected anchor maps, same shapes.
+            fixed_masks: Fan masks of the query, each ``(B, 1, H, W)``.
+            moving_masks: Fan masks of the anchor, each ``(B, 1, H, W)``.
+        """
+        transform, steps, coarse = identity_affine(len(fixed[0]), fixed[0]), [], None
+        for stage in reversed(range(len(fixed))):
+            warped, warped_mask = moving[stage], moving_masks[stage]
+            if steps:
+                warped, warped_mask = warp(warped, transform), (warp(warped_mask, transform) > 0.5).to(warped)
+            matches = self._match(stage, fixed[stage], warped, warped_mask)
+            coarse = coarse or matches
+            transform = compose_affine(transform, self._solve(stage, matches, fixed_masks[stage]))  # Eq. (1)
+            steps.append(transform)
+        return Alignment(transform, tuple(steps), coarse)
+
+    def _match(self, stage: int, fixed: Tensor, moving: Tensor, moving_mask: Tensor) -> Matches:
+        sharpness = self.log_sharpness[stage].exp()
+        if stage == len(self.projections) - 1:
+            return match_globally(fixed, moving, moving_mask, sharpness)
+        return match_locally(fixed, moving, moving_mask, sharpness, radius=self.config.radii[stage])
+
+    def _solve(self, stage: int, matches: Matches, fixed_mask: Tensor) -> Tensor:
+        evidence = matches.confidence * fixed_mask.flatten(1)
+        # Weights sum to nearly one where there is evidence, and fade where hardly any match is confident.
+        total = evidence.sum(dim=1, keepdim=True) + LITTLE_EVIDENCE * fixed_mask.flatten(1).sum(dim=1, keepdim=True)
+        weights = self.gates[stage] * evidence / total.clamp(min=1e-6)
+        ridge = self.log_ridge[stage].exp()
+        return fit_transform(matches.points, matches.matches, weights, mode=self.config.mode, ridge=ridge)

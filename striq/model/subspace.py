@@ -1,0 +1,135 @@
+"""Orthogonal Knowledge Subspace (OKS): low-rank experts per plane, chosen per frame.
+
+Paper, section 2.3. An expert of plane c is E_c = B_c A_c; a general expert is shared. The rows of A keep unit
+length, so the orthogonality penalty separates subspaces instead of shrinking them, and an activation is the cosine
+between a basis and a feature vector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from striq.config import SubspaceConfig
+
+
+class KnowledgeSubspace(nn.Module):
+    """Experts of all planes and the general expert, assembled per frame into the Synergy Expert.
+
+    Args:
+        num_planes: Planes the subspace is shared by [P].
+        dim: Channels of the feature map [D].
+        config: Rank, thresholds and scale.
+    """
+
+    def __init__(self, num_planes: int, dim: int, config: SubspaceConfig) -> None:
+        super().__init__()
+        self.config = config
+        rank = config.rank
+        generator = torch.Generator().manual_seed(0)
+        self.down = nn.Parameter(torch.randn(num_planes, rank, dim, generator=generator) / dim**0.5)
+        self.up = nn.Parameter(torch.zeros(num_planes, dim, rank))
+        self.general_down = nn.Parameter(torch.randn(rank, dim, generator=generator) / dim**0.5)
+        self.general_up = nn.Parameter(torch.zeros(dim, rank))
+
+    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
+        """Return the features with the Synergy Expert's output added, shape ``(B, D, H, W)``.
+
+        Each frame selects its own bases, so its result does not depend on the rest of the batch.
+
+        Args:
+            features: Centered stage-3 maps, shape ``(B, D, H, W)``.
+            mask: Fan masks, shape ``(B, 1, H, W)``.
+        """
+        if not self.config.enabled:
+            return features
+        activation, general_activation = self.activations(features, mask)
+        chosen = select_bases(activation, self.config.activation_threshold)  # [V_c]
+        general = (general_activation > self.config.general_threshold).to(features.dtype)  # [W]
+        rows = torch.cat([self.basis.flatten(0, 1), self.general_basis])
+        columns = torch.cat([self.up.transpose(0, 1).flatten(1), self.general_up], dim=1)
+        selected = torch.cat([chosen.flatten(1), general], dim=1)[:, :, None]
+        vectors = features.flatten(2)
+        scale = self.config.residual_scale / self.config.rank
+        synergy = scale * columns @ (selected * (rows @ vectors))  # Eq. (5)
+        return features + synergy.unflatten(2, features.shape[2:])
+
+    def activations(self, features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Return how strongly a frame excites each basis: mean absolute cosine inside the fan.
+
+        Args:
+            features: Centered stage-3 maps, shape ``(B, D, H, W)``.
+            mask: Fan masks, shape ``(B, 1, H, W)``.
+
+        Returns:
+            Activations of the planes' bases ``(B, P, R)`` and of the general bases ``(B, R)``.
+        """
+        unit = F.normalize(features.flatten(2), dim=1)
+        rows = torch.cat([self.basis.flatten(0, 1), self.general_basis])
+        weight = mask.flatten(1) / mask.flatten(1).sum(dim=1, keepdim=True).clamp(min=1e-6)
+        activation = ((rows @ unit).abs() * weight[:, None, :]).sum(dim=2)
+        split = self.down.shape[0] * self.down.shape[1]
+        return activation[:, :split].unflatten(1, self.down.shape[:2]), activation[:, split:]
+
+    def energy(self, features: Tensor, mask: Tensor, plane_index: int) -> Tensor:
+        """Return the share of a frame's energy inside one plane's subspace, in [0, 1], shape ``(B,)``.
+
+        Args:
+            features: Stage-3 maps centered on that plane, shape ``(B, D, H, W)``.
+            mask: Fan masks, shape ``(B, 1, H, W)``.
+            plane_index: Which plane's expert.
+        """
+        orthonormal = torch.linalg.qr(self.down[plane_index].T).Q
+        vectors = (features * mask).flatten(2)
+        inside = (orthonormal.T @ vectors).square().sum(dim=(1, 2))
+        return inside / vectors.square().sum(dim=(1, 2)).clamp(min=1e-12)
+
+    @property
+    def basis(self) -> Tensor:
+        """Unit rows of the planes' experts [A_c], shape ``(P, R, D)``."""
+        return F.normalize(self.down, dim=2)
+
+    @property
+    def general_basis(self) -> Tensor:
+        """Unit rows of the general expert [A_g], shape ``(R, D)``."""
+        return F.normalize(self.general_down, dim=1)
+
+    @torch.no_grad()
+    def start_from(self, principal: Sequence[Tensor]) -> None:
+        """Start each expert at the principal directions of its plane's features.
+
+        Args:
+            principal: Of each plane, orthonormal rows, shape ``(R, D)``.
+        """
+        self.down.copy_(torch.stack(list(principal)).to(self.down))
+
+
+def select_bases(activation: Tensor, threshold: float) -> Tensor:
+    """Return which bases of each plane a frame uses: 1 or 0, shape ``(B, P, R)``.
+
+    Of the bases above the threshold, the kappa = min(their number, floor(R / P)) strongest.
+
+    Args:
+        activation: Activations, shape ``(B, P, R)``.
+        threshold: Smallest activation of a selected basis [phi].
+    """
+    num_planes, rank = activation.shape[1:]
+    kappa = max(1, rank // num_planes)
+    strongest = torch.zeros_like(activation).scatter(2, activation.topk(kappa, dim=2).indices, 1.0)
+    return strongest * (activation > threshold)
+
+
+def orthogonality_penalty(basis: Tensor) -> Tensor:
+    """Return how far the planes' subspaces overlap: mean entrywise l1 norm of their cross products [L_orth].
+
+    Args:
+        basis: Unit rows of the planes' experts, shape ``(P, R, D)``.
+    """
+    num_planes = len(basis)
+    if num_planes < 2:
+        return basis.new_zeros(())
+    cross = torch.einsum("prd,qsd->pqrs", basis, basis).abs().sum(dim=(2, 3))
+    return (cross.sum() - cross.diagonal().sum()) / (num_planes * (num_planes - 1))

@@ -1,0 +1,49 @@
+"""Per-plane min-max normalization of the consistency terms into the quality score Q."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class TermRange:
+    """Smallest and largest value of each term over a plane's training frames, each shape ``(3,)``."""
+
+    low: Tensor
+    high: Tensor
+
+    @classmethod
+    def of(cls, terms: Tensor) -> TermRange:
+        """Return the range of the terms of training frames, shape ``(N, 3)``.
+
+        Raises:
+            ValueError: If there are fewer than two frames, or a term is not finite or the same for all.
+        """
+        if len(terms) < 2 or not bool(torch.isfinite(terms).all()):
+            msg = f"A range needs the finite terms of at least 2 frames, got {len(terms)} frames."
+            raise ValueError(msg)
+        return cls(terms.amin(dim=0), terms.amax(dim=0))
+
+
+def quality_score(terms: Tensor, span: TermRange, weights: Sequence[float]) -> Tensor:
+    """Map the consistency terms of frames of one plane to Q in [0, 1]; higher is better.
+
+    Convention:
+        - ``terms`` are means over the anchors, and the range is that of such means. As the min-max map is
+          linear, this is the paper's mean of normalized pair terms up to clamping, with Q using all of [0, 1].
+        - Values outside the training range are clamped term by term: better than any seen is only "best".
+
+    Args:
+        terms: Similarity, NCC and smoothness terms, mean over anchors, shape ``(B, 3)``; lower is better.
+        span: Range of the plane.
+        weights: Weights of the terms [w_m]; they sum to one.
+
+    Returns:
+        Quality scores, shape ``(B,)``.
+    """
+    normalized = ((terms - span.low) / (span.high - span.low).clamp(min=1e-9)).clamp(0, 1)  # phi_m
+    return 1 - normalized @ terms.new_tensor(weights)  # Eq. (6)

@@ -1,0 +1,79 @@
+"""Soft matches between feature maps, with the confidence of each."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from striq.registration.affine import pixel_grid
+
+BLOCKED = -1e4  # logit of a location outside the fan: finite, so a row without any candidate stays finite
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Where each location of the fixed map is found in the moving map.
+
+    Attributes:
+        points: Locations of the fixed map in (x, y), shape ``(H * W, 2)``.
+        matches: Expected location in the moving map, shape ``(B, H * W, 2)``.
+        confidence: 0 (any location would do) to 1 (one location only), shape ``(B, H * W)``.
+        probability: Of each candidate: all locations of the moving map, or those of the window, ``(B, H * W, N)``.
+    """
+
+    points: Tensor
+    matches: Tensor
+    confidence: Tensor
+    probability: Tensor
+
+
+def match_globally(fixed: Tensor, moving: Tensor, moving_mask: Tensor, sharpness: Tensor) -> Matches:
+    """Match every location of the fixed map against every location of the moving one.
+
+    Args:
+        fixed: Unit feature vectors, shape ``(B, C, H, W)``.
+        moving: Unit feature vectors, shape ``(B, C, H, W)``.
+        moving_mask: Where the moving map may be matched, shape ``(B, 1, H, W)``.
+        sharpness: Inverse temperature of the soft-argmax, a scalar.
+    """
+    points = pixel_grid(fixed.shape[2], fixed.shape[3], fixed)
+    correlation = fixed.flatten(2).transpose(1, 2) @ moving.flatten(2)
+    logits = torch.where(moving_mask.flatten(2) > 0, sharpness * correlation, BLOCKED)
+    probability = logits.softmax(dim=2)
+    return Matches(points, probability @ points, _concentration(probability, dim=2), probability)
+
+
+def match_locally(fixed: Tensor, moving: Tensor, moving_mask: Tensor, sharpness: Tensor, *, radius: int) -> Matches:
+    """Match every location of the fixed map against the moving map's cells around the same location.
+
+    Args:
+        fixed: Unit feature vectors, shape ``(B, C, H, W)``.
+        moving: Unit feature vectors, already warped onto the fixed map, shape ``(B, C, H, W)``.
+        moving_mask: Where the moving map may be matched, shape ``(B, 1, H, W)``.
+        sharpness: Inverse temperature of the soft-argmax, a scalar.
+        radius: Half width of the window, cells.
+    """
+    height, width = fixed.shape[2:]
+    points = pixel_grid(height, width, fixed)
+    padded, padded_mask = F.pad(moving, [radius] * 4), F.pad(moving_mask, [radius] * 4)
+    shifts = [(row, column) for row in range(2 * radius + 1) for column in range(2 * radius + 1)]
+    logits = []
+    for row, column in shifts:
+        rows, columns = slice(row, row + height), slice(column, column + width)
+        correlation = (fixed * padded[:, :, rows, columns]).sum(dim=1)
+        allowed = padded_mask[:, 0, rows, columns] > 0
+        logits.append(torch.where(allowed, sharpness * correlation, BLOCKED))
+    probability = torch.stack(logits, dim=-1).flatten(1, 2).softmax(dim=2)
+    cell = fixed.new_tensor([2 / width, 2 / height])
+    offsets = (fixed.new_tensor(shifts).flip(1) - radius) * cell
+    return Matches(points, points + probability @ offsets, _concentration(probability, dim=2), probability)
+
+
+def _concentration(probability: Tensor, dim: int) -> Tensor:
+    """Return one minus the normalized entropy."""
+    entropy = -(probability * probability.clamp(min=1e-12).log()).sum(dim=dim)
+    return (1 - entropy / math.log(probability.shape[dim])).clamp(0, 1)

@@ -1,0 +1,138 @@
+r"""Closed-form weighted least-squares transforms: eight families from the same moments.
+
+Every family minimizes :math:`\sum_i w_i |A p_i + t - q_i|^2`. The ridge toward the identity is a set of
+pseudo-matches :math:`q = p` spread evenly over the frame, so with no evidence the answer is the identity
+exactly, in every family, and no solve is singular.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import get_args
+
+import torch
+from torch import Tensor
+
+from striq.types import Mode
+
+MODES: tuple[str, ...] = get_args(Mode)
+FRAME_VARIANCE = 1 / 3  # of a coordinate spread evenly over [-1, 1]
+CENTERED_MODES = ("affine", "translation", "translation_scale", "rotation_translation")
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Weighted moments of matches ``p -> q``: means ``(B, 2)``, products ``(B, 2, 2)``."""
+
+    mean_p: Tensor
+    mean_q: Tensor
+    pp: Tensor
+    qp: Tensor
+
+
+def fit_transform(points: Tensor, matches: Tensor, weights: Tensor, *, mode: Mode, ridge: float | Tensor) -> Tensor:
+    """Return the transform of one family that best maps points to their matches, shape ``(B, 2, 3)``.
+
+    Convention:
+        - Rotation, scale and shear without translation act about the center of the frame.
+        - ``rotation_scale`` is a rotation times axis scales, R diag(sx, sy). The published matrix
+          [[sx cos, -sin], [sin, sy cos]] is not such a product and is not used.
+
+    Args:
+        points: Locations in (x, y), shape ``(N, 2)``.
+        matches: Where each location is found, shape ``(B, N, 2)``.
+        weights: Nonnegative weights, shape ``(B, N)``.
+        mode: Family of transforms, one of ``MODES``.
+        ridge: Total weight of the pseudo-matches that pull toward the identity; above zero.
+
+    Raises:
+        ValueError: If ``mode`` is unknown or ``ridge`` is not above zero.
+    """
+    if mode not in MODES:
+        msg = f"'mode' must be one of {', '.join(MODES)}, got {mode!r}."
+        raise ValueError(msg)
+    if isinstance(ridge, float) and ridge <= 0:  # a learned ridge is an exponential
+        msg = f"'ridge' must be above 0 (it keeps the fit solvable), got {ridge}."
+        raise ValueError(msg)
+    moments = _moments(points, matches, weights, ridge, centered=mode in CENTERED_MODES)
+    linear = _LINEAR[mode](moments)
+    offset = moments.mean_q - (linear @ moments.mean_p.unsqueeze(-1)).squeeze(-1)
+    return torch.cat([linear, offset.unsqueeze(-1)], dim=-1)
+
+
+def _moments(points: Tensor, matches: Tensor, weights: Tensor, ridge: float | Tensor, *, centered: bool) -> Moments:
+    total = weights.sum(dim=1, keepdim=True) + ridge
+    mean_p, mean_q = weights @ points / total, (weights.unsqueeze(-1) * matches).sum(dim=1) / total
+    prior = ridge * FRAME_VARIANCE * torch.eye(2, dtype=points.dtype, device=points.device)
+    weighted = weights.unsqueeze(-1) * points
+    pp = (weighted.transpose(1, 2) @ points + prior) / total.unsqueeze(-1)
+    qp = (matches.transpose(1, 2) @ weighted + prior) / total.unsqueeze(-1)
+    if not centered:
+        return Moments(torch.zeros_like(mean_p), torch.zeros_like(mean_q), pp, qp)
+    pp = pp - mean_p.unsqueeze(2) * mean_p.unsqueeze(1)
+    qp = qp - mean_q.unsqueeze(2) * mean_p.unsqueeze(1)
+    return Moments(mean_p, mean_q, pp, qp)
+
+
+def _affine(moments: Moments) -> Tensor:
+    # A pp = qp; pp is symmetric 2x2 with the ridge inside, so its inverse is written out.
+    a, b, d = moments.pp[:, 0, 0], moments.pp[:, 0, 1], moments.pp[:, 1, 1]
+    adjugate = torch.stack([d, -b, -b, a], dim=-1).unflatten(-1, (2, 2))
+    return moments.qp @ adjugate / (a * d - b * b)[:, None, None]
+
+
+def _translation(moments: Moments) -> Tensor:
+    return torch.eye(2, dtype=moments.qp.dtype, device=moments.qp.device).expand_as(moments.qp)
+
+
+def _rotation(moments: Moments) -> Tensor:
+    # The rotation nearest to qp (polar decomposition), in two dimensions one angle.
+    qp = moments.qp
+    return _rotation_matrix(torch.atan2(qp[:, 1, 0] - qp[:, 0, 1], qp[:, 0, 0] + qp[:, 1, 1]))
+
+
+def _scale(moments: Moments) -> Tensor:
+    return torch.diag_embed(_diagonal(moments.qp) / _diagonal(moments.pp))
+
+
+def _shear(moments: Moments) -> Tensor:
+    pp, qp = moments.pp, moments.qp
+    shear_x = (qp[:, 0, 1] - pp[:, 0, 1]) / pp[:, 1, 1]
+    shear_y = (qp[:, 1, 0] - pp[:, 0, 1]) / pp[:, 0, 0]
+    one = torch.ones_like(shear_x)
+    return torch.stack([one, shear_x, shear_y, one], dim=-1).unflatten(-1, (2, 2))
+
+
+def _rotation_scale(moments: Moments) -> Tensor:
+    # For a fixed angle the scales are ratios; what remains is a quadratic form in (cos, sin),
+    # largest along its first eigenvector. The half angle leaves a sign: take the one with positive scales.
+    qp, variance = moments.qp, _diagonal(moments.pp)
+    vx, vy = variance[:, 0], variance[:, 1]
+    k00 = qp[:, 0, 0] ** 2 / vx + qp[:, 1, 1] ** 2 / vy
+    k11 = qp[:, 1, 0] ** 2 / vx + qp[:, 0, 1] ** 2 / vy
+    k01 = qp[:, 0, 0] * qp[:, 1, 0] / vx - qp[:, 0, 1] * qp[:, 1, 1] / vy
+    rotation = _rotation_matrix(0.5 * torch.atan2(2 * k01, k00 - k11))
+    scales = _diagonal(rotation.transpose(1, 2) @ qp) / variance
+    upright = torch.where(scales.sum(dim=1, keepdim=True) < 0, -1.0, 1.0)
+    return (rotation * upright.unsqueeze(-1)) @ torch.diag_embed(scales * upright)
+
+
+def _rotation_matrix(angle: Tensor) -> Tensor:
+    cos, sin = angle.cos(), angle.sin()
+    return torch.stack([cos, -sin, sin, cos], dim=-1).unflatten(-1, (2, 2))
+
+
+def _diagonal(matrix: Tensor) -> Tensor:
+    return matrix.diagonal(dim1=-2, dim2=-1)
+
+
+_LINEAR = {
+    "affine": _affine,
+    "translation": _translation,
+    "rotation": _rotation,
+    "scale": _scale,
+    "shear": _shear,
+    "rotation_scale": _rotation_scale,
+    "translation_scale": _scale,
+    "rotation_translation": _rotation,
+}

@@ -1,0 +1,331 @@
+"""The scorer: one object, one checkpoint, the same quality in the command line, the bundle, Slicer and evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from striq.anchors.bank import AnchorBank
+from striq.config import StriqConfig
+from striq.data.preprocessing import prepare_batch
+from striq.errors import CheckpointError, StriqError
+from striq.model.aligner import Alignment
+from striq.model.striq import Pyramid, StriqModel
+from striq.quality.consistency import consistency_terms
+from striq.quality.normalization import TermRange, quality_score
+from striq.quality.posterior import NUM_EVIDENCE, plane_evidence, plane_posterior
+from striq.registration.affine import identity_affine
+from striq.types import NO_PLANE, AnchorSource, ConsistencyTerms, Frame, FrameScore
+from striq.writing import replacing
+
+FORMAT_VERSION = 1
+BATCH_SIZE = 4  # frames judged at once; 4 x 20 pairs keep peak memory under 1 GB
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class PlaneJudgement:
+    """How frames register to one plane's anchors.
+
+    Attributes:
+        quality: Q, shape ``(B,)``.
+        terms: Consistency terms, mean over anchors, shape ``(B, 3)``.
+        pair_terms: The same of every pair, shape ``(B, K, 3)``.
+        transforms: Pull-backs from each frame to each anchor, shape ``(B, K, 2, 3)``.
+    """
+
+    quality: Tensor
+    terms: Tensor
+    pair_terms: Tensor
+    transforms: Tensor
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a frame got its score.
+
+    Attributes:
+        score: The score.
+        warped_anchor: Stage-3 features of the nearest anchor on the frame's grid, shape ``(C, H, W)``.
+        residual: One minus the cosine to the warped anchor, per stage-1 cell; NaN outside the fan, shape ``(H, W)``.
+    """
+
+    score: FrameScore
+    warped_anchor: NDArray[np.float32]
+    residual: NDArray[np.float32]
+
+
+class StriqScorer(nn.Module):
+    """Frames in, quality out. A state dict holds all it needs: weights, anchors, mean maps, ranges and settings.
+
+    Args:
+        planes: Names of the planes, in the order of the outputs.
+        config: Settings; those of the checkpoint replace them on loading.
+    """
+
+    range_low: Tensor
+    range_high: Tensor
+    evidence_mean: Tensor
+    evidence_std: Tensor
+
+    def __init__(self, planes: Sequence[str], config: StriqConfig | None = None) -> None:
+        super().__init__()
+        self._build(list(planes), config or StriqConfig())
+
+    def _build(self, planes: list[str], config: StriqConfig) -> None:
+        if not planes or len(set(planes)) != len(planes) or {AUTO, NO_PLANE} & set(planes):
+            msg = f"'planes' must be distinct names other than '{AUTO}' and '{NO_PLANE}', got {planes}."
+            raise ValueError(msg)
+        self.planes, self.config = planes, config
+        self.model = StriqModel(len(planes), config)
+        self.bank = AnchorBank(len(planes), config.quality.num_anchors, config)
+        self.register_buffer("range_low", torch.zeros(len(planes), 3))
+        self.register_buffer("range_high", torch.ones(len(planes), 3))
+        self.register_buffer("evidence_mean", torch.zeros(len(planes), NUM_EVIDENCE))
+        self.register_buffer("evidence_std", torch.ones(len(planes), NUM_EVIDENCE))
+        self.info: dict[str, Any] = {}
+
+    @property
+    def device(self) -> torch.device:
+        """Device the scorer computes on."""
+        return self.range_low.device
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the quality of each frame as each plane, shape ``(B, P)``.
+
+        Args:
+            image: Prepared frames, zero outside the fan, shape ``(B, 1, H, W)``.
+        """
+        frozen = self.model.embed(image)
+        return torch.stack([self.judge(frozen, plane).quality for plane in range(len(self.planes))], dim=1)
+
+    def judge(
+        self, frozen: Pyramid, plane: int, *, registered: bool = True, specialized: bool = True
+    ) -> PlaneJudgement:
+        """Register frames to the anchors of one plane and judge them.
+
+        Args:
+            frozen: Frozen features of the frames.
+            plane: Index of the plane.
+            registered: False leaves every transform at the identity (a control of the evaluation).
+            specialized: False leaves the knowledge subspace out (another control).
+        """
+        anchors = self.bank.features(plane)
+        describe = self.model.specialize if specialized else self.model.center
+        targets = describe(anchors, plane)
+        parts = []
+        for i in range(len(frozen)):
+            frame = frozen[i].tile(len(anchors))
+            alignment = self.model.align(frame, anchors, plane) if registered else _standstill(anchors)
+            query = describe(frozen[i], plane).tile(len(anchors))
+            terms = consistency_terms(self.model.superimpose(alignment, query, targets), self.config.quality)
+            parts.append((terms.stack(), alignment.transform))
+        pair_terms, transforms = (torch.stack(part) for part in zip(*parts, strict=True))
+        terms = pair_terms.mean(dim=1)
+        span = TermRange(self.range_low[plane], self.range_high[plane])
+        quality = quality_score(terms, span, self.config.quality.weights)
+        return PlaneJudgement(quality, terms, pair_terms, transforms)
+
+    def posterior(self, frozen: Pyramid) -> Tensor:
+        """Return the probability of each plane and, last, of none, shape ``(B, P + 1)``."""
+        planes = range(len(self.planes))
+        evidence = [plane_evidence(self.model, frozen, self.bank.features(p), p) for p in planes]
+        return plane_posterior(torch.stack(evidence, dim=1), self.evidence_mean, self.evidence_std)
+
+    def score(self, frames: Iterable[Frame], plane: str = AUTO, *, threshold: float | None = None) -> list[FrameScore]:
+        """Score frames; each result depends on its own frame only.
+
+        Args:
+            frames: Frames as read.
+            plane: Name of the plane they show, or ``"auto"`` to decide per frame. A frame that shows none of the
+                planes is judged as the likeliest one, reported as ``"none"``, and never accepted.
+            threshold: Q above which a frame is accepted; the model's own by default.
+
+        Raises:
+            StriqError: If the model does not know the plane or has no anchors.
+        """
+        return list(self.iterate(frames, plane, threshold=threshold))
+
+    def iterate(
+        self, frames: Iterable[Frame], plane: str = AUTO, *, threshold: float | None = None
+    ) -> Iterator[FrameScore]:
+        """Yield scores as :meth:`score` returns them, a few frames at a time, so that long cines stay out of memory."""
+        fixed = None if plane == AUTO else self.plane_index(plane)
+        self._check_ready()
+        limit = self.config.quality.threshold if threshold is None else threshold
+        batch: list[Frame] = []
+        for frame in frames:
+            batch.append(frame)
+            if len(batch) == BATCH_SIZE:
+                yield from self._score_batch(batch, fixed, limit)
+                batch = []
+        if batch:
+            yield from self._score_batch(batch, fixed, limit)
+
+    @torch.inference_mode()
+    def _score_batch(self, frames: list[Frame], plane: int | None, threshold: float) -> list[FrameScore]:
+        image = prepare_batch(frames, self.config.encoder.size).to(self.device)
+        frozen = self.model.embed(image)
+        posterior = self.posterior(frozen)
+        scores = []
+        for i, frame in enumerate(frames):
+            chosen = int(posterior[i, :-1].argmax()) if plane is None else plane
+            judged = self.judge(frozen[i], chosen)
+            rejected = plane is None and bool(posterior[i].argmax() == len(self.planes))
+            scores.append(self._frame_score(frame, judged, chosen, posterior[i], rejected, threshold))
+        return scores
+
+    def _frame_score(
+        self, frame: Frame, judged: PlaneJudgement, plane: int, posterior: Tensor, rejected: bool, threshold: float
+    ) -> FrameScore:
+        quality = float(judged.quality[0])
+        if not np.isfinite(quality):
+            msg = f"{frame.source}, frame {frame.index}: the score is not a number. Please report this frame."
+            raise StriqError(msg)
+        nearest = int(judged.pair_terms[0, :, 0].argmin())
+        return FrameScore(
+            quality=quality,
+            accepted=quality > threshold and not rejected,
+            plane=NO_PLANE if rejected else self.planes[plane],
+            plane_probabilities=dict(zip([*self.planes, NO_PLANE], posterior.tolist(), strict=True)),
+            terms=ConsistencyTerms(*judged.terms[0].tolist()),
+            transform=judged.transforms[0, nearest].cpu().numpy(),
+            nearest_anchor=self.bank.sources[plane][nearest],
+            source=frame.source,
+            index=frame.index,
+            time_s=frame.time_s,
+        )
+
+    @torch.inference_mode()
+    def explain(self, frame: Frame, plane: str = AUTO) -> Explanation:
+        """Return the score with the warped nearest anchor and the residual map.
+
+        Args:
+            frame: Frame as read.
+            plane: As in :meth:`score`.
+        """
+        score = self.score([frame], plane)[0]
+        index = self._judged_plane(score)
+        image = prepare_batch([frame], self.config.encoder.size).to(self.device)
+        query = self.model.specialize(self.model.embed(image), index)
+        nearest = self.bank.features(index)[self.bank.sources[index].index(score.nearest_anchor)]
+        anchor = self.model.specialize(nearest, index)
+        transform = torch.from_numpy(score.transform)[None].to(self.device)
+        registration = self.model.superimpose(Alignment(transform, (transform,)), query, anchor)
+        cosine = torch.cosine_similarity(query.maps[0], registration.warped[0], dim=1)[0]
+        residual = torch.where(query.masks[0][0, 0] > 0, 1 - cosine, torch.nan)
+        return Explanation(score, registration.warped[-1][0].cpu().numpy(), residual.cpu().numpy())
+
+    def _judged_plane(self, score: FrameScore) -> int:
+        known = {name: score.plane_probabilities[name] for name in self.planes}
+        return self.plane_index(max(known, key=known.__getitem__) if score.plane == NO_PLANE else score.plane)
+
+    def plane_index(self, plane: str) -> int:
+        """Return the index of a plane.
+
+        Raises:
+            StriqError: If the model does not know it.
+        """
+        if plane not in self.planes:
+            msg = f"This model does not know the plane {plane!r}; it knows: {', '.join(self.planes)}."
+            raise StriqError(msg)
+        return self.planes.index(plane)
+
+    def _check_ready(self) -> None:
+        empty = [name for name, filled in zip(self.planes, self.bank.filled.any(dim=1), strict=True) if not filled]
+        if empty:
+            msg = f"This model has no anchors for {', '.join(empty)}: it was built but not fitted. Train it first."
+            raise StriqError(msg)
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """Return what a state dict holds beside tensors, in plain containers."""
+        sources = [[asdict(source) for source in plane] for plane in self.bank.sources]
+        return {
+            "format_version": FORMAT_VERSION,
+            "planes": self.planes,
+            "config": self.config.to_dict(),
+            "anchor_sources": sources,
+            "info": self.info,
+        }
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Restore what :meth:`get_extra_state` returned."""
+        self.bank.sources = [[AnchorSource(**source) for source in plane] for plane in state["anchor_sources"]]
+        self.info = dict(state["info"])
+
+    def load_state_dict(self, state_dict: Any, strict: bool = True, assign: bool = False) -> Any:
+        """Load a checkpoint and become the scorer it describes, whatever planes and settings it was made with.
+
+        Raises:
+            CheckpointError: If it is not a STRIQ checkpoint of a version that this program reads.
+        """
+        extra = state_dict.get("_extra_state")
+        if not isinstance(extra, dict) or extra.get("format_version") != FORMAT_VERSION:
+            msg = (
+                f"Not a STRIQ checkpoint of format {FORMAT_VERSION}. Give a model.pt written by this version of STRIQ."
+            )
+            raise CheckpointError(msg)
+        device = self.device
+        self._build(list(extra["planes"]), StriqConfig.from_dict(extra["config"]))
+        self.to(device)
+        return super().load_state_dict(state_dict, strict=strict, assign=assign)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the checkpoint atomically and return its path."""
+        with replacing(path) as stream:
+            torch.save(self.state_dict(), stream)
+        return Path(path)
+
+
+def _standstill(anchors: Pyramid) -> Alignment:
+    identity = identity_affine(len(anchors), anchors.maps[0])
+    return Alignment(identity, (identity,))
+
+
+def default_checkpoint() -> Path:
+    """Return where the shipped model lies: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).parent
+    installed = package / "bundle" / "models" / "model.pt"
+    return installed if installed.is_file() else package.parent / "monai_bundle" / "models" / "model.pt"
+
+
+def load_scorer(path: str | Path | None = None, device: str = AUTO) -> StriqScorer:
+    """Return a scorer ready to use.
+
+    Args:
+        path: A ``model.pt``, or a bundle folder that holds ``models/model.pt``; the shipped bundle by default.
+        device: ``"auto"`` (CUDA, then MPS, then CPU), or a device of PyTorch.
+
+    Raises:
+        CheckpointError: If there is no readable checkpoint.
+    """
+    file = default_checkpoint() if path is None else Path(path)
+    file = file / "models" / "model.pt" if file.is_dir() else file
+    if not file.is_file():
+        msg = f"{file}: no model there. Give --model a model.pt or a bundle folder, or make one with 'striq train'."
+        raise CheckpointError(msg)
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for a damaged file; all mean the same to the user
+        reason = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
+        msg = f"{file}: cannot be read as a checkpoint ({reason}). Expected a model.pt written by STRIQ."
+        raise CheckpointError(msg) from error
+    scorer = StriqScorer(["unset"])
+    scorer.load_state_dict(state)
+    return cast("StriqScorer", scorer.eval().to(pick_device(device)))
+
+
+def pick_device(device: str) -> torch.device:
+    """Return the device named, or for ``"auto"`` the best one present."""
+    if device != AUTO:
+        return torch.device(device)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

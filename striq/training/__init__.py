@@ -1,0 +1,1 @@
+"""Label-free training of the aligner and the knowledge subspace."""

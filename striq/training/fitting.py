@@ -1,0 +1,163 @@
+"""Everything about a scorer that is measured on unlabeled frames rather than learned by gradient."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from striq.anchors.selection import select_anchors
+from striq.data.preprocessing import structure_richness
+from striq.errors import DatasetError
+from striq.model.encoder import calibrate, fit_compression
+from striq.model.striq import NUM_STAGES, Pyramid
+from striq.quality.normalization import TermRange
+from striq.quality.posterior import plane_evidence
+from striq.scorer import StriqScorer
+from striq.training.cache import FeatureCache
+from striq.types import AnchorSource, FrameRecord
+
+logger = logging.getLogger(__name__)
+BATCH_SIZE = 16
+VECTORS_PER_PLANE = 20_000  # feature vectors from which an expert's starting directions are computed
+
+
+class Fitting:
+    """Prepares a scorer for training and completes it afterwards, on one set of frames.
+
+    Args:
+        scorer: Scorer to fit.
+        images: Prepared frames, shape ``(N, 1, H, W)``.
+        records: What each frame is; ratings are not looked at.
+        seed: Of anchor choices and views.
+        num_views: Random views cached of each frame.
+        held_out: Which frames only validate, shape ``(N,)``; none by default.
+        pretrained: The backbone holds weights of its own: keep its normalization statistics.
+        cache_folder: Where to map cached features to; memory by default.
+        quiet: Do not show progress bars.
+    """
+
+    def __init__(
+        self,
+        scorer: StriqScorer,
+        images: Tensor,
+        records: Sequence[FrameRecord],
+        *,
+        seed: int = 0,
+        num_views: int = 3,
+        held_out: Tensor | None = None,
+        pretrained: bool = False,
+        cache_folder: str | Path | None = None,
+        quiet: bool = False,
+    ) -> None:
+        self.scorer, self.images, self.records = scorer, images, list(records)
+        self.seed, self.num_views, self.pretrained = seed, num_views, pretrained
+        self.cache_folder, self.quiet = cache_folder, quiet
+        self.planes = torch.tensor([scorer.plane_index(record.plane) for record in records])
+        self.held_out = torch.zeros(len(self.records), dtype=torch.bool) if held_out is None else held_out
+        self.anchors: list[Tensor] = []
+        self._cache: FeatureCache | None = None
+        self._check_counts()
+
+    @property
+    def cache(self) -> FeatureCache:
+        """Frozen features, there after :meth:`prepare`."""
+        if self._cache is None:
+            msg = "Call prepare() first."
+            raise RuntimeError(msg)
+        return self._cache
+
+    def frames_of(self, plane: int, *, held_out: bool = False) -> Tensor:
+        """Return the indices of a plane's training frames, or of its held-out ones."""
+        return ((self.planes == plane) & (self.held_out == held_out)).nonzero().squeeze(1)
+
+    @torch.no_grad()
+    def prepare(self) -> None:
+        """Fix the encoder, cache features, and set mean maps, starting experts and anchors."""
+        model = self.scorer.model
+        if not self.pretrained:
+            calibrate(model.encoder, self._batches())
+            seed = self.scorer.config.encoder.seed
+            self.scorer.info["encoder"] = f"seeded initialization {seed}, statistics of the training frames"
+        logger.info("Encoder: %s", self.scorer.info.get("encoder", "as loaded"))
+        fit_compression(model.encoder, self._batches())
+        self._cache = FeatureCache(
+            model,
+            self.images,
+            num_views=self.num_views,
+            seed=self.seed,
+            folder=self.cache_folder,
+            quiet=self.quiet,
+        )
+        generator = torch.Generator().manual_seed(self.seed)
+        richness = structure_richness(self.images)
+        directions, self.anchors = [], []
+        for plane in range(len(self.scorer.planes)):
+            frames = self.frames_of(plane)
+            self._set_mean_maps(plane, frames)
+            centered = model.center(self.cache.features(frames), plane)
+            directions.append(_principal_directions(centered, self.scorer.config.subspace.rank, generator))
+            self.anchors.append(frames[self._choose(centered, richness[frames], generator)])
+        model.subspace.start_from(directions)
+        model.aligner.gates.fill_(1.0)
+
+    @torch.no_grad()
+    def finish(self) -> None:
+        """Store the anchors' features, and the ranges and evidence of all other frames."""
+        self.scorer.eval()
+        for plane, anchors in enumerate(self.anchors):
+            self.scorer.bank.fill(plane, self.cache.features(anchors), [self._source(int(i)) for i in anchors])
+        for plane, anchors in enumerate(self.anchors):
+            frames = self.frames_of(plane)
+            others = frames[~torch.isin(frames, anchors)]
+            self._set_statistics(plane, others)
+
+    def _set_statistics(self, plane: int, frames: Tensor) -> None:
+        frozen = self.cache.features(frames)
+        terms = self.scorer.judge(frozen, plane).terms
+        span = TermRange.of(terms)
+        self.scorer.range_low[plane], self.scorer.range_high[plane] = span.low, span.high
+        evidence = plane_evidence(self.scorer.model, frozen, self.scorer.bank.features(plane), plane)
+        self.scorer.evidence_mean[plane] = evidence.mean(dim=0)
+        self.scorer.evidence_std[plane] = evidence.std(dim=0)
+
+    def _set_mean_maps(self, plane: int, frames: Tensor) -> None:
+        features = self.cache.features(frames)
+        for stage in range(NUM_STAGES):
+            inside = (features.masks[stage] > 0).to(features.maps[stage])
+            total = (features.maps[stage] * inside).sum(dim=0)
+            self.scorer.model.mean_map(stage)[plane] = total / inside.sum(dim=0).clamp(min=1)
+
+    def _choose(self, centered: Pyramid, richness: Tensor, generator: torch.Generator) -> Tensor:
+        embeddings = F.normalize((centered.maps[-1] * centered.masks[-1]).flatten(1), dim=1)
+        quality = self.scorer.config.quality
+        wanted = min(quality.num_anchors, len(richness) - 2)  # two frames at least remain to set the range
+        return select_anchors(embeddings, richness, wanted, strategy=quality.anchor_strategy, generator=generator)
+
+    def _source(self, index: int) -> AnchorSource:
+        record = self.records[index]
+        return AnchorSource(record.path.name, record.group, record.frame_index)
+
+    def _batches(self) -> Iterator[Tensor]:
+        return iter(self.images[~self.held_out].split(BATCH_SIZE))
+
+    def _check_counts(self) -> None:
+        if len(self.images) != len(self.records):
+            msg = f"Expected one record per image, got {len(self.images)} images and {len(self.records)} records."
+            raise ValueError(msg)
+        for index, plane in enumerate(self.scorer.planes):
+            count = len(self.frames_of(index))
+            if count < 3:
+                msg = f"Plane {plane!r} has {count} training frames; at least 3 are needed (anchors, and a range)."
+                raise DatasetError(msg)
+
+
+def _principal_directions(centered: Pyramid, rank: int, generator: torch.Generator) -> Tensor:
+    vectors = centered.maps[-1].permute(0, 2, 3, 1)[centered.masks[-1][:, 0] > 0]
+    some = torch.randperm(len(vectors), generator=generator)[:VECTORS_PER_PLANE]
+    covariance = vectors[some].T.double() @ vectors[some].double()
+    return torch.linalg.eigh(covariance).eigenvectors.flip(1)[:, :rank].T.float()

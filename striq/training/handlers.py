@@ -1,0 +1,127 @@
+"""Ignite handlers that tie a fitting to a trainer."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+from ignite.metrics import Average
+from torch import Tensor
+
+from striq.training.fitting import Fitting
+from striq.training.objective import RegistrationLoss, endpoint_error
+from striq.training.pairs import PairDataset
+
+logger = logging.getLogger(__name__)
+HALF_WIDTH_PX = 128  # pixels of a 256-pixel frame per unit of (x, y)
+
+
+class EpochPairs:
+    """Draws other pairs in each epoch.
+
+    Args:
+        dataset: Training pairs.
+    """
+
+    def __init__(self, dataset: PairDataset) -> None:
+        self.dataset = dataset
+
+    def attach(self, engine: Engine) -> None:
+        """Register with the trainer."""
+        engine.add_event_handler(Events.EPOCH_STARTED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Move on to the pairs of the trainer's epoch."""
+        self.dataset.epoch = engine.state.epoch
+
+
+class KeepBest:
+    """Keeps the trainable weights of the best validation, and puts them back at the end.
+
+    Args:
+        fitting: Its scorer is trained.
+    """
+
+    def __init__(self, fitting: Fitting) -> None:
+        self.fitting = fitting
+        self.best = float("-inf")
+        self._weights: dict[str, Tensor] = {}
+
+    def attach(self, engine: Engine) -> None:
+        """Register with the evaluator."""
+        engine.add_event_handler(Events.COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Keep the weights if the validation just completed is the best so far."""
+        value = float(engine.state.metrics["negative_loss"])
+        if value > self.best:
+            self.best = value
+            named = self.fitting.scorer.model.named_parameters()
+            self._weights = {name: p.detach().clone() for name, p in named if p.requires_grad}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state for a resumable checkpoint."""
+        return {"best": self.best, "weights": self._weights}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what :meth:`state_dict` returned."""
+        self.best, self._weights = state["best"], dict(state["weights"])
+
+    @torch.no_grad()
+    def restore(self) -> None:
+        """Put the best weights back; without any validation the last ones stay."""
+        parameters = dict(self.fitting.scorer.model.named_parameters())
+        for name, value in self._weights.items():
+            parameters[name].copy_(value)
+
+
+class FinishScorer:
+    """Completes the scorer when training ends and writes it.
+
+    Args:
+        fitting: What to complete.
+        path: Where ``model.pt`` goes.
+        best: Weights to restore first.
+    """
+
+    def __init__(self, fitting: Fitting, path: str | Path, best: KeepBest | None = None) -> None:
+        self.fitting, self.path, self.best = fitting, Path(path), best
+
+    def attach(self, engine: Engine) -> None:
+        """Register with the trainer."""
+        engine.add_event_handler(Events.COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Restore the best weights, complete the scorer, write it."""
+        if self.best is not None:
+            self.best.restore()
+        self.fitting.finish()
+        self.fitting.scorer.info["epochs"] = int(engine.state.epoch)
+        self.fitting.scorer.save(self.path)
+        logger.info("Wrote %s", self.path)
+
+
+class NegativeLoss(Average):
+    """Minus the mean training loss of the validation pairs: the label-free criterion, higher is better.
+
+    Args:
+        loss: The training loss.
+    """
+
+    def __init__(self, loss: RegistrationLoss) -> None:
+        super().__init__(lambda output: -loss(output["pred"], output["label"]).detach())
+
+
+class EndpointError(Average):
+    """Mean endpoint error of the known transforms, in pixels of a 256-pixel frame."""
+
+    def __init__(self) -> None:
+        super().__init__(endpoint_error_px)
+
+
+def endpoint_error_px(output: Any) -> Tensor:
+    """Return the mean endpoint error of one batch, in pixels of a 256-pixel frame."""
+    return endpoint_error(output["pred"].known[-1], output["label"]).mean().detach() * HALF_WIDTH_PX

@@ -1,0 +1,158 @@
+"""What training minimizes: a known transform found again, and frames of a plane registered to one another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from striq.config import QualityConfig
+from striq.model.striq import Pyramid, StriqModel, concatenate
+from striq.model.subspace import orthogonality_penalty
+from striq.quality.consistency import TermValues, consistency_terms
+from striq.registration.affine import compose_affine, identity_affine, pixel_grid, transform_points
+from striq.registration.matching import Matches
+
+ENDPOINT_WEIGHT = 5.0  # endpoint error is about 0.2 at the start, the terms of L_reg about 0.5 each
+MATCH_WEIGHT = 0.5  # log-likelihood of the true location starts near log(256) = 5.5
+GRID = 16  # points per side at which transforms are compared
+
+
+@dataclass(frozen=True)
+class PairBatch:
+    """Frozen features of B frames, of a view of each, and of another frame of the same plane.
+
+    Attributes:
+        frames: The frames.
+        views: A view of each, made by a known transform.
+        partners: Another frame of the same plane.
+        planes: Index of the plane, shape ``(B,)``.
+        transforms: Known pull-backs from view to frame, shape ``(B, 2, 3)``.
+    """
+
+    frames: Pyramid
+    views: Pyramid
+    partners: Pyramid
+    planes: Tensor
+    transforms: Tensor
+
+
+@dataclass(frozen=True)
+class PairOutput:
+    """Registrations of a batch.
+
+    Attributes:
+        known: Estimates of the known transforms after each level, each ``(B, 2, 3)``.
+        matches: Coarsest matches of the same pairs.
+        masks: Fan masks of views and frames at the coarsest level, each ``(B, 1, H, W)``.
+        forward: Pull-backs from partners to frames, shape ``(B, 2, 3)``.
+        backward: Pull-backs from frames to partners, shape ``(B, 2, 3)``.
+        terms: Consistency of both, each ``(2 B,)``.
+        orthogonality: L_orth, a scalar.
+    """
+
+    known: tuple[Tensor, ...]
+    matches: Matches
+    masks: tuple[Tensor, Tensor]
+    forward: Tensor
+    backward: Tensor
+    terms: TermValues
+    orthogonality: Tensor
+
+
+class RegistrationNetwork(nn.Module):
+    """The trainable part in the form a trainer wants: one batch in, one output.
+
+    Args:
+        model: Model to train; its encoder stays frozen.
+        quality: Settings of the terms, the same as those of the score.
+    """
+
+    def __init__(self, model: StriqModel, quality: QualityConfig) -> None:
+        super().__init__()
+        self.model = model
+        self.quality = quality
+
+    def forward(self, batch: PairBatch) -> PairOutput:
+        """Register the pairs of a batch; frames move onto their views and onto their partners and back."""
+        frames, views, partners, count = batch.frames, batch.views, batch.partners, len(batch.frames)
+        fixed, moving = concatenate([views, partners, frames]), concatenate([frames, frames, partners])
+        alignment = self.model.align(fixed, moving, batch.planes.repeat(3))
+        a, b = (self.model.specialize(features, batch.planes) for features in (frames, partners))
+        across = self.model.superimpose(alignment[count:], concatenate([b, a]), concatenate([a, b]))
+        coarse = cast("Matches", alignment.coarse)
+        return PairOutput(
+            known=tuple(step[:count] for step in alignment.steps),
+            matches=Matches(
+                coarse.points, *(part[:count] for part in (coarse.matches, coarse.confidence, coarse.probability))
+            ),
+            masks=(views.masks[-1], frames.masks[-1]),
+            forward=alignment.transform[count : 2 * count],
+            backward=alignment.transform[2 * count :],
+            terms=consistency_terms(across, self.quality),
+            orthogonality=orthogonality_penalty(self.model.subspace.basis),
+        )
+
+
+class RegistrationLoss(nn.Module):
+    """L_total with the label-free supervision of a known transform.
+
+    Args:
+        orthogonality_weight: Weight of L_orth [lambda].
+    """
+
+    def __init__(self, orthogonality_weight: float = 0.5) -> None:
+        super().__init__()
+        self.orthogonality_weight = orthogonality_weight
+
+    def forward(self, output: PairOutput, known: Tensor) -> Tensor:
+        """Return the loss of a batch, a scalar.
+
+        Args:
+            output: Registrations.
+            known: Known pull-backs from views to frames, shape ``(B, 2, 3)``.
+        """
+        endpoint = torch.stack([endpoint_error(step, known).mean() for step in output.known]).mean()
+        match = match_loss(output.matches, known, *output.masks)
+        cycle = inverse_inconsistency(output.forward, output.backward).mean()
+        registration = output.terms.stack().sum(dim=1).mean() + cycle  # L_reg, and that there and back is nowhere
+        total = registration + self.orthogonality_weight * output.orthogonality  # L_total
+        return total + ENDPOINT_WEIGHT * endpoint + MATCH_WEIGHT * match
+
+
+def endpoint_error(estimated: Tensor, known: Tensor) -> Tensor:
+    """Return the mean distance between where two transforms send the frame's points, shape ``(B,)``.
+
+    Convention:
+        - In (x, y) coordinates: the frame is 2 wide, so one unit is half its width.
+    """
+    points = pixel_grid(GRID, GRID, estimated)
+    difference = transform_points(estimated, points) - transform_points(known, points)
+    return (difference.square().sum(dim=2) + 1e-8).sqrt().mean(dim=1)
+
+
+def match_loss(matches: Matches, known: Tensor, fixed_mask: Tensor, moving_mask: Tensor) -> Tensor:
+    """Return the negative log-likelihood of the true locations among the coarsest matches, a scalar.
+
+    Args:
+        matches: Matches over all locations of the moving map.
+        known: Known pull-backs, shape ``(B, 2, 3)``.
+        fixed_mask: Fan of the fixed map, shape ``(B, 1, H, W)``.
+        moving_mask: Fan of the moving map; locations that come from outside it have no match.
+    """
+    height, width = moving_mask.shape[2:]
+    true = transform_points(known, matches.points)
+    maps = matches.probability.flatten(0, 1).view(-1, 1, height, width)
+    likelihood = F.grid_sample(maps, true.reshape(-1, 1, 1, 2), align_corners=False).view(true.shape[:2])
+    inside = F.grid_sample((moving_mask > 0).to(true), true[:, :, None, :], align_corners=False)[:, 0, :, 0] > 0.5
+    counted = inside * (fixed_mask.flatten(1) > 0)
+    return -(likelihood.clamp(min=1e-4).log() * counted).sum() / counted.sum().clamp(min=1)
+
+
+def inverse_inconsistency(forward: Tensor, backward: Tensor) -> Tensor:
+    """Return how far there and back is from the identity, squared Frobenius norm, shape ``(B,)``."""
+    there_and_back = compose_affine(forward, backward)
+    return (there_and_back - identity_affine(len(forward), forward)).square().sum(dim=(1, 2))

@@ -1,0 +1,76 @@
+"""Pairs of frames to learn from, as MONAI's trainer wants them: a data set of indices, and a batch maker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from striq.training.fitting import Fitting
+from striq.training.objective import PairBatch
+
+
+class PairDataset(Dataset[dict[str, int]]):
+    """For each frame a random view of it and a random partner of the same plane, other ones in each epoch.
+
+    Args:
+        fitting: Holds the frames.
+        seed: Of the choices; the same seed and epoch give the same pairs.
+        held_out: Pairs of the held-out groups, the same in every epoch, for validation.
+    """
+
+    def __init__(self, fitting: Fitting, *, seed: int = 0, held_out: bool = False) -> None:
+        self.fitting, self.seed, self.held_out = fitting, seed, held_out
+        self.frames = (fitting.held_out == held_out).nonzero().squeeze(1)
+        self.epoch = 0
+
+    @property
+    def data(self) -> Sequence[Any]:
+        """The records behind the pairs."""
+        return [self.fitting.records[int(frame)] for frame in self.frames]
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __getitem__(self, index: int) -> dict[str, int]:
+        epoch, frame = 0 if self.held_out else self.epoch, int(self.frames[index])
+        generator = torch.Generator().manual_seed((self.seed * 7919 + epoch) * 1_000_003 + frame)
+        same_plane = self.fitting.frames_of(int(self.fitting.planes[frame]), held_out=self.held_out)
+        partner = same_plane[torch.randint(len(same_plane), (1,), generator=generator)]
+        view = 1 + torch.randint(self.fitting.num_views, (1,), generator=generator)
+        return {"frame": frame, "partner": int(partner), "view": int(view)}
+
+
+class PairBatcher:
+    """Turns a batch of indices into features on the device: the trainer's ``prepare_batch``.
+
+    Args:
+        fitting: Holds the cached features.
+    """
+
+    def __init__(self, fitting: Fitting) -> None:
+        self.fitting = fitting
+
+    def __call__(
+        self,
+        batchdata: Mapping[str, Tensor],
+        device: torch.device | str | None = None,
+        non_blocking: bool = False,
+        **kwargs: Any,
+    ) -> tuple[PairBatch, Tensor]:
+        """Return the network's input and the known transforms."""
+        del non_blocking, kwargs
+        target, cache = torch.device(device or "cpu"), self.fitting.cache
+        frame, view = batchdata["frame"], batchdata["view"]
+        known = cache.known_transforms(frame, view).to(target)
+        batch = PairBatch(
+            frames=cache.features(frame).to(target),
+            views=cache.features(frame, view).to(target),
+            partners=cache.features(batchdata["partner"]).to(target),
+            planes=self.fitting.planes[frame].to(target),
+            transforms=known,
+        )
+        return batch, known

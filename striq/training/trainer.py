@@ -1,0 +1,205 @@
+"""Training of a scorer with MONAI's ignite engines: resumable, deterministic, validated without labels."""
+
+from __future__ import annotations
+
+import logging
+import operator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+from ignite.handlers.tqdm_logger import ProgressBar
+from monai.data.dataloader import DataLoader
+from monai.engines.evaluator import SupervisedEvaluator
+from monai.engines.trainer import SupervisedTrainer
+from monai.handlers.checkpoint_loader import CheckpointLoader
+from monai.handlers.checkpoint_saver import CheckpointSaver
+from monai.handlers.tensorboard_handlers import TensorBoardStatsHandler
+from monai.handlers.validation_handler import ValidationHandler
+from monai.utils.misc import set_determinism
+
+from striq.config import StriqConfig, TrainingConfig
+from striq.data.splits import hold_out
+from striq.errors import CheckpointError
+from striq.model.encoder import load_backbone
+from striq.scorer import StriqScorer, pick_device
+from striq.training.fitting import Fitting
+from striq.training.frames import load_images
+from striq.training.handlers import EndpointError, EpochPairs, FinishScorer, KeepBest, NegativeLoss
+from striq.training.objective import RegistrationLoss, RegistrationNetwork
+from striq.training.pairs import PairBatcher, PairDataset
+from striq.types import FrameRecord
+
+logger = logging.getLogger(__name__)
+RESUME_NAME = "checkpoint.pt"
+MODEL_NAME = "model.pt"
+
+
+def train_scorer(
+    records: Sequence[FrameRecord],
+    output_dir: str | Path,
+    *,
+    config: StriqConfig | None = None,
+    training: TrainingConfig | None = None,
+    backbone: str | Path | None = None,
+    device: str = "auto",
+    resume: bool = False,
+    quiet: bool = False,
+) -> StriqScorer:
+    """Train a scorer on unlabeled frames and write ``model.pt``; ratings of the records are not looked at.
+
+    Args:
+        records: Training frames; their groups are split once more for the label-free validation.
+        output_dir: Gets ``model.pt``, the resumable ``checkpoint.pt`` and TensorBoard files.
+        config: Settings of the scorer.
+        training: Settings of the training.
+        backbone: Local weights of the encoder; a seeded initialization by default.
+        device: ``"auto"``, or a device of PyTorch.
+        resume: Continue from ``checkpoint.pt``.
+        quiet: Do not show progress.
+
+    Raises:
+        CheckpointError: If there is nothing to resume from, or the backbone does not fit.
+        DatasetError: If a plane has too few frames.
+    """
+    training, output = training or TrainingConfig(), Path(output_dir)
+    if resume and not (output / RESUME_NAME).is_file():
+        msg = f"{output / RESUME_NAME}: nothing to resume from. Train once without --resume."
+        raise CheckpointError(msg)
+    with _determinism(training.seed):
+        fitting = make_fitting(records, config=config, training=training, backbone=backbone, device=device, quiet=quiet)
+        fitting.prepare()
+        make_trainer(fitting, output, training=training, resume=resume, quiet=quiet).run()
+    return fitting.scorer.eval()
+
+
+def make_fitting(
+    records: Sequence[FrameRecord],
+    *,
+    config: StriqConfig | None = None,
+    training: TrainingConfig | None = None,
+    backbone: str | Path | None = None,
+    device: str = "auto",
+    quiet: bool = False,
+) -> Fitting:
+    """Return an unprepared fitting of a new scorer, with some groups held out for validation.
+
+    Args:
+        records: Training frames.
+        config: Settings of the scorer.
+        training: Settings of the training.
+        backbone: Local weights of the encoder.
+        device: ``"auto"``, or a device of PyTorch.
+        quiet: Do not show progress.
+    """
+    training = training or TrainingConfig()
+    scorer = StriqScorer(sorted({record.plane for record in records}), config)
+    if backbone is not None:
+        scorer.info["encoder"] = load_backbone(scorer.model.encoder, backbone)
+    scorer.to(pick_device(device))
+    _, validation = hold_out(records, training.validation_fraction, seed=training.seed)
+    chosen = set(validation)
+    return Fitting(
+        scorer,
+        load_images(records, scorer.config.encoder.size, quiet=quiet),
+        records,
+        seed=training.seed,
+        num_views=training.views,
+        held_out=torch.tensor([record in chosen for record in records]),
+        pretrained=backbone is not None,
+        quiet=quiet,
+    )
+
+
+def make_trainer(
+    fitting: Fitting, output: Path, *, training: TrainingConfig, resume: bool = False, quiet: bool = False
+) -> SupervisedTrainer:
+    """Return the trainer of a prepared fitting; running it writes the finished scorer.
+
+    Args:
+        fitting: Prepared fitting.
+        output: Folder for results.
+        training: Settings of the training.
+        resume: Continue from the checkpoint in ``output``.
+        quiet: Do not show progress.
+    """
+    network = RegistrationNetwork(fitting.scorer.model, fitting.scorer.config.quality)
+    loss = RegistrationLoss(training.orthogonality_weight)
+    optimizer = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], training.learning_rate)
+    pairs, best = PairDataset(fitting, seed=training.seed), KeepBest(fitting)
+    evaluator = _make_evaluator(fitting, network, loss, best, training)
+    trainer = SupervisedTrainer(
+        device=fitting.scorer.device,
+        max_epochs=training.max_epochs,
+        train_data_loader=_loader(pairs, training, shuffle=True),
+        network=network,
+        optimizer=optimizer,
+        loss_function=loss,
+        prepare_batch=PairBatcher(fitting),
+        decollate=False,
+        key_train_metric={"endpoint_error_px": EndpointError()},
+        metric_cmp_fn=operator.lt,
+        train_handlers=[
+            EpochPairs(pairs),
+            ValidationHandler(interval=1, validator=evaluator),
+            TensorBoardStatsHandler(log_dir=str(output / "tensorboard"), output_transform=_loss_of),
+            FinishScorer(fitting, output / MODEL_NAME, best),
+        ],
+    )
+    state = {"network": network, "optimizer": optimizer, "trainer": trainer, "best": best}
+    saver = CheckpointSaver(str(output), state, save_final=True, final_filename=RESUME_NAME)
+    saver.attach(trainer)
+    trainer.add_event_handler(Events.EPOCH_COMPLETED, saver.completed)
+    trainer.add_event_handler(Events.EPOCH_COMPLETED, _log_epoch, evaluator)
+    if resume:
+        CheckpointLoader(str(output / RESUME_NAME), state).attach(trainer)
+    if not quiet:
+        bar = ProgressBar(desc="Training")
+        bar.attach(trainer, output_transform=lambda output: {"loss": _loss_of(output)})
+    return trainer
+
+
+def _make_evaluator(
+    fitting: Fitting, network: RegistrationNetwork, loss: RegistrationLoss, best: KeepBest, training: TrainingConfig
+) -> SupervisedEvaluator:
+    return SupervisedEvaluator(
+        device=fitting.scorer.device,
+        val_data_loader=_loader(PairDataset(fitting, seed=training.seed, held_out=True), training, shuffle=False),
+        network=network,
+        prepare_batch=PairBatcher(fitting),
+        decollate=False,
+        key_val_metric={"negative_loss": NegativeLoss(loss)},
+        additional_metrics={"endpoint_error_px": EndpointError()},
+        val_handlers=[best],
+    )
+
+
+def _loader(pairs: PairDataset, training: TrainingConfig, *, shuffle: bool) -> DataLoader:
+    generator = torch.Generator().manual_seed(training.seed)
+    return DataLoader(pairs, batch_size=training.batch_size, shuffle=shuffle, generator=generator)
+
+
+def _loss_of(output: Mapping[str, Any]) -> float:
+    return float(output["loss"].detach())
+
+
+def _log_epoch(trainer: Engine, evaluator: Engine) -> None:
+    logger.info(
+        "Epoch %d: endpoint error %.1f px in training, %.1f px held out; held-out loss %.3f",
+        trainer.state.epoch,
+        trainer.state.metrics["endpoint_error_px"],
+        evaluator.state.metrics["endpoint_error_px"],
+        -evaluator.state.metrics["negative_loss"],
+    )
+
+
+@contextmanager
+def _determinism(seed: int) -> Iterator[None]:
+    set_determinism(seed)
+    try:
+        yield
+    finally:
+        set_determinism(None)

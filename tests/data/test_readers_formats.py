@@ -1,0 +1,273 @@
+"""The same frames through NIfTI, MetaImage and NRRD files: the same array must come back, upright."""
+
+from __future__ import annotations
+
+import gzip
+import warnings
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from striq.data.readers import open_cine
+
+Writer = Callable[[Path, NDArray[np.uint8]], Path]
+
+
+def write_with_itk(array: NDArray, path: Path, *, compress: bool = False) -> Path:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # SWIG classes inside ITK
+        import itk
+
+        image = itk.image_from_array(np.ascontiguousarray(array))
+        image.SetSpacing([0.5, 0.25, 1.0][: array.ndim])
+        itk.imwrite(image, str(path), compression=compress)
+    return path
+
+
+def write_nifti(folder: Path, cine: NDArray[np.uint8]) -> Path:
+    return write_with_itk(cine[0], folder / "frame.nii")
+
+
+def write_nifti_gz_singleton(folder: Path, cine: NDArray[np.uint8]) -> Path:
+    return write_with_itk(cine[:1], folder / "frame.nii.gz")
+
+
+def write_nifti_named_sequence(folder: Path, cine: NDArray[np.uint8]) -> Path:
+    return write_with_itk(cine, folder / "patient0001_4CH_half_sequence.nii.gz")
+
+
+def write_mhd_singleton(folder: Path, cine: NDArray[np.uint8]) -> Path:
+    return write_with_itk(cine[:1], folder / "frame.mhd")
+
+
+def write_mhd_named_sequence(folder: Path, cine: NDArray[np.uint8]) -> Path:
+    return write_with_itk(cine, folder / "patient0001_4CH_sequence.mhd")
+
+
+def write_mha(folder: Path, cine: NDArray[np.uint8]) -> Path:
+    return write_with_itk(cine[0], folder / "frame.mha")
+
+
+def write_mha_compressed(folder: Path, cine: NDArray[np.uint8]) -> Path:
+    return write_with_itk(cine[0], folder / "frame.mha", compress=True)
+
+
+def write_mhd_big_endian(folder: Path, cine: NDArray[np.uint8]) -> Path:
+    height, width = cine[0].shape
+    (folder / "frame.raw").write_bytes((cine[0].astype(">u2") * 257).tobytes())
+    (folder / "frame.mhd").write_text(
+        f"ObjectType = Image\nNDims = 2\nBinaryData = True\nBinaryDataByteOrderMSB = True\nDimSize = {width} {height}\n"
+        "ElementType = MET_USHORT\nElementDataFile = frame.raw\n"
+    )
+    return folder / "frame.mhd"
+
+
+def write_nrrd(folder: Path, cine: NDArray[np.uint8]) -> Path:
+    return write_with_itk(cine[0], folder / "frame.nrrd")
+
+
+def write_nrrd_text(path: Path, data: NDArray, fields: str, encoding: str = "raw") -> Path:
+    """Write an NRRD file by hand; ``data`` is in C order, slowest axis first."""
+    sizes = " ".join(map(str, reversed(data.shape)))
+    header = (
+        f"NRRD0005\ntype: uint8\ndimension: {data.ndim}\nsizes: {sizes}\nendian: little\nencoding: {encoding}\n{fields}"
+    )
+    pixels = np.ascontiguousarray(data).tobytes()
+    path.write_bytes(f"{header}\n\n".encode() + (gzip.compress(pixels) if encoding == "gzip" else pixels))
+    return path
+
+
+SLICER_LIST_LAST = """space: left-posterior-superior
+space directions: (0.5,0,0) (0,0.25,0) (0,0,1) none
+kinds: domain domain domain list
+labels: "" "" "" "time"
+units: "" "" "" "s"
+space origin: (0,0,0)
+axis 3 index type:=numeric
+axis 3 index values:=0.5 0.75 1.25"""
+SLICER_LIST_FIRST = """space: right-anterior-superior
+space directions: none (-0.5,0,0) (0,-0.25,0) (0,0,1)
+kinds: list domain domain domain
+labels: "time" "" "" ""
+units: "ms" "" "" ""
+space origin: (0,0,0)
+axis 0 index type:=numeric
+axis 0 index values:=500 750 1250"""
+SLICER_COLOR = """space: left-posterior-superior
+space directions: none (0.5,0,0) (0,0.25,0) (0,0,1) none
+kinds: RGB-color domain domain domain list
+axis 3 index type:=numeric
+axis 3 index values:=0 1 2"""
+PLUS_FIELDS = "".join(
+    f"Seq_Frame{i:04d}_Timestamp{{0}}{time}\nSeq_Frame{i:04d}_ImageStatus{{0}}OK\n"
+    for i, time in enumerate((0.5, 0.75, 1.25))
+)
+
+
+# No public .seq.nrrd was at hand: these three are constructed after Slicer's description of the format.
+def write_slicer_list_last(folder: Path, cine: NDArray[np.uint8]) -> Path:
+    return write_nrrd_text(folder / "cine.seq.nrrd", cine[:, None], SLICER_LIST_LAST)
+
+
+def write_slicer_list_first(folder: Path, cine: NDArray[np.uint8]) -> Path:
+    return write_nrrd_text(folder / "cine.seq.nrrd", np.moveaxis(cine[:, None], 0, -1), SLICER_LIST_FIRST, "gzip")
+
+
+def write_slicer_color(folder: Path, cine: NDArray[np.uint8]) -> Path:
+    colors = np.repeat(cine[:, None, :, :, None], 3, axis=-1)
+    return write_nrrd_text(folder / "cine.seq.nrrd", colors, SLICER_COLOR)
+
+
+def write_plus_nrrd(folder: Path, cine: NDArray[np.uint8]) -> Path:
+    fields = f"kinds: domain domain list\nultrasound image orientation:=MFA\n{PLUS_FIELDS.format(':=')}"
+    return write_nrrd_text(folder / "cine.igs.nrrd", cine, fields.rstrip("\n"), "gzip")
+
+
+def write_plus_nrrd_frames_fastest(folder: Path, cine: NDArray[np.uint8]) -> Path:
+    fields = f"kinds: list domain domain\nultrasound image orientation:=MF\n{PLUS_FIELDS.format(':=')}"
+    return write_nrrd_text(folder / "cine.igs.nrrd", np.moveaxis(cine, 0, -1), fields.rstrip("\n"))
+
+
+def write_plus_mha(folder: Path, cine: NDArray[np.uint8], orientation: str = "MFA", *, packed: bool = False) -> Path:
+    frames, height, width = cine.shape
+    header = (
+        f"ObjectType = Image\nNDims = 3\nBinaryData = True\nCompressedData = {packed}\n"
+        f"DimSize = {width} {height} {frames}\nKinds = domain domain list\nElementSpacing = 1 1 1\n"
+        f"ElementType = MET_UCHAR\nUltrasoundImageOrientation = {orientation}\n"
+        f"{PLUS_FIELDS.format(' = ')}ElementDataFile = LOCAL\n"
+    )
+    pixels = np.ascontiguousarray(cine).tobytes()
+    (folder / "cine.igs.mha").write_bytes(header.encode() + (zlib.compress(pixels) if packed else pixels))
+    return folder / "cine.igs.mha"
+
+
+def write_plus_mha_compressed(folder: Path, cine: NDArray[np.uint8]) -> Path:
+    return write_plus_mha(folder, cine, packed=True)
+
+
+def write_plus_mha_upside_down(folder: Path, cine: NDArray[np.uint8]) -> Path:
+    return write_plus_mha(folder, cine[:, ::-1], "MN")
+
+
+def write_plus_mha_mirrored(folder: Path, cine: NDArray[np.uint8]) -> Path:
+    return write_plus_mha(folder, cine[:, :, ::-1], "UFA")
+
+
+def write_plus_mha_transposed(folder: Path, cine: NDArray[np.uint8]) -> Path:
+    return write_plus_mha(folder, cine.transpose(0, 2, 1), "FM")
+
+
+def write_plus_mha_turned(folder: Path, cine: NDArray[np.uint8]) -> Path:
+    # x runs toward the probe, y to the unmarked side
+    return write_plus_mha(folder, cine[:, ::-1, ::-1].transpose(0, 2, 1), "NU")
+
+
+STILLS = (
+    write_nifti,
+    write_nifti_gz_singleton,
+    write_mhd_singleton,
+    write_mhd_big_endian,
+    write_mha,
+    write_mha_compressed,
+    write_nrrd,
+)
+CINES = (
+    write_nifti_named_sequence,
+    write_mhd_named_sequence,
+    write_slicer_list_last,
+    write_slicer_list_first,
+    write_slicer_color,
+    write_plus_nrrd,
+    write_plus_nrrd_frames_fastest,
+    write_plus_mha,
+    write_plus_mha_compressed,
+    write_plus_mha_upside_down,
+    write_plus_mha_mirrored,
+    write_plus_mha_transposed,
+    write_plus_mha_turned,
+)
+
+
+@pytest.mark.parametrize("write", STILLS)
+def test_still_comes_back_as_it_was(write: Writer, tmp_path: Path, stored_cine: NDArray[np.uint8]) -> None:
+    cine = open_cine(write(tmp_path, stored_cine))
+    assert len(cine) == 1
+    np.testing.assert_allclose(cine[0].pixels, stored_cine[0] / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize("write", CINES)
+def test_every_frame_of_a_cine_comes_back_as_it_was(
+    write: Writer, tmp_path: Path, stored_cine: NDArray[np.uint8]
+) -> None:
+    cine = open_cine(write(tmp_path, stored_cine))
+    read = np.stack([frame.pixels for frame in cine])
+    np.testing.assert_allclose(read, stored_cine / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize("write", [write_mhd_singleton, write_nifti, write_nrrd, write_slicer_list_last])
+def test_spacing_is_rows_then_columns(write: Writer, tmp_path: Path, stored_cine: NDArray[np.uint8]) -> None:
+    # The writers put 0.5 mm along a row (between columns) and 0.25 mm between rows.
+    assert open_cine(write(tmp_path, stored_cine))[0].spacing_mm == pytest.approx((0.25, 0.5))
+
+
+@pytest.mark.parametrize("write", [write_slicer_list_last, write_slicer_list_first, write_plus_mha, write_plus_nrrd])
+def test_times_are_the_recorded_seconds(write: Writer, tmp_path: Path, stored_cine: NDArray[np.uint8]) -> None:
+    times = [frame.time_s for frame in open_cine(write(tmp_path, stored_cine))]
+    assert times == pytest.approx([0.5, 0.75, 1.25])
+
+
+def test_index_that_is_not_time_gives_no_times(tmp_path: Path, stored_cine: NDArray[np.uint8]) -> None:
+    fields = SLICER_LIST_LAST.replace('"s"', '"mm"')
+    path = write_nrrd_text(tmp_path / "sweep.seq.nrrd", stored_cine[:, None], fields)
+    assert open_cine(path)[1].time_s is None
+
+
+def test_fourth_nifti_axis_is_time(tmp_path: Path, stored_cine: NDArray[np.uint8]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import itk
+
+        image = itk.image_from_array(stored_cine[:, None])
+        image.SetSpacing([0.5, 0.25, 1.0, 0.04])
+        itk.imwrite(image, str(tmp_path / "cine.nii"))
+    cine = open_cine(tmp_path / "cine.nii")
+    np.testing.assert_allclose(cine[2].pixels, stored_cine[2] / 255, atol=1e-6)
+    assert cine.times_s == pytest.approx([0.0, 0.04, 0.08])
+
+
+def test_named_frame_axis_turns_a_volume_into_a_cine(tmp_path: Path, stored_cine: NDArray[np.uint8]) -> None:
+    path = write_with_itk(stored_cine, tmp_path / "sweep.nii.gz")
+    np.testing.assert_allclose(open_cine(path, frame_axis=2)[1].pixels, stored_cine[1] / 255, atol=1e-6)
+
+
+def test_signed_values_are_stretched_from_minimum_to_maximum(tmp_path: Path) -> None:
+    decibel = np.linspace(-60, 0, 20, dtype=np.float32).reshape(4, 5)
+    path = write_with_itk(decibel, tmp_path / "frame.mha")
+    np.testing.assert_allclose(open_cine(path)[0].pixels, (decibel + 60) / 60, atol=1e-6)
+
+
+def test_float_color_in_range_is_not_stretched(tmp_path: Path) -> None:
+    white_and_gray = np.full((4, 5, 3), 0.4, np.float32)
+    white_and_gray[1, 2] = 1.0
+    pixels = b"".join(
+        [
+            b"ObjectType = Image\nNDims = 2\nBinaryData = True\nDimSize = 5 4\n"
+            b"ElementNumberOfChannels = 3\nElementType = MET_FLOAT\nElementDataFile = LOCAL\n",
+            white_and_gray.tobytes(),
+        ]
+    )
+    (tmp_path / "frame.mha").write_bytes(pixels)
+    np.testing.assert_allclose(open_cine(tmp_path / "frame.mha")[0].pixels, white_and_gray[..., 0], atol=1e-6)
+
+
+def test_nifti_slope_and_intercept_are_applied(tmp_path: Path) -> None:
+    stored = np.arange(20, dtype=np.int16).reshape(4, 5)
+    path = write_with_itk(stored, tmp_path / "frame.nii")
+    content = bytearray(path.read_bytes())
+    content[112:120] = np.array([0.02, 0.1], "<f4").tobytes()  # scl_slope, scl_inter: the values lie in [0, 1] now
+    path.write_bytes(content)
+    np.testing.assert_allclose(open_cine(path)[0].pixels, stored * 0.02 + 0.1, atol=1e-6)

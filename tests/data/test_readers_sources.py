@@ -1,0 +1,55 @@
+"""Tests of ``find_sources``: which files of a folder are offered for reading."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from striq.data.readers import find_sources
+
+DICOM_START = bytes(128) + b"DICM"
+
+
+def make(folder: Path, *names: str, content: bytes = b"x") -> list[Path]:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return [folder / name for name in names]
+
+
+def test_folder_is_searched_deeply_and_sorted(tmp_path: Path) -> None:
+    make(tmp_path, "b/2.png", "b/1.nii.gz", "a/x.seq.nrrd", "c.JPG")
+    names = [path.relative_to(tmp_path).as_posix() for path in find_sources([tmp_path])]
+    assert names == ["a/x.seq.nrrd", "b/1.nii.gz", "b/2.png", "c.JPG"]
+
+
+def test_other_files_of_a_folder_are_skipped(tmp_path: Path) -> None:
+    make(tmp_path, "a.csv", "b.md", "Info_4CH.cfg", "c.txt", "notes", ".hidden.png", "table.csv.gz")
+    kept = make(tmp_path, "frame.png")
+    assert find_sources([tmp_path]) == kept
+
+
+def test_header_claims_its_raw_file(tmp_path: Path) -> None:
+    make(tmp_path, "frame.raw")
+    assert find_sources([tmp_path, *make(tmp_path, "frame.mhd")]) == [tmp_path / "frame.mhd"]
+
+
+def test_dicom_without_suffix_is_known_by_its_preamble(tmp_path: Path) -> None:
+    dicom = make(tmp_path, "1.2.840.1", "IM_0001", content=DICOM_START)
+    make(tmp_path, "DICOMDIR", content=DICOM_START)
+    make(tmp_path, "IM_0002", content=b"DICM")
+    assert find_sources([tmp_path]) == dicom
+
+
+def test_named_file_is_always_returned(tmp_path: Path) -> None:
+    named = [*make(tmp_path, "table.csv"), tmp_path / "missing.dcm"]
+    assert find_sources(named) == named
+
+
+def test_named_order_is_kept_and_nothing_is_read_twice(tmp_path: Path) -> None:
+    first, second = make(tmp_path, "b.png", "a.png")
+    assert find_sources([first, tmp_path]) == [first, second]
+
+
+def test_path_may_be_text(tmp_path: Path) -> None:
+    (path,) = make(tmp_path, "a.png")
+    assert find_sources([str(tmp_path)]) == [path]

@@ -1,0 +1,53 @@
+"""Tests of the optional video reader; they run where PyAV is installed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from striq.data.readers import open_cine
+from striq.errors import ReadError
+
+av = pytest.importorskip("av", reason="needs the optional package 'av'")
+
+
+@pytest.fixture(params=["cine.avi", "cine.mp4"])
+def video(request: pytest.FixtureRequest, tmp_path: Path, stored_cine: NDArray[np.uint8]) -> Path:
+    """The three stored frames at 25 frames per second, weakly compressed."""
+    path = tmp_path / request.param
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.height, stream.width = stored_cine[0].shape
+        stream.pix_fmt = "yuv420p"
+        stream.bit_rate = 8_000_000
+        for frame in stored_cine:
+            picture = av.VideoFrame.from_ndarray(np.repeat(frame[..., None], 3, axis=-1), format="rgb24")
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    return path
+
+
+def test_every_frame_comes_back_within_its_compression(video: Path, stored_cine: NDArray[np.uint8]) -> None:
+    read = np.stack([frame.pixels for frame in open_cine(video)])
+    assert read.shape == stored_cine.shape
+    assert np.abs(read - stored_cine / 255).mean() < 0.02
+
+
+def test_frames_may_be_read_in_any_order(video: Path) -> None:
+    in_order = [frame.pixels for frame in open_cine(video)]
+    cine = open_cine(video)
+    for index in (2, 0, 1, 1):
+        np.testing.assert_array_equal(cine[index].pixels, in_order[index])
+
+
+def test_times_are_those_of_the_video(video: Path) -> None:
+    assert open_cine(video).times_s == pytest.approx((0.0, 0.04, 0.08), abs=1e-4)
+
+
+def test_file_that_is_no_video_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "cine.mp4").write_bytes(b"no video" * 50)
+    with pytest.raises(ReadError, match="The video cannot be decoded"):
+        open_cine(tmp_path / "cine.mp4")

@@ -1,0 +1,100 @@
+"""Tests of ``striq.quality.consistency`` against plain loops."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from striq.quality.consistency import ncc_loss, similarity_loss, smoothness_loss
+from tests.references import consistency as reference
+
+Maps = list[Tensor]
+
+
+def random_maps(seed: int, channels: int = 3, size: int = 8) -> Maps:
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randn(2, channels, size, size + 1, generator=generator) for _ in range(2)]
+
+
+def half_masks(maps: Maps) -> Maps:
+    masks = [torch.zeros(2, 1, *m.shape[2:]) for m in maps]
+    for mask in masks:
+        mask[0, :, 2:, :] = 1
+        mask[1, :, :, 1:7] = 1
+    return masks
+
+
+@pytest.fixture
+def fixed() -> Maps:
+    return random_maps(0)
+
+
+@pytest.fixture
+def moving() -> Maps:
+    return random_maps(1)
+
+
+def test_similarity_equals_the_loop_reference(fixed: Maps, moving: Maps) -> None:
+    masks = half_masks(fixed)
+    torch.testing.assert_close(similarity_loss(fixed, moving, masks), reference.similarity(fixed, moving, masks))
+
+
+def test_ncc_equals_the_loop_reference(fixed: Maps, moving: Maps) -> None:
+    masks = half_masks(fixed)
+    found = ncc_loss(fixed, moving, masks, window=3)
+    torch.testing.assert_close(found, reference.ncc(fixed, moving, masks, window=3), atol=1e-4, rtol=1e-3)
+
+
+def test_smoothness_equals_the_loop_reference() -> None:
+    generator = torch.Generator().manual_seed(4)
+    steps = [torch.eye(2, 3) + 0.1 * torch.randn(2, 2, 3, generator=generator) for _ in range(3)]
+    torch.testing.assert_close(
+        smoothness_loss(steps, translation_weight=0.5), reference.smoothness(steps, translation_weight=0.5)
+    )
+
+
+def test_perfect_agreement_is_minus_one(fixed: Maps) -> None:
+    masks = half_masks(fixed)
+    minus_one = -torch.ones(2)
+    torch.testing.assert_close(similarity_loss(fixed, fixed, masks), minus_one)
+    torch.testing.assert_close(ncc_loss(fixed, fixed, masks, window=3), minus_one, atol=1e-4, rtol=0)
+
+
+def test_convention_uncovered_fan_counts_as_similarity_zero(fixed: Maps) -> None:
+    masks = [torch.ones(2, 1, *m.shape[2:]) for m in fixed]
+    half_gone = [m.clone() for m in fixed]
+    for m in half_gone:
+        m[:, :, :4] = 0  # the upper half is not covered
+    torch.testing.assert_close(similarity_loss(fixed, half_gone, masks), -0.5 * torch.ones(2))
+
+
+def test_ncc_does_not_see_gain_and_offset_of_a_channel(fixed: Maps, moving: Maps) -> None:
+    masks = half_masks(fixed)
+    gain = torch.tensor([0.5, 2.0, 7.0]).view(1, 3, 1, 1)
+    louder = [gain * m + 3 for m in moving]
+    torch.testing.assert_close(
+        ncc_loss(fixed, louder, masks, window=3), ncc_loss(fixed, moving, masks, window=3), atol=2e-3, rtol=0
+    )
+
+
+def test_convention_channels_without_variance_are_left_out(fixed: Maps) -> None:
+    masks = half_masks(fixed)
+    dead = [torch.cat([m, torch.full_like(m[:, :2], 0.7)], dim=1) for m in fixed]
+    torch.testing.assert_close(ncc_loss(dead, dead, masks, window=3), -torch.ones(2), atol=1e-4, rtol=0)
+
+
+def test_smoothness_of_standing_still_is_zero_and_grows_with_motion() -> None:
+    identity = torch.eye(2, 3).expand(1, 2, 3)
+    small, large = (identity + torch.tensor([[[0.0, 0.0, t], [0.0, 0.0, 0.0]]]) for t in (0.1, 0.2))
+    values = [float(smoothness_loss([t, t], translation_weight=1.0)) for t in (identity, small, large)]
+    assert values[0] == 0
+    assert values[0] < values[1] < values[2]
+
+
+def test_a_pair_does_not_depend_on_the_rest_of_the_batch(fixed: Maps, moving: Maps) -> None:
+    masks = half_masks(fixed)
+    for loss in (similarity_loss, lambda *maps: ncc_loss(*maps, window=3)):
+        together = loss(fixed, moving, masks)
+        alone = loss([m[:1] for m in fixed], [m[:1] for m in moving], [m[:1] for m in masks])
+        torch.testing.assert_close(together[:1], alone)
