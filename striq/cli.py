@@ -1,0 +1,61 @@
+"""The command line: ``striq score``, ``info``, ``anchors``, ``train``, ``evaluate`` and ``phantom``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+import striq
+from striq.commands.inspection import anchors, info
+from striq.commands.scoring import score
+from striq.commands.terminal import complain, say
+from striq.commands.training import evaluate, phantom, train
+from striq.errors import StriqError
+
+WRONG_USE = 2  # the status that the parser of the command line exits with, too
+
+app = typer.Typer(
+    help="Annotation-free quality control of ultrasound planes.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+for command in (score, info, anchors, train, evaluate, phantom):
+    app.command()(command)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        say(f"striq {striq.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Annotation-free quality control of ultrasound planes."""
+    del version
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; always ends by ``SystemExit`` with the exit status.
+
+    Args:
+        arguments: What follows the program's name; that of the process by default.
+    """
+    try:
+        app(args=None if arguments is None else list(arguments), prog_name="striq")
+    except (StriqError, OSError) as error:
+        complain(f"error: {error}")
+        sys.exit(WRONG_USE)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The commands of the command line; each imports what it computes with only when it runs."""

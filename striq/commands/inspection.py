@@ -1,0 +1,87 @@
+"""``striq info`` and ``striq anchors``: what a model holds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from striq.commands.options import ModelOption
+from striq.commands.terminal import check_writable, say
+
+if TYPE_CHECKING:
+    from striq.scorer import StriqScorer
+
+TERMS = ("similarity", "ncc", "smoothness")
+ANCHOR_COLUMNS = ("plane", "path", "group", "frame")
+
+
+def info(
+    model: ModelOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
+) -> None:
+    """Show a model's planes, anchors, ranges, settings, encoder and size."""
+    from striq.scorer import load_scorer
+
+    facts = describe(load_scorer(model, "cpu"))
+    say(json.dumps(facts, indent=2, ensure_ascii=False) if as_json else _as_text(facts))
+
+
+def anchors(
+    model: ModelOption = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="CSV to write.", show_default="standard output")
+    ] = None,
+) -> None:
+    """List where each anchor of a model comes from: plane, path, group and frame."""
+    if out is not None:
+        check_writable(out)
+    from striq.scorer import load_scorer
+    from striq.writing import write_csv
+
+    scorer = load_scorer(model, "cpu")
+    rows = [
+        [plane, source.path, source.group, source.frame_index]
+        for plane, sources in zip(scorer.planes, scorer.bank.sources, strict=True)
+        for source in sources
+    ]
+    if out is not None:
+        say(f"{len(rows)} anchors: {write_csv(out, ANCHOR_COLUMNS, rows)}")
+        return
+    for row in [ANCHOR_COLUMNS, *rows]:
+        say("\t".join(str(cell) for cell in row))
+
+
+def describe(scorer: StriqScorer) -> dict[str, Any]:
+    """Return the facts about a model as plain JSON values."""
+    state = [value for value in scorer.state_dict().values() if hasattr(value, "element_size")]
+    ranges = [
+        dict(zip(TERMS, zip(low, high, strict=True), strict=True))
+        for low, high in zip(scorer.range_low.tolist(), scorer.range_high.tolist(), strict=True)
+    ]
+    return {
+        "planes": {
+            plane: {"anchors": len(sources), "ranges": {term: list(span) for term, span in spans.items()}}
+            for plane, sources, spans in zip(scorer.planes, scorer.bank.sources, ranges, strict=True)
+        },
+        "anchor_strategy": scorer.config.quality.anchor_strategy,
+        "settings": scorer.config.to_dict(),
+        "info": scorer.info,
+        "parameters": sum(parameter.numel() for parameter in scorer.parameters()),
+        "size_mb": round(sum(value.numel() * value.element_size() for value in state) / 1e6, 1),
+    }
+
+
+def _as_text(facts: dict[str, Any]) -> str:
+    lines = [f"Size: {facts['parameters']:,} parameters, {facts['size_mb']} MB with anchors"]
+    lines += [f"{name.capitalize()}: {value}" for name, value in facts["info"].items()]
+    lines += [f"Anchor strategy: {facts['anchor_strategy']}", "Planes:"]
+    for plane, known in facts["planes"].items():
+        spans = (f"{term} {low:.3g} to {high:.3g}" for term, (low, high) in known["ranges"].items())
+        lines.append(f"  {plane}: {known['anchors']} anchors; ranges: {', '.join(spans)}")
+    lines.append("Settings:")
+    for part, values in facts["settings"].items():
+        lines.append(f"  {part}: {', '.join(f'{name} {value}' for name, value in values.items())}")
+    return "\n".join(lines)

@@ -1,0 +1,183 @@
+"""Options that several commands take, and what they stand for."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
+
+import typer
+
+from striq.errors import StriqError
+from striq.types import FrameRecord, Mode
+
+if TYPE_CHECKING:
+    from striq.config import StriqConfig, TrainingConfig
+
+LAYOUTS = ("auto", "camus_official", "camus_nifti", "us4qa", "planes", "flat", "csv")
+STRATEGIES = ("variance_spectrum", "centroid", "random", "k_medoids", "k_center_greedy")
+PHANTOM_SUBJECTS, PHANTOM_FRAMES = 24, 4  # of the data set made where none is given
+VIEWS = {"2ch": "two-chamber", "4ch": "four-chamber"}
+
+
+def _one_of(names: Sequence[str]) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if value not in names:
+            msg = f"{value!r} is not one of {', '.join(names)}."
+            raise typer.BadParameter(msg)
+        return value
+
+    return check
+
+
+ModelOption = Annotated[
+    Path | None, typer.Option(help="A model.pt or a bundle folder.", show_default="the shipped model")
+]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
+DatasetArgument = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[DATASET]",
+        help="Folder of frames or CSV list (path,plane,group[,rating]).",
+        show_default="a synthetic phantom",
+    ),
+]
+OutOption = Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")]
+PlanesOption = Annotated[list[str] | None, typer.Option(help="Plane to keep; repeat for several.", show_default="all")]
+LayoutOption = Annotated[
+    str, typer.Option(callback=_one_of(LAYOUTS), help=f"How the data set is arranged: {', '.join(LAYOUTS)}.")
+]
+GroupPatternOption = Annotated[
+    str | None, typer.Option(help=r"Regular expression that finds the group in a file name, such as '^(\d{3})_'.")
+]
+RatingTableOption = Annotated[Path | None, typer.Option(help="CSV of ratings, used by the evaluation only.")]
+EpochsOption = Annotated[int | None, typer.Option(min=1, help="Passes over the training frames.")]
+StrategyOption = Annotated[
+    str | None,
+    typer.Option(
+        callback=lambda value: value if value is None else _one_of(STRATEGIES)(value),
+        help=f"How anchors are chosen: {', '.join(STRATEGIES)}.",
+        show_default=STRATEGIES[0],
+    ),
+]
+NumAnchorsOption = Annotated[int | None, typer.Option(min=1, help="Anchors per plane.", show_default="20")]
+ModeOption = Annotated[
+    str, typer.Option(callback=_one_of(get_args(Mode)), help=f"Family of transforms: {', '.join(get_args(Mode))}.")
+]
+BackboneOption = Annotated[
+    Path | None,
+    typer.Option(help="Local ResNet-18 weights (.pt, .pth, folded .npz).", show_default="a seeded initialization"),
+]
+ImagenetOption = Annotated[
+    bool, typer.Option("--download-imagenet", help="Fetch ImageNet weights from PyTorch's site, checked by hash.")
+]
+SeedOption = Annotated[int, typer.Option(min=0, help="Seed of every random decision.")]
+
+
+def make_config(mode: str, strategy: str | None, num_anchors: int | None) -> StriqConfig:
+    """Return the settings of a scorer, those not given at their defaults."""
+    from striq.config import AlignerConfig, QualityConfig, StriqConfig
+
+    given: dict[str, Any] = {"anchor_strategy": strategy, "num_anchors": num_anchors}
+    quality = QualityConfig(**{name: value for name, value in given.items() if value is not None})
+    return StriqConfig(aligner=AlignerConfig(mode=cast("Mode", mode)), quality=quality)
+
+
+def make_training(epochs: int | None, seed: int) -> TrainingConfig:
+    """Return the settings of a training."""
+    from striq.config import TrainingConfig
+
+    return TrainingConfig(seed=seed) if epochs is None else TrainingConfig(seed=seed, max_epochs=epochs)
+
+
+def find_backbone(backbone: Path | None, *, download: bool, folder: Path) -> Path | None:
+    """Return the file of backbone weights asked for, fetched into ``folder`` if need be.
+
+    Raises:
+        StriqError: If both a file and a download are asked for, or the download fails.
+    """
+    if not download:
+        return backbone
+    if backbone is not None:
+        msg = "Give either --backbone or --download-imagenet, not both."
+        raise StriqError(msg)
+    from striq.config import EncoderConfig
+    from striq.model.encoder import IMAGENET_URL, FrozenEncoder, download_imagenet
+
+    try:
+        download_imagenet(FrozenEncoder(EncoderConfig()), folder)
+    except (OSError, RuntimeError) as error:  # no connection, or another hash than expected
+        msg = f"{IMAGENET_URL}: cannot be fetched ({error}). Download it elsewhere and pass it with --backbone."
+        raise StriqError(msg) from error
+    return folder / Path(IMAGENET_URL).name
+
+
+def read_records(
+    dataset: Path | None,
+    out: Path,
+    *,
+    planes: Sequence[str] | None = None,
+    layout: str = "auto",
+    group_pattern: str | None = None,
+    rating_table: Path | None = None,
+    seed: int = 0,
+) -> tuple[list[FrameRecord], str]:
+    """List the frames of a data set, or of a phantom written to ``out``, and what a reader of results must know.
+
+    Raises:
+        DatasetError: If the data set is not usable as given.
+    """
+    from striq.data.datasets import load_dataset, recognize_layout
+
+    if dataset is None:
+        return load_dataset(_phantom(out / "phantom", planes, seed), planes=planes), "Synthetic phantom, not patients."
+    found = recognize_layout(dataset) if layout == "auto" else layout
+    flat_plane = planes[0] if planes and len(planes) == 1 and found == "flat" else None
+    with _stand_in_notes() as notes:
+        records = load_dataset(
+            dataset,
+            layout=cast("Any", found),
+            planes=planes,
+            plane=flat_plane,
+            rating_table=rating_table,
+            group_pattern=group_pattern,
+        )
+    return records, " ".join(notes)
+
+
+def _phantom(folder: Path, planes: Sequence[str] | None, seed: int) -> Path:
+    from striq.data.phantom import PHANTOM_PLANES, write_phantom
+    from striq.data.phantom.storage import TABLE_NAME
+
+    unknown = sorted(set(planes or ()) - set(PHANTOM_PLANES))
+    if unknown:
+        msg = f"The phantom has no plane {unknown[0]!r}; choose among: {', '.join(PHANTOM_PLANES)}."
+        raise StriqError(msg)
+    table = folder / TABLE_NAME
+    if table.is_file():  # written last: a folder that has it is complete
+        return table
+    return write_phantom(folder, PHANTOM_SUBJECTS, PHANTOM_FRAMES, planes=planes or PHANTOM_PLANES, seed=seed)
+
+
+@contextmanager
+def _stand_in_notes() -> Iterator[list[str]]:
+    """Collect a sentence for each warning of the CAMUS reader that grades of another view stand in."""
+    notes: list[str] = []
+    logger, handler = logging.getLogger("striq.data.datasets.camus"), logging.Handler(logging.WARNING)
+
+    def note(record: logging.LogRecord) -> None:
+        match record.args:
+            case (table, view, str(column)) if column[-3:] in VIEWS:
+                sentence = f"The grades of {view} come from the {VIEWS[column[-3:]]} file"
+                notes.append(f"{sentence} ({Path(str(table)).name}, column {column}): a stand-in.")
+            case _:
+                notes.append(record.getMessage())
+
+    handler.emit = note
+    logger.addHandler(handler)
+    try:
+        yield notes
+    finally:
+        logger.removeHandler(handler)

@@ -1,0 +1,119 @@
+"""``striq train``, ``striq evaluate`` and ``striq phantom``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from striq.commands import options
+from striq.commands.terminal import check_device, check_writable, say, show_log
+
+
+def train(
+    out: options.OutOption,
+    dataset: options.DatasetArgument = None,
+    planes: options.PlanesOption = None,
+    layout: options.LayoutOption = "auto",
+    group_pattern: options.GroupPatternOption = None,
+    rating_table: options.RatingTableOption = None,
+    epochs: options.EpochsOption = None,
+    anchors_strategy: options.StrategyOption = None,
+    num_anchors: options.NumAnchorsOption = None,
+    mode: options.ModeOption = "affine",
+    backbone: options.BackboneOption = None,
+    download_imagenet: options.ImagenetOption = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted training in --out.")] = False,
+    seed: options.SeedOption = 0,
+    device: options.DeviceOption = "auto",
+) -> None:
+    """Train a scorer without labels and write OUT/model.pt."""
+    check_writable(out / "model.pt")
+    show_log()
+    from striq.training import trainer
+
+    records, _ = options.read_records(
+        dataset,
+        out,
+        planes=planes,
+        layout=layout,
+        group_pattern=group_pattern,
+        rating_table=rating_table,
+        seed=seed,
+    )
+    trainer.train_scorer(
+        records,
+        out,
+        config=options.make_config(mode, anchors_strategy, num_anchors),
+        training=options.make_training(epochs, seed),
+        backbone=options.find_backbone(backbone, download=download_imagenet, folder=out),
+        device=check_device(device),
+        resume=resume,
+    )
+    say(f"Trained on {len(records)} frames: {out / 'model.pt'}")
+
+
+def evaluate(
+    out: options.OutOption,
+    dataset: options.DatasetArgument = None,
+    model: Annotated[Path | None, typer.Option(help="Evaluate this model as it is, without any training.")] = None,
+    folds: Annotated[int, typer.Option(min=2, help="Folds of the cross-validation, by group.")] = 5,
+    note: Annotated[str, typer.Option(help="Sentence printed beside every figure.")] = "",
+    planes: options.PlanesOption = None,
+    layout: options.LayoutOption = "auto",
+    group_pattern: options.GroupPatternOption = None,
+    rating_table: options.RatingTableOption = None,
+    epochs: options.EpochsOption = None,
+    anchors_strategy: options.StrategyOption = None,
+    num_anchors: options.NumAnchorsOption = None,
+    mode: options.ModeOption = "affine",
+    backbone: options.BackboneOption = None,
+    download_imagenet: options.ImagenetOption = False,
+    seed: options.SeedOption = 0,
+    device: options.DeviceOption = "auto",
+) -> None:
+    """Compare scores with human ratings, beside controls: cross-validated, or with --model as it is."""
+    check_writable(out / "evaluation.json")
+    show_log()
+    from striq.evaluation import protocol
+    from striq.evaluation.tables import to_markdown
+
+    records, known = options.read_records(
+        dataset,
+        out,
+        planes=planes,
+        layout=layout,
+        group_pattern=group_pattern,
+        rating_table=rating_table,
+        seed=seed,
+    )
+    note = " ".join(part for part in (note, known) if part)
+    if model is not None:
+        from striq.scorer import load_scorer
+
+        table = protocol.evaluate_scorer(load_scorer(model, check_device(device)), records, out, note=note)
+    else:
+        table = protocol.cross_validate(
+            records,
+            out,
+            num_folds=folds,
+            config=options.make_config(mode, anchors_strategy, num_anchors),
+            training=options.make_training(epochs, seed),
+            backbone=options.find_backbone(backbone, download=download_imagenet, folder=out),
+            device=check_device(device),
+            note=note,
+        )
+    say(to_markdown(table))
+
+
+def phantom(
+    folder: Annotated[Path, typer.Argument(help="Where to write.")],
+    subjects: Annotated[int, typer.Option(min=1, help="Subjects.")] = options.PHANTOM_SUBJECTS,
+    frames: Annotated[int, typer.Option(min=1, help="Frames of each subject and plane.")] = options.PHANTOM_FRAMES,
+    seed: options.SeedOption = 0,
+) -> None:
+    """Write a synthetic data set of six planes with known quality and known transforms."""
+    from striq.data.phantom import write_phantom
+
+    say(f"Phantom written: {write_phantom(folder, subjects, frames, seed=seed)}")

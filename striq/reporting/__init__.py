@@ -1,0 +1,1 @@
+"""Results as files: the table of scores and the picture of a cine's score over time."""

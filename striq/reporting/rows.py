@@ -1,0 +1,74 @@
+"""The table of scores: one row per frame, or per file that cannot be opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from striq.types import FrameScore
+from striq.writing import write_csv
+
+COLUMNS = (
+    "source",
+    "frame",
+    "time_s",
+    "plane",
+    "plane_probability",
+    "quality",
+    "accepted",
+    "similarity",
+    "ncc",
+    "smoothness",
+    "error",
+)
+
+
+@dataclass(frozen=True)
+class FrameResult:
+    """What became of one frame, or of a whole file.
+
+    Convention:
+        - Either ``score`` or ``error`` is set.
+        - ``index`` is ``None`` where the file cannot be opened.
+    """
+
+    source: str
+    index: int | None
+    score: FrameScore | None = None
+    error: str = ""
+
+
+def write_scores(path: str | Path, results: Iterable[FrameResult]) -> Path:
+    """Write results as CSV, atomically, in the order given, and return the path."""
+    return write_csv(path, COLUMNS, [score_row(result) for result in results])
+
+
+def score_row(result: FrameResult) -> list[str]:
+    """Return one result as cells in the order of ``COLUMNS``; what is not known is empty."""
+    frame = "" if result.index is None else str(result.index)
+    if result.score is None:
+        return [result.source, frame, *[""] * 8, " ".join(result.error.split())]
+    score, terms = result.score, result.score.terms
+    return [
+        result.source,
+        frame,
+        "" if score.time_s is None else f"{score.time_s:.9g}",
+        score.plane,
+        _figure(score.plane_probabilities[score.plane]),
+        _figure(score.quality),
+        "true" if score.accepted else "false",
+        _figure(terms.similarity),
+        _figure(terms.ncc),
+        _figure(terms.smoothness),
+        "",
+    ]
+
+
+def source_name(path: Path) -> str:
+    """Return a path as text that UTF-8 can hold; bytes of a name that is not UTF-8 are escaped."""
+    return str(path).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _figure(value: float) -> str:
+    return f"{value:.7g}"  # the precision of the float32 it comes from

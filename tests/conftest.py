@@ -1,0 +1,40 @@
+"""A small fitted scorer that tests of the command line, reports and bundle share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from striq.config import EncoderConfig, QualityConfig, StriqConfig
+from striq.data.phantom import make_phantom
+from striq.data.preprocessing import prepare_batch
+from striq.scorer import StriqScorer
+from striq.training.fitting import Fitting
+from striq.types import Frame, FrameRecord
+
+TINY_PLANES = ("a4c", "abdomen")
+TINY_SIZE = (64, 64)
+
+
+@pytest.fixture(scope="session")
+def tiny_scorer() -> StriqScorer:
+    """A scorer of two phantom planes on 64x64 frames with three anchors each, fitted but not trained."""
+    frames = list(make_phantom(4, 2, planes=TINY_PLANES, size=TINY_SIZE))
+    records = [
+        FrameRecord(Path(f"{frame.plane}_{index}.png"), frame.plane, f"subject_{index // 2 % 4}")
+        for index, frame in enumerate(frames)
+    ]
+    config = StriqConfig(encoder=EncoderConfig(size=TINY_SIZE), quality=QualityConfig(num_anchors=3))
+    scorer = StriqScorer(sorted(TINY_PLANES), config)
+    images = prepare_batch([Frame(frame.pixels) for frame in frames], TINY_SIZE)
+    fit = Fitting(scorer, images, records, quiet=True, num_views=1)
+    fit.prepare()
+    fit.finish()
+    return scorer
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_scorer: StriqScorer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkpoint of the small scorer."""
+    return tiny_scorer.save(tmp_path_factory.mktemp("model") / "model.pt")

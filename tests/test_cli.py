@@ -1,0 +1,407 @@
+"""Tests of the command line."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import striq
+from striq import cli
+from striq.data.phantom import make_phantom_cine
+from striq.data.readers import open_cine
+from striq.scorer import StriqScorer
+from striq.types import Frame, FrameRecord, FrameScore
+
+COLUMNS = "source,frame,time_s,plane,plane_probability,quality,accepted,similarity,ncc,smoothness,error"
+FIGURES = ("plane_probability", "quality", "similarity", "ncc", "smoothness")
+
+
+def run(*arguments: str | int | Path) -> int:
+    """Run the command line in this process and return its exit status."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main([str(argument) for argument in arguments])
+    return int(ended.value.code or 0)
+
+
+def read(table: Path) -> list[dict[str, str]]:
+    with table.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def figures_of(row: dict[str, str]) -> list[float]:
+    return [float(row[name]) for name in FIGURES]
+
+
+def figures_of_api(score: FrameScore) -> list[float]:
+    terms = score.terms
+    probability = score.plane_probabilities[score.plane]
+    return [probability, score.quality, terms.similarity, terms.ncc, terms.smoothness]
+
+
+def only_line(text: str) -> str:
+    """Return the text, which must be one line."""
+    assert text.count("\n") == 1
+    assert "Traceback" not in text
+    return text
+
+
+def write_still(path: Path, seed: int = 1) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = make_phantom_cine("a4c", 1, seed=seed, size=(64, 64))[0].pixels
+    Image.fromarray(np.round(pixels * 255).astype(np.uint8)).save(path)
+    return path
+
+
+def write_cine(path: Path, black: Sequence[int] = (), num_frames: int = 6) -> Path:
+    """Write a multi-page TIFF whose frames at ``black`` cannot be judged."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = [frame.pixels for frame in make_phantom_cine("a4c", num_frames, seed=2, size=(64, 64))]
+    pages = [
+        Image.fromarray(np.round(0 * page if index in black else 255 * page).astype(np.uint8))
+        for index, page in enumerate(pixels)
+    ]
+    pages[0].save(path, save_all=True, append_images=pages[1:])
+    return path
+
+
+def write_broken(path: Path) -> Path:
+    path.write_bytes(b"\x89PNG\r\n\x1a\n but nothing after the signature")
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two good files around a broken one, and a cine with two black frames, below a name that is not plain."""
+    place = tmp_path / "Fötus 1, links"
+    write_still(place / "a.png")
+    write_broken(place / "b.png")
+    write_cine(place / "c.tif", black=(1, 5))
+    write_still(place / "d.png", seed=3)
+    return place
+
+
+def test_columns_are_those_of_the_contract(folder: Path, tiny_model: Path, tmp_path: Path) -> None:
+    run("score", folder, "--out", tmp_path / "scores.csv", "--model", tiny_model)
+    assert (tmp_path / "scores.csv").read_text(encoding="utf-8").splitlines()[0] == COLUMNS
+
+
+def test_all_good_files_exit_with_zero_and_nothing_on_stderr(
+    tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    still = write_still(tmp_path / "a.png")
+    assert run("score", still, "--out", tmp_path / "scores.csv", "--model", tiny_model) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_every_frame_and_every_bad_file_has_its_row_in_order(folder: Path, tiny_model: Path, tmp_path: Path) -> None:
+    missing = tmp_path / "nowhere.png"
+    assert run("score", folder, missing, "--out", tmp_path / "scores.csv", "--model", tiny_model) == 1
+    rows = [(row["source"], row["frame"], bool(row["error"])) for row in read(tmp_path / "scores.csv")]
+    cine = [(str(folder / "c.tif"), str(index), index in (1, 5)) for index in range(6)]
+    assert rows == [
+        (str(folder / "a.png"), "0", False),
+        (str(folder / "b.png"), "", True),
+        *cine,
+        (str(folder / "d.png"), "0", False),
+        (str(missing), "", True),
+    ]
+
+
+def test_rows_with_an_error_hold_nothing_else(folder: Path, tiny_model: Path, tmp_path: Path) -> None:
+    run("score", folder, "--out", tmp_path / "scores.csv", "--model", tiny_model)
+    failed = [row for row in read(tmp_path / "scores.csv") if row["error"]]
+    others = set(COLUMNS.split(",")) - {"source", "frame", "error"}
+    assert len(failed) == 3
+    assert all(row[column] == "" for row in failed for column in others)
+
+
+def test_each_bad_file_gets_one_line_that_names_it(
+    folder: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("score", folder, "--out", tmp_path / "scores.csv", "--model", tiny_model)
+    lines = capsys.readouterr().err.splitlines()
+    assert [name for line in lines for name in ("b.png", "c.tif") if name in line.split(":")[1]] == ["b.png", "c.tif"]
+    assert "2 of 6 frames" in lines[1]
+
+
+def test_scores_equal_those_of_the_api(
+    folder: Path, tiny_model: Path, tiny_scorer: StriqScorer, tmp_path: Path
+) -> None:
+    run("score", folder / "c.tif", "--out", tmp_path / "scores.csv", "--model", tiny_model)
+    rows = [row for row in read(tmp_path / "scores.csv") if not row["error"]]
+    cine = open_cine(folder / "c.tif")
+    for row, score in zip(rows, tiny_scorer.score([cine[index] for index in (0, 2, 3, 4)]), strict=True):
+        assert figures_of(row) == pytest.approx(figures_of_api(score), abs=1e-6)
+        assert (row["frame"], row["plane"]) == (str(score.index), score.plane)
+        assert row["accepted"] == str(score.accepted).lower()
+
+
+def test_scores_do_not_depend_on_the_batch(
+    folder: Path, tiny_model: Path, tiny_scorer: StriqScorer, tmp_path: Path
+) -> None:
+    run("score", folder, "--out", tmp_path / "scores.csv", "--model", tiny_model)
+    for row in (row for row in read(tmp_path / "scores.csv") if not row["error"]):
+        alone = tiny_scorer.score([open_cine(row["source"])[int(row["frame"])]])[0]
+        # Rounding of float32 depends on the batch: 1.5e-6 measured.
+        assert figures_of(row) == pytest.approx(figures_of_api(alone), abs=1e-5)
+
+
+def test_the_same_command_writes_the_same_bytes(folder: Path, tiny_model: Path, tmp_path: Path) -> None:
+    tables = [tmp_path / "one.csv", tmp_path / "two.csv"]
+    for table in tables:
+        run("score", folder, "--out", table, "--model", tiny_model)
+    assert tables[0].read_bytes() == tables[1].read_bytes()
+
+
+def test_order_of_files_is_that_of_the_arguments_and_changes_no_score(
+    folder: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    names = [folder / "a.png", folder / "d.png"]
+    tables = [tmp_path / "forth.csv", tmp_path / "back.csv"]
+    run("score", *names, "--out", tables[0], "--model", tiny_model)
+    run("score", *reversed(names), "--out", tables[1], "--model", tiny_model)
+    forth, back = (read(table) for table in tables)
+    assert back == forth[::-1]
+
+
+def test_a_still_has_no_time(tmp_path: Path, tiny_model: Path) -> None:
+    run("score", write_still(tmp_path / "a.png"), "--out", tmp_path / "scores.csv", "--model", tiny_model)
+    assert read(tmp_path / "scores.csv")[0]["time_s"] == ""
+
+
+@pytest.mark.parametrize(("threshold", "accepted"), [("0", {"true"}), ("1", {"false"})])
+def test_threshold_decides_acceptance(tmp_path: Path, tiny_model: Path, threshold: str, accepted: set[str]) -> None:
+    cine, out = write_cine(tmp_path / "c.tif", num_frames=8), tmp_path / "scores.csv"
+    run("score", cine, "--plane", "a4c", "--threshold", threshold, "--out", out, "--model", tiny_model)
+    # A quality of exactly 0 is not above the threshold 0.
+    assert {row["accepted"] for row in read(out) if float(row["quality"]) > 0} == accepted
+
+
+def test_threshold_outside_zero_to_one_is_refused(tmp_path: Path, tiny_model: Path) -> None:
+    still = write_still(tmp_path / "a.png")
+    assert run("score", still, "--threshold", "1.5", "--out", tmp_path / "s.csv", "--model", tiny_model) == 2
+
+
+def test_unknown_plane_is_refused_before_any_work(
+    tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    still, out = write_still(tmp_path / "a.png"), tmp_path / "scores.csv"
+    assert run("score", still, "--plane", "elbow", "--out", out, "--model", tiny_model) == 2
+    assert only_line(capsys.readouterr().err).startswith("error: This model does not know the plane 'elbow'")
+    assert not out.exists()
+
+
+def test_missing_model_is_one_line_with_a_remedy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    still = write_still(tmp_path / "a.png")
+    assert run("score", still, "--out", tmp_path / "scores.csv", "--model", tmp_path / "model.pt") == 2
+    assert "striq train" in only_line(capsys.readouterr().err)
+
+
+def test_model_without_anchors_is_refused_not_blamed_on_the_frames(
+    tmp_path: Path, tiny_scorer: StriqScorer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = StriqScorer(["a4c"], tiny_scorer.config).save(tmp_path / "model.pt")
+    still = write_still(tmp_path / "a.png")
+    assert run("score", still, "--out", tmp_path / "scores.csv", "--model", model) == 2
+    assert "no anchors for a4c" in only_line(capsys.readouterr().err)
+
+
+def test_unknown_device_is_one_line(tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    still = write_still(tmp_path / "a.png")
+    assert run("score", still, "--out", tmp_path / "s.csv", "--model", tiny_model, "--device", "abacus") == 2
+    assert "--device 'abacus'" in only_line(capsys.readouterr().err)
+
+
+def test_folder_as_table_is_refused_before_any_work(
+    tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    still = write_still(tmp_path / "a.png")
+    assert run("score", still, "--out", tmp_path, "--model", tiny_model) == 2
+    assert "is a folder" in only_line(capsys.readouterr().err)
+
+
+def test_empty_folder_is_a_row_with_its_error(tmp_path: Path, tiny_model: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert run("score", empty, "--out", tmp_path / "scores.csv", "--model", tiny_model) == 1
+    (row,) = read(tmp_path / "scores.csv")
+    assert (row["source"], "no file that can be read" in row["error"]) == (str(empty), True)
+
+
+def test_interruption_keeps_the_rows_done_so_far(
+    folder: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    iterate = StriqScorer.iterate
+
+    def interrupted(self: StriqScorer, frames: Iterable[Frame], *given: Any, **named: Any) -> Iterator[FrameScore]:
+        for score in iterate(self, frames, *given, **named):
+            if score.source.endswith("c.tif") and score.index == 2:
+                raise KeyboardInterrupt
+            yield score
+
+    monkeypatch.setattr(StriqScorer, "iterate", interrupted)
+    assert run("score", folder, "--out", tmp_path / "scores.csv", "--model", tiny_model) == 130
+    done = [(Path(row["source"]).name, row["frame"]) for row in read(tmp_path / "scores.csv")]
+    assert done == [("a.png", "0"), ("b.png", ""), ("c.tif", "0")]
+
+
+def test_picture_is_drawn_per_cine_and_not_per_still(folder: Path, tiny_model: Path, tmp_path: Path) -> None:
+    plots = tmp_path / "plots"
+    write_cine(folder / "again" / "c.tif")
+    run("score", folder, "--out", tmp_path / "scores.csv", "--model", tiny_model, "--plots", plots)
+    assert sorted(path.name for path in plots.iterdir()) == ["c.tif.png", "c.tif_2.png"]
+
+
+def test_info_as_json_tells_planes_anchors_and_encoder(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("info", "--json", "--model", tiny_model) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert {plane: known["anchors"] for plane, known in facts["planes"].items()} == {"a4c": 3, "abdomen": 3}
+    assert facts["anchor_strategy"] == "variance_spectrum"
+    assert "seeded initialization" in facts["info"]["encoder"]
+    assert facts["settings"]["encoder"]["size"] == [64, 64]
+
+
+def test_info_as_text_names_every_plane(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("info", "--model", tiny_model) == 0
+    text = capsys.readouterr().out
+    assert "a4c: 3 anchors" in text
+    assert "abdomen: 3 anchors" in text
+
+
+def test_anchors_lists_provenance(tiny_model: Path, tiny_scorer: StriqScorer, tmp_path: Path) -> None:
+    assert run("anchors", "--model", tiny_model, "--out", tmp_path / "anchors.csv") == 0
+    rows = [(row["plane"], row["path"], row["group"], row["frame"]) for row in read(tmp_path / "anchors.csv")]
+    banks = zip(tiny_scorer.planes, tiny_scorer.bank.sources, strict=True)
+    assert rows == [(plane, a.path, a.group, str(a.frame_index)) for plane, bank in banks for a in bank]
+
+
+def test_phantom_writes_a_data_set(tmp_path: Path) -> None:
+    assert run("phantom", tmp_path / "p", "--subjects", 1, "--frames", 1) == 0
+    assert len(read(tmp_path / "p" / "phantom.csv")) == 6
+
+
+class Recorder:
+    """Stands in for a function and keeps what it was called with."""
+
+    def __init__(self, result: object = None) -> None:
+        self.result = result
+        self.given: tuple[Any, ...] = ()
+        self.named: dict[str, Any] = {}
+
+    def __call__(self, *given: Any, **named: Any) -> object:
+        self.given, self.named = given, named
+        return self.result
+
+
+@pytest.fixture
+def frame_list(tmp_path: Path) -> Path:
+    """A CSV list of two planes."""
+    rows = [f"{write_still(tmp_path / f'{plane}{i}.png').name},{plane},g{i},{i}" for plane in "xy" for i in range(2)]
+    table = tmp_path / "frames.csv"
+    table.write_text("\n".join(["path,plane,group,rating", *rows]) + "\n", encoding="utf-8")
+    return table
+
+
+def test_train_passes_every_setting_on(frame_list: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained = Recorder()
+    monkeypatch.setattr("striq.training.trainer.train_scorer", trained)
+    settings = ["--epochs", "3", "--seed", "7", "--num-anchors", "5", "--anchors-strategy", "random", "--mode", "shear"]
+    assert run("train", frame_list, "--out", tmp_path / "m", "--planes", "y", "--resume", *settings) == 0
+    records, output = trained.given
+    assert ({record.plane for record in records}, output) == ({"y"}, tmp_path / "m")
+    config, training = trained.named["config"], trained.named["training"]
+    assert (config.quality.num_anchors, config.quality.anchor_strategy, config.aligner.mode) == (5, "random", "shear")
+    assert (training.max_epochs, training.seed, trained.named["resume"]) == (3, 7, True)
+
+
+def test_train_without_a_data_set_makes_the_phantom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained = Recorder()
+    monkeypatch.setattr("striq.training.trainer.train_scorer", trained)
+    monkeypatch.setattr("striq.commands.options.PHANTOM_SUBJECTS", 2)
+    monkeypatch.setattr("striq.commands.options.PHANTOM_FRAMES", 1)
+    assert run("train", "--out", tmp_path, "--planes", "a4c") == 0
+    records: list[FrameRecord] = trained.given[0]
+    assert {record.plane for record in records} == {"a4c"}
+    assert all(record.path.is_relative_to(tmp_path / "phantom") for record in records)
+
+
+@pytest.mark.parametrize("option", ["--mode", "--layout", "--anchors-strategy"])
+def test_unknown_choice_is_wrong_use(frame_list: Path, tmp_path: Path, option: str) -> None:
+    assert run("train", frame_list, "--out", tmp_path / "m", option, "nonsense") == 2
+
+
+def test_data_set_that_is_not_there_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("train", tmp_path / "nowhere", "--out", tmp_path / "m") == 2
+    assert only_line(capsys.readouterr().err).startswith("error: ")
+
+
+def test_evaluate_prints_the_table(
+    frame_list: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    validated = Recorder("the table")
+    monkeypatch.setattr("striq.evaluation.protocol.cross_validate", validated)
+    monkeypatch.setattr("striq.evaluation.tables.to_markdown", str)
+    assert run("evaluate", frame_list, "--out", tmp_path / "e", "--folds", 2, "--note", "Mind this.") == 0
+    assert capsys.readouterr().out == "the table\n"
+    assert (validated.named["num_folds"], validated.named["note"]) == (2, "Mind this.")
+
+
+def test_evaluate_of_a_model_does_not_train(
+    frame_list: Path, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluated = Recorder("the table")
+    monkeypatch.setattr("striq.evaluation.protocol.evaluate_scorer", evaluated)
+    monkeypatch.setattr("striq.evaluation.tables.to_markdown", str)
+    assert run("evaluate", frame_list, "--out", tmp_path / "e", "--model", tiny_model) == 0
+    assert (evaluated.given[0].planes, len(evaluated.given[1])) == (["a4c", "abdomen"], 4)
+
+
+def test_evaluate_notes_that_grades_of_another_view_stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for patient in ("patient0001", "patient0002"):
+        (tmp_path / patient).mkdir()
+        (tmp_path / patient / f"{patient}_4CH_ED.nii.gz").write_bytes(b"not read")
+    table = tmp_path / "grades.csv"
+    table.write_text("patient,image_quality_2ch\npatient0001,Good\npatient0002,Poor\n", encoding="utf-8")
+    validated = Recorder("the table")
+    monkeypatch.setattr("striq.evaluation.protocol.cross_validate", validated)
+    monkeypatch.setattr("striq.evaluation.tables.to_markdown", str)
+    assert run("evaluate", tmp_path, "--out", tmp_path / "e", "--rating-table", table, "--folds", 2) == 0
+    assert "grades of 4CH come from the two-chamber file (grades.csv" in validated.named["note"]
+    assert str(tmp_path) not in validated.named["note"]
+
+
+def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--version") == 0
+    assert capsys.readouterr().out == f"striq {striq.__version__}\n"
+
+
+@pytest.mark.parametrize("command", ["score", "info", "anchors", "train", "evaluate", "phantom"])
+def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(command, "--help") == 0
+    assert f"striq {command}" in capsys.readouterr().out
+
+
+def test_package_and_help_load_without_heavy_libraries() -> None:
+    heavy = {"torch", "monai", "matplotlib", "scipy", "pydicom"}
+    program = f"import sys, striq, striq.cli, striq.demo; print({heavy} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "set()"
+
+
+def test_package_offers_the_scorer(tiny_model: Path) -> None:
+    assert striq.StriqScorer is StriqScorer
+    assert striq.load_scorer(tiny_model, device="cpu").planes == ["a4c", "abdomen"]
+
+
+def test_package_has_no_other_names() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+        _ = striq.nonsense

@@ -1,0 +1,194 @@
+"""Tests of ``striq.training`` and of what the scorer makes of it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from striq.config import EncoderConfig, QualityConfig, StriqConfig, TrainingConfig
+from striq.data.datasets import load_dataset
+from striq.data.phantom import write_phantom
+from striq.data.preprocessing import prepare_batch
+from striq.data.readers import open_cine
+from striq.errors import CheckpointError, DatasetError, StriqError
+from striq.registration.affine import invert_affine, pixel_grid
+from striq.registration.matching import Matches
+from striq.scorer import StriqScorer, load_scorer
+from striq.training.objective import endpoint_error, inverse_inconsistency, match_loss
+from striq.training.pairs import PairDataset
+from striq.training.trainer import make_fitting, train_scorer
+from striq.types import FrameRecord
+
+CONFIG = StriqConfig(encoder=EncoderConfig(size=(64, 64)), quality=QualityConfig(num_anchors=4))
+SHORT = TrainingConfig(max_epochs=1, views=1, batch_size=8)
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning:monai")
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory: pytest.TempPathFactory) -> list[FrameRecord]:
+    folder = tmp_path_factory.mktemp("phantom")
+    return load_dataset(write_phantom(folder, 6, 3, planes=("kidney", "a4c"), size=(64, 64)))
+
+
+@pytest.fixture(scope="module")
+def run(records: list[FrameRecord], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, StriqScorer]:
+    folder = tmp_path_factory.mktemp("run")
+    return folder, train_scorer(records, folder, config=CONFIG, training=SHORT, quiet=True, device="cpu")
+
+
+def test_trained_scorer_knows_planes_anchors_and_ranges(run: tuple[Path, StriqScorer]) -> None:
+    scorer = run[1]
+    assert scorer.planes == ["a4c", "kidney"]
+    assert bool(scorer.bank.filled.all())
+    assert bool((scorer.range_low < scorer.range_high).all())
+    assert all(source.group.startswith("subject") for plane in scorer.bank.sources for source in plane)
+
+
+def test_checkpoint_alone_reproduces_every_score(run: tuple[Path, StriqScorer], records: list[FrameRecord]) -> None:
+    frames = [open_cine(record.path)[0] for record in records[:3]]
+    loaded = load_scorer(run[0] / "model.pt", device="cpu")
+    for before, after in zip(run[1].score(frames), loaded.score(frames), strict=True):
+        assert after.quality == pytest.approx(before.quality, abs=1e-6)
+        assert after.plane_probabilities == pytest.approx(before.plane_probabilities, abs=1e-6)
+        np.testing.assert_allclose(after.transform, before.transform, atol=1e-6)
+        assert after.nearest_anchor == before.nearest_anchor
+
+
+def test_score_of_a_frame_does_not_depend_on_its_batch(
+    run: tuple[Path, StriqScorer], records: list[FrameRecord]
+) -> None:
+    frames = [open_cine(record.path)[0] for record in records[:6]]
+    together = run[1].score(frames)
+    for frame, score in zip(reversed(frames), reversed(together), strict=True):
+        alone = run[1].score([frame])[0]
+        assert alone.quality == pytest.approx(score.quality, abs=1e-5)
+
+
+def test_forward_gives_the_quality_of_every_plane(run: tuple[Path, StriqScorer], records: list[FrameRecord]) -> None:
+    frame = open_cine(records[0].path)[0]
+    with torch.inference_mode():
+        quality = run[1](prepare_batch([frame], (64, 64)))
+    assert quality.shape == (1, 2)
+    for index, plane in enumerate(run[1].planes):
+        assert run[1].score([frame], plane)[0].quality == pytest.approx(float(quality[0, index]), abs=1e-6)
+
+
+def test_threshold_judges_again_without_changing_the_quality(
+    run: tuple[Path, StriqScorer], records: list[FrameRecord]
+) -> None:
+    frame = open_cine(records[0].path)[0]
+    low, high = (run[1].score([frame], records[0].plane, threshold=t)[0] for t in (-0.1, 1.1))
+    assert low.quality == high.quality
+    assert low.accepted
+    assert not high.accepted
+
+
+def test_explanation_has_the_residual_of_the_nearest_anchor(
+    run: tuple[Path, StriqScorer], records: list[FrameRecord]
+) -> None:
+    explanation = run[1].explain(open_cine(records[0].path)[0], records[0].plane)
+    assert explanation.residual.shape == (16, 16)
+    inside = explanation.residual[np.isfinite(explanation.residual)]
+    assert 0 <= inside.min() <= inside.max() <= 2
+    assert explanation.warped_anchor.shape == (256, 4, 4)
+
+
+def test_unknown_plane_names_the_known_ones(run: tuple[Path, StriqScorer]) -> None:
+    with pytest.raises(StriqError, match="'face'; it knows: a4c, kidney"):
+        run[1].score([], "face")
+
+
+def test_unfitted_scorer_refuses_to_score() -> None:
+    with pytest.raises(StriqError, match="no anchors for a4c"):
+        StriqScorer(["a4c"], CONFIG).score([])
+
+
+def test_damaged_and_foreign_checkpoints_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "damaged.pt").write_bytes(b"PK not really")
+    torch.save({"weights": torch.zeros(2)}, tmp_path / "foreign.pt")
+    for name, complaint in (("damaged", "cannot be read"), ("foreign", "Not a STRIQ checkpoint"), ("no", "no model")):
+        with pytest.raises(CheckpointError, match=complaint):
+            load_scorer(tmp_path / f"{name}.pt")
+
+
+def test_ratings_do_not_influence_training(
+    run: tuple[Path, StriqScorer], records: list[FrameRecord], tmp_path: Path
+) -> None:
+    unrated = [replace(record, rating=None) for record in records]
+    again = train_scorer(unrated, tmp_path, config=CONFIG, training=SHORT, quiet=True, device="cpu")
+    for name, value in run[1].state_dict().items():
+        if isinstance(value, torch.Tensor):  # also shows that training is deterministic
+            assert torch.equal(value, again.state_dict()[name]), name
+
+
+def test_training_resumes_to_the_same_scorer(
+    run: tuple[Path, StriqScorer], records: list[FrameRecord], tmp_path: Path
+) -> None:
+    two = replace(SHORT, max_epochs=2)
+    straight = train_scorer(records, tmp_path / "a", config=CONFIG, training=two, quiet=True, device="cpu")
+    train_scorer(records, tmp_path / "b", config=CONFIG, training=SHORT, quiet=True, device="cpu")
+    resumed = train_scorer(records, tmp_path / "b", config=CONFIG, training=two, resume=True, quiet=True, device="cpu")
+    assert resumed.info["epochs"] == 2
+    torch.testing.assert_close(resumed.range_low, straight.range_low, atol=0.05, rtol=0)
+
+
+def test_nothing_to_resume_from_is_said(records: list[FrameRecord], tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="nothing to resume from"):
+        train_scorer(records, tmp_path, resume=True)
+
+
+def test_anchors_come_from_training_groups_only(records: list[FrameRecord]) -> None:
+    fitting = make_fitting(records, config=CONFIG, training=SHORT, quiet=True, device="cpu")
+    fitting.prepare()
+    held_out = {records[int(i)].group for i in fitting.held_out.nonzero()}
+    assert held_out
+    assert not held_out & {records[int(i)].group for plane in fitting.anchors for i in plane}
+
+
+def test_pairs_show_one_plane_and_change_with_the_epoch(records: list[FrameRecord]) -> None:
+    fitting = make_fitting(records, config=CONFIG, training=SHORT, quiet=True, device="cpu")
+    pairs = PairDataset(fitting)
+    first = [pairs[i] for i in range(len(pairs))]
+    pairs.epoch = 1
+    assert [pairs[i] for i in range(len(pairs))] != first
+    assert all(fitting.planes[p["frame"]] == fitting.planes[p["partner"]] for p in first)
+
+
+def test_too_few_frames_of_a_plane_are_refused(records: list[FrameRecord]) -> None:
+    few = [r for r in records if r.plane == "a4c"] + [r for r in records if r.plane == "kidney"][:1]
+    with pytest.raises(DatasetError, match="'kidney' has"):
+        make_fitting(few, config=CONFIG, training=SHORT, quiet=True)
+
+
+def test_endpoint_error_of_a_shift_is_its_length() -> None:
+    shift = torch.tensor([[[1.0, 0.0, 0.3], [0.0, 1.0, 0.4]]])
+    assert float(endpoint_error(shift, torch.eye(2, 3)[None])) == pytest.approx(0.5, abs=1e-3)
+
+
+def test_there_and_back_is_consistent_only_with_the_inverse() -> None:
+    transform = torch.tensor([[[0.9, 0.1, 0.3], [0.0, 1.1, 0.4]]])
+    assert float(inverse_inconsistency(transform, invert_affine(transform))) < 1e-9
+    assert float(inverse_inconsistency(transform, transform)) > 0.1
+
+
+def test_match_loss_is_lowest_at_the_true_location() -> None:
+    points, mask = pixel_grid(6, 6, torch.zeros(1)), torch.ones(1, 1, 6, 6)
+    identity = torch.eye(2, 3)[None]
+    right, spread = torch.eye(36)[None], torch.full((1, 36, 36), 1 / 36)
+    losses = [float(match_loss(Matches(points, points[None], mask, p), identity, mask, mask)) for p in (right, spread)]
+    assert losses[0] == pytest.approx(0.0, abs=1e-3)
+    assert losses[1] == pytest.approx(np.log(36), abs=1e-3)
+
+
+def test_training_logs_where_the_encoder_comes_from(
+    records: list[FrameRecord], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, logger="striq"):
+        fitting = make_fitting(records, config=CONFIG, training=SHORT, quiet=True)
+        fitting.prepare()
+    assert "seeded initialization 0" in caplog.text
