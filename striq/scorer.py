@@ -112,22 +112,21 @@ class StriqScorer(nn.Module):
         """Register frames to the anchors of one plane and judge them.
 
         Args:
-            frozen: Frozen features of the frames.
+            frozen: Frozen features of a few frames: memory grows with frames times anchors.
             plane: Index of the plane.
             registered: False leaves every transform at the identity (a control of the evaluation).
             specialized: False leaves the knowledge subspace out (another control).
         """
         anchors = self.bank.features(plane)
         describe = self.model.specialize if specialized else self.model.center
-        targets = describe(anchors, plane)
-        parts = []
-        for i in range(len(frozen)):
-            frame = frozen[i].tile(len(anchors))
-            alignment = self.model.align(frame, anchors, plane) if registered else _standstill(anchors)
-            query = describe(frozen[i], plane).tile(len(anchors))
-            terms = consistency_terms(self.model.superimpose(alignment, query, targets), self.config.quality)
-            parts.append((terms.stack(), alignment.transform))
-        pair_terms, transforms = (torch.stack(part) for part in zip(*parts, strict=True))
+        frames = frozen.maps[0].shape[0]
+        moving = anchors.tile(frames)
+        fixed = frozen.repeat_each(len(anchors))
+        alignment = self.model.align(fixed, moving, plane) if registered else _standstill(moving)
+        query, targets = describe(frozen, plane).repeat_each(len(anchors)), describe(anchors, plane).tile(frames)
+        values = consistency_terms(self.model.superimpose(alignment, query, targets), self.config.quality)
+        pair_terms = values.stack().unflatten(0, (-1, len(anchors)))
+        transforms = alignment.transform.unflatten(0, (-1, len(anchors)))
         terms = pair_terms.mean(dim=1)
         span = TermRange(self.range_low[plane], self.range_high[plane])
         quality = quality_score(terms, span, self.config.quality.weights)
@@ -285,7 +284,7 @@ class StriqScorer(nn.Module):
 
 
 def _standstill(anchors: Pyramid) -> Alignment:
-    identity = identity_affine(len(anchors), anchors.maps[0])
+    identity = identity_affine(anchors.maps[0].shape[0], anchors.maps[0])
     return Alignment(identity, (identity,))
 
 
@@ -300,14 +299,16 @@ def load_scorer(path: str | Path | None = None, device: str = AUTO) -> StriqScor
     """Return a scorer ready to use.
 
     Args:
-        path: A ``model.pt``, or a bundle folder that holds ``models/model.pt``; the shipped bundle by default.
+        path: A ``model.pt``, a bundle that holds ``models/model.pt``, or a folder that ``striq train`` wrote; the
+            shipped bundle by default.
         device: ``"auto"`` (CUDA, then MPS, then CPU), or a device of PyTorch.
 
     Raises:
         CheckpointError: If there is no readable checkpoint.
     """
     file = default_checkpoint() if path is None else Path(path)
-    file = file / "models" / "model.pt" if file.is_dir() else file
+    if file.is_dir():  # a bundle, or a training run
+        file = file / "models" / "model.pt" if (file / "models").is_dir() else file / "model.pt"
     if not file.is_file():
         msg = f"{file}: no model there. Give --model a model.pt or a bundle folder, or make one with 'striq train'."
         raise CheckpointError(msg)

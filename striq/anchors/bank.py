@@ -61,7 +61,7 @@ class AnchorBank(nn.Module):
 
     def features(self, plane: int) -> Pyramid:
         """Return the stored anchors of one plane in single precision; empty places are left out."""
-        count = int(self.filled[plane].sum())
+        count = len(self.sources[plane])
         stages = range(len(STAGE_STRIDES))
         return Pyramid(
             tuple(cast("Tensor", self.get_buffer(f"maps{stage}"))[plane, :count].float() for stage in stages),

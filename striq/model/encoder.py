@@ -159,6 +159,12 @@ def load_backbone(encoder: FrozenEncoder, path: str | Path) -> str:
     return f"backbone weights from {file.name} (sha256 {hashlib.sha256(file.read_bytes()).hexdigest()[:12]})"
 
 
+def shipped_backbone() -> Path | None:
+    """Return the backbone that comes with the package, pretrained without labels; ``None`` if it was left out."""
+    file = Path(__file__).with_name("backbone.pt")
+    return file if file.is_file() else None
+
+
 def download_imagenet(encoder: FrozenEncoder, folder: str | Path) -> str:
     """Fetch torchvision's ImageNet weights once, check their hash, load them, and say so.
 

@@ -118,8 +118,8 @@ class Fitting:
 
     def _set_statistics(self, plane: int, frames: Tensor) -> None:
         frozen = self.cache.features(frames)
-        terms = self.scorer.judge(frozen, plane).terms
-        span = TermRange.of(terms)
+        few = [self.scorer.judge(frozen[i], plane).terms for i in range(len(frozen))]
+        span = TermRange.of(torch.cat(few))
         self.scorer.range_low[plane], self.scorer.range_high[plane] = span.low, span.high
         evidence = plane_evidence(self.scorer.model, frozen, self.scorer.bank.features(plane), plane)
         self.scorer.evidence_mean[plane] = evidence.mean(dim=0)
@@ -140,7 +140,8 @@ class Fitting:
 
     def _source(self, index: int) -> AnchorSource:
         record = self.records[index]
-        return AnchorSource(record.path.name, record.group, record.frame_index)
+        # The last folders tell equal file names apart; more would carry this machine's paths into the checkpoint.
+        return AnchorSource("/".join(record.path.parts[-3:]), record.group, record.frame_index)
 
     def _batches(self) -> Iterator[Tensor]:
         return iter(self.images[~self.held_out].split(BATCH_SIZE))

@@ -19,6 +19,26 @@ logger = logging.getLogger(__name__)
 HALF_WIDTH_PX = 128  # pixels of a 256-pixel frame per unit of (x, y)
 
 
+class PrepareScorer:
+    """Fixes the encoder, caches features and chooses anchors when training starts.
+
+    Args:
+        fitting: What to prepare.
+    """
+
+    def __init__(self, fitting: Fitting) -> None:
+        self.fitting = fitting
+
+    def attach(self, engine: Engine) -> None:
+        """Register with the trainer, before anything that loads a checkpoint."""
+        engine.add_event_handler(Events.STARTED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Prepare."""
+        del engine
+        self.fitting.prepare()
+
+
 class EpochPairs:
     """Draws other pairs in each epoch.
 

@@ -17,14 +17,14 @@ class PairDataset(Dataset[dict[str, int]]):
     """For each frame a random view of it and a random partner of the same plane, other ones in each epoch.
 
     Args:
-        fitting: Holds the frames.
+        data: Holds the frames.
         seed: Of the choices; the same seed and epoch give the same pairs.
         held_out: Pairs of the held-out groups, the same in every epoch, for validation.
     """
 
-    def __init__(self, fitting: Fitting, *, seed: int = 0, held_out: bool = False) -> None:
-        self.fitting, self.seed, self.held_out = fitting, seed, held_out
-        self.frames = (fitting.held_out == held_out).nonzero().squeeze(1)
+    def __init__(self, data: Fitting, *, seed: int = 0, held_out: bool = False) -> None:
+        self.fitting, self.seed, self.held_out = data, seed, held_out
+        self.frames = (data.held_out == held_out).nonzero().squeeze(1)
         self.epoch = 0
 
     @property

@@ -24,11 +24,11 @@ from monai.utils.misc import set_determinism
 from striq.config import StriqConfig, TrainingConfig
 from striq.data.splits import hold_out
 from striq.errors import CheckpointError
-from striq.model.encoder import load_backbone
+from striq.model.encoder import load_backbone, shipped_backbone
 from striq.scorer import StriqScorer, pick_device
 from striq.training.fitting import Fitting
 from striq.training.frames import load_images
-from striq.training.handlers import EndpointError, EpochPairs, FinishScorer, KeepBest, NegativeLoss
+from striq.training.handlers import EndpointError, EpochPairs, FinishScorer, KeepBest, NegativeLoss, PrepareScorer
 from striq.training.objective import RegistrationLoss, RegistrationNetwork
 from striq.training.pairs import PairBatcher, PairDataset
 from striq.types import FrameRecord
@@ -36,6 +36,7 @@ from striq.types import FrameRecord
 logger = logging.getLogger(__name__)
 RESUME_NAME = "checkpoint.pt"
 MODEL_NAME = "model.pt"
+SEEDED = "seeded"  # asks for the seeded initialization of the encoder
 
 
 def train_scorer(
@@ -56,7 +57,7 @@ def train_scorer(
         output_dir: Gets ``model.pt``, the resumable ``checkpoint.pt`` and TensorBoard files.
         config: Settings of the scorer.
         training: Settings of the training.
-        backbone: Local weights of the encoder; a seeded initialization by default.
+        backbone: Local weights of the encoder, or ``"seeded"``; the shipped backbone by default.
         device: ``"auto"``, or a device of PyTorch.
         resume: Continue from ``checkpoint.pt``.
         quiet: Do not show progress.
@@ -71,7 +72,6 @@ def train_scorer(
         raise CheckpointError(msg)
     with _determinism(training.seed):
         fitting = make_fitting(records, config=config, training=training, backbone=backbone, device=device, quiet=quiet)
-        fitting.prepare()
         make_trainer(fitting, output, training=training, resume=resume, quiet=quiet).run()
     return fitting.scorer.eval()
 
@@ -91,14 +91,16 @@ def make_fitting(
         records: Training frames.
         config: Settings of the scorer.
         training: Settings of the training.
-        backbone: Local weights of the encoder.
+        backbone: Local weights of the encoder, or ``"seeded"``; the shipped backbone by default.
         device: ``"auto"``, or a device of PyTorch.
         quiet: Do not show progress.
     """
     training = training or TrainingConfig()
     scorer = StriqScorer(sorted({record.plane for record in records}), config)
-    if backbone is not None:
-        scorer.info["encoder"] = load_backbone(scorer.model.encoder, backbone)
+    weights = shipped_backbone() if backbone is None else backbone
+    pretrained = weights is not None and str(weights) != SEEDED
+    if pretrained:
+        scorer.info["encoder"] = load_backbone(scorer.model.encoder, weights)
     scorer.to(pick_device(device))
     _, validation = hold_out(records, training.validation_fraction, seed=training.seed)
     chosen = set(validation)
@@ -109,7 +111,7 @@ def make_fitting(
         seed=training.seed,
         num_views=training.views,
         held_out=torch.tensor([record in chosen for record in records]),
-        pretrained=backbone is not None,
+        pretrained=pretrained,
         quiet=quiet,
     )
 
@@ -117,10 +119,10 @@ def make_fitting(
 def make_trainer(
     fitting: Fitting, output: Path, *, training: TrainingConfig, resume: bool = False, quiet: bool = False
 ) -> SupervisedTrainer:
-    """Return the trainer of a prepared fitting; running it writes the finished scorer.
+    """Return the trainer of a fitting; running it prepares, trains, completes and writes the scorer.
 
     Args:
-        fitting: Prepared fitting.
+        fitting: Unprepared fitting.
         output: Folder for results.
         training: Settings of the training.
         resume: Continue from the checkpoint in ``output``.
@@ -128,7 +130,7 @@ def make_trainer(
     """
     network = RegistrationNetwork(fitting.scorer.model, fitting.scorer.config.quality)
     loss = RegistrationLoss(training.orthogonality_weight)
-    optimizer = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], training.learning_rate)
+    optimizer = make_optimizer(network, training.learning_rate)
     pairs, best = PairDataset(fitting, seed=training.seed), KeepBest(fitting)
     evaluator = _make_evaluator(fitting, network, loss, best, training)
     trainer = SupervisedTrainer(
@@ -143,6 +145,7 @@ def make_trainer(
         key_train_metric={"endpoint_error_px": EndpointError()},
         metric_cmp_fn=operator.lt,
         train_handlers=[
+            PrepareScorer(fitting),
             EpochPairs(pairs),
             ValidationHandler(interval=1, validator=evaluator),
             TensorBoardStatsHandler(log_dir=str(output / "tensorboard"), output_transform=_loss_of),
@@ -160,6 +163,11 @@ def make_trainer(
         bar = ProgressBar(desc="Training")
         bar.attach(trainer, output_transform=lambda output: {"loss": _loss_of(output)})
     return trainer
+
+
+def make_optimizer(network: torch.nn.Module, learning_rate: float) -> torch.optim.Optimizer:
+    """Return Adam over what is not frozen."""
+    return torch.optim.Adam([p for p in network.parameters() if p.requires_grad], learning_rate)
 
 
 def _make_evaluator(

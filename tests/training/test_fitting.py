@@ -137,6 +137,10 @@ def test_training_resumes_to_the_same_scorer(
     torch.testing.assert_close(resumed.range_low, straight.range_low, atol=0.05, rtol=0)
 
 
+def test_folder_of_a_training_run_is_a_model(run: tuple[Path, StriqScorer]) -> None:
+    assert load_scorer(run[0], device="cpu").planes == run[1].planes
+
+
 def test_nothing_to_resume_from_is_said(records: list[FrameRecord], tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="nothing to resume from"):
         train_scorer(records, tmp_path, resume=True)
@@ -189,6 +193,6 @@ def test_training_logs_where_the_encoder_comes_from(
     records: list[FrameRecord], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, logger="striq"):
-        fitting = make_fitting(records, config=CONFIG, training=SHORT, quiet=True)
+        fitting = make_fitting(records, config=CONFIG, training=SHORT, quiet=True, backbone="seeded")
         fitting.prepare()
     assert "seeded initialization 0" in caplog.text

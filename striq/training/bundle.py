@@ -1,0 +1,97 @@
+"""The few pieces that only the MONAI bundle's configuration needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from ignite.engine import Engine, Events
+from torch import Tensor
+from torch.utils.data import default_collate
+
+from striq.data.datasets import load_dataset
+from striq.data.phantom import write_phantom
+from striq.scorer import StriqScorer, default_checkpoint
+from striq.types import FrameRecord
+from striq.writing import write_csv
+
+SUBJECTS, FRAMES_PER_SUBJECT = 10, 4  # of the default phantom: 240 frames of six planes
+
+
+def bundle_root() -> str:
+    """Return the folder of the bundle: the working directory if it is one, else the one beside or in the package."""
+    here = Path.cwd()
+    return str(here if (here / "configs" / "metadata.json").is_file() else default_checkpoint().parent.parent)
+
+
+def find_records(
+    dataset_dir: str | Path, plane_names: Sequence[str], work_dir: str | Path, *, seed: int = 0, **options: Any
+) -> list[FrameRecord]:
+    """Return the records of a data set, or of the phantom, written once, if no folder is named.
+
+    Args:
+        dataset_dir: Any layout that ``striq.data.datasets.load_dataset`` reads; empty for the phantom.
+        plane_names: Planes to keep; all if empty.
+        work_dir: Where the phantom goes.
+        seed: Of the phantom; another seed gives other subjects.
+        **options: Passed on to ``load_dataset``.
+
+    Raises:
+        DatasetError: If there is no usable data set or a plane is not in it.
+    """
+    root = Path(dataset_dir) if str(dataset_dir) else Path(work_dir) / "phantom" / "phantom.csv"
+    if not str(dataset_dir) and not root.is_file():
+        write_phantom(root.parent, SUBJECTS, FRAMES_PER_SUBJECT, seed=seed)
+    return load_dataset(root, planes=tuple(plane_names) or None, **options)
+
+
+def prepare_batch(
+    batchdata: Mapping[str, Any], device: torch.device | str | None = None, non_blocking: bool = False, **kwargs: Any
+) -> tuple[Tensor, Tensor]:
+    """Return prepared images on the device, and nothing to compare them with."""
+    del kwargs
+    image = batchdata["image"].to(device, non_blocking=non_blocking)
+    return image, torch.zeros(len(image))
+
+
+def collate(items: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return items side by side."""
+    return default_collate(list(items))
+
+
+class WriteQuality:
+    """Writes the quality of every frame as every plane when an evaluator has seen them all.
+
+    Args:
+        scorer: Names the planes.
+        path: CSV to write.
+    """
+
+    def __init__(self, scorer: StriqScorer, path: str | Path) -> None:
+        self.scorer, self.path = scorer, Path(path)
+        self.rows: list[list[Any]] = []
+
+    def attach(self, engine: Engine) -> None:
+        """Register with the evaluator."""
+        engine.add_event_handler(Events.STARTED, self.clear)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self)
+        engine.add_event_handler(Events.COMPLETED, self.write)
+
+    def clear(self, engine: Engine) -> None:
+        """Forget the frames of an earlier run."""
+        del engine
+        self.rows = []
+
+    def __call__(self, engine: Engine) -> None:
+        """Collect one batch."""
+        batch, quality = engine.state.batch, engine.state.output["pred"]
+        for source, frame, values in zip(batch["source"], batch["frame"], quality.cpu(), strict=True):
+            self.rows.append([source, int(frame), *np.asarray(values, dtype=np.float64).tolist()])
+
+    def write(self, engine: Engine) -> None:
+        """Write the table."""
+        del engine
+        write_csv(self.path, ["source", "frame", *self.scorer.planes], self.rows)

@@ -1,0 +1,156 @@
+"""Tests of the MONAI bundle: wiring, training, inference and evaluation, from another folder and offline."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from monai.bundle.workflows import ConfigWorkflow
+
+from striq.data.phantom import write_phantom
+from striq.data.readers import open_cine
+from striq.data.transforms import list_frames
+from striq.scorer import load_scorer
+
+BUNDLE = Path(__file__).parents[2] / "monai_bundle"
+CONFIGS = BUNDLE / "configs"
+NAMES = ("train", "inference", "evaluate")
+SMALL = {
+    "config": {
+        "_target_": "striq.config.StriqConfig",
+        "encoder": {"_target_": "striq.config.EncoderConfig", "size": [64, 64]},
+        "quality": {"_target_": "striq.config.QualityConfig", "num_anchors": 3},
+    },
+    "max_epochs": 1,
+    "quiet": True,
+    "plane_names": ["kidney", "a4c"],
+    "device": "cpu",
+}
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+]
+
+
+def workflow(name: str, kind: str | None, **overrides: Any) -> ConfigWorkflow:
+    return ConfigWorkflow(
+        config_file=str(CONFIGS / f"{name}.json"),
+        meta_file=str(CONFIGS / "metadata.json"),
+        logging_file=str(CONFIGS / "logging.conf"),
+        workflow_type=kind,
+        **overrides,
+    )
+
+
+def run(flow: ConfigWorkflow) -> None:
+    flow.initialize()
+    assert not flow.check_properties(), "properties that MONAI requires are missing"
+    flow.run()
+    flow.finalize()
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("elsewhere")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def phantom(elsewhere: Path) -> Path:
+    return write_phantom(elsewhere / "data", 5, 3, planes=("kidney", "a4c"), size=(64, 64)).parent
+
+
+@pytest.fixture(scope="module")
+def trained(elsewhere: Path, phantom: Path) -> Path:
+    output = elsewhere / "models"
+    run(workflow("train", "train", dataset_dir=str(phantom), output_dir=str(output), **SMALL))
+    return output / "model.pt"
+
+
+def strings_of(value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for key, part in value.items():
+            yield from ((key, part),) if isinstance(part, str) else strings_of(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from (("", part),) if isinstance(part, str) else strings_of(part)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_bundle_is_wiring_only(name: str) -> None:
+    simple = re.compile(r"^\$@[\w#]+(\.\w+)*(\(\))?( \+ '[\w/.]+')?$")
+    for key, text in strings_of(json.loads((CONFIGS / f"{name}.json").read_text(encoding="utf-8"))):
+        if key == "_target_":
+            assert text.startswith(("striq.", "monai.")), text
+        elif text.startswith("$"):
+            assert simple.match(text), f"a program in a string: {text}"
+
+
+def test_metadata_has_what_the_schema_requires() -> None:
+    metadata = json.loads((CONFIGS / "metadata.json").read_text(encoding="utf-8"))
+    required = (
+        "schema version monai_version pytorch_version numpy_version required_packages_version task description authors "
+        "copyright network_data_format"
+    )
+    assert set(required.split()) <= set(metadata)
+    assert metadata["version"] in metadata["changelog"]
+    for side in ("inputs", "outputs"):
+        for tensor in metadata["network_data_format"][side].values():
+            assert {"type", "format", "num_channels", "spatial_shape", "dtype", "value_range"} <= set(tensor)
+
+
+def test_training_from_another_folder_writes_a_loadable_model(trained: Path) -> None:
+    scorer = load_scorer(trained, device="cpu")
+    assert scorer.planes == ["a4c", "kidney"]
+    assert bool(scorer.bank.filled.all())
+
+
+def test_inference_gives_the_quality_that_the_scorer_gives(trained: Path, phantom: Path, elsewhere: Path) -> None:
+    frames = [item for item in list_frames(phantom) if "frame_00" in item["image"]]
+    overrides = {"preprocessing#transforms#1#size": [64, 64], "data": frames}
+    output = elsewhere / "out"
+    run(workflow("inference", "infer", checkpoint=str(trained), output_dir=str(output), device="cpu", **overrides))
+    rows = list(csv.DictReader((output / "quality.csv").open(encoding="utf-8")))
+    assert len(rows) == len(frames)
+    scorer = load_scorer(trained, device="cpu")
+    for row in rows[:3]:
+        for plane in scorer.planes:
+            direct = scorer.score([open_cine(row["source"])[int(row["frame"])]], plane)[0]
+            assert float(row[plane]) == pytest.approx(direct.quality, abs=1e-5)
+
+
+def test_evaluating_writes_the_table_with_controls(trained: Path, phantom: Path, elsewhere: Path) -> None:
+    output = elsewhere / "evaluation"
+    run(
+        workflow(
+            "evaluate",
+            None,
+            checkpoint=str(trained),
+            dataset_dir=str(phantom / "phantom.csv"),
+            output_dir=str(output),
+            note="a note beside every figure",
+            device="cpu",
+        )
+    )
+    text = (output / "evaluation.md").read_text(encoding="utf-8")
+    for score in ("STRIQ", "in-fan intensity std", "unregistered centered cosine", "OKS off", "a note beside"):
+        assert score in text
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+def test_traced_network_gives_the_same_quality(trained: Path) -> None:
+    scorer = load_scorer(trained, device="cpu")
+    generator = torch.Generator().manual_seed(0)
+    example, image = (0.1 + 0.9 * torch.rand(count, 1, 64, 64, generator=generator) for count in (1, 3))
+    with torch.inference_mode():
+        traced = torch.jit.trace(scorer, example, check_trace=False)
+        torch.testing.assert_close(traced(image), scorer(image), atol=1e-4, rtol=0)
