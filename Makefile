@@ -20,7 +20,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 
 types: $(READY)
-	$(BIN)/pyright striq
+	$(BIN)/pyright --pythonpath $(BIN)/python striq
 
 test: lint types
 	$(BIN)/python -m pytest -q -m 'not slow and not gpu' --durations=10

@@ -87,8 +87,9 @@ class WriteQuality:
 
     def __call__(self, engine: Engine) -> None:
         """Collect one batch."""
-        batch, quality = engine.state.batch, engine.state.output["pred"]
-        for source, frame, values in zip(batch["source"], batch["frame"], quality.cpu(), strict=True):
+        batch: Any = engine.state.batch
+        output: Any = engine.state.output
+        for source, frame, values in zip(batch["source"], batch["frame"], output["pred"].cpu(), strict=True):
             self.rows.append([source, int(frame), *np.asarray(values, dtype=np.float64).tolist()])
 
     def write(self, engine: Engine) -> None:

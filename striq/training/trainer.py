@@ -99,7 +99,7 @@ def make_fitting(
     scorer = StriqScorer(sorted({record.plane for record in records}), config)
     weights = shipped_backbone() if backbone is None else backbone
     pretrained = weights is not None and str(weights) != SEEDED
-    if pretrained:
+    if weights is not None and pretrained:
         scorer.info["encoder"] = load_backbone(scorer.model.encoder, weights)
     scorer.to(pick_device(device))
     _, validation = hold_out(records, training.validation_fraction, seed=training.seed)
