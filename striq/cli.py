@@ -1,4 +1,4 @@
-"""The command line: ``striq score``, ``info``, ``anchors``, ``train``, ``evaluate`` and ``phantom``."""
+"""The command line: ``striq score``, ``info``, ``anchors``, ``train``, ``evaluate``, ``pretrain`` and ``phantom``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 
 import striq
 from striq.commands.inspection import anchors, info
+from striq.commands.pretraining import pretrain
 from striq.commands.scoring import score
 from striq.commands.terminal import complain, say
 from striq.commands.training import evaluate, phantom, train
@@ -24,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-for command in (score, info, anchors, train, evaluate, phantom):
+for command in (score, info, anchors, train, evaluate, pretrain, phantom):
     app.command()(command)
 
 

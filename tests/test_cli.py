@@ -331,7 +331,7 @@ def test_train_without_a_data_set_makes_the_phantom(tmp_path: Path, monkeypatch:
     assert run("train", "--out", tmp_path, "--planes", "a4c") == 0
     records: list[FrameRecord] = trained.given[0]
     assert {record.plane for record in records} == {"a4c"}
-    assert all(record.path.is_relative_to(tmp_path / "phantom") for record in records)
+    assert all(record.path.is_relative_to(tmp_path / "phantom_seed0-a4c") for record in records)
 
 
 @pytest.mark.parametrize("option", ["--mode", "--layout", "--anchors-strategy"])
@@ -384,7 +384,7 @@ def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().out == f"striq {striq.__version__}\n"
 
 
-@pytest.mark.parametrize("command", ["score", "info", "anchors", "train", "evaluate", "phantom"])
+@pytest.mark.parametrize("command", ["score", "info", "anchors", "train", "evaluate", "pretrain", "phantom"])
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(command, "--help") == 0
     assert f"striq {command}" in capsys.readouterr().out

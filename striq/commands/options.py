@@ -68,7 +68,7 @@ ModeOption = Annotated[
 ]
 BackboneOption = Annotated[
     Path | None,
-    typer.Option(help="Local ResNet-18 weights (.pt, .pth, folded .npz).", show_default="a seeded initialization"),
+    typer.Option(help="Local ResNet-18 weights (.pt, .pth, folded .npz).", show_default="the shipped weights"),
 ]
 ImagenetOption = Annotated[
     bool, typer.Option("--download-imagenet", help="Fetch ImageNet weights from PyTorch's site, checked by hash.")
@@ -132,7 +132,7 @@ def read_records(
     from striq.data.datasets import load_dataset, recognize_layout
 
     if dataset is None:
-        return load_dataset(_phantom(out / "phantom", planes, seed), planes=planes), "Synthetic phantom, not patients."
+        return load_dataset(_phantom(out, planes, seed), planes=planes), "Synthetic phantom, not patients."
     found = recognize_layout(dataset) if layout == "auto" else layout
     flat_plane = planes[0] if planes and len(planes) == 1 and found == "flat" else None
     with _stand_in_notes() as notes:
@@ -147,7 +147,7 @@ def read_records(
     return records, " ".join(notes)
 
 
-def _phantom(folder: Path, planes: Sequence[str] | None, seed: int) -> Path:
+def _phantom(out: Path, planes: Sequence[str] | None, seed: int) -> Path:
     from striq.data.phantom import PHANTOM_PLANES, write_phantom
     from striq.data.phantom.storage import TABLE_NAME
 
@@ -155,6 +155,7 @@ def _phantom(folder: Path, planes: Sequence[str] | None, seed: int) -> Path:
     if unknown:
         msg = f"The phantom has no plane {unknown[0]!r}; choose among: {', '.join(PHANTOM_PLANES)}."
         raise StriqError(msg)
+    folder = out / "-".join([f"phantom_seed{seed}", *(planes or ())])
     table = folder / TABLE_NAME
     if table.is_file():  # written last: a folder that has it is complete
         return table

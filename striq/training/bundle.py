@@ -14,6 +14,8 @@ from torch.utils.data import default_collate
 
 from striq.data.datasets import load_dataset
 from striq.data.phantom import write_phantom
+from striq.data.phantom.storage import TABLE_NAME
+from striq.data.transforms import list_frames
 from striq.scorer import StriqScorer, default_checkpoint
 from striq.types import FrameRecord
 from striq.writing import write_csv
@@ -42,10 +44,24 @@ def find_records(
     Raises:
         DatasetError: If there is no usable data set or a plane is not in it.
     """
-    root = Path(dataset_dir) if str(dataset_dir) else Path(work_dir) / "phantom" / "phantom.csv"
-    if not str(dataset_dir) and not root.is_file():
-        write_phantom(root.parent, SUBJECTS, FRAMES_PER_SUBJECT, seed=seed)
+    root = Path(dataset_dir) if str(dataset_dir) else _phantom(work_dir, seed)
     return load_dataset(root, planes=tuple(plane_names) or None, **options)
+
+
+def find_frames(dataset_dir: str | Path, work_dir: str | Path, *, seed: int = 0) -> list[dict[str, Any]]:
+    """Return one item per frame of a folder, or of the phantom, written once, if no folder is named.
+
+    Args:
+        dataset_dir: Files to score; empty for the phantom.
+        work_dir: Where the phantom goes.
+        seed: Of the phantom.
+    """
+    return list_frames(dataset_dir if str(dataset_dir) else _phantom(work_dir, seed).parent)
+
+
+def _phantom(work_dir: str | Path, seed: int) -> Path:
+    table = Path(work_dir) / f"phantom_seed{seed}" / TABLE_NAME
+    return table if table.is_file() else write_phantom(table.parent, SUBJECTS, FRAMES_PER_SUBJECT, seed=seed)
 
 
 def prepare_batch(

@@ -11,6 +11,7 @@ from ignite.engine import Engine, Events
 from ignite.metrics import Average
 from torch import Tensor
 
+from striq.training.distributed import is_first
 from striq.training.fitting import Fitting
 from striq.training.objective import RegistrationLoss, endpoint_error
 from striq.training.pairs import PairDataset
@@ -115,13 +116,14 @@ class FinishScorer:
         engine.add_event_handler(Events.COMPLETED, self)
 
     def __call__(self, engine: Engine) -> None:
-        """Restore the best weights, complete the scorer, write it."""
+        """Restore the best weights, complete the scorer, write it; of several processes the first writes."""
         if self.best is not None:
             self.best.restore()
         self.fitting.finish()
         self.fitting.scorer.info["epochs"] = int(engine.state.epoch)
-        self.fitting.scorer.save(self.path)
-        logger.info("Wrote %s", self.path)
+        if is_first():
+            self.fitting.scorer.save(self.path)
+            logger.info("Wrote %s", self.path)
 
 
 class NegativeLoss(Average):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.progress import track
@@ -23,6 +24,7 @@ from striq.registration.affine import compose_affine, invert_affine, pixel_grid,
 from striq.writing import replacing
 
 logger = logging.getLogger(__name__)
+SAVING_INTERVAL = 100  # steps
 STAGES = (1, 2)  # stages 2 and 3, counted from 0: what matching and the score rest on
 
 
@@ -59,37 +61,86 @@ class _Views:
 
 
 def pretrain_backbone(
-    images: Tensor, path: str | Path, config: PretrainingConfig | None = None, *, quiet: bool = False
+    images: Tensor,
+    path: str | Path,
+    config: PretrainingConfig | None = None,
+    *,
+    resume: bool = False,
+    quiet: bool = False,
 ) -> Path:
     """Pretrain the backbone on unlabeled frames, write it, and return the path.
 
     Args:
         images: Prepared frames, shape ``(N, 1, H, W)``.
-        path: Where the state dict goes, in half precision.
+        path: Where the state dict goes, in half precision; the state of an unfinished run is kept beside it.
         config: Settings.
+        resume: Go on where an interrupted run with the same frames and settings stopped.
         quiet: Do not show progress.
     """
     config = config or PretrainingConfig()
-    generator = torch.Generator().manual_seed(config.seed)
-    encoder = FrozenEncoder(EncoderConfig(seed=config.seed))
-    heads = _heads(config)
-    encoder.backbone.requires_grad_(requires_grad=True)
-    encoder.backbone.train()
-    parameters = [*encoder.backbone.parameters(), *heads.parameters()]
-    optimizer = torch.optim.AdamW(parameters, config.learning_rate, weight_decay=1e-4)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, total_steps=config.steps)
+    path, unfinished = Path(path), Path(f"{path}.unfinished")
+    run = _Run(config)
+    if resume and unfinished.is_file():
+        run.restore(torch.load(unfinished, weights_only=True))
     extended = torch.stack([extend_beyond_fan(image) for image in images])
-    for step in track(range(config.steps), description="Pretraining", disable=quiet):
-        views = _draw(images, extended, config, generator)
-        loss = _contrast(encoder, heads, views, config.temperature)
-        optimizer.zero_grad()
+    steps = range(run.step, config.steps)
+    for _ in track(steps, description="Pretraining", disable=quiet):
+        loss = run.advance(extended)
+        if run.step % SAVING_INTERVAL == 0:
+            logger.info("Step %d: loss %.3f", run.step, loss)
+            with replacing(unfinished) as stream:
+                torch.save(run.state(), stream)
+    _save(run.encoder, path)
+    unfinished.unlink(missing_ok=True)
+    return path
+
+
+class _Run:
+    """A pretraining between two steps."""
+
+    def __init__(self, config: PretrainingConfig) -> None:
+        self.config, self.step = config, 0
+        self.generator = torch.Generator().manual_seed(config.seed)
+        self.encoder = FrozenEncoder(EncoderConfig(seed=config.seed))
+        self.encoder.backbone.requires_grad_(requires_grad=True)
+        self.encoder.backbone.train()
+        self.heads = _heads(config)
+        parameters = [*self.encoder.backbone.parameters(), *self.heads.parameters()]
+        self.optimizer = torch.optim.AdamW(parameters, config.learning_rate, weight_decay=1e-4)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimizer, config.learning_rate, total_steps=config.steps
+        )
+
+    def advance(self, extended: Tensor) -> float:
+        """Make one optimizer step and return the loss before it."""
+        views = _draw(extended, self.config, self.generator)
+        loss = _contrast(self.encoder, self.heads, views, self.config.temperature)
+        self.optimizer.zero_grad()
         loss.backward()
-        optimizer.step()
-        schedule.step()
-        if step % 100 == 0 or step == config.steps - 1:
-            logger.info("Step %d: loss %.3f", step, loss.item())
-            _save(encoder, path)
-    return Path(path)
+        self.optimizer.step()
+        self.schedule.step()
+        self.step += 1
+        return loss.item()
+
+    def _parts(self) -> dict[str, Any]:
+        return {
+            "backbone": self.encoder.backbone,
+            "heads": self.heads,
+            "optimizer": self.optimizer,
+            "schedule": self.schedule,
+        }
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that the next step depends on."""
+        parts = {name: part.state_dict() for name, part in self._parts().items()}
+        return {**parts, "generator": self.generator.get_state(), "step": self.step}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to a state."""
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        self.generator.set_state(state["generator"])
+        self.step = state["step"]
 
 
 def _heads(config: PretrainingConfig) -> nn.ModuleList:
@@ -98,14 +149,14 @@ def _heads(config: PretrainingConfig) -> nn.ModuleList:
         return nn.ModuleList(nn.Conv2d(STAGE_CHANNELS[stage], config.projection, 1) for stage in STAGES)
 
 
-def _draw(images: Tensor, extended: Tensor, config: PretrainingConfig, generator: torch.Generator) -> _Views:
+def _draw(extended: Tensor, config: PretrainingConfig, generator: torch.Generator) -> _Views:
     ranges = ViewRanges()
-    chosen = torch.randint(len(images), (config.batch_size,), generator=generator)
+    chosen = torch.randint(len(extended), (config.batch_size,), generator=generator)
     first, second, transforms = [], [], []
     for index in chosen.tolist():
         # Both views are moved, so neither keeps the fan of the frame; together they differ by less than the sum.
         poses = [random_transform(ranges, generator=generator) for _ in range(2)]
-        crop = _random_crop(images.shape[-1], config.crop, generator)
+        crop = _random_crop(extended.shape[-1], config.crop, generator)
         sampled = [compose_affine(pose[None], crop) for pose in poses]
         for collected, pose in zip((first, second), sampled, strict=True):
             view = move(extended[index], pose[0], (config.crop, config.crop))

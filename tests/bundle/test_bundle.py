@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from striq.scorer import load_scorer
 
 BUNDLE = Path(__file__).parents[2] / "monai_bundle"
 CONFIGS = BUNDLE / "configs"
-NAMES = ("train", "inference", "evaluate")
+NAMES = ("train", "inference", "evaluate", "multi_gpu_train")
 SMALL = {
     "config": {
         "_target_": "striq.config.StriqConfig",
@@ -154,3 +156,17 @@ def test_traced_network_gives_the_same_quality(trained: Path) -> None:
     with torch.inference_mode():
         traced = torch.jit.trace(scorer, example, check_trace=False)
         torch.testing.assert_close(traced(image), scorer(image), atol=1e-4, rtol=0)
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_scorer(phantom: Path, elsewhere: Path) -> None:
+    output = elsewhere / "two"
+    files = [str(CONFIGS / name) for name in ("train.json", "multi_gpu_train.json")]
+    overrides = {"dataset_dir": str(phantom), "output_dir": str(output), **SMALL}
+    del overrides["device"]
+    (elsewhere / "small.json").write_text(json.dumps(overrides), encoding="utf-8")
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    bundle = ["-m", "monai.bundle", "run", "training", "--config_file", str([*files, str(elsewhere / "small.json")])]
+    finished = subprocess.run([*launcher, *bundle], capture_output=True, text=True, check=False, timeout=600)
+    assert finished.returncode == 0, finished.stderr[-3000:]
+    assert load_scorer(output / "model.pt", device="cpu").planes == ["a4c", "kidney"]

@@ -6,6 +6,8 @@ import gzip
 import warnings
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -17,15 +19,23 @@ from striq.data.readers import open_cine
 Writer = Callable[[Path, NDArray[np.uint8]], Path]
 
 
-def write_with_itk(array: NDArray, path: Path, *, compress: bool = False) -> Path:
+def write_with_itk(
+    array: NDArray, path: Path, *, compress: bool = False, spacing: tuple[float, ...] = (0.5, 0.25, 1.0)
+) -> Path:
+    """Write a file with ITK, in a process of its own: in one process with other libraries it may crash at exit."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        pool.submit(_write_with_itk, array, str(path), compress, spacing[: array.ndim]).result()
+    return path
+
+
+def _write_with_itk(array: NDArray, path: str, compress: bool, spacing: tuple[float, ...]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # SWIG classes inside ITK
         import itk
 
         image = itk.image_from_array(np.ascontiguousarray(array))
-        image.SetSpacing([0.5, 0.25, 1.0][: array.ndim])
-        itk.imwrite(image, str(path), compression=compress)
-    return path
+        image.SetSpacing(spacing)
+        itk.imwrite(image, path, compression=compress)
 
 
 def write_nifti(folder: Path, cine: NDArray[np.uint8]) -> Path:
@@ -227,13 +237,7 @@ def test_index_that_is_not_time_gives_no_times(tmp_path: Path, stored_cine: NDAr
 
 
 def test_fourth_nifti_axis_is_time(tmp_path: Path, stored_cine: NDArray[np.uint8]) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import itk
-
-        image = itk.image_from_array(stored_cine[:, None])
-        image.SetSpacing([0.5, 0.25, 1.0, 0.04])
-        itk.imwrite(image, str(tmp_path / "cine.nii"))
+    write_with_itk(stored_cine[:, None], tmp_path / "cine.nii", spacing=(0.5, 0.25, 1.0, 0.04))
     cine = open_cine(tmp_path / "cine.nii")
     np.testing.assert_allclose(cine[2].pixels, stored_cine[2] / 255, atol=1e-6)
     assert cine.times_s == pytest.approx([0.0, 0.04, 0.08])

@@ -1,0 +1,136 @@
+"""Tests of the bundle as it is shipped: MONAI's own checks, offline, and the command line from any folder."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from monai.bundle.scripts import ckpt_export, verify_metadata, verify_net_in_out
+
+import striq
+from striq.data.phantom import write_phantom
+
+BUNDLE = Path(__file__).parents[2] / "monai_bundle"
+CONFIGS, MODEL = BUNDLE / "configs", BUNDLE / "models" / "model.pt"
+METADATA, INFERENCE = str(CONFIGS / "metadata.json"), str(CONFIGS / "inference.json")
+MEGABYTE = 1_000_000
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+]
+
+TENSOR = {
+    "type": "object",
+    "required": ["type", "format", "num_channels", "spatial_shape", "dtype", "value_range"],
+    "properties": {
+        "num_channels": {"type": "integer"},
+        "spatial_shape": {"type": "array", "items": {"type": ["string", "integer"]}},
+        "value_range": {"type": "array", "items": {"type": "number"}},
+        "is_patch_data": {"type": "boolean"},
+        "channel_def": {"type": "object"},
+    },
+}
+TENSORS = {"type": "object", "additionalProperties": TENSOR}
+SCHEMA = {
+    "type": "object",
+    "required": "schema version monai_version pytorch_version numpy_version required_packages_version task description "
+    "authors copyright network_data_format".split(),
+    "properties": {
+        **{
+            name: {"type": "string"}
+            for name in (
+                "schema version monai_version pytorch_version numpy_version task description authors copyright "
+                "data_source data_type image_classes label_classes pred_classes intended_use"
+            ).split()
+        },
+        **{name: {"type": "object"} for name in ("changelog", "required_packages_version", "eval_metrics")},
+        "references": {"type": "array", "items": {"type": "string"}},
+        "network_data_format": {
+            "type": "object",
+            "required": ["inputs", "outputs"],
+            "properties": {"inputs": TENSORS, "outputs": TENSORS},
+        },
+    },
+}
+
+
+@pytest.fixture
+def schema(tmp_path: Path) -> Path:
+    """What MONAI's schema of 2024-07-25 demands, where ``verify_metadata`` takes it for already fetched."""
+    path = tmp_path / "schema.json"
+    path.write_text(json.dumps(SCHEMA), encoding="utf-8")
+    return path
+
+
+def test_metadata_passes_verification(schema: Path) -> None:
+    verify_metadata(meta_file=METADATA, filepath=schema)
+
+
+def test_metadata_without_a_description_is_caught(schema: Path, tmp_path: Path) -> None:
+    metadata = json.loads(Path(METADATA).read_text(encoding="utf-8"))
+    del metadata["description"]
+    (tmp_path / "metadata.json").write_text(json.dumps(metadata), encoding="utf-8")
+    with pytest.raises(ValueError, match="description"):
+        verify_metadata(meta_file=str(tmp_path / "metadata.json"), filepath=schema)
+
+
+def test_network_takes_and_gives_what_the_metadata_says() -> None:
+    verify_net_in_out(net_id="network_def", meta_file=METADATA, config_file=INFERENCE, device="cpu")
+
+
+def test_planes_are_the_same_everywhere() -> None:
+    planes = striq.load_scorer(MODEL, device="cpu").planes
+    output = json.loads(Path(METADATA).read_text(encoding="utf-8"))["network_data_format"]["outputs"]["pred"]
+    assert [output["channel_def"][str(index)] for index in range(output["num_channels"])] == planes
+    assert json.loads(Path(INFERENCE).read_text(encoding="utf-8"))["network_def"]["planes"] == planes
+
+
+def test_default_scorer_is_the_bundle_and_small_enough_to_share() -> None:
+    assert striq.load_scorer(device="cpu").info == striq.load_scorer(MODEL, device="cpu").info
+    assert MODEL.stat().st_size < 25 * MEGABYTE
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+def test_exported_network_gives_the_same_quality(tmp_path: Path) -> None:
+    ckpt_export(
+        net_id="network_def",
+        filepath=str(tmp_path / "model.ts"),
+        ckpt_file=str(MODEL),
+        meta_file=METADATA,
+        config_file=INFERENCE,
+        use_trace=True,
+        input_shape=[1, 1, 256, 256],
+        device="cpu",
+    )
+    exported = torch.jit.load(tmp_path / "model.ts")
+    image = 0.1 + 0.9 * torch.rand(2, 1, 256, 256, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        torch.testing.assert_close(exported(image), striq.load_scorer(MODEL, "cpu")(image), atol=1e-3, rtol=0)
+
+
+@pytest.mark.slow
+def test_command_line_runs_from_any_folder(tmp_path: Path) -> None:
+    data = write_phantom(tmp_path / "data", 5, 2, planes=("kidney",)).parent
+    common = [f"--bundle_root={tmp_path}", f"--dataset_dir={data}", "--device=cpu"]
+
+    def run(run_id: str, config: str, *options: str) -> None:
+        command = [sys.executable, "-m", "monai.bundle", "run", run_id, "--config_file", str(CONFIGS / config)]
+        finished = subprocess.run(
+            [*command, *common, *options], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=900
+        )
+        assert finished.returncode == 0, finished.stderr[-3000:]
+
+    run("training", "train.json", "--plane_names=['kidney']", "--max_epochs=1", "--quiet=True")
+    model = f"--checkpoint={tmp_path / 'models' / 'model.pt'}"
+    run("inference", "inference.json", model)
+    rows = list(csv.DictReader((tmp_path / "eval" / "quality.csv").open(encoding="utf-8")))
+    assert len(rows) == 10
+    assert all(0 <= float(row["kidney"]) <= 1 for row in rows)
+    run("evaluating", "evaluate.json", model)
+    assert "STRIQ" in (tmp_path / "eval" / "evaluation" / "evaluation.md").read_text(encoding="utf-8")

@@ -1,0 +1,96 @@
+"""Tests of the self-supervised pretraining."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from striq.config import EncoderConfig
+from striq.errors import DatasetError
+from striq.model.encoder import FrozenEncoder, load_backbone
+from striq.training import pretraining
+from striq.training.pretraining import PretrainingConfig, _draw, _location_loss, pretrain_backbone
+from striq.training.unlabeled import gather_images
+
+SMALL = PretrainingConfig(steps=4, batch_size=2, crop=48)
+
+
+@pytest.fixture(scope="module")
+def images() -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return 0.1 + 0.9 * torch.rand(3, 1, 64, 64, generator=generator)
+
+
+def state(path: Path) -> dict[str, Tensor]:
+    return torch.load(path, weights_only=True)
+
+
+def test_loss_is_low_only_for_the_true_transform() -> None:
+    generator = torch.Generator().manual_seed(0)
+    first = torch.nn.functional.normalize(torch.randn(1, 32, 8, 8, generator=generator), dim=1)
+    second = first.roll(-2, dims=3)  # content of `first` two cells to the right of each location
+    shift = torch.tensor([[[1.0, 0.0, 2 * 2 / 8], [0.0, 1.0, 0.0]]])
+    identity = torch.tensor([[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]])
+    assert _location_loss(first, second, shift, 0.05) < 0.05
+    assert _location_loss(first, second, identity, 0.05) > 2
+    assert _location_loss(first, second, shift * torch.tensor([1.0, 1.0, -1.0]), 0.05) > 2
+
+
+def test_transform_of_a_pair_leads_from_the_second_view_to_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    ramp = torch.linspace(-1, 1, 64).expand(1, 64, 64)  # the value of a pixel is its x coordinate
+    monkeypatch.setattr(pretraining, "change_appearance", lambda view, *_, **__: view)
+    views = _draw(ramp[None], PretrainingConfig(batch_size=4, crop=48), torch.Generator().manual_seed(3))
+    centers = views.transforms[:, :, 2]  # where the middle of the second view lies in the first
+    grid = centers[:, None, None, :]
+    expected = torch.nn.functional.grid_sample(views.first, grid, align_corners=False)[:, 0, 0, 0]
+    middle = views.second[:, 0, 23:25, 23:25].mean(dim=(1, 2))
+    torch.testing.assert_close(middle, expected, atol=0.02, rtol=0)
+
+
+def test_pretrained_file_starts_the_encoder(images: Tensor, tmp_path: Path) -> None:
+    path = pretrain_backbone(images, tmp_path / "backbone.pt", SMALL, quiet=True)
+    encoder = FrozenEncoder(EncoderConfig())
+    before = encoder.backbone.conv1.weight.clone()
+    load_backbone(encoder, path)
+    assert not torch.equal(encoder.backbone.conv1.weight, before)
+    assert not list(tmp_path.glob("*.unfinished"))
+
+
+def test_pretraining_resumes_to_the_same_weights(
+    images: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pretraining, "SAVING_INTERVAL", 2)
+    whole = pretrain_backbone(images, tmp_path / "whole.pt", SMALL, quiet=True)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pretraining, "_save", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain_backbone(images, tmp_path / "part.pt", SMALL, quiet=True)
+    unfinished = tmp_path / "part.pt.unfinished"
+    assert unfinished.is_file()
+    monkeypatch.undo()
+    monkeypatch.setattr(pretraining, "SAVING_INTERVAL", 2)
+    stopped = pretraining._Run(SMALL)
+    extended = torch.stack([pretraining.extend_beyond_fan(image) for image in images])
+    for _ in range(2):
+        stopped.advance(extended)
+    torch.save(stopped.state(), unfinished)  # as it was after two of four steps
+    part = pretrain_backbone(images, tmp_path / "part.pt", SMALL, resume=True, quiet=True)
+    for name, value in state(whole).items():
+        torch.testing.assert_close(state(part)[name], value, rtol=0, atol=0)
+
+
+def test_frames_come_from_files_and_phantom_and_bad_files_are_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG")
+    images = gather_images([tmp_path], phantom_subjects=1, quiet=True)
+    assert images.shape == (18, 1, 256, 256)
+    assert "broken.png" in caplog.text
+    with pytest.raises(DatasetError, match=r"broken|nothing to pretrain"):
+        gather_images([tmp_path], phantom_subjects=0, quiet=True)
