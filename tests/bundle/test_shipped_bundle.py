@@ -37,19 +37,14 @@ TENSOR = {
     },
 }
 TENSORS = {"type": "object", "additionalProperties": TENSOR}
+TEXTS = ["schema", "version", "monai_version", "pytorch_version", "numpy_version"]
+TEXTS += ["task", "description", "authors", "copyright"]
 SCHEMA = {
     "type": "object",
-    "required": "schema version monai_version pytorch_version numpy_version required_packages_version task description "
-    "authors copyright network_data_format".split(),
+    "required": [*TEXTS, "required_packages_version", "network_data_format"],
     "properties": {
-        **{
-            name: {"type": "string"}
-            for name in (
-                "schema version monai_version pytorch_version numpy_version task description authors copyright "
-                "data_source data_type image_classes label_classes pred_classes intended_use"
-            ).split()
-        },
-        **{name: {"type": "object"} for name in ("changelog", "required_packages_version", "eval_metrics")},
+        **{key: {"type": "string"} for key in [*TEXTS, "data_source", "data_type", "intended_use"]},
+        **{key: {"type": "object"} for key in ["changelog", "required_packages_version", "eval_metrics"]},
         "references": {"type": "array", "items": {"type": "string"}},
         "network_data_format": {
             "type": "object",
