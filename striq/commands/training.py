@@ -70,6 +70,7 @@ def evaluate(
     mode: options.ModeOption = "affine",
     backbone: options.BackboneOption = None,
     download_imagenet: options.ImagenetOption = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Keep the folds already trained in --out.")] = False,
     seed: options.SeedOption = 0,
     device: options.DeviceOption = "auto",
 ) -> None:
@@ -103,6 +104,7 @@ def evaluate(
             backbone=options.find_backbone(backbone, download=download_imagenet, folder=out),
             device=check_device(device),
             note=note,
+            resume=resume,
         )
     say(to_markdown(table))
 

@@ -15,9 +15,9 @@ from striq.evaluation.comparison import evaluate_scores
 from striq.evaluation.controls import MAIN, ScoredFrames, score_with_controls
 from striq.evaluation.figures import plot_agreement
 from striq.evaluation.tables import EvaluationTable, write_table
-from striq.scorer import StriqScorer
+from striq.scorer import StriqScorer, load_scorer
 from striq.training.frames import load_images
-from striq.training.trainer import train_scorer
+from striq.training.trainer import MODEL_NAME, RESUME_NAME, train_scorer
 from striq.types import FrameRecord
 from striq.writing import write_csv
 
@@ -34,6 +34,7 @@ def cross_validate(
     backbone: str | Path | None = None,
     device: str = "auto",
     note: str = "",
+    resume: bool = False,
     quiet: bool = False,
 ) -> EvaluationTable:
     """Train without labels on all folds but one, score that one, and compare all scores with the ratings.
@@ -47,6 +48,7 @@ def cross_validate(
         backbone: Local weights of the encoder.
         device: ``"auto"``, or a device of PyTorch.
         note: A sentence printed beside every figure.
+        resume: Keep the folds that an interrupted run with the same settings has trained.
         quiet: Do not show progress.
 
     Raises:
@@ -57,9 +59,19 @@ def cross_validate(
     for number, fold in enumerate(group_folds(records, num_folds, seed=training.seed)):
         folder = output / f"fold_{number}"
         test = _rated(fold.test)
-        scorer = train_scorer(
-            fold.train, folder, config=config, training=training, backbone=backbone, device=device, quiet=quiet
-        )
+        if resume and (folder / MODEL_NAME).is_file():
+            scorer = load_scorer(folder, device)
+        else:
+            scorer = train_scorer(
+                fold.train,
+                folder,
+                config=config,
+                training=training,
+                backbone=backbone,
+                device=device,
+                resume=resume and (folder / RESUME_NAME).is_file(),
+                quiet=quiet,
+            )
         images = load_images(test, scorer.config.encoder.size, quiet=quiet)
         parts.append(score_with_controls(scorer, images, test, quiet=quiet))
         rated.extend(test)
