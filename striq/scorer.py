@@ -25,7 +25,7 @@ from striq.registration.affine import identity_affine
 from striq.types import NO_PLANE, AnchorSource, ConsistencyTerms, Frame, FrameScore
 from striq.writing import replacing
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 BATCH_SIZE = 4  # frames judged at once; 4 x 20 pairs keep peak memory under 1 GB
 AUTO = "auto"
 
@@ -238,7 +238,7 @@ class StriqScorer(nn.Module):
         return self.planes.index(plane)
 
     def _check_ready(self) -> None:
-        empty = [name for name, filled in zip(self.planes, self.bank.filled.any(dim=1), strict=True) if not filled]
+        empty = [name for name, sources in zip(self.planes, self.bank.sources, strict=True) if not sources]
         if empty:
             msg = f"This model has no anchors for {', '.join(empty)}: it was built but not fitted. Train it first."
             raise StriqError(msg)
@@ -273,14 +273,23 @@ class StriqScorer(nn.Module):
             raise CheckpointError(msg)
         device = self.device
         self._build(list(extra["planes"]), StriqConfig.from_dict(extra["config"]))
+        self.bank.resize([len(sources) for sources in extra["anchor_sources"]])
         self.to(device)
         return super().load_state_dict(state_dict, strict=strict, assign=assign)
 
     def save(self, path: str | Path) -> Path:
-        """Write the checkpoint atomically and return its path."""
+        """Write the checkpoint atomically and return its path; in half precision what loses nothing by it."""
+        state = {name: _halved(value) for name, value in self.state_dict().items()}
         with replacing(path) as stream:
-            torch.save(self.state_dict(), stream)
+            torch.save(state, stream)
         return Path(path)
+
+
+def _halved(value: Any) -> Any:
+    if not isinstance(value, Tensor) or value.dtype != torch.float32:
+        return value
+    half = value.half()
+    return half if torch.equal(half.float(), value) else value
 
 
 def _standstill(anchors: Pyramid) -> Alignment:

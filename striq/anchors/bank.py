@@ -13,28 +13,39 @@ from striq.model.encoder import STAGE_STRIDES
 from striq.model.striq import Pyramid
 from striq.types import AnchorSource
 
+LEVELS = 127  # of a feature on either side of zero
+SHARES = 255  # of the fan mask
+
 
 class AnchorBank(nn.Module):
-    """Anchors of every plane as half-precision buffers: features, never pictures.
+    """Anchors of every plane as eight-bit buffers with a scale per channel: features, never pictures.
 
     Args:
         num_planes: Planes [P].
-        num_anchors: Places per plane [K]; a plane with fewer frames leaves some empty.
+        num_anchors: Most anchors of a plane [K].
         config: Sizes of the maps.
     """
 
-    filled: Tensor
-
     def __init__(self, num_planes: int, num_anchors: int, config: StriqConfig) -> None:
         super().__init__()
+        self.num_anchors = num_anchors
         height, width = config.encoder.size
-        for stage, (channels, stride) in enumerate(zip(config.encoder.channels, STAGE_STRIDES, strict=True)):
-            size = (height // stride, width // stride)
-            places = (num_planes, num_anchors)
-            self.register_buffer(f"maps{stage}", torch.zeros(*places, channels, *size, dtype=torch.float16))
-            self.register_buffer(f"masks{stage}", torch.zeros(*places, 1, *size, dtype=torch.float16))
-        self.register_buffer("filled", torch.zeros(num_planes, num_anchors, dtype=torch.bool))
+        strides = zip(config.encoder.channels, STAGE_STRIDES, strict=True)
+        self.shapes = [(channels, height // stride, width // stride) for channels, stride in strides]
         self.sources: list[list[AnchorSource]] = [[] for _ in range(num_planes)]
+        self.resize([0] * num_planes)
+
+    def resize(self, counts: Sequence[int]) -> None:
+        """Make room for so many anchors of each plane, all zero, as a checkpoint is about to fill it."""
+        for plane, count in enumerate(counts):
+            for stage, (channels, *size) in enumerate(self.shapes):
+                rooms = {
+                    "maps": torch.zeros(count, channels, *size, dtype=torch.int8),
+                    "scales": torch.zeros(count, channels, 1, 1, dtype=torch.float16),
+                    "masks": torch.zeros(count, 1, *size, dtype=torch.uint8),
+                }
+                for name, room in rooms.items():
+                    self.register_buffer(f"{name}{stage}_{plane}", room)
 
     def fill(self, plane: int, features: Pyramid, sources: Sequence[AnchorSource]) -> None:
         """Store the anchors of one plane in place of those before.
@@ -47,23 +58,25 @@ class AnchorBank(nn.Module):
         Raises:
             ValueError: If there are more anchors than places, none, or not one source each.
         """
-        places = self.filled.shape[1]
-        if not 0 < len(features) <= places or len(sources) != len(features):
-            msg = f"Expected 1 to {places} anchors with one source each, got {len(features)} and {len(sources)}."
+        if not 0 < len(features) <= self.num_anchors or len(sources) != len(features):
+            msg = f"Expected 1 to {self.num_anchors} anchors with one source each, got {len(features)} and {len(sources)}."
             raise ValueError(msg)
-        for stage in range(len(STAGE_STRIDES)):
-            for name, values in (("maps", features.maps[stage]), ("masks", features.masks[stage])):
-                buffer = cast("Tensor", self.get_buffer(f"{name}{stage}"))
-                buffer[plane].zero_()
-                buffer[plane, : len(features)] = values.to(buffer)
-        self.filled[plane] = torch.arange(places, device=self.filled.device) < len(features)
+        for stage, (maps, masks) in enumerate(zip(features.maps, features.masks, strict=True)):
+            device = self._stored("maps", stage, plane).device
+            scales = (maps.abs().amax(dim=(2, 3), keepdim=True) / LEVELS).clamp(min=1e-6).half()
+            levels = (maps / scales.float()).round().clamp(-LEVELS, LEVELS)
+            self.register_buffer(f"maps{stage}_{plane}", levels.to(device, torch.int8))
+            self.register_buffer(f"scales{stage}_{plane}", scales.to(device))
+            self.register_buffer(f"masks{stage}_{plane}", (masks * SHARES).round().to(device, torch.uint8))
         self.sources[plane] = list(sources)
 
     def features(self, plane: int) -> Pyramid:
-        """Return the stored anchors of one plane in single precision; empty places are left out."""
-        count = len(self.sources[plane])
-        stages = range(len(STAGE_STRIDES))
+        """Return the stored anchors of one plane in single precision."""
+        stages = range(len(self.shapes))
         return Pyramid(
-            tuple(cast("Tensor", self.get_buffer(f"maps{stage}"))[plane, :count].float() for stage in stages),
-            tuple(cast("Tensor", self.get_buffer(f"masks{stage}"))[plane, :count].float() for stage in stages),
+            tuple(self._stored("maps", s, plane).float() * self._stored("scales", s, plane).float() for s in stages),
+            tuple(self._stored("masks", s, plane).float() / SHARES for s in stages),
         )
+
+    def _stored(self, name: str, stage: int, plane: int) -> Tensor:
+        return cast("Tensor", self.get_buffer(f"{name}{stage}_{plane}"))

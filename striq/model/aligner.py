@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -67,6 +68,14 @@ class Aligner(nn.Module):
         self.log_sharpness = nn.Parameter(torch.full((len(channels),), config.sharpness).log())
         self.log_ridge = nn.Parameter(torch.full((len(channels),), config.ridge).log())
         self.register_buffer("gates", torch.zeros(len(channels)))
+
+    @torch.no_grad()
+    def start_from(self, heads: Sequence[Tensor]) -> None:
+        """Start the projections from given rows where their shape fits, one ``(kept, C)`` per stage."""
+        for projection, head in zip(self.projections, heads, strict=True):
+            weight = cast("Tensor", projection.weight)
+            if weight.shape[:2] == head.shape:
+                weight.copy_(head[:, :, None, None] / head.norm() * len(head) ** 0.5)
 
     def project(self, pyramid: Sequence[Tensor], masks: Sequence[Tensor]) -> list[Tensor]:
         """Return unit vectors for matching, zero outside the fan; anchors are projected once and kept.

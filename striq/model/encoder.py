@@ -17,6 +17,7 @@ from striq.errors import CheckpointError
 
 STAGE_CHANNELS = (64, 128, 256)
 STAGE_STRIDES = (4, 8, 16)
+HEAD = "head"  # of a stage, in a file of backbone weights
 # Normalization the published ImageNet weights were trained with (torchvision documentation).
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 IMAGENET_URL = "https://download.pytorch.org/models/resnet18-f37072fd.pth"
@@ -37,6 +38,7 @@ class FrozenEncoder(nn.Module):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.config = config
+        self.heads: list[Tensor] = []  # of pretraining, each (kept, C): where an aligner's projections start
         self.backbone = _seeded_backbone(config.seed)
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None], persistent=False)
@@ -156,6 +158,8 @@ def load_backbone(encoder: FrozenEncoder, path: str | Path) -> str:
         msg = f"{file}: not a ResNet-18 state dict, {missing[0]!r} is missing ({len(missing)} keys in all)."
         raise CheckpointError(msg)
     encoder.backbone.load_state_dict({key: weights.get(key, value) for key, value in own.items()})
+    heads = [f"{HEAD}{stage}.weight" for stage in range(1, len(STAGE_CHANNELS) + 1)]
+    encoder.heads = [weights[key].float().flatten(1) for key in heads] if set(heads) <= set(weights) else []
     return f"backbone weights from {file.name} (sha256 {hashlib.sha256(file.read_bytes()).hexdigest()[:12]})"
 
 

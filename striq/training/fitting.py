@@ -85,6 +85,9 @@ class Fitting:
             self.scorer.info["encoder"] = f"seeded initialization {seed}, statistics of the training frames"
         logger.info("Encoder: %s", self.scorer.info.get("encoder", "as loaded"))
         fit_compression(model.encoder, self._batches())
+        if model.encoder.heads:
+            stages = enumerate(model.encoder.heads, start=1)
+            model.aligner.start_from([head.to(rows := model.encoder.compression(s)) @ rows.T for s, head in stages])
         self._cache = FeatureCache(
             model,
             self.images,
@@ -130,7 +133,8 @@ class Fitting:
         for stage in range(NUM_STAGES):
             inside = (features.masks[stage] > 0).to(features.maps[stage])
             total = (features.maps[stage] * inside).sum(dim=0)
-            self.scorer.model.mean_map(stage)[plane] = total / inside.sum(dim=0).clamp(min=1)
+            # Rounded to half precision, in which it is stored.
+            self.scorer.model.mean_map(stage)[plane] = (total / inside.sum(dim=0).clamp(min=1)).half()
 
     def _choose(self, centered: Pyramid, richness: Tensor, generator: torch.Generator) -> Tensor:
         embeddings = F.normalize((centered.maps[-1] * centered.masks[-1]).flatten(1), dim=1)

@@ -1,13 +1,16 @@
-"""Self-supervised pretraining of the encoder: the same tissue is recognized after a known change of pose and look.
+"""Self-supervised pretraining: tissue is recognized after a known change of pose and look, and its look is kept.
 
 Dense contrastive learning: a location of one view must pick, among the locations of another view of the same frame,
-the one its known transform sends it to. No plane, no quality label is used. The result is a backbone file that the
-frozen encoder starts from.
+the one its known transform sends it to. It is judged after a linear head, so that the maps themselves need not forget
+what differs between views; a linear decoder of each map has to give back the gray values under it, so that they do not.
+(Without it, what makes a frame a good one is unlearned as a nuisance: docs/experiments.md.) No plane, no quality label
+is used. The result is a file with the backbone, and the heads as the aligner's first projections.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,15 +20,16 @@ from rich.progress import track
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from striq.config import EncoderConfig
+from striq.config import AlignerConfig, EncoderConfig
 from striq.data.augmentation import ViewRanges, change_appearance, extend_beyond_fan, move, random_transform
-from striq.model.encoder import STAGE_CHANNELS, FrozenEncoder
+from striq.model.encoder import HEAD, STAGE_CHANNELS, STAGE_STRIDES, FrozenEncoder
 from striq.registration.affine import compose_affine, invert_affine, pixel_grid, transform_points
 from striq.writing import replacing
 
 logger = logging.getLogger(__name__)
 SAVING_INTERVAL = 100  # steps
-STAGES = (1, 2)  # stages 2 and 3, counted from 0: what matching and the score rest on
+QUERIES = 400  # locations of a map that have to find their counterpart in a step
+SIDE = 4  # gray values per side that a location has to give back
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class PretrainingConfig:
         crop: Side of the random crop, pixels; the scale of tissue stays that of a whole frame.
         learning_rate: Peak of a one-cycle schedule of AdamW.
         temperature: Of the contrastive loss.
-        projection: Channels of the head that is thrown away.
+        decoding_weight: Weight of the decoders' squared error, in units of the variance of gray values.
         seed: Of everything random.
     """
 
@@ -47,7 +51,7 @@ class PretrainingConfig:
     crop: int = 160
     learning_rate: float = 2e-3
     temperature: float = 0.1
-    projection: int = 64
+    decoding_weight: float = 1.0
     seed: int = 0
 
 
@@ -90,7 +94,7 @@ def pretrain_backbone(
             logger.info("Step %d: loss %.3f", run.step, loss)
             with replacing(unfinished) as stream:
                 torch.save(run.state(), stream)
-    _save(run.encoder, path)
+    _save(run, path)
     unfinished.unlink(missing_ok=True)
     return path
 
@@ -104,8 +108,9 @@ class _Run:
         self.encoder = FrozenEncoder(EncoderConfig(seed=config.seed))
         self.encoder.backbone.requires_grad_(requires_grad=True)
         self.encoder.backbone.train()
-        self.heads = _heads(config)
-        parameters = [*self.encoder.backbone.parameters(), *self.heads.parameters()]
+        self.heads, self.decoders = _linear_maps(config.seed)
+        learned = (self.encoder.backbone, self.heads, self.decoders)
+        parameters = [parameter for part in learned for parameter in part.parameters()]
         self.optimizer = torch.optim.AdamW(parameters, config.learning_rate, weight_decay=1e-4)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimizer, config.learning_rate, total_steps=config.steps
@@ -114,7 +119,8 @@ class _Run:
     def advance(self, extended: Tensor) -> float:
         """Make one optimizer step and return the loss before it."""
         views = _draw(extended, self.config, self.generator)
-        loss = _contrast(self.encoder, self.heads, views, self.config.temperature)
+        stages = self.encoder.stages(torch.cat([views.first, views.second]))
+        loss = self._contrast(stages, views) + self.config.decoding_weight * self._decoding_error(stages, views)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -122,10 +128,26 @@ class _Run:
         self.step += 1
         return loss.item()
 
+    def _contrast(self, stages: Sequence[Tensor], views: _Views) -> Tensor:
+        losses = []
+        for head, maps in zip(self.heads, stages, strict=True):
+            first, second = F.normalize(head(maps), dim=1).chunk(2)
+            losses.append(_location_loss(first, second, views.transforms, self.config.temperature, self.generator))
+        return torch.stack(losses).mean()
+
+    def _decoding_error(self, stages: Sequence[Tensor], views: _Views) -> Tensor:
+        gray = torch.cat([views.first, views.second])
+        errors = []
+        for decoder, maps, stride in zip(self.decoders, stages, STAGE_STRIDES, strict=True):
+            under = F.pixel_unshuffle(F.avg_pool2d(gray, stride // SIDE), SIDE)
+            errors.append(F.mse_loss(decoder(maps), under) / under.var())
+        return torch.stack(errors).mean()
+
     def _parts(self) -> dict[str, Any]:
         return {
             "backbone": self.encoder.backbone,
             "heads": self.heads,
+            "decoders": self.decoders,
             "optimizer": self.optimizer,
             "schedule": self.schedule,
         }
@@ -143,10 +165,12 @@ class _Run:
         self.step = state["step"]
 
 
-def _heads(config: PretrainingConfig) -> nn.ModuleList:
+def _linear_maps(seed: int) -> tuple[nn.ModuleList, nn.ModuleList]:
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        return nn.ModuleList(nn.Conv2d(STAGE_CHANNELS[stage], config.projection, 1) for stage in STAGES)
+        torch.manual_seed(seed)
+        widths = zip(STAGE_CHANNELS, AlignerConfig().projections, strict=True)
+        heads = nn.ModuleList(nn.Conv2d(full, kept, 1, bias=False) for full, kept in widths)
+        return heads, nn.ModuleList(nn.Conv2d(full, SIDE**2, 1) for full in STAGE_CHANNELS)
 
 
 def _draw(extended: Tensor, config: PretrainingConfig, generator: torch.Generator) -> _Views:
@@ -171,31 +195,23 @@ def _random_crop(size: int, crop: int, generator: torch.Generator) -> Tensor:
     return torch.tensor([[[share, 0.0, float(offset[0])], [0.0, share, float(offset[1])]]])
 
 
-def _contrast(encoder: FrozenEncoder, heads: nn.ModuleList, views: _Views, temperature: float) -> Tensor:
-    count = len(views.first)
-    stages = encoder.stages(torch.cat([views.first, views.second]))
-    losses = []
-    for stage, head in zip(STAGES, heads, strict=True):
-        projected = F.normalize(head(stages[stage]), dim=1)
-        losses.append(_location_loss(projected[:count], projected[count:], views.transforms, temperature))
-    return torch.stack(losses).mean()
-
-
-def _location_loss(first: Tensor, second: Tensor, transforms: Tensor, temperature: float) -> Tensor:
+def _location_loss(
+    first: Tensor, second: Tensor, transforms: Tensor, temperature: float, generator: torch.Generator
+) -> Tensor:
     height, width = first.shape[2:]
-    target = transform_points(transforms, pixel_grid(height, width, first))
+    chosen = torch.randperm(height * width, generator=generator)[:QUERIES]
+    target = transform_points(transforms, pixel_grid(height, width, first)[chosen])
     column = ((target[..., 0] + 1) * width / 2).floor().long()
     row = ((target[..., 1] + 1) * height / 2).floor().long()
     inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
     index = (row * width + column)[inside]
-    logits = second.flatten(2).transpose(1, 2) @ first.flatten(2) / temperature
+    logits = second.flatten(2)[:, :, chosen].transpose(1, 2) @ first.flatten(2) / temperature
     return F.cross_entropy(logits[inside], index)
 
 
-def _save(encoder: FrozenEncoder, path: str | Path) -> None:
-    state = {
-        key: value.half() if value.is_floating_point() else value
-        for key, value in encoder.backbone.state_dict().items()
-    }
+def _save(run: _Run, path: Path) -> None:
+    heads = {f"{HEAD}{stage}.weight": head.weight for stage, head in enumerate(run.heads, start=1)}
+    state = {**run.encoder.backbone.state_dict(), **heads}
+    halved = {key: value.detach().half() if value.is_floating_point() else value for key, value in state.items()}
     with replacing(path) as stream:
-        torch.save(state, stream)
+        torch.save(halved, stream)
