@@ -47,7 +47,7 @@ def test_planes_may_have_different_numbers_of_anchors(features: Pyramid) -> None
 
 @pytest.mark.parametrize(("count", "num_sources"), [(0, 0), (3, 2), (3, 4)])
 def test_wrong_number_of_sources_is_refused(features: Pyramid, count: int, num_sources: int) -> None:
-    with pytest.raises(ValueError, match="one source each"):
+    with pytest.raises(ValueError, match="as many sources"):
         AnchorBank(1, 3, CONFIG).fill(0, features[slice(0, count)], (SOURCES * 2)[:num_sources])
 
 
