@@ -67,7 +67,8 @@ class QualityConfig:
     """From consistency terms to Q.
 
     Attributes:
-        weights: Of similarity, NCC and smoothness [w_m]; they sum to one.
+        weights: Of similarity, NCC and smoothness [w_m]; they sum to one. Paper: 1/3 each; here smoothness counts
+            less, as a pose that registration has undone is no lack of quality (measured: docs/experiments.md).
         threshold: Q above which a frame is accepted [0.5].
         num_anchors: Anchors of a plane [K = 20].
         anchor_strategy: How anchors are chosen, one of ``striq.anchors.STRATEGIES``.
@@ -75,7 +76,7 @@ class QualityConfig:
         translation_weight: Weight of the translation in the smoothness term [w_t].
     """
 
-    weights: tuple[float, float, float] = (1 / 3, 1 / 3, 1 / 3)
+    weights: tuple[float, float, float] = (0.45, 0.45, 0.1)
     threshold: float = 0.5
     num_anchors: int = 20
     anchor_strategy: str = "variance_spectrum"

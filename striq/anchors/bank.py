@@ -59,7 +59,9 @@ class AnchorBank(nn.Module):
             ValueError: If there are more anchors than places, none, or not one source each.
         """
         if not 0 < len(features) <= self.num_anchors or len(sources) != len(features):
-            msg = f"Expected 1 to {self.num_anchors} anchors and as many sources, got {len(features)} and {len(sources)}."
+            msg = (
+                f"Expected 1 to {self.num_anchors} anchors and as many sources, got {len(features)} and {len(sources)}."
+            )
             raise ValueError(msg)
         for stage, (maps, masks) in enumerate(zip(features.maps, features.masks, strict=True)):
             device = self._stored("maps", stage, plane).device

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch.nn import functional as F
 from striq.data.fan import bounding_box, fan_mask
 from striq.types import Frame
 
+STRUCTURE_BAND = (1 / 64, 1 / 16)  # standard deviations of the two blurs, in widths of the frame
 DARKEST = 1 / 255  # of a pixel inside the fan, so that zero means "outside" and the image carries its own mask
 
 
@@ -39,16 +41,44 @@ def prepare_batch(frames: Sequence[Frame], size: tuple[int, int]) -> Tensor:
     return torch.stack([prepare_frame(frame, size) for frame in frames])
 
 
-def structure_richness(image: Tensor) -> Tensor:
-    """Return the standard deviation of the intensity inside the fan, shape ``(B,)``.
-
-    It chooses the pool of anchors and is the simplest of the controls of an evaluation.
+def intensity_std(image: Tensor) -> Tensor:
+    """Return the standard deviation of the intensity inside the fan, shape ``(B,)``: the simplest control.
 
     Args:
         image: Prepared frames, shape ``(B, 1, H, W)``.
     """
-    inside = image > 0
+    return _std_inside(image, image > 0)
+
+
+def structure_richness(image: Tensor) -> Tensor:
+    """Return how much structure of the size of walls and chambers a frame shows, shape ``(B,)``.
+
+    It is the standard deviation, inside the fan, of the frame between two Gaussian blurs: neither speckle nor a
+    brightness that changes slowly counts. It chooses the pool of anchors.
+
+    Args:
+        image: Prepared frames, shape ``(B, 1, H, W)``.
+    """
+    fine, coarse = (_blur_inside(image, share * image.shape[-1]) for share in STRUCTURE_BAND)
+    return _std_inside(fine - coarse, image > 0)
+
+
+def _std_inside(values: Tensor, inside: Tensor) -> Tensor:
     count = inside.sum(dim=(1, 2, 3)).clamp(min=1)
-    mean = image.sum(dim=(1, 2, 3)) / count
-    deviation = (image - mean[:, None, None, None]) * inside
+    mean = (values * inside).sum(dim=(1, 2, 3)) / count
+    deviation = (values - mean[:, None, None, None]) * inside
     return (deviation.square().sum(dim=(1, 2, 3)) / count).sqrt()
+
+
+def _blur_inside(image: Tensor, sigma: float) -> Tensor:
+    """Blur over the fan only: what lies outside neither darkens the edge nor gets anything."""
+    reach = math.ceil(3 * sigma)
+    offsets = torch.arange(-reach, reach + 1, dtype=image.dtype, device=image.device)
+    kernel = torch.exp(-(offsets**2) / (2 * sigma**2))
+    inside = (image > 0).to(image)
+
+    def blurred(values: Tensor) -> Tensor:
+        rows = F.conv2d(values, kernel[None, None, :, None], padding=(reach, 0))
+        return F.conv2d(rows, kernel[None, None, None, :], padding=(0, reach))
+
+    return blurred(image) / blurred(inside).clamp(min=1e-6) * inside

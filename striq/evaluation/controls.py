@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 from torch import Tensor
 
-from striq.data.preprocessing import structure_richness
+from striq.data.preprocessing import intensity_std
 from striq.quality.posterior import unregistered_cosine
 from striq.scorer import StriqScorer
 from striq.types import FrameRecord
@@ -60,7 +60,7 @@ def _scores_of(scorer: StriqScorer, image: Tensor, plane: int) -> dict[str, floa
     cosine = unregistered_cosine(scorer.model.center(frozen, plane), scorer.model.center(anchors, plane))
     return {
         MAIN: float(scorer.judge(frozen, plane).quality),
-        INTENSITY_STD: float(structure_richness(image)),
+        INTENSITY_STD: float(intensity_std(image)),
         UNREGISTERED: float(cosine.mean()),
         NO_SUBSPACE: float(scorer.judge(frozen, plane, specialized=False).quality),
         NO_REGISTRATION: float(scorer.judge(frozen, plane, registered=False).quality),

@@ -138,9 +138,16 @@ class StriqModel(nn.Module):
             moving: Frozen features of anchors, as many.
             planes: Index of the plane, one for all pairs or shape ``(B,)``.
         """
-        return self.aligner(self._projected(fixed, planes), self._projected(moving, planes), fixed.masks, moving.masks)
+        fixed_features, moving_features = (self.matching_features(frozen, planes) for frozen in (fixed, moving))
+        return self.aligner(fixed_features, moving_features, fixed.masks, moving.masks)
 
-    def _projected(self, frozen: Pyramid, planes: int | Tensor) -> list[Tensor]:
+    def matching_features(self, frozen: Pyramid, planes: int | Tensor) -> list[Tensor]:
+        """Return the unit vectors that frames are matched on, stages 1 to 3, each ``(B, C, H, W)``.
+
+        Args:
+            frozen: Frozen features.
+            planes: Index of the plane, one for all frames or shape ``(B,)``.
+        """
         # For matching, a plane's mean is taken per channel, not per location: a mean map would stay in place
         # under every pose and pull each match to where it already is.
         maps = tuple(

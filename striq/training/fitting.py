@@ -104,7 +104,7 @@ class Fitting:
             self._set_mean_maps(plane, frames)
             centered = model.center(self.cache.features(frames), plane)
             directions.append(_principal_directions(centered, self.scorer.config.subspace.rank, generator))
-            self.anchors.append(frames[self._choose(centered, richness[frames], generator)])
+            self.anchors.append(frames[self._choose(frames, richness[frames], generator)])
         model.subspace.start_from(directions)
         model.aligner.gates.fill_(1.0)
 
@@ -136,8 +136,14 @@ class Fitting:
             # Rounded to half precision, in which it is stored.
             self.scorer.model.mean_map(stage)[plane] = (total / inside.sum(dim=0).clamp(min=1)).half()
 
-    def _choose(self, centered: Pyramid, richness: Tensor, generator: torch.Generator) -> Tensor:
-        embeddings = F.normalize((centered.maps[-1] * centered.masks[-1]).flatten(1), dim=1)
+    def _choose(self, frames: Tensor, richness: Tensor, generator: torch.Generator) -> Tensor:
+        # Typical is judged by what frames are matched on: the score's own features would call a look typical.
+        plane = int(self.planes[frames[0]])
+        matching = [
+            self.scorer.model.matching_features(self.cache.features(part), plane)[-1]
+            for part in frames.split(BATCH_SIZE)
+        ]
+        embeddings = F.normalize(torch.cat(matching).flatten(1), dim=1)
         quality = self.scorer.config.quality
         wanted = min(quality.num_anchors, len(richness) - 2)  # two frames at least remain to set the range
         return select_anchors(embeddings, richness, wanted, strategy=quality.anchor_strategy, generator=generator)

@@ -46,7 +46,7 @@ class PretrainingConfig:
         seed: Of everything random.
     """
 
-    steps: int = 3000
+    steps: int = 1600
     batch_size: int = 12
     crop: int = 160
     learning_rate: float = 2e-3

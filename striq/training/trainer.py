@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import operator
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -159,7 +160,7 @@ def make_trainer(
     trainer.add_event_handler(Events.EPOCH_COMPLETED, _log_epoch, evaluator)
     if resume:
         CheckpointLoader(str(output / RESUME_NAME), state).attach(trainer)
-    if not quiet:
+    if not quiet and sys.stderr.isatty():  # a bar in a log file would be thousands of lines
         bar = ProgressBar(desc="Training")
         bar.attach(trainer, output_transform=lambda output: {"loss": _loss_of(output)})
     return trainer

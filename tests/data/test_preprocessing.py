@@ -11,7 +11,7 @@ from torch import Tensor
 from striq.data.augmentation import ViewRanges, change_appearance, extend_beyond_fan, random_transform, random_view
 from striq.data.fan import bounding_box, fan_mask
 from striq.data.phantom import PhantomFrame, make_phantom
-from striq.data.preprocessing import DARKEST, prepare_batch, prepare_frame, structure_richness
+from striq.data.preprocessing import DARKEST, intensity_std, prepare_batch, prepare_frame, structure_richness
 from striq.registration.affine import warp
 from striq.types import Frame
 
@@ -85,9 +85,26 @@ def test_a_frame_is_prepared_alone() -> None:
     torch.testing.assert_close(together[1], prepare_frame(frames[1], (64, 64)))
 
 
-def test_structure_richness_is_the_standard_deviation_inside_the_fan(prepared: Tensor) -> None:
+def test_intensity_std_is_the_standard_deviation_inside_the_fan(prepared: Tensor) -> None:
     inside = prepared[prepared > 0].numpy()
-    assert float(structure_richness(prepared[None])[0]) == pytest.approx(float(inside.std()), abs=1e-5)
+    assert float(intensity_std(prepared[None])[0]) == pytest.approx(float(inside.std()), abs=1e-5)
+
+
+def test_richness_counts_structure_but_neither_speckle_nor_slow_shading() -> None:
+    generator = torch.Generator().manual_seed(0)
+    fan = torch.zeros(1, 256, 256)
+    fan[:, 20:, 30:-30] = 1
+    rows = torch.arange(256)
+    walls = ((rows // 12) % 2).float()[None, :, None]
+    looks = {
+        "flat": torch.full((1, 256, 256), 0.5),
+        "speckle": 0.5 + 0.2 * torch.randn(1, 256, 256, generator=generator),
+        "shading": (0.2 + 0.6 * rows / 256)[None, :, None].expand(1, 256, 256),
+        "walls": 0.3 + 0.4 * walls.expand(1, 256, 256),
+    }
+    richness = {name: float(structure_richness((fan * look.clamp(0.01, 1))[None])[0]) for name, look in looks.items()}
+    assert richness["flat"] < 1e-4
+    assert richness["walls"] > 4 * max(richness["speckle"], richness["shading"])
 
 
 def test_view_without_changes_is_the_frame(prepared: Tensor) -> None:
