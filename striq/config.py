@@ -96,14 +96,14 @@ class TrainingConfig:
     Attributes:
         max_epochs: Passes over the training frames.
         batch_size: Frame pairs of a step.
-        learning_rate: Of Adam (paper: 1e-4 over 500 epochs; higher here, over far fewer).
+        learning_rate: Of Adam (paper: 1e-4 over 500 epochs; higher here, over far fewer: the projections start pretrained).
         orthogonality_weight: Weight of L_orth [lambda = 0.5].
         views: Moved and degraded copies cached of each frame.
         validation_fraction: Share of groups held out for the label-free criterion.
         seed: Of every random decision in training.
     """
 
-    max_epochs: int = 20
+    max_epochs: int = 5
     batch_size: int = 8
     learning_rate: float = 2e-3
     orthogonality_weight: float = 0.5
