@@ -8,12 +8,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from striq.config import EncoderConfig
+from striq.config import EncoderConfig, StriqConfig
 from striq.errors import DatasetError
-from striq.model.encoder import FrozenEncoder, load_backbone
+from striq.model.encoder import FrozenEncoder, load_backbone, shipped_backbone
+from striq.scorer import StriqScorer
 from striq.training import pretraining
+from striq.training.fitting import Fitting
 from striq.training.pretraining import PretrainingConfig, _draw, _location_loss, pretrain_backbone
 from striq.training.unlabeled import gather_images
+from striq.types import FrameRecord
 
 SMALL = PretrainingConfig(steps=4, batch_size=2, crop=48)
 
@@ -94,3 +97,26 @@ def test_frames_come_from_files_and_phantom_and_bad_files_are_left_out(
     assert "broken.png" in caplog.text
     with pytest.raises(DatasetError, match=r"broken|nothing to pretrain"):
         gather_images([tmp_path], phantom_subjects=0, quiet=True)
+
+
+def test_aligner_starts_from_the_heads_of_the_pretraining(images: Tensor, tmp_path: Path) -> None:
+    path = pretrain_backbone(images, tmp_path / "backbone.pt", SMALL, quiet=True)
+    config = StriqConfig(encoder=EncoderConfig(size=(64, 64)))
+    records = [FrameRecord(Path(f"{index}.png"), "plane", f"group{index}") for index in range(len(images))]
+    scorer = StriqScorer(["plane"], config)
+    load_backbone(scorer.model.encoder, path)
+    Fitting(scorer, images, records, num_views=1, pretrained=True, quiet=True).prepare()
+    model, heads = scorer.model, state(path)
+    for stage, projection in enumerate(model.aligner.projections, start=1):
+        rows = model.encoder.compression(stage)
+        compressed = torch.einsum("kc,bchw->bkhw", rows, model.encoder.stages(images)[stage - 1])
+        kept = torch.einsum("kc,bkhw->bchw", rows, compressed)  # the part of the features that compression keeps
+        wanted = torch.nn.functional.conv2d(kept, heads[f"head{stage}.weight"].float())
+        alike = torch.nn.functional.cosine_similarity(wanted.flatten(), projection(compressed).flatten(), dim=0)
+        assert alike > 0.999
+
+
+def test_shipped_backbone_has_heads_and_no_bad_value(tmp_path: Path) -> None:
+    weights = state(shipped_backbone() or tmp_path)
+    assert {f"head{stage}.weight" for stage in (1, 2, 3)} <= set(weights)
+    assert all(bool(torch.isfinite(value).all()) for value in weights.values())
