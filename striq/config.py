@@ -96,7 +96,7 @@ class TrainingConfig:
     Attributes:
         max_epochs: Passes over the training frames.
         batch_size: Frame pairs of a step.
-        learning_rate: Of Adam (paper: 1e-4 over 500 epochs; higher here, over far fewer: the projections start pretrained).
+        learning_rate: Of Adam (paper: 1e-4 over 500 epochs; higher here, over far fewer: projections are pretrained).
         orthogonality_weight: Weight of L_orth [lambda = 0.5].
         views: Moved and degraded copies cached of each frame.
         validation_fraction: Share of groups held out for the label-free criterion.

@@ -98,13 +98,15 @@ class StriqScorer(nn.Module):
         return self.range_low.device
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return the quality of each frame as each plane, shape ``(B, P)``.
+        """Return the quality of each frame as each plane, shape ``(B, P)``; NaN for a plane without anchors.
 
         Args:
             image: Prepared frames, zero outside the fan, shape ``(B, 1, H, W)``.
         """
         frozen = self.model.embed(image)
-        return torch.stack([self.judge(frozen, plane).quality for plane in range(len(self.planes))], dim=1)
+        unknown = image.new_full((len(image),), torch.nan)
+        fitted = [bool(sources) for sources in self.bank.sources]
+        return torch.stack([self.judge(frozen, p).quality if fitted[p] else unknown for p in range(len(fitted))], dim=1)
 
     def judge(
         self, frozen: Pyramid, plane: int, *, registered: bool = True, specialized: bool = True

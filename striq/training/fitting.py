@@ -97,7 +97,7 @@ class Fitting:
             quiet=self.quiet,
         )
         generator = torch.Generator().manual_seed(self.seed)
-        richness = structure_richness(self.images)
+        richness = torch.cat([structure_richness(part) for part in self.images.split(BATCH_SIZE)])
         directions, self.anchors = [], []
         for plane in range(len(self.scorer.planes)):
             frames = self.frames_of(plane)

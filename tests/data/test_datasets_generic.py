@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from striq.data.datasets import load_dataset, recognize_layout
+from striq.data.phantom import write_phantom
 from striq.errors import DatasetError
 
 REAL_HC18 = Path(__file__).parents[2].parent / "shared" / "data" / "hc18_head"
@@ -170,3 +171,12 @@ def test_real_head_images_form_one_group_per_fetus() -> None:
     found = groups(REAL_HC18, plane="head", group_pattern=FETUS)
     assert found == {path.name: path.name.split("_")[0] for path in REAL_HC18.glob("*.png")}
     assert len(set(found.values())) < len(found)
+
+
+def test_folder_with_one_list_is_that_list(tmp_path: Path) -> None:
+    table = write_phantom(tmp_path, 2, 1, planes=("kidney",), size=(64, 64))
+    (tmp_path / "other.csv").write_text("name,value\na,1\n", encoding="utf-8")
+    assert recognize_layout(tmp_path) == "csv"
+    assert load_dataset(tmp_path) == load_dataset(table)
+    (tmp_path / "again.csv").write_bytes(table.read_bytes())  # two lists: which one is not for us to guess
+    assert recognize_layout(tmp_path) != "csv"

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 from striq.data.datasets.camus import NIFTI_SUFFIXES, OFFICIAL_SUFFIXES, frame_files, load_camus
 from striq.data.datasets.generic import (
     GroupRule,
+    find_list,
     load_flat,
     load_list,
     load_plane_folders,
@@ -39,7 +40,7 @@ def load_dataset(
     r"""List the frames of a data set, sorted by path; pixels are not read.
 
     Args:
-        root: The data set's folder, or a CSV list with columns ``path,plane,group[,rating][,frame]``.
+        root: The data set's folder, or a CSV list with columns ``path,plane,group[,rating][,frame]``, or its folder.
         layout: How to read ``root``; ``"auto"`` asks :func:`recognize_layout` and logs the answer.
         planes: Names of the planes to keep; all where ``None``.
         rating_table: CSV of ratings: per patient for CAMUS (see ``camus.read_grades``), per file relative to
@@ -55,6 +56,8 @@ def load_dataset(
     if layout == "auto":
         layout = recognize_layout(place)
         logger.info("%s: recognized layout %r.", place, layout)
+    if layout == "csv":
+        place = find_list(place) or place
     _check_request(place, layout, rating_table, plane, group_pattern)
     table = None if rating_table is None else Path(rating_table)
     records = _load(place, layout, table, plane, GroupRule(group_pattern))
@@ -67,7 +70,7 @@ def load_dataset(
 def recognize_layout(root: str | Path) -> Layout:
     """Name the layout of a data set by the first rule that fits, without reading images.
 
-    1. A ``.csv`` file is a list of frames.
+    1. A ``.csv`` file is a list of frames, and so is a folder with one whose columns are path, plane and group.
     2. ``patientNNNN/patientNNNN_{2CH,4CH}_{ED,ES}`` files are CAMUS: ``.mhd`` official, ``.nii.gz`` NIfTI.
     3. ``annotations/quality_scores.csv`` is US4QA.
     4. Folders with images below are planes; images directly in the folder are flat.
@@ -76,7 +79,7 @@ def recognize_layout(root: str | Path) -> Layout:
         DatasetError: If nothing fits, or two layouts of one rule do.
     """
     place = Path(root)
-    if place.is_file() and place.suffix.lower() == ".csv":
+    if find_list(place) is not None:
         return "csv"
     if not place.is_dir():
         msg = f"{place}: no data set. Expected an existing folder or CSV list."

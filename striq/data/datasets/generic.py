@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from striq.data.datasets.table import read_rows, require_columns
+from striq.data.datasets.table import column_name, read_rows, require_columns
 from striq.data.readers import find_sources
 from striq.data.readers.dispatch import FORMAT_OF_SUFFIX
 from striq.errors import DatasetError
@@ -97,6 +98,19 @@ def load_flat(root: Path, plane: str | None, rule: GroupRule) -> list[FrameRecor
         msg = f"{root}: no images. Expected images in the folder itself."
         raise DatasetError(msg)
     return [FrameRecord(path, plane, rule.group(path, root)) for path in images]
+
+
+def find_list(place: Path) -> Path | None:
+    """Return the CSV list that a place is, or the only one that lies in a folder; ``None`` if there is none."""
+    if place.is_file() and place.suffix.lower() == ".csv":
+        return place
+    found = [path for path in sorted(place.glob("*.csv")) if set(LIST_COLUMNS) <= set(_header(path))]
+    return found[0] if len(found) == 1 else None
+
+
+def _header(path: Path) -> list[str]:
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
+        return [column_name(cell) for cell in next(csv.reader(stream), [])]
 
 
 def load_list(path: Path) -> list[FrameRecord]:
