@@ -42,7 +42,7 @@ from striq.errors import ReadError, StriqError
 from striq.reporting.rows import FrameResult
 from striq.reporting.scoring import score_cine
 from striq.scorer import AUTO, BATCH_SIZE, StriqScorer, default_checkpoint, load_scorer
-from striq.types import Frame, FrameScore
+from striq.types import NO_PLANE, Frame, FrameScore
 from striq.writing import replacing
 
 PROTOCOL = 1  # raised when a command or an answer changes its meaning
@@ -189,7 +189,7 @@ class Worker:
             each_ms = (time.perf_counter() - started) * 1000 / len(part)
             for result in results:
                 counts["failed" if result.score is None else "scored"] += 1
-                self._send(_frame_answer(result, start, cine, command, each_ms))
+                self._send(_frame_answer(scorer, result, start, cine, command, each_ms))
         end = {"event": "finished", "id": command.get("id"), "cancelled": cancelled, "device": scorer.device.type}
         self._send({**end, **counts, "total": len(cine)})
 
@@ -219,7 +219,7 @@ class Worker:
         answer = {
             "event": "explained",
             "id": command.get("id"),
-            **_score_answer(explanation.score),
+            **_score_answer(scorer, explanation.score),
             "box": box,
             "residual": str(_save(folder / "residual.npy", residual)),
             "anchor_picture": None,
@@ -241,25 +241,42 @@ def _results(scorer: StriqScorer, part: Cine, plane: str) -> list[FrameResult]:
 
 
 def _frame_answer(
-    result: FrameResult, start: int, cine: Cine, command: Mapping[str, Any], each_ms: float
+    scorer: StriqScorer, result: FrameResult, start: int, cine: Cine, command: Mapping[str, Any], each_ms: float
 ) -> dict[str, Any]:
     index = start + cast("int", result.index)
     answer: dict[str, Any] = {"event": "frame", "id": command.get("id"), "index": index, "ms": round(each_ms, 3)}
     if result.score is None:
         return {**answer, "error": result.error}
     time_s = None if cine.times_s is None else cine.times_s[index]
-    answer.update(_score_answer(replace(result.score, index=index, time_s=time_s)))
+    answer.update(_score_answer(scorer, replace(result.score, index=index, time_s=time_s)))
     if command.get("boxes", True):
         answer["box"] = _box(cine[index])
     return answer
 
 
-def _score_answer(score: FrameScore) -> dict[str, Any]:
-    """Return a score in JSON's own types; what is not finite becomes ``None``."""
+def _score_answer(scorer: StriqScorer, score: FrameScore) -> dict[str, Any]:
+    """Return a score in JSON's own types; what is not finite becomes ``None``.
+
+    Convention:
+        - ``goodness`` holds each term on the scale of Q: 1 is the best seen in training, 0 the worst.
+    """
     plain = asdict(score)
     plain["transform"] = score.transform.tolist()
     del plain["details"], plain["source"]
+    plane = scorer.plane_index(judged_plane(scorer, score))
+    low, high = scorer.range_low[plane].tolist(), scorer.range_high[plane].tolist()
+    plain["goodness"] = {
+        name: min(max((worst - value) / max(worst - best, 1e-9), 0.0), 1.0)
+        for (name, value), best, worst in zip(plain["terms"].items(), low, high, strict=True)
+    }
     return {key: _finite(value) for key, value in plain.items()}
+
+
+def judged_plane(scorer: StriqScorer, score: FrameScore) -> str:
+    """Return the plane whose anchors judged the frame: of a frame that shows none, the likeliest one."""
+    if score.plane != NO_PLANE:
+        return score.plane
+    return max(scorer.planes, key=lambda plane: score.plane_probabilities[plane])
 
 
 def _finite(value: Any) -> Any:
@@ -294,12 +311,11 @@ def anchor_picture(checkpoint: Path, scorer: StriqScorer, score: FrameScore) -> 
     """
     root = checkpoint.parent if checkpoint.is_file() else checkpoint
     folders = [root / "anchors", root / "models" / "anchors"]
-    for plane, sources in zip(scorer.planes, scorer.bank.sources, strict=True):
-        if score.nearest_anchor in sources and score.plane in (plane, "none"):
-            name = f"{plane}_{sources.index(score.nearest_anchor):02d}.png"
-            found = next((folder / name for folder in folders if (folder / name).is_file()), None)
-            return None if found is None else np.array(Image.open(found).convert("L"))
-    return None
+    plane = judged_plane(scorer, score)
+    number = scorer.bank.sources[scorer.plane_index(plane)].index(score.nearest_anchor)
+    name = f"{plane}_{number:02d}.png"
+    found = next((folder / name for folder in folders if (folder / name).is_file()), None)
+    return None if found is None else np.array(Image.open(found).convert("L"))
 
 
 def _save(path: Path, values: NDArray) -> Path:

@@ -109,6 +109,13 @@ def test_box_is_where_the_fan_lies(tiny_model: Path, stored: NDArray[np.uint8], 
         assert frame["box"][1] >= 3
 
 
+def test_goodness_of_the_terms_makes_up_the_quality(tiny_model: Path, frames_file: str) -> None:
+    answers = answers_to(load(tiny_model), {"command": "score", "frames": frames_file})
+    for frame in (answer for answer in answers if answer["event"] == "frame"):
+        assert set(frame["goodness"]) == {"similarity", "ncc", "smoothness"}
+        assert np.mean(list(frame["goodness"].values())) == pytest.approx(frame["quality"], abs=1e-5)
+
+
 def test_live_frames_can_go_without_the_box(tiny_model: Path, frames_file: str) -> None:
     answers = answers_to(load(tiny_model), {"command": "score", "frames": frames_file, "boxes": False})
     assert not any("box" in answer for answer in answers)
