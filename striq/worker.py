@@ -154,6 +154,7 @@ class Worker:
 
     def _load(self, command: Mapping[str, Any]) -> None:
         given = command.get("model") or None
+        self._scorer = None  # after a failure the model before must not go on unnoticed
         self._scorer = load_scorer(given, check_device(command.get("device", AUTO)))
         self._checkpoint = default_checkpoint() if given is None else Path(given)
         answer = {
