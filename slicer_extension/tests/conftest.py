@@ -21,6 +21,7 @@ import numpy as np  # noqa: E402 (the environment above comes first)
 import pytest  # noqa: E402
 import slicer  # noqa: E402
 from standin import mrml  # noqa: E402
+from standin.rendering import SliceView  # noqa: E402
 
 _SCENE = mrml.install()
 
@@ -46,6 +47,19 @@ def scene() -> Iterator[mrml.Scene]:
     _SCENE.clear()
     yield _SCENE
     _SCENE.clear()
+
+
+@pytest.fixture(scope="session")
+def red_view() -> SliceView:
+    """The one slice view, which outlives scenes as in the application."""
+    return SliceView(_SCENE)
+
+
+@pytest.fixture
+def view(red_view: SliceView, scene: mrml.Scene) -> SliceView:
+    """The slice view, empty at first."""
+    red_view.reset()
+    return red_view
 
 
 @pytest.fixture(scope="session")
