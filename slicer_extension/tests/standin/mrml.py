@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import sys
+import tempfile
 import types
 from typing import Annotated, get_args, get_origin, get_type_hints
 
@@ -30,6 +32,7 @@ class Scene:
         self.application.SetViewLogics(vtk.vtkCollection())
         self.application.GetColorLogic().SetMRMLScene(self.scene)
         self.logics = {name: self._connect(name, className) for name, className in LOGICS.items()}
+        self._connectFiles()
         slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(self.scene, True)
 
     def _connect(self, name: str, className: str) -> object:
@@ -38,6 +41,16 @@ class Scene:
         logic.SetMRMLScene(self.scene)
         self.application.SetModuleLogic(name, logic)
         return logic
+
+    def _connectFiles(self) -> None:
+        """Let sequences of nodes other than pictures be read: they are stored as scenes of their own."""
+        self._cache = tempfile.TemporaryDirectory(prefix="striq-cache-")
+        cache, manager = slicer.vtkCacheManager(), slicer.vtkDataIOManager()
+        cache.SetRemoteCacheDirectory(self._cache.name)
+        manager.SetCacheManager(cache)
+        self.scene.SetCacheManager(cache)
+        self.scene.SetDataIOManager(manager)
+        atexit.register(self._cache.cleanup)
 
     def clear(self) -> None:
         """Empty the scene as File > Close Scene does."""
