@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -20,10 +21,15 @@ sys.path[:0] = [str(MODULE), str(HERE)]
 import numpy as np  # noqa: E402 (the environment above comes first)
 import pytest  # noqa: E402
 import slicer  # noqa: E402
-from standin import mrml  # noqa: E402
+from standin import application, controls, mrml, qtdialect  # noqa: E402
 from standin.rendering import SliceView  # noqa: E402
 
 _SCENE = mrml.install()
+_QT = qtdialect.install()
+controls.install(_QT)
+_VIEW = SliceView(_SCENE)
+application.install(_SCENE, _VIEW)
+_MAKE_PANEL = application.loadModule(MODULE / "UltrasoundPlaneQC.py")
 
 _spec = importlib.util.spec_from_file_location("package_fixtures", ROOT / "tests" / "conftest.py")
 assert _spec is not None
@@ -49,17 +55,70 @@ def scene() -> Iterator[mrml.Scene]:
     _SCENE.clear()
 
 
-@pytest.fixture(scope="session")
-def red_view() -> SliceView:
-    """The one slice view, which outlives scenes as in the application."""
-    return SliceView(_SCENE)
+@pytest.fixture
+def view(scene: mrml.Scene) -> SliceView:
+    """The one slice view, which outlives scenes as in the application; empty at first."""
+    _VIEW.reset()
+    return _VIEW
+
+
+class Clicker:
+    """The module's panel as a user has it: the controls by name, and time that passes."""
+
+    def __init__(self, widget: object, scene: mrml.Scene) -> None:
+        self.widget, self.panel, self.ui, self._scene = widget, widget.panel, widget.ui, scene
+
+    def click(self, name: str) -> None:
+        """Press a button with the mouse; one that is disabled is an error of the test."""
+        from PySide6 import QtCore, QtTest
+
+        button = getattr(self.ui, name)
+        assert button.isEnabled(), f"{name} is disabled: {button.toolTip}"
+        QtTest.QTest.mouseClick(button, QtCore.Qt.LeftButton)
+
+    def passTime(self, seconds: float = 0.0) -> None:
+        """Let the event loop run, as it does all the time in the application."""
+        until = time.monotonic() + seconds
+        while True:
+            _QT.application.processEvents()
+            self._scene.update()
+            if time.monotonic() >= until:
+                return
+            time.sleep(0.002)
+
+    def waitFor(self, isDone: Callable[[], bool], seconds: float = 60) -> None:
+        """Let time pass until something has happened."""
+        until = time.monotonic() + seconds
+        while not isDone():
+            self.passTime()
+            time.sleep(0.002)
+            assert time.monotonic() < until, self.ui.statusLabel.text
+
+    def choose(self, browser: object, model: Path) -> None:
+        """Choose frames, a model and the CPU."""
+        self.ui.inputSelector.setCurrentNode(browser)
+        self.ui.modelPath.setText(str(model))
+        self.ui.deviceSelector.setCurrentText("cpu")
+
+    def score(self, browser: object, model: Path) -> None:
+        """Choose frames, press Score and wait for the end."""
+        self.choose(browser, model)
+        self.click("scoreButton")
+        self.waitFor(lambda: self.panel.score.run is None)
 
 
 @pytest.fixture
-def view(red_view: SliceView, scene: mrml.Scene) -> SliceView:
-    """The slice view, empty at first."""
-    red_view.reset()
-    return red_view
+def clicker(view: SliceView, holder: ModelHolder, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clicker]:
+    """The panel on the shared worker."""
+    monkeypatch.setattr("UltrasoundPlaneQCLib.Logic.ModelHolder", lambda: holder)
+    monkeypatch.setattr(holder, "stop", lambda: None)  # the worker is shared by all tests
+    widget = _MAKE_PANEL()
+    widget.parent.resize(520, 1250)
+    widget.parent.show()
+    yield Clicker(widget, _SCENE)
+    widget.cleanup()
+    widget.parent.deleteLater()
+    _QT.application.processEvents()
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import pytest
 import slicer
 from conftest import NUM_FRAMES
 from standin import mrml
+from UltrasoundPlaneQC import UltrasoundPlaneQCLogic
 from UltrasoundPlaneQCLib import Overlays
 from UltrasoundPlaneQCLib.FrameSource import openFrames
 from UltrasoundPlaneQCLib.Parameters import Parameters
@@ -16,10 +17,9 @@ from UltrasoundPlaneQCLib.Results import KIND, Results
 from UltrasoundPlaneQCLib.ScoreChart import ScoreChart
 
 
-def new_parameters() -> Parameters:
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScriptedModuleNode", "UltrasoundPlaneQC")
-    node.SetModuleName("UltrasoundPlaneQC")
-    return Parameters(node)
+def module_parameters() -> Parameters:
+    """Return the parameters in the module's one parameter node, as the panel does."""
+    return Parameters(UltrasoundPlaneQCLogic().getParameterNode())
 
 
 def save_and_reload(folder: Path, scene: mrml.Scene) -> None:
@@ -49,14 +49,13 @@ def test_results_come_back_with_the_scene(browser, scored, scene: mrml.Scene, tm
     expected = list(before)
     source = openFrames(browser)
     Overlays.showResidual(source.volume, 0, np.full(cine_pixels.shape[1:], 0.25, np.float32), frame=2)
-    parameters = new_parameters()
+    parameters = module_parameters()
     parameters.inputNode, parameters.resultsNode = browser, scored
     parameters.chartNode = next(iter(slicer.util.getNodesByClass("vtkMRMLPlotChartNode")))
     parameters.threshold = 0.3
     save_and_reload(tmp_path, scene)
 
-    node = slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode")[0]
-    again = Parameters(node)
+    again = module_parameters()
     assert again.threshold == 0.3
     results = Results(again.resultsNode)
     assert again.resultsNode.GetAttribute(KIND) == "1"
@@ -75,11 +74,11 @@ def test_results_come_back_with_the_scene(browser, scored, scene: mrml.Scene, tm
 
 
 def test_reloaded_results_go_on_working(browser, scored, scene: mrml.Scene, tmp_path: Path) -> None:
-    parameters = new_parameters()
+    parameters = module_parameters()
     parameters.resultsNode = scored
     parameters.chartNode = next(iter(slicer.util.getNodesByClass("vtkMRMLPlotChartNode")))
     save_and_reload(tmp_path, scene)
-    again = Parameters(slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode")[0])
+    again = module_parameters()
     results, chart = Results(again.resultsNode), ScoreChart(again.chartNode)
     results.rejudge(1.0)
     assert {result.verdict for result in results} == {"rejected"}
@@ -102,7 +101,7 @@ def test_score_texts_come_back_in_the_browser(browser, scored, scene: mrml.Scene
 
 
 def test_parameters_have_defaults_and_keep_their_types() -> None:
-    parameters = new_parameters()
+    parameters = module_parameters()
     assert (parameters.plane, parameters.device, parameters.threshold) == ("auto", "auto", 0.5)
     assert parameters.inputNode is None
     parameters.explainEachFrame = True

@@ -15,7 +15,7 @@ MANAGERS = ("vtkMRMLModelSliceDisplayableManager", "vtkMRMLVolumeGlyphSliceDispl
 
 
 class SliceView:
-    """One slice view with the corner text of Slicer's own."""
+    """One slice view."""
 
     def __init__(self, scene: Scene, name: str = "Red", size: tuple[int, int] = (480, 400)) -> None:
         factory = slicer.vtkMRMLSliceViewDisplayableManagerFactory.GetInstance()
@@ -24,7 +24,7 @@ class SliceView:
             if not factory.IsDisplayableManagerRegistered(manager):
                 factory.RegisterDisplayableManager(manager)
         self._application = scene.application
-        self._renderer, self._window = _offscreen(size)
+        self._renderer, self.window = _offscreen(size)
         self._renderer.GetActiveCamera().ParallelProjectionOn()
         self._group = slicer.vtkMRMLDisplayableManagerGroup()
         self._group.Initialize(factory, self._renderer)
@@ -42,16 +42,12 @@ class SliceView:
         self._actor.SetMapper(self._mapper)
         self._actor.GetProperty().SetDisplayLocationToBackground()
         self._renderer.AddViewProp(self._actor)
-        self.annotation = vtk.vtkCornerAnnotation()
-        self.annotation.SetMaximumFontSize(22)
-        self._renderer.AddViewProp(self.annotation)
 
     def reset(self) -> None:
         """Show nothing, from above, as after File > Close Scene."""
         composite = self.logic.GetSliceCompositeNode()
         composite.SetBackgroundVolumeID(None)
         composite.SetForegroundVolumeID(None)
-        self.annotation.ClearAllTexts()
         self.node.SetOrientation("Axial")
         self.node.SetSliceOrigin(0, 0, 0)
 
@@ -62,7 +58,7 @@ class SliceView:
 
     def fit(self) -> None:
         """Fit the view to its background."""
-        self.logic.ResizeSliceNode(*self._window.GetSize())
+        self.logic.ResizeSliceNode(*self.window.GetSize())
         self.logic.FitSliceToBackground()
         self.logic.SnapSliceOffsetToIJK()
 
@@ -71,14 +67,14 @@ class SliceView:
         source = self.logic.GetImageDataConnection()
         self._mapper.SetInputConnection(source)
         self._actor.SetVisibility(source is not None)
-        return grab(self._window)
+        return grab(self.window)
 
     def pixelOf(self, ras: tuple[float, float, float]) -> tuple[int, int]:
         """Return the row and column of the picture at which a point lies."""
         toView = vtk.vtkMatrix4x4()
         vtk.vtkMatrix4x4.Invert(self.node.GetXYToRAS(), toView)
         x, y, _, _ = toView.MultiplyPoint((*ras, 1.0))
-        return self._window.GetSize()[1] - 1 - round(y), round(x)
+        return self.window.GetSize()[1] - 1 - round(y), round(x)
 
 
 def _offscreen(size: tuple[int, int]) -> tuple[vtk.vtkRenderer, vtk.vtkRenderWindow]:
