@@ -170,6 +170,8 @@ def logic(holder: ModelHolder) -> Iterator[PlaneQualityLogic]:
 
 
 @pytest.fixture
-def scored(logic: PlaneQualityLogic, browser: slicer.vtkMRMLSequenceBrowserNode, tiny_model: Path) -> slicer.vtkMRMLTableNode:
+def scored(
+    logic: PlaneQualityLogic, browser: slicer.vtkMRMLSequenceBrowserNode, tiny_model: Path
+) -> slicer.vtkMRMLTableNode:
     """The table of the scored cine."""
     return logic.scoreSequence(browser, modelPath=str(tiny_model), device="cpu")

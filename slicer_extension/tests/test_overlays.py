@@ -126,7 +126,9 @@ def test_without_its_transform_the_reference_fills_the_box(view: SliceView) -> N
 def test_overlays_follow_a_transform_of_the_frame(view: SliceView) -> None:
     volume = add_volume(frame_with_spots())
     probe = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "ImageToReference")
-    slicer.util.updateTransformMatrixFromArray(probe, np.array([[1, 0, 0, 12.0], [0, 1, 0, -5], [0, 0, 1, 3], [0, 0, 0, 1]]))
+    slicer.util.updateTransformMatrixFromArray(
+        probe, np.array([[1, 0, 0, 12.0], [0, 1, 0, -5], [0, 0, 1, 3], [0, 0, 0, 1]])
+    )
     volume.SetAndObserveTransformNodeID(probe.GetID())
     residual = Overlays.showResidual(volume, 0, np.ones((ROWS, COLUMNS), np.float32), frame=0)
     anchor = Overlays.showAnchor(volume, 0, np.ones((64, 64), np.uint8), np.eye(2, 3), BOX, frame=0)

@@ -236,7 +236,9 @@ def test_explain_every_frame_follows_the_browser(done: Clicker, browser) -> None
     done.click("explainEachFrameCheckBox")
     for index in (1, 6):
         browser.SetSelectedItemNumber(index)
-        done.waitFor(lambda index=index: [n.GetAttribute("STRIQ.frame") for n in Overlays.shownOverlays()] == [str(index)])
+        done.waitFor(
+            lambda index=index: [n.GetAttribute("STRIQ.frame") for n in Overlays.shownOverlays()] == [str(index)]
+        )
 
 
 def test_reference_picture_is_moved_onto_the_frame(

@@ -94,9 +94,7 @@ def test_best_frame_of_nothing_is_none(results: Results) -> None:
     assert Navigation.bestFrame(results) is None
 
 
-@pytest.mark.parametrize(
-    ("current", "accepted", "rejected"), [(0, 1, 5), (1, 2, 5), (2, 4, 5), (4, 1, 5), (5, 1, 0)]
-)
+@pytest.mark.parametrize(("current", "accepted", "rejected"), [(0, 1, 5), (1, 2, 5), (2, 4, 5), (4, 1, 5), (5, 1, 0)])
 def test_next_goes_forward_and_around(results: Results, current: int, accepted: int, rejected: int) -> None:
     assert Navigation.nextAccepted(results, current) == accepted
     assert Navigation.nextRejected(results, current) == rejected

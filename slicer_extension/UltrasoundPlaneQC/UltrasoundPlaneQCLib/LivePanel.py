@@ -66,9 +66,7 @@ class LivePanel:
         try:
             logic.ensureDependencies()
             recorder = LiveRecorder() if parameters.recordLive else None
-            self.live.start(
-                parameters.liveNode, parameters.plane, parameters.modelPath, parameters.device, recorder
-            )
+            self.live.start(parameters.liveNode, parameters.plane, parameters.modelPath, parameters.device, recorder)
         except (SourceError, WorkerError, OSError, RuntimeError) as error:
             slicer.util.errorDisplay(str(error))
             return

@@ -12,8 +12,8 @@ from .Dependencies import ensureDependencies
 from .FrameSource import SourceError, openFrames
 from .Results import Results
 from .ScoreChart import ScoreChart
-from .Scoring import FAILED, Explainer, ModelHolder, ScoringRun
 from .ScoreSequence import attachScores
+from .Scoring import FAILED, Explainer, ModelHolder, ScoringRun
 from .TransformWords import describeTransform
 
 POLL_SECONDS = 0.01

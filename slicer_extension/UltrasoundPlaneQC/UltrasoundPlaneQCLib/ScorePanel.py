@@ -240,7 +240,9 @@ class ScorePanel:
         ui.layoutButton.setEnabled(self.session.chart is not None)
         ui.frameLabel.setText(self._describe(index, result))
         if index is not None and not ui.liveButton.isChecked():
-            self.views.showVerdict(f"{result.verdict}  Q {result.quality:.2f}" if result.isScored else "", result.verdict)
+            self.views.showVerdict(
+                f"{result.verdict}  Q {result.quality:.2f}" if result.isScored else "", result.verdict
+            )
 
     def _describe(self, index, result):
         if index is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import queue
 import shutil
 import subprocess
@@ -46,7 +45,7 @@ class WorkerClient:
             return
         self.stop()  # what an earlier process left
         self._answers, self._mailboxes = queue.SimpleQueue(), {}
-        self._log = tempfile.TemporaryFile(mode="w+b")
+        self._log = tempfile.TemporaryFile(mode="w+b")  # noqa: SIM115 (closed by ``stop``)
         try:
             self._process = subprocess.Popen(
                 self._arguments,
@@ -157,7 +156,7 @@ class Scratch:
     def discard(self, path):
         """Remove a file; one still open elsewhere, as Windows has it, goes with the folder."""
         try:
-            os.unlink(path)
+            path.unlink()
         except OSError:
             logging.debug("%s is removed later.", path)
 

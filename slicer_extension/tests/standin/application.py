@@ -7,6 +7,7 @@ import sys
 import types
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 import slicer
 import vtk
@@ -232,7 +233,7 @@ class ScriptedLoadableModuleLogic:
 class SampleDataLogic:
     """Keeps the samples that modules register."""
 
-    registered: list[dict] = []
+    registered: ClassVar[list[dict]] = []
 
     @staticmethod
     def registerCustomSampleDataSource(**sample: object) -> None:
@@ -304,7 +305,10 @@ def install(scene: Scene, view: SliceView) -> Application:
     slicer.ScriptedLoadableModule = _module("slicer.ScriptedLoadableModule", **content, __all__=list(content))
     slicer.i18n = _module("slicer.i18n", tr=lambda text: text, translate=lambda context, text: text)
     _module("SampleData", SampleDataLogic=SampleDataLogic)
-    _module("AbstractScriptedSubjectHierarchyPlugin", AbstractScriptedSubjectHierarchyPlugin=AbstractScriptedSubjectHierarchyPlugin)
+    _module(
+        "AbstractScriptedSubjectHierarchyPlugin",
+        AbstractScriptedSubjectHierarchyPlugin=AbstractScriptedSubjectHierarchyPlugin,
+    )
     slicer.modules = types.SimpleNamespace()
     tree = TreePlugins()
     slicer.qSlicerSubjectHierarchyPluginHandler = tree

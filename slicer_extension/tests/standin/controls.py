@@ -81,7 +81,9 @@ class ctkSliderWidget(Dialect, QtWidgets.QWidget):
     value = Property(float, lambda self: self.spinBox.value(), setValue)
     minimum = Property(float, lambda self: self.spinBox.minimum(), lambda self, to: self.spinBox.setMinimum(to))
     maximum = Property(float, lambda self: self.spinBox.maximum(), lambda self, to: self.spinBox.setMaximum(to))
-    singleStep = Property(float, lambda self: self.spinBox.singleStep(), lambda self, to: self.spinBox.setSingleStep(to))
+    singleStep = Property(
+        float, lambda self: self.spinBox.singleStep(), lambda self, to: self.spinBox.setSingleStep(to)
+    )
     decimals = Property(int, lambda self: self.spinBox.decimals(), lambda self, to: self.spinBox.setDecimals(to))
 
 

@@ -1,4 +1,4 @@
-"""PySide6 under the name and in the dialect of PythonQt: ``connect("signal(args)", slot)``, properties as attributes."""
+"""PySide6 in the dialect of PythonQt: ``connect("signal(args)", slot)``, properties as attributes."""
 
 from __future__ import annotations
 
@@ -48,7 +48,9 @@ class Dialect:
         described = getattr(cls, "staticMetaObject", None)
         if described is None:
             return
-        declared = {name for base in cls.__mro__ for name, value in vars(base).items() if isinstance(value, QtCore.Property)}
+        declared = {
+            name for base in cls.__mro__ for name, value in vars(base).items() if isinstance(value, QtCore.Property)
+        }
         for number in range(described.propertyCount()):
             name = described.property(number).name()
             if name not in declared and name not in vars(cls) and name != "singleShot":
