@@ -9,7 +9,7 @@ SLICER_VENV := .venv-slicer
 SLICER_BIN := $(SLICER_VENV)/bin
 SLICER_READY := $(SLICER_VENV)/.ready
 
-.PHONY: setup lint types test test-slow test-slicer demo clean
+.PHONY: setup lint types test test-slow test-slicer pictures-slicer demo clean
 
 setup: $(READY)
 
@@ -43,6 +43,10 @@ $(SLICER_READY): pyproject.toml constraints.txt slicer_extension/constraints.txt
 
 test-slicer: $(SLICER_READY)
 	$(SLICER_BIN)/python -m pytest -q slicer_extension/tests --durations=10
+
+# `make pictures-slicer MODEL=folder` draws the pictures of the manual.
+pictures-slicer: $(SLICER_READY)
+	$(SLICER_BIN)/python -m pytest -q slicer_extension/tests/test_pictures.py --pictures docs/pictures --model '$(MODEL)'
 
 demo: $(READY)
 	$(BIN)/python -m striq.demo --out demo

@@ -47,6 +47,11 @@ NUM_FRAMES = 9
 FRAME_RATE = 25.0
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--pictures", help="folder that keeps the pictures of the window")
+    parser.addoption("--model", help="model that scores in the pictures; the small one of the tests by default")
+
+
 @pytest.fixture(autouse=True)
 def scene() -> Iterator[mrml.Scene]:
     """The scene, empty at first."""
@@ -70,11 +75,13 @@ class Clicker:
 
     def click(self, name: str) -> None:
         """Press a button with the mouse; one that is disabled is an error of the test."""
-        from PySide6 import QtCore, QtTest
+        from PySide6 import QtCore, QtTest, QtWidgets
 
         button = getattr(self.ui, name)
         assert button.isEnabled(), f"{name} is disabled: {button.toolTip}"
-        QtTest.QTest.mouseClick(button, QtCore.Qt.LeftButton)
+        isBox = isinstance(button, QtWidgets.QCheckBox)  # which takes clicks on the box and the text only
+        place = QtCore.QPoint(8, button.rect.height() // 2) if isBox else button.rect.center()
+        QtTest.QTest.mouseClick(button, QtCore.Qt.LeftButton, QtCore.Qt.NoModifier, place)
 
     def passTime(self, seconds: float = 0.0) -> None:
         """Let the event loop run, as it does all the time in the application."""
@@ -113,10 +120,11 @@ def clicker(view: SliceView, holder: ModelHolder, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("UltrasoundPlaneQCLib.Logic.ModelHolder", lambda: holder)
     monkeypatch.setattr(holder, "stop", lambda: None)  # the worker is shared by all tests
     widget = _MAKE_PANEL()
-    widget.parent.resize(520, 1250)
+    widget.parent.resize(520, 1080)
     widget.parent.show()
     yield Clicker(widget, _SCENE)
     widget.cleanup()
+    widget.parent.setMRMLScene(None)
     widget.parent.deleteLater()
     _QT.application.processEvents()
 

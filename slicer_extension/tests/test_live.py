@@ -132,7 +132,7 @@ def test_recording_keeps_every_image_and_the_score_of_its_own_image(
     for item, verdict in ((0, verdicts[0]), (2, verdicts[1])):  # the second image was overtaken by the third
         source.select(item)
         scene.update()
-        assert text.GetText() == f"Q {verdict.quality:.2f} {verdict.verdict} {verdict.plane}"
+        assert text.GetText() == f"Q {verdict.quality:.2f} {verdict.plane}"
 
 
 def test_empty_recording_leaves_nothing_behind() -> None:

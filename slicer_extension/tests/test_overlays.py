@@ -65,7 +65,7 @@ def test_residual_lies_on_the_pixels_it_belongs_to(view: SliceView) -> None:
     volume = add_volume(frame_with_spots())
     residual = np.full((ROWS, COLUMNS), np.nan, np.float32)
     residual[10:50, 20:80] = 0.0
-    residual[30:40, 60:75] = 1.0
+    residual[30:40, 60:75] = 2.0
     view.show(volume)
     before = view.picture()
     node = Overlays.showResidual(volume, 0, residual, frame=4)
@@ -186,7 +186,7 @@ def test_slice_view_looks_like_the_reference_picture(view: SliceView, cine_pixel
     volume = add_volume(cine_pixels[4])
     view.show(volume)
     rows, columns = cine_pixels.shape[1:]
-    residual = np.tile(np.linspace(0, 1, columns, dtype=np.float32), (rows, 1))
+    residual = np.tile(np.linspace(0, 2, columns, dtype=np.float32), (rows, 1))
     residual[: rows // 2] = np.nan
     Overlays.showOver(Overlays.showResidual(volume, 0, residual, 0), volume, 0.6)
     found = view.picture().astype(int)

@@ -173,10 +173,18 @@ def test_scores_become_texts_in_the_same_browser(browser, scored, scene: mrml.Sc
     for index in (6, 1):
         source.select(index)
         scene.update()
-        assert text.GetText() == f"Q {results[index].quality:.2f} {results[index].verdict} {results[index].plane}"
+        assert text.GetText() == f"Q {results[index].quality:.2f} {results[index].plane}"
 
 
 def test_scoring_again_replaces_the_texts(browser, scored, logic, tiny_model: Path) -> None:
     logic.scoreSequence(browser, plane="abdomen", modelPath=str(tiny_model), device="cpu")
     names = [node.GetName() for node in slicer.util.getNodesByClass("vtkMRMLSequenceNode")]
     assert len([name for name in names if name.startswith("STRIQ score")]) == 1
+
+
+def test_results_are_in_one_folder_of_the_data_tree(browser, scored) -> None:
+    tree = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    folder = tree.GetItemChildWithName(tree.GetSceneItemID(), f"STRIQ {browser.GetName()}")
+    chart = slicer.util.getNodesByClass("vtkMRMLPlotChartNode")[0]
+    for node in (scored, chart, chart.GetNthPlotSeriesNode(0)):
+        assert tree.GetItemParent(tree.GetItemByDataNode(node)) == folder

@@ -75,7 +75,7 @@ class LiveRecorder:
         if judged.quality is None:
             self._text.SetText(judged.verdict)
         else:
-            self._text.SetText(scoreText(judged.quality, judged.verdict, judged.plane))
+            self._text.SetText(scoreText(judged.quality, judged.plane))
         self._scores.SetDataNodeAtValue(self._text, f"{judged.imageTime:.4f}")
 
     def finish(self):

@@ -52,7 +52,7 @@ class LiveScoring:
         self.received = self.scored = 0
         self._observation = self._commandId = self._loadId = self._scratch = None
         self._newest = None  # arrival time of an image that waits
-        self._arrivals, self._verdicts = deque(), deque()
+        self._arrivals, self._verdicts = deque(), deque()  # both hold when images arrived
 
     @property
     def isRunning(self):
@@ -136,7 +136,7 @@ class LiveScoring:
     def _judge(self, answer):
         now = time.monotonic()
         self.scored += 1
-        self._verdicts.append(now)
+        self._verdicts.append(self._inWork)
         quality, plane = answer.get("quality"), answer.get("plane", NO_PLANE)
         if quality is None:
             verdict = answer.get("error", "not scored")

@@ -9,6 +9,7 @@ import slicer
 
 from . import Navigation, Overlays
 from .Dependencies import ensureDependencies
+from .Folder import fileNodes
 from .FrameSource import SourceError, openFrames
 from .Results import Results
 from .ScoreChart import ScoreChart
@@ -67,6 +68,7 @@ class PlaneQualityLogic:
         if run.source.node.IsA("vtkMRMLSequenceBrowserNode"):
             attachScores(run.source.browser, run.results)
         chart = ScoreChart.create(run.results)
+        fileNodes(f"STRIQ {run.source.name}", [run.results.node, chart.node, *chart.seriesNodes()])
         return chart.node
 
     def explain(self, source, index, plane="auto", modelPath="", device="auto"):

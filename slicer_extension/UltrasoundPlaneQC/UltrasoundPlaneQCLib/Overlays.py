@@ -8,7 +8,8 @@ import vtk
 
 from .TransformWords import boxMatrix, square
 
-HEAT_POINTS = ((0.0, (0.10, 0.05, 0.35)), (0.5, (0.85, 0.25, 0.20)), (1.0, (1.00, 0.95, 0.55)))
+# One minus a cosine: 0 alike, 1 unrelated, 2 opposite.
+HEAT_POINTS = ((0.0, (0.10, 0.05, 0.35)), (1.0, (0.85, 0.25, 0.20)), (2.0, (1.00, 0.95, 0.55)))
 NOTHING = -1.0  # value outside the fan; the display threshold hides it
 RESIDUAL_NAME, ANCHOR_NAME, TRANSFORM_NAME = "STRIQ residual", "STRIQ reference", "STRIQ reference to frame"
 FRAME_ATTRIBUTE = "STRIQ.frame"
@@ -131,10 +132,10 @@ def _displayHeat(node):
         colors.SetAndObserveColorTransferFunction(ramp)
     display.SetAndObserveColorNodeID(colors.GetID())
     display.AutoWindowLevelOff()
-    display.SetWindowLevelMinMax(0.0, 1.0)
+    display.SetWindowLevelMinMax(0.0, 2.0)
     display.AutoThresholdOff()
     display.ApplyThresholdOn()
-    display.SetThreshold(0.0, 2.0)  # one minus a cosine
+    display.SetThreshold(0.0, 2.0)
 
 
 def _displayGray(node):

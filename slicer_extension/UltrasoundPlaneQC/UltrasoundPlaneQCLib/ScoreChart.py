@@ -53,6 +53,10 @@ class ScoreChart:
         self.node.AddAndObservePlotSeriesNodeID(series.GetID())
         self.node.AddNodeReferenceID(SERIES_REFERENCE, series.GetID())
 
+    def seriesNodes(self):
+        """Return the nodes of the curves."""
+        return [self.node.GetNthPlotSeriesNode(number) for number in range(self.node.GetNumberOfPlotSeriesNodes())]
+
     @property
     def _lines(self):
         return self.node.GetNodeReference(LINES_REFERENCE)

@@ -7,9 +7,9 @@ import slicer
 NAME = "STRIQ score"
 
 
-def scoreText(quality, verdict, plane):
-    """Return one score as a line of text."""
-    return f"Q {quality:.2f} {verdict} {plane}"
+def scoreText(quality, plane):
+    """Return one score as a line of text; verdicts follow the threshold, so they are in the table only."""
+    return f"Q {quality:.2f} {plane}"
 
 
 def attachScores(browser, results):
@@ -22,7 +22,7 @@ def attachScores(browser, results):
     sequence.RemoveAllDataNodes()
     text = slicer.vtkMRMLTextNode()
     for result in results:
-        line = scoreText(result.quality, result.verdict, result.plane) if result.isScored else result.verdict
+        line = scoreText(result.quality, result.plane) if result.isScored else "not scored"
         text.SetText(line)
         sequence.SetDataNodeAtValue(text, master.GetNthIndexValue(result.frame))
     return sequence

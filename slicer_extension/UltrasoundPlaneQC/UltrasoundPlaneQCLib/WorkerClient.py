@@ -13,7 +13,7 @@ import threading
 from pathlib import Path
 
 PROTOCOL = 1  # of striq.worker
-ENDING_SECONDS = 2.0  # a worker that does not end by itself is killed
+ENDING_SECONDS = 0.5  # a worker that does not end by itself is killed
 
 
 class WorkerError(RuntimeError):

@@ -124,6 +124,7 @@ class qMRMLNodeComboBox(Dialect, QtWidgets.QComboBox):
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
         self._nodeTypes, self._flags, self._scene, self._isFilling = [], {}, None, False
+        self._observations: list[int] = []
         self.currentIndexChanged.connect(self._changed)
 
     def _changed(self) -> None:
@@ -140,12 +141,15 @@ class qMRMLNodeComboBox(Dialect, QtWidgets.QComboBox):
     removeEnabled = Property(bool, lambda self: False, lambda self, value: self._flags.update(remove=value))
     showChildNodeTypes = Property(bool, lambda self: True, lambda self, value: self._flags.update(children=value))
 
-    def setMRMLScene(self, scene: slicer.vtkMRMLScene) -> None:
-        """Offer the nodes of a scene from now on."""
-        self._scene = scene
-        for event in (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndImportEvent):
-            scene.AddObserver(event, lambda *_: self._fill())
-        self._fill()
+    def setMRMLScene(self, scene: slicer.vtkMRMLScene | None) -> None:
+        """Offer the nodes of a scene from now on; ``None`` lets go of it."""
+        for observation in self._observations:
+            self._scene.RemoveObserver(observation)
+        self._scene, self._observations = scene, []
+        if scene is not None:
+            events = (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndImportEvent)
+            self._observations = [scene.AddObserver(event, lambda *_: self._fill()) for event in events]
+            self._fill()
 
     def _fill(self) -> None:
         if self._scene is None:
@@ -183,8 +187,10 @@ class qMRMLTableView(Dialect, QtWidgets.QTableWidget):
         super().__init__(parent)
         self._node = self._observation = None
 
-    def setMRMLScene(self, scene: object) -> None:
-        """Nothing to do: the node is enough."""
+    def setMRMLScene(self, scene: slicer.vtkMRMLScene | None) -> None:
+        """Let go of the node when there is no scene any more."""
+        if scene is None:
+            self.setMRMLTableNode(None)
 
     def setMRMLTableNode(self, node: object) -> None:
         """Show a node, following its changes."""

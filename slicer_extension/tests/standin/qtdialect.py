@@ -9,6 +9,8 @@ import types
 from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
 
 SOURCES = (QtWidgets, QtGui, QtCore, QtUiTools)
+# Functions that Qt itself calls on a widget: an attribute in their place would break the call.
+VIRTUAL = ("sizeHint", "minimumSizeHint")
 PLAIN = ("QApplication", "QCoreApplication", "QGuiApplication", "QObject")  # used as they are
 
 
@@ -53,7 +55,7 @@ class Dialect:
         }
         for number in range(described.propertyCount()):
             name = described.property(number).name()
-            if name not in declared and name not in vars(cls) and name != "singleShot":
+            if name not in declared and name not in vars(cls) and name not in (*VIRTUAL, "singleShot"):
                 setattr(cls, name, _asAttribute(name))
         cls.name = _asAttribute("objectName")
 
