@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import types
 from pathlib import Path
+from subprocess import CalledProcessError
 
 import pytest
 import slicer
@@ -93,6 +94,17 @@ def test_older_slicer_asks_before_it_installs(computer: Computer, monkeypatch: p
     Dependencies.ensureDependencies(REQUIREMENTS)
     assert commands == [["-r", str(REQUIREMENTS)]]
     assert len(questions) == 2
+
+
+def test_failed_installation_names_a_way_out(computer: Computer, monkeypatch: pytest.MonkeyPatch) -> None:
+    computer.installed.add("torch")
+
+    def fail(*_: object, **__: object) -> None:
+        raise CalledProcessError(2, "pip")
+
+    monkeypatch.setattr(computer, "pip_ensure", fail)
+    with pytest.raises(Dependencies.DependencyError, match=r"requirements.txt failed with status 2.*without one"):
+        Dependencies.ensureDependencies(REQUIREMENTS)
 
 
 def test_installed_packages_are_found_without_importing_them() -> None:

@@ -105,7 +105,9 @@ def measure_live(clicker, pixels: np.ndarray) -> dict[str, object]:
         "received_per_second": round(received / seconds, 1),
         "scored_per_second": round(len(verdicts) / seconds, 1),
         "worker_ms": round(float(np.median([judged.frameMs for judged in verdicts])), 1),
-        "latency_ms": {name: round(float(np.quantile(latencies, q)), 1) for name, q in (("median", 0.5), ("95 %", 0.95))},
+        "latency_ms": {
+            name: round(float(np.quantile(latencies, q)), 1) for name, q in (("median", 0.5), ("95 %", 0.95))
+        },
         **held_up,
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from subprocess import CalledProcessError
 
 import slicer
 
@@ -37,10 +38,13 @@ def ensureDependencies(requirements):
         _installTorch()
     if isInstalled("striq"):
         return
-    if hasattr(slicer, "packaging"):
-        slicer.packaging.pip_ensure(slicer.packaging.load_requirements(requirements), requester=MODULE_NAME)
-    else:
-        _installByOldWay(requirements)
+    try:
+        _install(requirements)
+    except CalledProcessError as error:
+        raise DependencyError(
+            f"The installation of {Path(requirements).name} failed with status {error.returncode}. "
+            "Look into the application log, check the network, or install without one as the manual describes."
+        ) from error
     if not isInstalled("striq"):
         raise DependencyError(f"striq is not installed. Install {Path(requirements).name} as the manual describes.")
 
@@ -57,6 +61,15 @@ def _installTorch():
     )
     if installed is None:
         raise DependencyError("PyTorch was not installed, so nothing can be scored. Press Score to be asked again.")
+
+
+def _install(requirements):
+    try:
+        from slicer import packaging
+    except ImportError:  # Slicer before 5.11
+        _installByOldWay(requirements)
+    else:
+        packaging.pip_ensure(packaging.load_requirements(requirements), requester=MODULE_NAME)
 
 
 def _installByOldWay(requirements):
