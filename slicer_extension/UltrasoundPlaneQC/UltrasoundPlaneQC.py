@@ -12,6 +12,7 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModuleWidget,
 )
 from slicer.util import VTKObservationMixin
+from UltrasoundPlaneQCLib.FrameSource import openFrames
 from UltrasoundPlaneQCLib.Logic import PlaneQualityLogic
 
 
@@ -71,8 +72,9 @@ class UltrasoundPlaneQCWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
 
     def scoreNode(self, node):
         """Score a node as if the user had chosen it and pressed *Score*."""
-        self.ui.inputSelector.setCurrentNode(node)
-        self.ui.scoreButton.click()
+        with slicer.util.tryWithErrorDisplay(_("This cannot be scored.")):
+            self.ui.inputSelector.setCurrentNode(openFrames(node).node)
+            self.ui.scoreButton.click()
 
     def enter(self):
         """Take the keys while the module is open."""

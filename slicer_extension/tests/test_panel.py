@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,11 @@ from PySide6 import QtCore, QtTest
 from standin import mrml
 from standin.rendering import SliceView
 from UltrasoundPlaneQCLib import Overlays
-from UltrasoundPlaneQCLib.FrameSource import openFrames
+from UltrasoundPlaneQCLib.FrameSource import SourceError, openFrames
 from UltrasoundPlaneQCLib.Results import Results
 from UltrasoundPlaneQCLib.ScoreChart import ScoreChart
 from UltrasoundPlaneQCLib.Shortcuts import KEYS
+from UltrasoundPlaneQCLib.WorkerClient import WorkerClient
 
 
 @pytest.fixture
@@ -302,6 +304,55 @@ def test_menu_of_the_data_tree_scores_a_picture(
     assert opened == ["UltrasoundPlaneQC"]
     clicker.waitFor(lambda: clicker.panel.score.run is None)
     assert all(result.isScored for result in results_of(clicker))
+
+
+def test_sequence_and_shown_volume_of_a_browser_stand_for_the_browser(
+    clicker: Clicker, browser, tiny_model: Path
+) -> None:
+    clicker.ui.modelPath.setText(str(tiny_model))
+    clicker.ui.deviceSelector.setCurrentText("cpu")
+    clicker.widget.scoreNode(browser.GetMasterSequenceNode())
+    clicker.waitFor(lambda: clicker.panel.score.run is None)
+    scored = clicker.panel.session.parameters.resultsNode
+    assert clicker.ui.inputSelector.currentNode() is browser
+    clicker.ui.inputSelector.setCurrentNode(openFrames(browser).volume)
+    assert clicker.panel.session.parameters.resultsNode is scored
+
+
+def test_node_without_pictures_is_refused_by_the_menu(clicker: Clicker) -> None:
+    table = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", "numbers")
+    with pytest.raises(SourceError, match="numbers is a Table"):
+        clicker.widget.scoreNode(table)
+
+
+FULL_CARD = """
+import json, sys
+def say(**answer): print(json.dumps(answer), flush=True)
+say(event="ready", protocol=1, version="0")
+for line in sys.stdin:
+    asked = json.loads(line)
+    number = asked["id"]
+    if asked["command"] == "load":
+        say(event="loaded", id=number, model="m", planes=["a4c"], threshold=0.5, device="cuda")
+    elif asked["command"] == "score":
+        say(event="notice", id=number, text="The memory of CUDA ran out: the work goes on with the CPU.", device="cpu")
+        say(event="finished", id=number, cancelled=False, device="cpu", scored=0, failed=0, total=9)
+    elif asked["command"] == "stop":
+        break
+"""
+
+
+def test_full_card_is_said_in_the_panel(clicker: Clicker, browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = WorkerClient([sys.executable, "-c", FULL_CARD])
+    holder = clicker.panel.session.logic.holder
+    monkeypatch.setattr(holder, "client", client)
+    monkeypatch.setattr(holder, "loaded", None)
+    monkeypatch.setattr(holder, "_wanted", None)
+    clicker.score(browser, Path("m"))
+    client.stop()
+    assert "memory of CUDA ran out" in clicker.ui.statusLabel.text
+    assert "on cpu" in clicker.ui.statusLabel.text
+    assert results_of(clicker).facts()["device"] == "cpu"
 
 
 def test_logic_scores_for_scripts(clicker: Clicker, browser, tiny_model: Path) -> None:

@@ -109,3 +109,13 @@ def test_parameters_have_defaults_and_keep_their_types() -> None:
     again = Parameters(parameters.parameterNode)
     assert again.explainEachFrame is True
     assert again.threshold == 0.25
+
+
+def test_results_come_back_from_one_file(browser, scored, scene: mrml.Scene, tmp_path: Path) -> None:
+    expected = [result.quality for result in Results(scored)]
+    path = tmp_path / "scene.mrb"
+    assert scene.scene.WriteToMRB(str(path))
+    scene.clear()
+    assert scene.scene.ReadFromMRB(str(path))
+    tables = [node for node in slicer.util.getNodesByClass("vtkMRMLTableNode") if node.GetAttribute(KIND)]
+    assert [result.quality for result in Results(tables[0])] == pytest.approx(expected, abs=1e-5)

@@ -76,13 +76,14 @@ class ScorePanel:
         if node is parameters.inputNode and node is not None:
             return
         parameters.inputNode = node
+        source = self.session.source
         known = parameters.resultsNode
-        if known is not None and (node is None or known.GetNodeReferenceID("striqInput") != node.GetID()):
+        if known is not None and (source is None or known.GetNodeReferenceID("striqInput") != source.node.GetID()):
             parameters.resultsNode = parameters.chartNode = None
         self._showTable()
         self.session.watch()
-        if self.session.source is not None:
-            self.views.showVolume(self.session.source.volume)
+        if source is not None:
+            self.views.showVolume(source.volume)
         self.session.changed()
 
     def onThreshold(self, threshold):

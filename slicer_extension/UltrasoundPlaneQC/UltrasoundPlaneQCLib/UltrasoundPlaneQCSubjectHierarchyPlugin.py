@@ -5,6 +5,7 @@ from __future__ import annotations
 import qt
 import slicer
 from AbstractScriptedSubjectHierarchyPlugin import AbstractScriptedSubjectHierarchyPlugin
+from slicer.i18n import tr as _
 
 MODULE_NAME = "UltrasoundPlaneQC"
 KINDS = ("vtkMRMLScalarVolumeNode", "vtkMRMLSequenceBrowserNode", "vtkMRMLSequenceNode")
@@ -18,7 +19,7 @@ class UltrasoundPlaneQCSubjectHierarchyPlugin(AbstractScriptedSubjectHierarchyPl
     def __init__(self, scriptedPlugin):
         scriptedPlugin.name = MODULE_NAME
         AbstractScriptedSubjectHierarchyPlugin.__init__(self, scriptedPlugin)
-        self.scoreAction = qt.QAction("Score with STRIQ", scriptedPlugin)
+        self.scoreAction = qt.QAction(_("Score with STRIQ"), scriptedPlugin)
         self.scoreAction.connect("triggered()", self.onScore)
 
     def canAddNodeToSubjectHierarchy(self, node, parentItemID):
@@ -40,7 +41,8 @@ class UltrasoundPlaneQCSubjectHierarchyPlugin(AbstractScriptedSubjectHierarchyPl
     def showContextMenuActionsForItem(self, itemID):
         """Show the action for pictures."""
         node = _node(itemID)
-        self.scoreAction.visible = node is not None and any(node.IsA(kind) for kind in KINDS)
+        isPicture = node is not None and any(node.IsA(kind) for kind in KINDS)
+        self.scoreAction.visible = isPicture and not node.IsA("vtkMRMLLabelMapVolumeNode")
 
     def onScore(self):
         """Open the module with the item as its input and start."""
