@@ -231,6 +231,13 @@ def test_wrong_commands_are_answered_and_survived(command: str, complaint: str, 
     assert loaded["event"] == "loaded"
 
 
+def test_model_before_does_not_stand_in_for_one_that_fails(tiny_model: Path, frames_file: str) -> None:
+    missing = {"command": "load", "model": "/nowhere/model.pt"}
+    *_, answer = answers_to(load(tiny_model), missing, {"command": "score", "frames": frames_file})
+    assert answer["event"] == "error"
+    assert "No model is loaded" in answer["text"]
+
+
 def test_command_without_its_frames_names_what_is_missing(tiny_model: Path) -> None:
     *_, answer = answers_to(load(tiny_model), {"command": "score", "id": 9})
     assert answer == {"event": "error", "id": 9, "text": "The command 'score' needs 'frames'."}

@@ -130,6 +130,30 @@ def test_wrong_model_fails_with_its_reason_and_the_next_run_works(browser, logic
     assert all(result.isScored for result in Results(table))
 
 
+def test_model_that_appears_later_is_loaded_then(browser, logic, tiny_model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "model.pt"
+    with pytest.raises(SourceError, match="no model there"):
+        logic.scoreSequence(browser, modelPath=str(path), device="cpu")
+    path.write_bytes(tiny_model.read_bytes())
+    table = logic.scoreSequence(browser, modelPath=str(path), device="cpu")
+    assert all(result.isScored for result in Results(table))
+
+
+def test_frames_that_are_slow_to_read_are_read_over_several_steps(logic, browser, cine_pixels) -> None:
+    run = logic.startRun(browser)
+
+    def slowly(index: int) -> np.ndarray:
+        time.sleep(0.015)
+        return cine_pixels[index]
+
+    run.source.frame = slowly
+    started = time.monotonic()
+    run.advance()
+    assert time.monotonic() - started < 0.015 * NUM_FRAMES / 2
+    assert run.state == "exporting"
+    run.cancel()
+
+
 def test_pictures_of_two_sizes_are_refused(logic, scene: mrml.Scene, cine_pixels, tiny_model: Path) -> None:
     mixed = add_browser(cine_pixels, scene, "mixed")
     small = slicer.util.addVolumeFromArray(cine_pixels[:1, :30].copy(), ijkToRAS=LPS, name="small")
