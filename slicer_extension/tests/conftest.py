@@ -155,7 +155,12 @@ def add_browser(pixels: np.ndarray, scene: mrml.Scene, name: str = "cine") -> sl
         slicer.util.updateVolumeFromArray(volume, picture[None].copy())
         sequence.SetDataNodeAtValue(volume, f"{index / FRAME_RATE:.3f}")
     slicer.mrmlScene.RemoveNode(volume)
-    browser = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceBrowserNode", f"{name} browser")
+    return add_sequence_browser(sequence, scene)
+
+
+def add_sequence_browser(sequence: slicer.vtkMRMLSequenceNode, scene: mrml.Scene) -> slicer.vtkMRMLSequenceBrowserNode:
+    """Return a browser of a sequence, which Slicer makes when it loads one."""
+    browser = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceBrowserNode", f"{sequence.GetName()} browser")
     browser.SetAndObserveMasterSequenceNodeID(sequence.GetID())
     scene.update()
     return browser

@@ -160,6 +160,10 @@ class Application(Dialect, QtCore.QObject):
         """Return the windows."""
         return [self._window]
 
+    def processEvents(self) -> None:
+        """Let the event loop run."""
+        QtWidgets.QApplication.processEvents()
+
     def mainWindow(self) -> QtWidgets.QMainWindow:
         """Return the main window."""
         return self._window
