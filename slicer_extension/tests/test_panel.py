@@ -388,6 +388,21 @@ def test_scene_that_is_closed_leaves_an_empty_panel(done: Clicker, scene: mrml.S
     assert not done.ui.scoreButton.isEnabled()
 
 
+def test_scene_that_is_closed_while_frames_are_scored_ends_the_run(
+    clicker: Clicker, scene: mrml.Scene, cine_pixels, tiny_model: Path
+) -> None:
+    clicker.choose(add_browser(np.concatenate([cine_pixels] * 12), scene, "long"), tiny_model)
+    clicker.click("scoreButton")
+    run = clicker.panel.score.run
+    clicker.waitFor(lambda: run.done >= 4)
+    files = run._scratch.path
+    slicer.mrmlScene.Clear(False)
+    assert clicker.panel.score.run is None
+    assert not files.exists()
+    clicker.score(add_browser(cine_pixels, scene, "next"), tiny_model)  # the worker is free for the next run
+    assert all(result.isScored for result in results_of(clicker))
+
+
 def test_reloaded_scene_shows_its_results_again(done: Clicker, scene: mrml.Scene, tmp_path: Path) -> None:
     from test_saved_scene import save_and_reload
 

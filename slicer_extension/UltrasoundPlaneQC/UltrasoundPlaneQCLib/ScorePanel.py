@@ -120,6 +120,12 @@ class ScorePanel:
         if self.run is not None:
             self.run.cancel()
 
+    def abandon(self):
+        """End the run at once: its nodes are about to go."""
+        run, self.run = self.run, None
+        if run is not None:
+            run.abandon()
+
     def advance(self):
         """Go on with the run; return whether there is one."""
         if self.run is None:

@@ -98,6 +98,12 @@ class ScoringRun:
         elif self.isRunning:
             self._end(CANCELLED, "")
 
+    def abandon(self):
+        """End at once, whatever the worker still does; its answers are dropped."""
+        self.cancel()
+        if self.isRunning:
+            self._end(CANCELLED, "")
+
     def secondsLeft(self):
         """Return the time left at the pace so far, ``None`` before the first score."""
         if self._scoringSince is None or not self.done:

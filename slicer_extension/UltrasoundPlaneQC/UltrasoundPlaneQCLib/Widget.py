@@ -57,8 +57,7 @@ class Panel:
     def onSceneGoing(self):
         """Leave the nodes of the scene alone: it is about to be closed."""
         self.live.stop()
-        self.score.onCancel()
-        self.score.run = None
+        self.score.abandon()
         self.session.logic.explainer.close()
         self.session.removeObservers()
 
