@@ -14,8 +14,8 @@ ACCEPTED, REJECTED, UNSCORED = "accepted", "rejected", "not scored"
 TERMS = ("similarity", "ncc", "smoothness")
 NUMBERS = ("time_s", "quality", *TERMS, *(f"{term}_goodness" for term in TERMS), "plane_probability")
 TEXTS = ("verdict", "decided_by", "plane", "transform", "box", "anchor", "error")
-COLUMNS = ("frame", *NUMBERS, *TEXTS)
-EXPORTED = ("frame", "time_s", "quality", "verdict", "decided_by", "plane", "plane_probability", *TERMS, "error")
+EXPORTED = ("frame", "time_s", "quality", "verdict", "plane", *TERMS, "plane_probability", "decided_by", "error")
+COLUMNS = (*EXPORTED, *(name for name in (*NUMBERS, *TEXTS) if name not in EXPORTED))
 BY_SCORE, BY_USER = "score", "user"
 KIND = "STRIQ.results"
 
