@@ -39,6 +39,7 @@ _spec.loader.exec_module(_fixtures)
 tiny_scorer, tiny_model = _fixtures.tiny_scorer, _fixtures.tiny_model  # the small fitted scorer of the package's tests
 
 from UltrasoundPlaneQCLib.Logic import PlaneQualityLogic  # noqa: E402
+from UltrasoundPlaneQCLib.Results import Results  # noqa: E402
 from UltrasoundPlaneQCLib.Scoring import ModelHolder  # noqa: E402
 from UltrasoundPlaneQCLib.WorkerClient import WorkerClient  # noqa: E402
 
@@ -188,3 +189,19 @@ def scored(
 ) -> slicer.vtkMRMLTableNode:
     """The table of the scored cine."""
     return logic.scoreSequence(browser, modelPath=str(tiny_model), device="cpu")
+
+
+@pytest.fixture
+def done(clicker: Clicker, browser, tiny_model: Path) -> Clicker:
+    """The panel after the cine was scored."""
+    clicker.score(browser, tiny_model)
+    return clicker
+
+
+def results_of(clicker: Clicker) -> Results:
+    return Results(clicker.panel.session.parameters.resultsNode)
+
+
+def shown(clicker: Clicker) -> int:
+    clicker.passTime()
+    return clicker.panel.session.source.currentIndex()
