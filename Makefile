@@ -4,7 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup lint types test test-slow demo clean
+# The Slicer extension has an environment of its own: real MRML (slicer-core) and PySide6 in the place of PythonQt.
+SLICER_VENV := .venv-slicer
+SLICER_BIN := $(SLICER_VENV)/bin
+SLICER_READY := $(SLICER_VENV)/.ready
+
+.PHONY: setup lint types test test-slow test-slicer pictures-slicer demo clean
 
 setup: $(READY)
 
@@ -28,8 +33,23 @@ test: lint types
 test-slow: $(READY)
 	$(BIN)/python -m pytest -q -m slow --durations=10
 
+# Slice views are drawn off screen; that needs EGL (on Debian: libegl1 libegl-mesa0 libgl1).
+$(SLICER_READY): pyproject.toml constraints.txt slicer_extension/constraints.txt
+	$(PYTHON) -m venv $(SLICER_VENV)
+	$(SLICER_BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(SLICER_BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+		-c slicer_extension/constraints.txt slicer-core PySide6-Essentials pyigtl pytest -e .
+	touch $(SLICER_READY)
+
+test-slicer: $(SLICER_READY)
+	$(SLICER_BIN)/python -m pytest -q slicer_extension/tests --durations=10
+
+# `make pictures-slicer MODEL=folder` draws the pictures of the manual.
+pictures-slicer: $(SLICER_READY)
+	$(SLICER_BIN)/python -m pytest -q slicer_extension/tests/test_pictures.py --pictures docs/pictures --model '$(MODEL)'
+
 demo: $(READY)
 	$(BIN)/python -m striq.demo --out demo
 
 clean:
-	rm -rf $(VENV) demo dist .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(SLICER_VENV) demo dist .pytest_cache .ruff_cache

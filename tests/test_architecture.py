@@ -18,7 +18,7 @@ LAYERS = (
     {"training", "evaluation", "baselines", "audit"},
     {"reporting"},
     {"commands"},
-    {"cli", "demo"},
+    {"cli", "demo", "worker"},
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 

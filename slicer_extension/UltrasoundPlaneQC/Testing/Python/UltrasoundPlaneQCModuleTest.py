@@ -1,0 +1,85 @@
+"""Tests that run inside Slicer: the module from its sample to its results. They need the dependencies installed."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+import slicer
+from UltrasoundPlaneQCLib.FrameSource import openFrames
+from UltrasoundPlaneQCLib.Results import Results
+from UltrasoundPlaneQCLib.Samples import SAMPLE
+
+MODULE_NAME = "UltrasoundPlaneQC"
+PATIENCE_SECONDS = 600
+
+
+def loadSample():
+    """Load the sample and return its browser."""
+    sequence = slicer.util.loadSequence(str(SAMPLE))
+    for browser in slicer.util.getNodesByClass("vtkMRMLSequenceBrowserNode"):
+        if browser.IsSynchronizedSequenceNode(sequence, True):
+            return browser
+    raise AssertionError(f"{SAMPLE.name} was loaded without a sequence browser.")
+
+
+class UltrasoundPlaneQCModuleTest(unittest.TestCase):
+    """The module in the application."""
+
+    def setUp(self):
+        """Begin with an empty scene."""
+        slicer.mrmlScene.Clear(0)
+
+    def waitFor(self, isDone):
+        """Let the application run until something has happened."""
+        until = time.monotonic() + PATIENCE_SECONDS
+        while not isDone():
+            slicer.app.processEvents()
+            time.sleep(0.01)
+            self.assertLess(time.monotonic(), until)
+
+    def test_sampleHasFramesAndTimes(self):
+        """The sample is a cine."""
+        source = openFrames(loadSample())
+        self.assertGreaterEqual(source.numFrames, 20)
+        self.assertEqual(len(source.timesS), source.numFrames)
+        self.assertEqual(source.frame(0).ndim, 2)
+
+    def test_logicScoresTheSample(self):
+        """Scripts get a table with one score per frame."""
+        table = slicer.util.getModuleLogic(MODULE_NAME).scoreSequence(loadSample(), device="cpu")
+        results = list(Results(table))
+        self.assertTrue(all(0.0 <= result.quality <= 1.0 for result in results))
+
+    def test_panelScoresTheSampleAndFollowsTheBrowser(self):
+        """A user chooses, presses Score and goes to the best frame."""
+        slicer.util.selectModule(MODULE_NAME)
+        widget = slicer.util.getModuleWidget(MODULE_NAME)
+        widget.ui.inputSelector.setCurrentNode(loadSample())
+        widget.ui.scoreButton.click()
+        self.waitFor(lambda: widget.panel.score.run is None)
+        results = widget.panel.session.results
+        self.assertTrue(all(result.isScored for result in results))
+        widget.ui.bestButton.click()
+        best = widget.panel.session.source.currentIndex()
+        self.assertEqual(best, widget.logic.bestFrame(results))
+        widget.ui.thresholdSlider.setValue(1.0)
+        self.assertEqual({result.verdict for result in results}, {"rejected"})
+
+    def test_resultsComeBackWithTheScene(self):
+        """A saved scene holds the results."""
+        slicer.util.selectModule(MODULE_NAME)
+        widget = slicer.util.getModuleWidget(MODULE_NAME)
+        widget.scoreNode(loadSample())
+        self.waitFor(lambda: widget.panel.score.run is None)
+        expected = [result.quality for result in widget.panel.session.results]
+        with tempfile.TemporaryDirectory() as folder:
+            path = str(Path(folder) / "scene.mrb")
+            self.assertTrue(slicer.util.saveScene(path))
+            slicer.mrmlScene.Clear(0)
+            slicer.util.loadScene(path)
+        found = [result.quality for result in widget.panel.session.results]
+        for before, after in zip(expected, found, strict=True):
+            self.assertAlmostEqual(before, after, places=4)

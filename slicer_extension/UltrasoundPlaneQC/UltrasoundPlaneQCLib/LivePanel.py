@@ -1,0 +1,131 @@
+"""The section *Live*: score a stream as it comes."""
+
+from __future__ import annotations
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from .FrameSource import SourceError
+from .LiveRecords import LivePlot, LiveRecorder
+from .LiveScoring import LiveScoring
+from .Results import ACCEPTED, REJECTED
+from .WorkerClient import WorkerError
+
+# Dark enough for white text; the word says the same, so color is never the only sign.
+BACKGROUNDS = {ACCEPTED: "#1a7f37", REJECTED: "#b42318"}
+OTHER_BACKGROUND = "#6b7280"
+
+
+class LivePanel:
+    """Controls of live scoring.
+
+    Args:
+        ui: Controls by name.
+        session: What is chosen.
+        views: The application's views.
+        timer: Ticks while there is work.
+    """
+
+    def __init__(self, ui, session, views, timer):
+        self.ui, self.session, self.views, self.timer = ui, session, views, timer
+        self.live = LiveScoring(session.logic.holder, lambda: session.parameters.threshold, self.onVerdict)
+        self._plot = None
+        ui.liveSelector.connect("currentNodeChanged(vtkMRMLNode*)", self.onStream)
+        ui.recordCheckBox.connect("toggled(bool)", self.onRecord)
+        ui.liveButton.connect("clicked()", self.onButton)
+
+    def show(self):
+        """Show what the parameter node says."""
+        parameters = self.session.parameters
+        self.ui.liveSelector.setCurrentNode(parameters.liveNode)
+        self.ui.recordCheckBox.setChecked(parameters.recordLive)
+        self._refresh()
+
+    def onStream(self, node):
+        """Take another stream."""
+        self.stop()
+        self.session.parameters.liveNode = node
+        self._refresh()
+
+    def onRecord(self, isOn):
+        """Record from the next start on, or no more."""
+        self.session.parameters.recordLive = isOn
+
+    def onButton(self):
+        """Start or stop."""
+        if self.live.isRunning:
+            self.stop()
+        else:
+            self.start()
+        self._refresh()
+
+    def start(self):
+        """Score the stream from now on."""
+        parameters, logic = self.session.parameters, self.session.logic
+        try:
+            logic.ensureDependencies()
+            recorder = LiveRecorder() if parameters.recordLive else None
+            self.live.start(parameters.liveNode, parameters.plane, parameters.modelPath, parameters.device, recorder)
+        except (SourceError, WorkerError, OSError, RuntimeError) as error:
+            slicer.util.errorDisplay(str(error))
+            return
+        self.views.showVolume(parameters.liveNode)
+        self._plot = LivePlot()
+        self.views.showLayout(self._plot.chart)
+        self.timer.start()
+
+    def stop(self):
+        """Stop scoring the stream; a recording is put into a browser."""
+        if not self.live.isRunning:
+            return
+        self.live.stop()
+        self.views.showVerdict("", "")
+        self._showVerdict("", "")
+        self._refresh()
+
+    def advance(self):
+        """Take verdicts that have arrived; return whether the stream is on."""
+        try:
+            said = self.live.poll()
+        except (SourceError, WorkerError) as error:
+            self.stop()
+            self._refresh()
+            slicer.util.errorDisplay(str(error))
+            return False
+        if said:
+            self.ui.statusLabel.setText(said)
+        return self.live.isRunning
+
+    def onVerdict(self, judged):
+        """Show one verdict."""
+        quality = "" if judged.quality is None else f"  Q {judged.quality:.2f}"
+        text = f"{judged.verdict}{quality}"
+        self._showVerdict(text.upper() if judged.quality is not None else text, judged.verdict)
+        self.views.showVerdict(text, judged.verdict)
+        self._plot.add(judged, self.session.parameters.threshold)
+        received, scored = self.live.rates()
+        self.ui.liveRateLabel.setText(
+            _("{scored:.1f} of {received:.1f} images a second, {each:.0f} ms each, {late:.0f} ms behind").format(
+                scored=scored, received=received, each=judged.frameMs, late=judged.latencyMs
+            )
+        )
+
+    def _showVerdict(self, text, verdict):
+        label = self.ui.liveVerdictLabel
+        label.setText(text)
+        palette = qt.QPalette(label.palette)
+        color = BACKGROUNDS.get(verdict, OTHER_BACKGROUND)
+        palette.setColor(qt.QPalette.Window, qt.QColor(color))
+        palette.setColor(qt.QPalette.WindowText, qt.QColor("white"))
+        label.setAutoFillBackground(bool(text))
+        label.setPalette(palette)
+
+    def _refresh(self):
+        isOn, hasStream = self.live.isRunning, self.session.parameters.liveNode is not None
+        button = self.ui.liveButton
+        button.setChecked(isOn)
+        button.setText(_("Stop") if isOn else _("Start"))
+        button.setEnabled(hasStream)
+        button.setToolTip(_("Score every new image, the newest first") if hasStream else _("Choose a stream first"))
+        self.ui.recordCheckBox.setEnabled(not isOn)

@@ -1,0 +1,129 @@
+"""The application's views: the layout with the plot, the frame upright, the verdict in the corner."""
+
+from __future__ import annotations
+
+import slicer
+import vtk
+
+LAYOUT_ID = 7301  # any number that no other layout uses
+LAYOUT = """
+<layout type="vertical" split="true">
+ <item splitSize="650"><view class="vtkMRMLSliceNode" singletontag="Red">
+  <property name="orientation" action="default">Axial</property>
+  <property name="viewlabel" action="default">R</property>
+  <property name="viewcolor" action="default">#F34A33</property>
+ </view></item>
+ <item splitSize="350"><view class="vtkMRMLPlotViewNode" singletontag="PlotView1">
+  <property name="viewlabel" action="default">P</property>
+ </view></item>
+</layout>
+"""
+COLORS = {"accepted": (0.25, 0.85, 0.35), "rejected": (1.0, 0.35, 0.25)}
+OTHER_COLOR = (0.85, 0.85, 0.85)
+
+
+class Views:
+    """What the module does to the application's views.
+
+    Args:
+        onPoint: Takes the series and the number of a point of the plot that the user clicks.
+    """
+
+    def __init__(self, onPoint):
+        self._onPoint = onPoint
+        self._plotView = None
+        self._corner = None
+
+    def showLayout(self, chart):
+        """Show the slice view with a chart below it."""
+        manager = slicer.app.layoutManager()
+        if manager is None:  # without a main window
+            return
+        described = manager.layoutLogic().GetLayoutNode()
+        if not described.IsLayoutDescription(LAYOUT_ID):
+            described.AddLayoutDescription(LAYOUT_ID, LAYOUT)
+        manager.setLayout(LAYOUT_ID)
+        self.showChart(chart)
+
+    def showChart(self, chart):
+        """Show a chart in the plot view and listen to clicks on it."""
+        manager = slicer.app.layoutManager()
+        if manager is None or manager.plotViewCount == 0:
+            return
+        widget = manager.plotWidget(0)
+        widget.mrmlPlotViewNode().SetPlotChartNodeID(chart.GetID() if chart else None)
+        if self._plotView is None:
+            self._plotView = widget.plotView()
+            self._plotView.connect("dataSelected(vtkStringArray*, vtkCollection*)", self._onSelected)
+
+    def _onSelected(self, series, points):
+        for number in range(series.GetNumberOfValues()):
+            chosen = points.GetItemAsObject(number)
+            if chosen is not None and chosen.GetNumberOfValues():
+                self._onPoint(series.GetValue(number), chosen.GetValue(0))
+
+    def showVolume(self, volume):
+        """Show a volume in the slice views as it is stored: upright, whatever its direction in space."""
+        manager = slicer.app.layoutManager()
+        if manager is None or volume is None:
+            return
+        for name in manager.sliceViewNames():
+            logic = manager.sliceWidget(name).sliceLogic()
+            logic.GetSliceCompositeNode().SetBackgroundVolumeID(volume.GetID())
+            turnUpright(manager.sliceWidget(name).mrmlSliceNode(), volume)
+            logic.FitSliceToBackground()
+
+    def showVerdict(self, text, verdict):
+        """Write a verdict into the corner of the first slice view; an empty text takes it away."""
+        manager = slicer.app.layoutManager()
+        if manager is None:
+            return
+        view = manager.sliceWidget(manager.sliceViewNames()[0]).sliceView()
+        if self._corner is None:
+            self._corner = _cornerText()
+            view.renderWindow().GetRenderers().GetFirstRenderer().AddViewProp(self._corner)
+        self._corner.SetInput(text)
+        self._corner.GetTextProperty().SetColor(*COLORS.get(verdict, OTHER_COLOR))
+        view.scheduleRender()
+
+    def close(self):
+        """Give the views back."""
+        if self._plotView is not None:
+            self._plotView.disconnect("dataSelected(vtkStringArray*, vtkCollection*)", self._onSelected)
+            self._plotView = None
+        if self._corner is not None:
+            self.showVerdict("", "")
+            view = slicer.app.layoutManager().sliceWidget(slicer.app.layoutManager().sliceViewNames()[0]).sliceView()
+            view.renderWindow().GetRenderers().GetFirstRenderer().RemoveViewProp(self._corner)
+            self._corner = None
+
+
+def turnUpright(sliceNode, volume):
+    """Lay a slice view into the picture: columns to the right, rows downwards."""
+    toRas = vtk.vtkMatrix4x4()
+    volume.GetIJKToRASMatrix(toRas)
+    parent = volume.GetParentTransformNode()
+    if parent is not None:
+        toWorld = vtk.vtkMatrix4x4()
+        if parent.GetMatrixTransformToWorld(toWorld):
+            vtk.vtkMatrix4x4.Multiply4x4(toWorld, toRas, toRas)
+    along, down = ([toRas.GetElement(row, column) for row in range(3)] for column in (0, 1))
+    vtk.vtkMath.Normalize(along)
+    vtk.vtkMath.Normalize(down)
+    normal = [0.0, 0.0, 0.0]
+    vtk.vtkMath.Cross(along, [-value for value in down], normal)
+    origin = [toRas.GetElement(row, 3) for row in range(3)]
+    sliceNode.SetSliceToRASByNTP(*normal, *along, *origin, 0)
+
+
+def _cornerText():
+    actor = vtk.vtkTextActor()
+    properties = actor.GetTextProperty()
+    properties.SetFontSize(26)
+    properties.BoldOn()
+    properties.ShadowOn()
+    properties.SetJustificationToRight()
+    properties.SetVerticalJustificationToTop()
+    actor.GetPositionCoordinate().SetCoordinateSystemToNormalizedViewport()
+    actor.SetPosition(0.98, 0.97)
+    return actor

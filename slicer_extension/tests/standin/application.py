@@ -1,0 +1,366 @@
+"""What the application gives a module: ``slicer.app``, its views, the bases of modules, sample data, tree plugins."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar
+
+import slicer
+import vtk
+from PySide6 import QtCore, QtGui, QtWidgets
+from PySide6.QtCore import Signal
+
+from .mrml import Scene
+from .qtdialect import Dialect
+from .rendering import SliceView
+
+
+class PlotView(Dialect, QtWidgets.QWidget):
+    """The plot view: it knows its node, and a test can click a point."""
+
+    dataSelected = Signal(object, object)
+
+    def clickPoint(self, seriesId: str, point: int) -> None:
+        """Do what a click on a point of a series does."""
+        series, points, chosen = vtk.vtkStringArray(), vtk.vtkCollection(), vtk.vtkIdTypeArray()
+        series.InsertNextValue(seriesId)
+        chosen.InsertNextValue(point)
+        points.AddItem(chosen)
+        self.dataSelected.emit(series, points)
+
+
+class PlotWidget:
+    """A plot view with its node."""
+
+    def __init__(self, scene: slicer.vtkMRMLScene) -> None:
+        self._node = slicer.vtkMRMLPlotViewNode()
+        self._node.SetSingletonTag("PlotView1")
+        self._node.SetLayoutName("PlotView1")
+        self._node = scene.AddNode(self._node)
+        self._view = PlotView()
+
+    def mrmlPlotViewNode(self) -> slicer.vtkMRMLPlotViewNode:
+        """Return the node that says which chart is shown."""
+        return self._node
+
+    def plotView(self) -> PlotView:
+        """Return the view."""
+        return self._view
+
+
+class SliceWidget:
+    """A slice view with its nodes."""
+
+    def __init__(self, view: SliceView) -> None:
+        self.view = view
+
+    def sliceLogic(self) -> slicer.vtkMRMLSliceLogic:
+        """Return the logic."""
+        return self.view.logic
+
+    def mrmlSliceNode(self) -> slicer.vtkMRMLSliceNode:
+        """Return the node of the view."""
+        return self.view.node
+
+    def sliceView(self) -> SliceWidget:
+        """Return what draws."""
+        return self
+
+    def renderWindow(self) -> vtk.vtkRenderWindow:
+        """Return the window of VTK."""
+        return self.view.window
+
+    def scheduleRender(self) -> None:
+        """Nothing to do: pictures are drawn when they are asked for."""
+
+
+class LayoutManager:
+    """One slice view and one plot."""
+
+    def __init__(self, scene: Scene, view: SliceView) -> None:
+        self.layoutNode = slicer.vtkMRMLLayoutNode()
+        self.layoutNode.SetSingletonTag("vtkMRMLLayoutNode")
+        self.layoutNode = scene.scene.AddNode(self.layoutNode)
+        self._slice, self._plot = SliceWidget(view), PlotWidget(scene.scene)
+        self.layout = 0
+
+    def layoutLogic(self) -> LayoutManager:
+        """Return what owns the layout node."""
+        return self
+
+    def GetLayoutNode(self) -> slicer.vtkMRMLLayoutNode:
+        """Return the real node that holds the descriptions of layouts."""
+        return self.layoutNode
+
+    def setLayout(self, layout: int) -> None:
+        """Choose a layout that has been described."""
+        if not self.layoutNode.IsLayoutDescription(layout):
+            msg = f"Layout {layout} has no description."
+            raise ValueError(msg)
+        self.layout = layout
+
+    def sliceViewNames(self) -> list[str]:
+        """Return the names of the slice views."""
+        return ["Red"]
+
+    def sliceWidget(self, name: str) -> SliceWidget:
+        """Return the slice view of a name."""
+        return {"Red": self._slice}[name]
+
+    @property
+    def plotViewCount(self) -> int:
+        """Number of plots."""
+        return 1
+
+    def plotWidget(self, number: int) -> PlotWidget:
+        """Return a plot."""
+        return [self._plot][number]
+
+
+class MainWindow(Dialect, QtWidgets.QMainWindow):
+    """The window of the application."""
+
+
+class ModuleManager(Dialect, QtCore.QObject):
+    """Announces modules that go away."""
+
+    moduleAboutToBeUnloaded = Signal(str)
+
+
+class Application(Dialect, QtCore.QObject):
+    """``slicer.app``."""
+
+    startupCompleted = Signal()
+    applicationName = "Slicer"
+
+    def __init__(self, scene: Scene, view: SliceView) -> None:
+        super().__init__()
+        self._modules, self._layouts = ModuleManager(), LayoutManager(scene, view)
+        self._window = MainWindow()
+        self._window.setObjectName("qSlicerMainWindow")
+        self.isTesting = True
+
+    def layoutManager(self) -> LayoutManager:
+        """Return what arranges the views."""
+        return self._layouts
+
+    def moduleManager(self) -> ModuleManager:
+        """Return what loads modules."""
+        return self._modules
+
+    def testingEnabled(self) -> bool:
+        """Return whether dialogs are to be skipped."""
+        return self.isTesting
+
+    def topLevelWidgets(self) -> list[QtWidgets.QWidget]:
+        """Return the windows."""
+        return [self._window]
+
+    def processEvents(self) -> None:
+        """Let the event loop run."""
+        QtWidgets.QApplication.processEvents()
+
+    def mainWindow(self) -> QtWidgets.QMainWindow:
+        """Return the main window."""
+        return self._window
+
+    def translate(self, context: str, text: str) -> str:
+        """Return the text: the application speaks English."""
+        return text
+
+    def setOverrideCursor(self, cursor: QtCore.Qt.CursorShape) -> None:
+        """Show another cursor."""
+        QtWidgets.QApplication.setOverrideCursor(QtGui.QCursor(cursor))
+
+    def restoreOverrideCursor(self) -> None:
+        """Show the usual cursor."""
+        QtWidgets.QApplication.restoreOverrideCursor()
+
+
+class ScriptedLoadableModule:
+    """Base of a module."""
+
+    def __init__(self, parent: types.SimpleNamespace) -> None:
+        self.parent = parent
+        self.moduleName = type(self).__name__
+
+    def resourcePath(self, name: str) -> str:
+        """Return the path of a file under ``Resources``."""
+        return str(Path(self.parent.path).parent / "Resources" / name)
+
+    def getDefaultModuleDocumentationLink(self) -> str:
+        """Return a link to the manual."""
+        return ""
+
+
+class ScriptedLoadableModuleWidget:
+    """Base of a module's panel."""
+
+    def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
+        self.moduleName = type(self).__name__.removesuffix("Widget")
+        self.parent, self.logic = parent, None
+        self.layout = QtWidgets.QWidget.layout(parent)
+
+    def resourcePath(self, name: str) -> str:
+        """Return the path of a file under ``Resources``."""
+        return str(Path(getattr(slicer.modules, self.moduleName.lower()).path).parent / "Resources" / name)
+
+    def setup(self) -> None:
+        """Make the panel."""
+
+    def cleanup(self) -> None:
+        """Take it down."""
+
+
+class ScriptedLoadableModuleLogic:
+    """Base of a module's logic."""
+
+    def __init__(self, parent: object = None) -> None:
+        self.moduleName = type(self).__name__.removesuffix("Logic")
+
+    def getParameterNode(self) -> slicer.vtkMRMLScriptedModuleNode:
+        """Return the one parameter node of the module, made if absent."""
+        found = slicer.mrmlScene.GetSingletonNode(self.moduleName, "vtkMRMLScriptedModuleNode")
+        if found is not None:
+            return found
+        node = slicer.vtkMRMLScriptedModuleNode()
+        node.SetSingletonTag(self.moduleName)
+        node.SetModuleName(self.moduleName)
+        node.SetName(self.moduleName)
+        return slicer.mrmlScene.AddNode(node)
+
+
+class SampleDataLogic:
+    """Keeps the samples that modules register."""
+
+    registered: ClassVar[list[dict]] = []
+
+    @staticmethod
+    def registerCustomSampleDataSource(**sample: object) -> None:
+        """Keep one."""
+        SampleDataLogic.registered.append(sample)
+
+
+class TreePlugins:
+    """The plugins of the subject hierarchy and its current item."""
+
+    def __init__(self) -> None:
+        self.plugins: list[object] = []
+        self.chosen = 0
+
+    def instance(self) -> TreePlugins:
+        """Return the one there is."""
+        return self
+
+    def subjectHierarchyNode(self) -> slicer.vtkMRMLSubjectHierarchyNode:
+        """Return the real node."""
+        return slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+
+    def currentItem(self) -> int:
+        """Return the item that was clicked."""
+        return self.chosen
+
+    def rightClick(self, node: slicer.vtkMRMLNode) -> list[object]:
+        """Return the actions that the menu of a node shows."""
+        tree = self.subjectHierarchyNode()
+        self.chosen = tree.GetItemByDataNode(node) or tree.CreateItem(tree.GetSceneItemID(), node)
+        actions = [action for plugin in self.plugins for action in plugin.itemContextMenuActions()]
+        for action in actions:
+            action.setVisible(False)
+        for plugin in self.plugins:
+            plugin.showContextMenuActionsForItem(self.chosen)
+        return [action for action in actions if QtCore.QObject.property(action, "visible")]
+
+
+class AbstractScriptedSubjectHierarchyPlugin:
+    """Base of a plugin of the subject hierarchy."""
+
+    def __init__(self, scriptedPlugin: QtCore.QObject) -> None:
+        self.scriptedPlugin = scriptedPlugin
+
+
+def _loadFile(path: Path) -> types.ModuleType:
+    specification = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[path.stem] = module
+    specification.loader.exec_module(module)
+    return module
+
+
+def _module(name: str, **content: object) -> types.ModuleType:
+    module = types.ModuleType(name)
+    vars(module).update(content)
+    sys.modules[name] = module
+    return module
+
+
+def install(scene: Scene, view: SliceView) -> Application:
+    """Make the application's own modules importable and return ``slicer.app``."""
+    slicer.app = Application(scene, view)
+    bases = (ScriptedLoadableModule, ScriptedLoadableModuleWidget, ScriptedLoadableModuleLogic)
+    content = {base.__name__: base for base in bases}
+    import unittest
+
+    content["ScriptedLoadableModuleTest"] = type("ScriptedLoadableModuleTest", (unittest.TestCase,), {})
+    slicer.ScriptedLoadableModule = _module("slicer.ScriptedLoadableModule", **content, __all__=list(content))
+    slicer.i18n = _module("slicer.i18n", tr=lambda text: text, translate=lambda context, text: text)
+    _module("SampleData", SampleDataLogic=SampleDataLogic)
+    _module(
+        "AbstractScriptedSubjectHierarchyPlugin",
+        AbstractScriptedSubjectHierarchyPlugin=AbstractScriptedSubjectHierarchyPlugin,
+    )
+    slicer.modules = types.SimpleNamespace()
+    tree = TreePlugins()
+    slicer.qSlicerSubjectHierarchyPluginHandler = tree
+
+    class ScriptedPlugin(Dialect, QtCore.QObject):
+        """Makes the plugin of a file, as the application does."""
+
+        def setPythonSource(self, path: str) -> None:
+            """Load the file; its class has the name of the file."""
+            module = _loadFile(Path(path))
+            tree.plugins.append(getattr(module, Path(path).stem)(self))
+
+    slicer.qSlicerSubjectHierarchyScriptedPlugin = ScriptedPlugin
+    return slicer.app
+
+
+def loadModule(path: Path) -> Callable[[], object]:
+    """Load a scripted module as the application does at start-up; the result makes its panel.
+
+    The panel's Python object is what ``slicer.util.getModuleWidget`` returns from then on.
+    """
+    module = _loadFile(path)
+    name = path.stem
+    handle = types.SimpleNamespace(path=str(path), name=name, panel=None)
+    setattr(slicer.modules, name.lower(), handle)
+    described = getattr(module, name)(types.SimpleNamespace(path=str(path)))
+    if hasattr(described, "setup"):
+        described.setup()
+    handle.described = described
+    slicer.app.startupCompleted.emit()
+
+    class Representation:
+        """What the application keeps of a panel."""
+
+        def self(self) -> object:
+            """Return the Python object."""
+            return handle.panel
+
+    def makePanel() -> object:
+        parent = slicer.qMRMLWidget()
+        QtWidgets.QVBoxLayout(parent)
+        handle.panel = getattr(module, f"{name}Widget")(parent)
+        handle.panel.setup()
+        return handle.panel
+
+    handle.widgetRepresentation = Representation
+    handle.logic = lambda: handle.panel.logic
+    slicer.qSlicerScriptedLoadableModuleWidget = Representation
+    slicer.qSlicerScriptedLoadableModule = type(handle)
+    slicer.util.getModule = lambda wanted: getattr(slicer.modules, wanted.lower())
+    return makePanel

@@ -1,0 +1,142 @@
+"""Slice views and plots drawn off screen from real nodes; the application would do it in its windows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import slicer
+import vtk
+from vtk.util.numpy_support import vtk_to_numpy
+
+from .mrml import Scene
+
+MANAGERS = ("vtkMRMLModelSliceDisplayableManager", "vtkMRMLVolumeGlyphSliceDisplayableManager")
+
+
+class SliceView:
+    """One slice view."""
+
+    def __init__(self, scene: Scene, name: str = "Red", size: tuple[int, int] = (480, 400)) -> None:
+        factory = slicer.vtkMRMLSliceViewDisplayableManagerFactory.GetInstance()
+        factory.SetMRMLApplicationLogic(scene.application)
+        for manager in MANAGERS:
+            if not factory.IsDisplayableManagerRegistered(manager):
+                factory.RegisterDisplayableManager(manager)
+        self._application = scene.application
+        self._renderer, self.window = _offscreen(size)
+        self._renderer.GetActiveCamera().ParallelProjectionOn()
+        self._group = slicer.vtkMRMLDisplayableManagerGroup()
+        self._group.Initialize(factory, self._renderer)
+        self.logic = slicer.vtkMRMLSliceLogic()
+        self.logic.SetMRMLApplicationLogic(scene.application)
+        scene.application.GetSliceLogics().AddItem(self.logic)
+        self.logic.SetMRMLScene(scene.scene)
+        self.node = self.logic.AddSliceNode(name)
+        self._group.SetMRMLDisplayableNode(self.node)
+        self.node.SetOrientation("Axial")
+        self._mapper = vtk.vtkImageMapper()
+        self._mapper.SetColorWindow(255)
+        self._mapper.SetColorLevel(127.5)
+        self._actor = vtk.vtkActor2D()
+        self._actor.SetMapper(self._mapper)
+        self._actor.GetProperty().SetDisplayLocationToBackground()
+        self._renderer.AddViewProp(self._actor)
+
+    def reset(self) -> None:
+        """Show nothing, from above, as after File > Close Scene."""
+        composite = self.logic.GetSliceCompositeNode()
+        composite.SetBackgroundVolumeID(None)
+        composite.SetForegroundVolumeID(None)
+        self.node.SetOrientation("Axial")
+        self.node.SetSliceOrigin(0, 0, 0)
+
+    def show(self, volume: slicer.vtkMRMLVolumeNode) -> None:
+        """Show a volume in the background and fit the view to it."""
+        self.logic.GetSliceCompositeNode().SetBackgroundVolumeID(volume.GetID())
+        self.fit()
+
+    def fit(self) -> None:
+        """Fit the view to its background."""
+        self.logic.ResizeSliceNode(*self.window.GetSize())
+        self.logic.FitSliceToBackground()
+        self.logic.SnapSliceOffsetToIJK()
+
+    def picture(self) -> np.ndarray:
+        """Return what the view shows, shape ``(H, W, 3)``, row 0 at the top."""
+        source = self.logic.GetImageDataConnection()
+        self._mapper.SetInputConnection(source)
+        self._actor.SetVisibility(source is not None)
+        return grab(self.window)
+
+    def pixelOf(self, ras: tuple[float, float, float]) -> tuple[int, int]:
+        """Return the row and column of the picture at which a point lies."""
+        toView = vtk.vtkMatrix4x4()
+        vtk.vtkMatrix4x4.Invert(self.node.GetXYToRAS(), toView)
+        x, y, _, _ = toView.MultiplyPoint((*ras, 1.0))
+        return self.window.GetSize()[1] - 1 - round(y), round(x)
+
+
+def _offscreen(size: tuple[int, int]) -> tuple[vtk.vtkRenderer, vtk.vtkRenderWindow]:
+    renderer, window = vtk.vtkRenderer(), vtk.vtkRenderWindow()
+    window.SetOffScreenRendering(1)
+    window.SetSize(*size)
+    window.AddRenderer(renderer)
+    interactor = vtk.vtkRenderWindowInteractor()
+    interactor.SetRenderWindow(window)
+    interactor.Initialize()
+    return renderer, window
+
+
+def grab(window: vtk.vtkRenderWindow) -> np.ndarray:
+    """Return the content of a window, row 0 at the top."""
+    window.Render()
+    window.Render()  # the first one may only have brought the nodes up to date
+    reader = vtk.vtkWindowToImageFilter()
+    reader.SetInput(window)
+    reader.ReadFrontBufferOff()
+    reader.Update()
+    image = reader.GetOutput()
+    columns, rows, _ = image.GetDimensions()
+    return vtk_to_numpy(image.GetPointData().GetScalars()).reshape(rows, columns, -1)[::-1, :, :3].copy()
+
+
+def drawChart(chart: slicer.vtkMRMLPlotChartNode, size: tuple[int, int] = (480, 260)) -> np.ndarray:
+    """Return the picture of a chart node as Slicer's plot view draws it."""
+    view = vtk.vtkContextView()
+    window = vtk.vtkRenderWindow()
+    window.SetOffScreenRendering(1)
+    window.SetSize(*size)
+    view.SetRenderWindow(window)
+    plot = vtk.vtkChartXY()
+    view.GetScene().AddItem(plot)
+    plot.SetTitle(chart.GetTitle() or "")
+    axis = plot.GetAxis(vtk.vtkAxis.LEFT)
+    axis.SetTitle(chart.GetYAxisTitle() or "")
+    axis.SetRange(*chart.GetYAxisRange())
+    axis.SetBehavior(vtk.vtkAxis.FIXED)
+    plot.GetAxis(vtk.vtkAxis.BOTTOM).SetTitle(chart.GetXAxisTitle() or "")
+    for number in range(chart.GetNumberOfPlotSeriesNodes()):
+        _drawSeries(plot, chart.GetNthPlotSeriesNode(number))
+    picture = grab(window)
+    window.Finalize()
+    return picture
+
+
+def _drawSeries(plot: vtk.vtkChartXY, series: slicer.vtkMRMLPlotSeriesNode) -> None:
+    curve = plot.AddPlot(vtk.vtkChart.LINE)
+    curve.SetInputData(series.GetTableNode().GetTable(), series.GetXColumnName(), series.GetYColumnName())
+    curve.SetColorF(*series.GetColor())
+    curve.SetWidth(series.GetLineWidth())
+    isDashed = series.GetLineStyle() == series.LineStyleDash
+    curve.GetPen().SetLineType(vtk.vtkPen.DASH_LINE if isDashed else vtk.vtkPen.SOLID_LINE)
+    hasMarkers = series.GetMarkerStyle() == series.MarkerStyleCircle
+    curve.SetMarkerStyle(vtk.vtkPlotPoints.CIRCLE if hasMarkers else vtk.vtkPlotPoints.NONE)
+
+
+def writePng(path: Path, picture: np.ndarray) -> None:
+    """Write a picture."""
+    from PIL import Image
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(picture).save(path)

@@ -1,0 +1,181 @@
+"""Tests of the module around its panel: keys, menu, scripts, sample, a full card, scenes that come and go."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import slicer
+from conftest import NUM_FRAMES, Clicker, add_browser, results_of, shown
+from PySide6 import QtCore, QtTest
+from standin import mrml
+from UltrasoundPlaneQCLib.FrameSource import SourceError, openFrames
+from UltrasoundPlaneQCLib.Results import Results
+from UltrasoundPlaneQCLib.Shortcuts import KEYS
+from UltrasoundPlaneQCLib.WorkerClient import WorkerClient
+
+
+@pytest.mark.parametrize("key", sorted(KEYS))
+def test_keys_press_their_buttons_only_while_the_module_is_open(
+    done: Clicker, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = slicer.app.mainWindow()
+    window.show()
+    window.activateWindow()
+    QtTest.QTest.qWaitForWindowActive(window)
+    button = getattr(done.ui, KEYS[key])
+    button.setEnabled(True)
+    pressed: list[str] = []
+    button.connect("clicked()", lambda: pressed.append(key))
+    modifier = QtCore.Qt.ShiftModifier if key.startswith("Shift+") else QtCore.Qt.NoModifier
+    code = getattr(QtCore.Qt, f"Key_{key[-1]}")
+    QtTest.QTest.keyClick(window, code, modifier)
+    assert pressed == []
+    done.widget.enter()
+    QtTest.QTest.keyClick(window, code, modifier)
+    assert pressed == [key]
+    done.widget.exit()
+    button.setEnabled(True)
+    QtTest.QTest.keyClick(window, code, modifier)
+    assert pressed == [key]
+    assert f"({key})" in button.toolTip
+
+
+def test_menu_of_the_data_tree_scores_a_picture(
+    clicker: Clicker, browser, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(slicer.util, "selectModule", opened.append)
+    tree = slicer.qSlicerSubjectHierarchyPluginHandler.instance()
+    table = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", "numbers")
+    assert tree.rightClick(table) == []
+    clicker.ui.modelPath.setText(str(tiny_model))
+    clicker.ui.deviceSelector.setCurrentText("cpu")
+    (action,) = tree.rightClick(browser)
+    assert action.text == "Score with STRIQ"
+    action.trigger()
+    assert opened == ["UltrasoundPlaneQC"]
+    clicker.waitFor(lambda: clicker.panel.score.run is None)
+    assert all(result.isScored for result in results_of(clicker))
+
+
+def test_sequence_and_shown_volume_of_a_browser_stand_for_the_browser(
+    clicker: Clicker, browser, tiny_model: Path
+) -> None:
+    clicker.ui.modelPath.setText(str(tiny_model))
+    clicker.ui.deviceSelector.setCurrentText("cpu")
+    clicker.widget.scoreNode(browser.GetMasterSequenceNode())
+    clicker.waitFor(lambda: clicker.panel.score.run is None)
+    scored = clicker.panel.session.parameters.resultsNode
+    assert clicker.ui.inputSelector.currentNode() is browser
+    clicker.ui.inputSelector.setCurrentNode(openFrames(browser).volume)
+    assert clicker.panel.session.parameters.resultsNode is scored
+
+
+def test_node_without_pictures_is_refused_by_the_menu(clicker: Clicker) -> None:
+    table = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", "numbers")
+    with pytest.raises(SourceError, match="numbers is a Table"):
+        clicker.widget.scoreNode(table)
+
+
+FULL_CARD = """
+import json, sys
+def say(**answer): print(json.dumps(answer), flush=True)
+say(event="ready", protocol=1, version="0")
+for line in sys.stdin:
+    asked = json.loads(line)
+    number = asked["id"]
+    if asked["command"] == "load":
+        say(event="loaded", id=number, model="m", planes=["a4c"], threshold=0.5, device="cuda")
+    elif asked["command"] == "score":
+        say(event="notice", id=number, text="The memory of CUDA ran out: the work goes on with the CPU.", device="cpu")
+        say(event="finished", id=number, cancelled=False, device="cpu", scored=0, failed=0, total=9)
+    elif asked["command"] == "stop":
+        break
+"""
+
+
+def test_full_card_is_said_in_the_panel(clicker: Clicker, browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = WorkerClient([sys.executable, "-c", FULL_CARD])
+    holder = clicker.panel.session.logic.holder
+    monkeypatch.setattr(holder, "client", client)
+    monkeypatch.setattr(holder, "loaded", None)
+    monkeypatch.setattr(holder, "_wanted", None)
+    clicker.score(browser, Path("m"))
+    client.stop()
+    assert "memory of CUDA ran out" in clicker.ui.statusLabel.text
+    assert "on cpu" in clicker.ui.statusLabel.text
+    assert results_of(clicker).facts()["device"] == "cpu"
+
+
+def test_logic_scores_for_scripts(clicker: Clicker, browser, tiny_model: Path) -> None:
+    logic = slicer.util.getModuleLogic("UltrasoundPlaneQC")
+    table = logic.scoreSequence(browser, modelPath=str(tiny_model), device="cpu")
+    assert all(result.isScored for result in Results(table))
+
+
+def test_sample_is_offered_and_its_hash_is_right(clicker: Clicker, scene: mrml.Scene) -> None:
+    import hashlib
+    import urllib.request
+
+    import SampleData
+    from PIL import Image
+
+    (sample,) = SampleData.SampleDataLogic.registered
+    with urllib.request.urlopen(sample["uris"]) as stream:
+        content = stream.read()
+    assert sample["checksums"] == f"SHA256:{hashlib.sha256(content).hexdigest()}"
+    assert sample["category"] == "Ultrasound"
+    with Image.open(sample["thumbnailFileName"]) as thumbnail:
+        assert thumbnail.size == (260, 280)
+    path = urllib.request.url2pathname(sample["uris"].removeprefix("file://"))
+    sequence = scene.logics["Sequences"].AddSequence(path, slicer.vtkMRMLMessageCollection())
+    assert sequence.GetNumberOfDataNodes() >= 20
+
+
+def test_scene_that_is_closed_leaves_an_empty_panel(done: Clicker, scene: mrml.Scene) -> None:
+    slicer.mrmlScene.Clear(False)
+    done.passTime()
+    assert done.panel.session.parameters.resultsNode is None
+    assert done.ui.frameLabel.text == "No scores yet"
+    assert not done.ui.scoreButton.isEnabled()
+
+
+def test_scene_that_is_closed_while_frames_are_scored_ends_the_run(
+    clicker: Clicker, scene: mrml.Scene, cine_pixels, tiny_model: Path
+) -> None:
+    clicker.choose(add_browser(np.concatenate([cine_pixels] * 12), scene, "long"), tiny_model)
+    clicker.click("scoreButton")
+    run = clicker.panel.score.run
+    clicker.waitFor(lambda: run.done >= 4)
+    files = run._scratch.path
+    slicer.mrmlScene.Clear(False)
+    assert clicker.panel.score.run is None
+    assert not files.exists()
+    clicker.score(add_browser(cine_pixels, scene, "next"), tiny_model)  # the worker is free for the next run
+    assert all(result.isScored for result in results_of(clicker))
+
+
+def test_reloaded_scene_shows_its_results_again(done: Clicker, scene: mrml.Scene, tmp_path: Path) -> None:
+    from test_saved_scene import save_and_reload
+
+    done.ui.thresholdSlider.setValue(0.25)
+    expected = [result.quality for result in results_of(done)]
+    save_and_reload(tmp_path, scene)
+    done.passTime()
+    assert done.ui.thresholdSlider.value == 0.25
+    assert done.ui.resultsTable.rowCount == NUM_FRAMES
+    assert [result.quality for result in results_of(done)] == pytest.approx(expected, abs=1e-5)
+    done.click("bestButton")
+    assert shown(done) == int(np.argmax(expected))
+    done.click("rejectButton")
+    assert results_of(done)[shown(done)].decidedBy == "user"
+
+
+def test_new_input_does_not_keep_the_scores_of_another(done: Clicker, scene: mrml.Scene, cine_pixels) -> None:
+    other = add_browser(cine_pixels[::-1], scene, "other")
+    done.ui.inputSelector.setCurrentNode(other)
+    assert done.panel.session.parameters.resultsNode is None
+    assert done.ui.frameLabel.text == "No scores yet"

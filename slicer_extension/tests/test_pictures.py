@@ -1,0 +1,126 @@
+"""Tests that draw the window as a user sees it: panel, slice view and plot. ``--pictures docs/pictures`` keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import slicer
+from conftest import Clicker, add_browser
+from PySide6 import QtCore, QtGui, QtWidgets
+from standin import mrml
+from standin.rendering import SliceView, drawChart
+from UltrasoundPlaneQCLib import Overlays
+from UltrasoundPlaneQCLib.Samples import SAMPLE
+
+from striq.data.readers import open_cine
+
+VIEW_SIZE, PLOT_SIZE = (860, 640), (860, 420)
+
+
+@pytest.fixture
+def wide_view(view: SliceView) -> Iterator[SliceView]:
+    """The slice view as large as on a screen."""
+    before = view.window.GetSize()
+    for size in (VIEW_SIZE, before):
+        view.window.SetSize(*size)
+        view.logic.ResizeSliceNode(*size)
+        if size == VIEW_SIZE:
+            yield view
+
+
+@pytest.fixture
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Where pictures go."""
+    return Path(request.config.getoption("--pictures") or tmp_path)
+
+
+@pytest.fixture
+def model(request: pytest.FixtureRequest, tiny_model: Path) -> Path:
+    """The model that scores: the small one of the tests, or one that makes a better picture."""
+    return Path(request.config.getoption("--model") or tiny_model)
+
+
+@pytest.fixture
+def sample(scene: mrml.Scene) -> slicer.vtkMRMLSequenceBrowserNode:
+    """The sample cine, as it is after loading."""
+    cine = open_cine(SAMPLE)
+    return add_browser(np.stack([np.round(frame.pixels * 255).astype(np.uint8) for frame in cine]), scene, "sample")
+
+
+def pixmap(picture: np.ndarray) -> QtGui.QPixmap:
+    height, width, _ = picture.shape
+    content = np.ascontiguousarray(picture)
+    return QtGui.QPixmap.fromImage(QtGui.QImage(content.data, width, height, 3 * width, QtGui.QImage.Format_RGB888))
+
+
+def keep_window(path: Path, clicker: Clicker, view: SliceView, open_sections: tuple[str, ...]) -> np.ndarray:
+    """Draw the whole window into a file and return what the slice view shows."""
+    for name in ("inputsSection", "resultsSection", "whySection", "liveSection"):
+        getattr(clicker.ui, name).collapsed = name not in open_sections
+    clicker.passTime(0.05)
+    shown = view.picture()
+    chart = slicer.app.layoutManager().plotWidget(0).mrmlPlotViewNode().GetPlotChartNode()
+    clicker.ui.modelPath.blockSignals(True)
+    clicker.ui.modelPath.setText("")  # where the test's model lies says nothing to a reader
+    window = QtWidgets.QWidget()
+    window.setStyleSheet("background: #f3f4f6")
+    row, column = QtWidgets.QHBoxLayout(window), QtWidgets.QVBoxLayout()
+    panel = QtWidgets.QLabel()
+    panel.setPixmap(clicker.widget.parent.grab())
+    panel.setAlignment(QtCore.Qt.AlignTop)
+    row.addWidget(panel)
+    row.addLayout(column)
+    for picture in (shown, drawChart(chart, PLOT_SIZE)):
+        label = QtWidgets.QLabel()
+        label.setPixmap(pixmap(picture))
+        column.addWidget(label)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    window.adjustSize()
+    assert window.grab().save(str(path))
+    window.deleteLater()
+    clicker.ui.modelPath.blockSignals(False)
+    return shown
+
+
+def test_picture_of_a_scored_cine(clicker: Clicker, sample, model: Path, wide_view: SliceView, folder: Path) -> None:
+    clicker.ui.planeSelector.setCurrentText("a4c")
+    clicker.score(sample, model)
+    clicker.click("bestButton")
+    shown = keep_window(folder / "slicer_scored.png", clicker, wide_view, ("inputsSection", "resultsSection"))
+    assert shown.shape[:2] == VIEW_SIZE[::-1]
+    assert (shown.max(axis=2) > 60).mean() > 0.1  # the fan fills a good part of the view
+
+
+def test_picture_of_an_overlay(clicker: Clicker, sample, model: Path, wide_view: SliceView, folder: Path) -> None:
+    clicker.ui.planeSelector.setCurrentText("a4c")
+    clicker.score(sample, model)
+    clicker.click("bestButton")
+    clicker.click("explainButton")
+    clicker.waitFor(lambda: bool(Overlays.shownOverlays()))
+    shown = keep_window(folder / "slicer_overlay.png", clicker, wide_view, ("resultsSection", "whySection"))
+    colored = np.ptp(shown.astype(int), axis=2) > 40
+    assert colored.mean() > 0.1
+
+
+def test_picture_of_live_scoring(clicker: Clicker, sample, model: Path, wide_view: SliceView, folder: Path) -> None:
+    frames = open_cine(SAMPLE)
+    clicker.ui.modelPath.setText(str(model))
+    clicker.ui.deviceSelector.setCurrentText("cpu")
+    stored = np.round(frames[0].pixels * 255).astype(np.uint8)
+    matrix = np.diag([-0.8, -0.8, 0.8, 1.0])
+    stream = slicer.util.addVolumeFromArray(stored[None].copy(), ijkToRAS=matrix, name="Image_Reference")
+    stream.CreateDefaultDisplayNodes()
+    clicker.ui.planeSelector.setCurrentText("a4c")
+    clicker.ui.liveSelector.setCurrentNode(stream)
+    clicker.click("liveButton")
+    live = clicker.panel.live.live
+    for index in range(16):
+        picture = np.round(frames[index].pixels * 255).astype(np.uint8)
+        slicer.util.updateVolumeFromArray(stream, picture[None].copy())
+        clicker.waitFor(lambda index=index: live.scored == index + 1)
+    shown = keep_window(folder / "slicer_live.png", clicker, wide_view, ("inputsSection", "liveSection"))
+    assert clicker.ui.liveVerdictLabel.text
+    assert (np.ptp(shown[: VIEW_SIZE[1] // 8].astype(int), axis=2) > 40).any()  # the verdict in the corner

@@ -1,0 +1,355 @@
+"""A scoring process that a program with a window talks to: commands in, results out, one JSON object per line.
+
+Start it with ``python -m striq.worker``. It keeps its model loaded between commands, and ends when its input ends.
+
+Commands (``id`` is returned with every answer):
+    ``{"command": "load", "id": 1, "model": null, "device": "auto"}``
+    ``{"command": "score", "id": 2, "frames": "frames.npy", "plane": "auto", "times_s": null, "spacing_mm": null}``
+    ``{"command": "explain", "id": 3, "frames": "frames.npy", "index": 5, "plane": "auto", "folder": "maps"}``
+    ``{"command": "cancel"}`` ends a running score early; ``{"command": "stop"}`` ends the process as well, while the
+    end of the input lets the work begun finish first.
+
+Answers: ``ready`` once, then ``loaded``, ``frame`` (one per frame), ``finished``, ``explained``, ``notice``, ``error``.
+``frames`` is a NumPy file of pictures as stored, shape ``(N, H, W)`` or ``(N, H, W, C)``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import IO, Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch.nn import functional as F
+
+import striq
+from striq.commands.terminal import check_device
+from striq.data.cine import Cine
+from striq.data.fan import bounding_box, fan_mask
+from striq.data.readers.intensity import to_unit_gray
+from striq.errors import ReadError, StriqError
+from striq.reporting.rows import FrameResult
+from striq.reporting.scoring import score_cine
+from striq.scorer import AUTO, BATCH_SIZE, StriqScorer, default_checkpoint, load_scorer
+from striq.types import NO_PLANE, Frame, FrameScore
+from striq.writing import replacing
+
+PROTOCOL = 1  # raised when a command or an answer changes its meaning
+REFUSED = (StriqError, OSError, ValueError, KeyError, IndexError)  # what a wrong command or file can raise
+Send = Callable[[dict[str, Any]], None]
+
+
+def open_frames(path: str | Path, command: Mapping[str, Any]) -> Cine:
+    """Return the cine of a NumPy file of pictures, read one at a time.
+
+    Args:
+        path: File of shape ``(N, H, W)`` or ``(N, H, W, C)``.
+        command: May hold ``source`` (a name for messages), ``times_s`` and ``spacing_mm`` (row, column).
+
+    Raises:
+        ReadError: If the array has another shape.
+    """
+    stored = np.load(path, mmap_mode="r", allow_pickle=False)
+    if stored.ndim not in (3, 4) or 0 in stored.shape:
+        raise ReadError(
+            what="This is not a stack of pictures",
+            where=path,
+            expected="an array of shape (N, H, W) or (N, H, W, C)",
+            got=f"shape {stored.shape}",
+            remedy="Put the number of frames first.",
+        )
+    spacing = command.get("spacing_mm")
+    return Cine(
+        str(command.get("source") or Path(path).name),
+        len(stored),
+        lambda index: to_unit_gray(np.array(stored[index])),
+        spacing_mm=None if spacing is None else (float(spacing[0]), float(spacing[1])),
+        times_s=command.get("times_s"),
+    )
+
+
+class Inbox:
+    """Commands as they arrive; a thread reads them, so that a cancel is seen while frames are scored.
+
+    Args:
+        lines: Lines of JSON.
+    """
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._arrived: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self._waiting: list[dict[str, Any]] = []
+        threading.Thread(target=self._read, args=(lines,), daemon=True).start()
+
+    def _read(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            if line.strip():
+                self._arrived.put(_command(line))
+        self._arrived.put({"command": "end"})
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        while True:
+            command = self._waiting.pop(0) if self._waiting else self._arrived.get()
+            if command["command"] in ("stop", "end"):
+                return
+            if command["command"] != "cancel":  # a late cancel has nothing left to end
+                yield command
+
+    def interrupted(self) -> bool:
+        """Return whether a cancel or a stop has arrived; the cancel is used up."""
+        while not self._arrived.empty():
+            self._waiting.append(self._arrived.get())
+        cancelled = any(command["command"] == "cancel" for command in self._waiting)
+        self._waiting = [command for command in self._waiting if command["command"] != "cancel"]
+        return cancelled or any(command["command"] == "stop" for command in self._waiting)
+
+
+def _command(line: str) -> dict[str, Any]:
+    try:
+        command = json.loads(line)
+    except json.JSONDecodeError as error:
+        return {"command": "unreadable", "reason": f"{line.strip()[:80]!r} is not JSON ({error})."}
+    if not isinstance(command, dict) or not isinstance(command.get("command"), str):
+        return {"command": "unreadable", "reason": f"{line.strip()[:80]!r} is not an object with a 'command'."}
+    return command
+
+
+class Worker:
+    """Carries commands out, one after the other.
+
+    Args:
+        send: Takes each answer.
+        interrupted: Says whether the running score is to end early.
+    """
+
+    def __init__(self, send: Send, interrupted: Callable[[], bool]) -> None:
+        self._send, self._interrupted = send, interrupted
+        self._scorer: StriqScorer | None = None
+        self._checkpoint = Path()
+
+    def handle(self, command: Mapping[str, Any]) -> None:
+        """Carry out one command; what it did wrong is answered, not raised."""
+        name, mark = command["command"], command.get("id")
+        actions = {"load": self._load, "score": self._score, "explain": self._explain}
+        try:
+            if name not in actions:
+                reason = command.get("reason", f"The command {name!r} is unknown.")
+                msg = f"{reason} Expected one of: {', '.join(actions)}, cancel, stop."
+                raise ValueError(msg)
+            actions[name](command)
+        except KeyError as error:
+            self._send({"event": "error", "id": mark, "text": f"The command {name!r} needs {error}."})
+        except REFUSED as error:
+            self._send({"event": "error", "id": mark, "text": str(error)})
+
+    def _load(self, command: Mapping[str, Any]) -> None:
+        given = command.get("model") or None
+        self._scorer = None  # after a failure the model before must not go on unnoticed
+        self._scorer = load_scorer(given, check_device(command.get("device", AUTO)))
+        self._checkpoint = default_checkpoint() if given is None else Path(given)
+        answer = {
+            "event": "loaded",
+            "id": command.get("id"),
+            "model": str(self._checkpoint),
+            "planes": self._scorer.planes,
+            "threshold": self._scorer.config.quality.threshold,
+            "device": self._scorer.device.type,
+        }
+        self._send(answer)
+
+    def _ready_scorer(self) -> StriqScorer:
+        if self._scorer is None:
+            msg = "No model is loaded. Send the command 'load' first."
+            raise StriqError(msg)
+        return self._scorer
+
+    def _score(self, command: Mapping[str, Any]) -> None:
+        scorer, plane = self._ready_scorer(), command.get("plane", AUTO)
+        if plane != AUTO:
+            scorer.plane_index(plane)
+        cine = open_frames(command["frames"], command)
+        counts = {"scored": 0, "failed": 0}
+        cancelled = False
+        for start in range(0, len(cine), BATCH_SIZE):
+            cancelled = self._interrupted()
+            if cancelled:
+                break
+            started = time.perf_counter()
+            part = _part(cine, start)
+            results = self._falling_back(lambda part=part: _results(scorer, part, plane), command)
+            each_ms = (time.perf_counter() - started) * 1000 / len(part)
+            for result in results:
+                counts["failed" if result.score is None else "scored"] += 1
+                self._send(_frame_answer(scorer, result, start, cine, command, each_ms))
+        end = {"event": "finished", "id": command.get("id"), "cancelled": cancelled, "device": scorer.device.type}
+        self._send({**end, **counts, "total": len(cine)})
+
+    def _falling_back(self, work: Callable[[], Any], command: Mapping[str, Any]) -> Any:
+        """Return the result of the work, done again on the CPU when the accelerator's memory runs out."""
+        try:
+            return work()
+        except RuntimeError as error:  # MPS has no class of its own for this
+            scorer = self._ready_scorer()
+            is_memory = isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)
+            if not is_memory or scorer.device.type == "cpu":
+                raise
+            text = f"The memory of {scorer.device.type.upper()} ran out: the work goes on with the CPU, more slowly."
+        scorer.to("cpu")
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        self._send({"event": "notice", "id": command.get("id"), "text": text, "device": "cpu"})
+        return work()
+
+    def _explain(self, command: Mapping[str, Any]) -> None:
+        scorer, index = self._ready_scorer(), int(command["index"])
+        cine, folder = open_frames(command["frames"], command), Path(command["folder"])
+        frame, plane = cine[index], command.get("plane", AUTO)
+        explanation = self._falling_back(lambda: scorer.explain(frame, plane), command)
+        box = _box(frame)
+        residual = _on_frame(explanation.residual, box, frame.pixels.shape)
+        answer = {
+            "event": "explained",
+            "id": command.get("id"),
+            **_score_answer(scorer, explanation.score),
+            "box": box,
+            "residual": str(_save(folder / "residual.npy", residual)),
+            "anchor_picture": None,
+        }
+        picture = anchor_picture(self._checkpoint, scorer, explanation.score)
+        if picture is not None:
+            answer["anchor_picture"] = str(_save(folder / "anchor.npy", picture))
+        self._send(answer)
+
+
+def _part(cine: Cine, start: int) -> Cine:
+    """Return the frames of one batch as a cine of their own."""
+    size = min(BATCH_SIZE, len(cine) - start)
+    return Cine(cine.source, size, lambda index: cine[start + index].pixels, spacing_mm=cine.spacing_mm)
+
+
+def _results(scorer: StriqScorer, part: Cine, plane: str) -> list[FrameResult]:
+    return list(score_cine(scorer, part, part.source, plane=plane, threshold=None))
+
+
+def _frame_answer(
+    scorer: StriqScorer, result: FrameResult, start: int, cine: Cine, command: Mapping[str, Any], each_ms: float
+) -> dict[str, Any]:
+    index = start + cast("int", result.index)
+    answer: dict[str, Any] = {"event": "frame", "id": command.get("id"), "index": index, "ms": round(each_ms, 3)}
+    if result.score is None:
+        return {**answer, "error": result.error}
+    time_s = None if cine.times_s is None else cine.times_s[index]
+    answer.update(_score_answer(scorer, replace(result.score, index=index, time_s=time_s)))
+    if command.get("boxes", True):
+        answer["box"] = _box(cine[index])
+    return answer
+
+
+def _score_answer(scorer: StriqScorer, score: FrameScore) -> dict[str, Any]:
+    """Return a score in JSON's own types; what is not finite becomes ``None``.
+
+    Convention:
+        - ``goodness`` holds each term on the scale of Q: 1 is the best seen in training, 0 the worst.
+    """
+    plain = asdict(score)
+    plain["transform"] = score.transform.tolist()
+    del plain["details"], plain["source"]
+    plane = scorer.plane_index(judged_plane(scorer, score))
+    low, high = scorer.range_low[plane].tolist(), scorer.range_high[plane].tolist()
+    plain["goodness"] = {
+        name: min(max((worst - value) / max(worst - best, 1e-9), 0.0), 1.0)
+        for (name, value), best, worst in zip(plain["terms"].items(), low, high, strict=True)
+    }
+    return {key: _finite(value) for key, value in plain.items()}
+
+
+def judged_plane(scorer: StriqScorer, score: FrameScore) -> str:
+    """Return the plane whose anchors judged the frame: of a frame that shows none, the likeliest one."""
+    if score.plane != NO_PLANE:
+        return score.plane
+    return max(scorer.planes, key=lambda plane: score.plane_probabilities[plane])
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _box(frame: Frame) -> list[int]:
+    """Return the part of the frame that the encoder sees: ``transform`` and residual live in this box."""
+    return list(bounding_box(fan_mask(frame.pixels)))
+
+
+def _on_frame(residual: NDArray[np.float32], box: list[int], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return the residual on the pixels of the frame; NaN where there is none."""
+    top, left, bottom, right = box
+    cells = torch.from_numpy(residual)[None, None]
+    known = torch.isfinite(cells).float()
+    size = (bottom - top, right - left)
+    weight = F.interpolate(known, size, mode="bilinear")
+    value = F.interpolate(torch.nan_to_num(cells), size, mode="bilinear") / weight.clamp(min=1e-6)
+    whole = np.full(shape, np.nan, np.float32)
+    whole[top:bottom, left:right] = torch.where(weight > 0.5, value, torch.nan)[0, 0].numpy()
+    return whole
+
+
+def anchor_picture(checkpoint: Path, scorer: StriqScorer, score: FrameScore) -> NDArray[np.uint8] | None:
+    """Return the picture of the nearest anchor, cropped to its fan, if the model came with one.
+
+    Convention:
+        - Pictures lie beside ``model.pt`` as ``anchors/<plane>_<number>.png``, numbered from 0 as in the bank.
+    """
+    root = checkpoint.parent if checkpoint.is_file() else checkpoint
+    folders = [root / "anchors", root / "models" / "anchors"]
+    plane = judged_plane(scorer, score)
+    number = scorer.bank.sources[scorer.plane_index(plane)].index(score.nearest_anchor)
+    name = f"{plane}_{number:02d}.png"
+    found = next((folder / name for folder in folders if (folder / name).is_file()), None)
+    return None if found is None else np.array(Image.open(found).convert("L"))
+
+
+def _save(path: Path, values: NDArray) -> Path:
+    with replacing(path) as stream:
+        np.save(stream, values)
+    return path
+
+
+def serve(lines: Iterable[str], output: IO[str]) -> None:
+    """Answer commands until they end.
+
+    Args:
+        lines: Lines of JSON, one command each.
+        output: Where answers go, one line each.
+    """
+
+    def send(answer: dict[str, Any]) -> None:
+        output.write(json.dumps(answer, allow_nan=False) + "\n")
+        output.flush()
+
+    inbox = Inbox(lines)
+    worker = Worker(send, inbox.interrupted)
+    send({"event": "ready", "protocol": PROTOCOL, "version": striq.__version__})
+    for command in inbox:
+        worker.handle(command)
+
+
+def main() -> None:
+    """Serve standard input; what libraries print goes to standard error, so it cannot break the protocol."""
+    output = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    serve(sys.stdin, output)
+
+
+if __name__ == "__main__":
+    main()
