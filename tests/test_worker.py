@@ -305,6 +305,7 @@ def test_process_answers_through_its_pipes_and_ends_with_them(tiny_model: Path, 
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_real_lack_of_gpu_memory_falls_back_to_the_cpu(tiny_model: Path, frames_file: str) -> None:
     answers: list[dict[str, Any]] = []
     worker = Worker(answers.append, lambda: False)

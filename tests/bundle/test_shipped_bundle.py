@@ -91,6 +91,7 @@ def test_default_scorer_is_the_bundle_and_small_enough_to_share() -> None:
     assert MODEL.stat().st_size < 25 * MEGABYTE
 
 
+@pytest.mark.slow  # a minute and 6 GB: the tracer keeps every intermediate of six planes
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
 def test_exported_network_gives_the_same_quality(tmp_path: Path) -> None:
     ckpt_export(
