@@ -67,25 +67,31 @@ class QualityConfig:
     """From consistency terms to Q.
 
     Attributes:
-        weights: Of similarity, NCC and smoothness [w_m]; they sum to one. Paper: 1/3 each; here smoothness counts
-            less, as a pose that registration has undone is no lack of quality (measured: docs/experiments.md).
+        weights: Of similarity, NCC and smoothness [w_m]; they sum to one. Paper: 1/3 each; here smoothness is
+            reported but not counted: a pose that registration has undone is no lack of quality (measured:
+            docs/experiments.md).
         threshold: Q above which a frame is accepted [0.5].
         num_anchors: Anchors of a plane [K = 20].
         anchor_strategy: How anchors are chosen, one of ``striq.anchors.STRATEGIES``.
-        ncc_window: Width of the local window of Eq. 3, cells.
+        ncc_stages: Stages on which Eq. 3 is taken. Paper: all; measured: the first says most.
+        ncc_window: Width of the local window of Eq. 3, cells, odd; ``None`` takes the whole fan (measured).
         translation_weight: Weight of the translation in the smoothness term [w_t].
     """
 
-    weights: tuple[float, float, float] = (0.45, 0.45, 0.1)
+    weights: tuple[float, float, float] = (0.3, 0.7, 0.0)
     threshold: float = 0.5
     num_anchors: int = 20
     anchor_strategy: str = "variance_spectrum"
-    ncc_window: int = 5
+    ncc_stages: tuple[int, ...] = (1,)
+    ncc_window: int | None = None
     translation_weight: float = 1.0
 
     def __post_init__(self) -> None:
         if abs(sum(self.weights) - 1) > 1e-6 or min(self.weights) < 0:
             msg = f"'weights' must be nonnegative and sum to 1 so that Q stays in [0, 1], got {self.weights}."
+            raise ValueError(msg)
+        if not self.ncc_stages or not set(self.ncc_stages) <= {1, 2, 3}:
+            msg = f"'ncc_stages' must name stages among 1, 2 and 3, got {self.ncc_stages}."
             raise ValueError(msg)
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 Strategy = Literal["variance_spectrum", "centroid", "random", "k_medoids", "k_center_greedy"]
 STRATEGIES: tuple[str, ...] = get_args(Strategy)
-POOL_FACTOR = 1.5  # structure-rich frames kept per anchor wanted; 1 to 2 measured alike (docs/experiments.md)
+POOL_FACTOR = 1.25  # structure-rich frames kept per anchor wanted; 1 to 1.5 measured alike (docs/experiments.md)
 MEDOID_ROUNDS = 50
 
 

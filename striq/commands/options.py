@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LAYOUTS = ("auto", "camus_official", "camus_nifti", "us4qa", "planes", "flat", "csv")
 STRATEGIES = ("variance_spectrum", "centroid", "random", "k_medoids", "k_center_greedy")
-PHANTOM_SUBJECTS, PHANTOM_FRAMES = 24, 4  # of the data set made where none is given
+PHANTOM_SUBJECTS, PHANTOM_FRAMES = 40, 4  # of the data set made where none is given
 VIEWS = {"2ch": "two-chamber", "4ch": "four-chamber"}
 
 

@@ -60,6 +60,9 @@ def evaluate(
     model: Annotated[Path | None, typer.Option(help="Evaluate this model as it is, without any training.")] = None,
     folds: Annotated[int, typer.Option(min=2, help="Folds of the cross-validation, by group.")] = 5,
     note: Annotated[str, typer.Option(help="Sentence printed beside every figure.")] = "",
+    robustness: Annotated[
+        bool, typer.Option("--robustness", help="Also test the score under nuisance and loss of structure (slow).")
+    ] = False,
     planes: options.PlanesOption = None,
     layout: options.LayoutOption = "auto",
     group_pattern: options.GroupPatternOption = None,
@@ -93,7 +96,9 @@ def evaluate(
     if model is not None:
         from striq.scorer import load_scorer
 
-        table = protocol.evaluate_scorer(load_scorer(model, check_device(device)), records, out, note=note)
+        table = protocol.evaluate_scorer(
+            load_scorer(model, check_device(device)), records, out, note=note, robustness=robustness
+        )
     else:
         table = protocol.cross_validate(
             records,
@@ -104,6 +109,7 @@ def evaluate(
             backbone=options.find_backbone(backbone, download=download_imagenet, folder=out),
             device=check_device(device),
             note=note,
+            robustness=robustness,
             resume=resume,
         )
     say(to_markdown(table))

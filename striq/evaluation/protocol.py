@@ -14,6 +14,8 @@ from striq.errors import DatasetError
 from striq.evaluation.comparison import evaluate_scores
 from striq.evaluation.controls import MAIN, ScoredFrames, score_with_controls
 from striq.evaluation.figures import plot_agreement
+from striq.evaluation.robustness import ChangedScores, join, score_changed
+from striq.evaluation.robustness_report import write_robustness
 from striq.evaluation.tables import EvaluationTable, write_table
 from striq.scorer import StriqScorer, load_scorer
 from striq.training.frames import load_images
@@ -34,6 +36,7 @@ def cross_validate(
     backbone: str | Path | None = None,
     device: str = "auto",
     note: str = "",
+    robustness: bool = False,
     resume: bool = False,
     quiet: bool = False,
 ) -> EvaluationTable:
@@ -48,6 +51,7 @@ def cross_validate(
         backbone: Local weights of the encoder.
         device: ``"auto"``, or a device of PyTorch.
         note: A sentence printed beside every figure.
+        robustness: Also score frames under nuisance and with structure lost, many scores per frame.
         resume: Keep the folds that an interrupted run with the same settings has trained.
         quiet: Do not show progress.
 
@@ -56,6 +60,7 @@ def cross_validate(
     """
     training, output = training or TrainingConfig(), Path(output_dir)
     rated, parts = [], []
+    changed: list[ChangedScores] = []
     for number, fold in enumerate(group_folds(records, num_folds, seed=training.seed)):
         folder = output / f"fold_{number}"
         test = _rated(fold.test)
@@ -75,12 +80,22 @@ def cross_validate(
         images = load_images(test, scorer.config.encoder.size, quiet=quiet)
         parts.append(score_with_controls(scorer, images, test, quiet=quiet))
         rated.extend(test)
+        if robustness:
+            changed.append(score_changed(scorer, test, quiet=quiet))
         logger.info("Fold %d of %d done: %d frames scored", number + 1, num_folds, len(test))
+    if robustness:
+        write_robustness(join(changed), output, note=note)
     return _report(rated, _join(parts), output, note=note, seed=training.seed)
 
 
 def evaluate_scorer(
-    scorer: StriqScorer, records: Sequence[FrameRecord], output_dir: str | Path, *, note: str = "", quiet: bool = False
+    scorer: StriqScorer,
+    records: Sequence[FrameRecord],
+    output_dir: str | Path,
+    *,
+    note: str = "",
+    robustness: bool = False,
+    quiet: bool = False,
 ) -> EvaluationTable:
     """Compare a given scorer and its controls with the ratings of frames it was not fitted on.
 
@@ -89,12 +104,15 @@ def evaluate_scorer(
         records: Rated frames; those without a rating are left out.
         output_dir: Gets the table as JSON, Markdown, CSV and picture.
         note: A sentence printed beside every figure.
+        robustness: Also score frames under nuisance and with structure lost, many scores per frame.
         quiet: Do not show progress.
 
     Raises:
         DatasetError: If no frame is rated.
     """
     rated = _rated(records)
+    if robustness:
+        write_robustness(score_changed(scorer, rated, quiet=quiet), Path(output_dir), note=note)
     images = load_images(rated, scorer.config.encoder.size, quiet=quiet)
     return _report(rated, score_with_controls(scorer, images, rated, quiet=quiet), Path(output_dir), note=note, seed=0)
 

@@ -76,7 +76,7 @@ def _block(table: EvaluationTable, plane: str) -> str:
     rows = table.of_plane(plane)
     percent = f"{100 * table.level:g} %"
     lines = [f"### {'Mean over planes' if plane == MEAN else plane}", ""]
-    lines += _markdown_table(
+    lines += markdown_table(
         ["Score", *(TITLES[metric] for metric in METRIC_NAMES), "Frames", "Groups"],
         [
             [
@@ -89,10 +89,10 @@ def _block(table: EvaluationTable, plane: str) -> str:
         ],
     )
     if rows[0].against:
-        lines += ["", *_markdown_table(
+        lines += ["", *markdown_table(
             [f"{table.main} against", "SRCC difference", "one-sided p"],
             [
-                [name, _with_interval(found.difference, found.interval, sign="+"), _figure(found.p_value, digits=4)]
+                [name, _with_interval(found.difference, found.interval, sign="+"), figure_text(found.p_value, digits=4)]
                 for name, found in rows[0].against.items()
             ],
         )]  # fmt: skip
@@ -101,18 +101,20 @@ def _block(table: EvaluationTable, plane: str) -> str:
     return "\n".join([*lines, *(["", f"**Note:** {table.note}"] if table.note else []), ""])
 
 
-def _markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines of a Markdown table; the first column is text, the others are figures."""
     cells = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
     return ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in cells]
 
 
 def _with_interval(value: float, interval: Interval, sign: str = "") -> str:
     if math.isnan(value) or math.isnan(interval.low):
-        return _figure(value, sign=sign)
-    return f"{_figure(value, sign=sign)} [{_figure(interval.low, sign=sign)}, {_figure(interval.high, sign=sign)}]"
+        return figure_text(value, sign=sign)
+    return f"{figure_text(value, sign=sign)} [{figure_text(interval.low, sign=sign)}, {figure_text(interval.high, sign=sign)}]"
 
 
-def _figure(value: float, *, digits: int = 3, sign: str = "") -> str:
+def figure_text(value: float, *, digits: int = 3, sign: str = "") -> str:
+    """Return a figure as tables show it, ``n/a`` where it is undefined."""
     return "n/a" if math.isnan(value) else f"{value:{sign}.{digits}f}"
 
 

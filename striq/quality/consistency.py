@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from striq.config import QualityConfig
 from striq.model.striq import Registration
 
-MINIMUM_VARIANCE = 1e-4  # share of the channel's mean variance below which a window says nothing
+MINIMUM_VARIANCE = 1e-4  # share of the mean variance of all windows below which a window says nothing
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,13 @@ def consistency_terms(registration: Registration, config: QualityConfig) -> Term
 
     Args:
         registration: Anchors registered to queries.
-        config: Window of the NCC and weight of the translation.
+        config: Stages and window of the NCC, weight of the translation.
     """
     fixed = registration.fixed
+    compared = [(fixed.maps[s - 1], registration.warped[s - 1], registration.overlap[s - 1]) for s in config.ncc_stages]
     return TermValues(
         similarity_loss(fixed.maps, registration.warped, fixed.masks),
-        ncc_loss(fixed.maps, registration.warped, registration.overlap, window=config.ncc_window),
+        ncc_loss(*zip(*compared, strict=True), window=config.ncc_window),
         smoothness_loss(registration.alignment.steps, translation_weight=config.translation_weight),
     )
 
@@ -62,19 +63,23 @@ def similarity_loss(fixed: Sequence[Tensor], moving: Sequence[Tensor], masks: Se
     return -torch.stack(levels).mean(dim=0)  # Eq. (2)
 
 
-def ncc_loss(fixed: Sequence[Tensor], moving: Sequence[Tensor], masks: Sequence[Tensor], *, window: int) -> Tensor:
-    """Return the negative local normalized cross-correlation, mean over channels and levels, shape ``(B,)``.
+def ncc_loss(
+    fixed: Sequence[Tensor], moving: Sequence[Tensor], masks: Sequence[Tensor], *, window: int | None = None
+) -> Tensor:
+    """Return the negative normalized cross-correlation, mean over windows and levels, shape ``(B,)``.
 
     Convention:
-        - Windows in which a channel has no variance are left out, not counted as zero.
+        - Covariance and variances are summed over channels, then divided: the features of a window are one signal.
+          A channel without variance adds nothing, and principal components that hold noise have little say.
+        - Windows in which a map has no variance are left out, not counted as zero.
 
     Args:
         fixed: Query maps, each ``(B, C, H, W)``.
         moving: Anchor maps warped onto the query, same shapes.
         masks: Where both maps hold ultrasound, each ``(B, 1, H, W)``.
-        window: Width of the local window, cells; odd.
+        window: Width of the local window, cells, odd; the whole fan is one window by default.
     """
-    levels = [_local_ncc(a, b, mask, window) for a, b, mask in zip(moving, fixed, masks, strict=True)]
+    levels = [_ncc(a, b, mask, window) for a, b, mask in zip(moving, fixed, masks, strict=True)]
     return -torch.stack(levels).mean(dim=0)  # Eq. (3)
 
 
@@ -95,27 +100,25 @@ def smoothness_loss(steps: Sequence[Tensor], *, translation_weight: float) -> Te
     return torch.stack(size).mean(dim=0) + (torch.stack(change).mean(dim=0) if change else 0.0)  # L_smooth
 
 
-def _local_ncc(moving: Tensor, fixed: Tensor, mask: Tensor, window: int) -> Tensor:
+def _ncc(moving: Tensor, fixed: Tensor, mask: Tensor, window: int | None) -> Tensor:
     inside = (mask > 0).to(fixed.dtype)
-    count = _box(inside, window)
-    enough = inside * (count > 0.5)  # at least half of the window lies in the fan
-    count = count.clamp(min=1e-6)
-    mean_a, mean_b = _box(moving * inside, window) / count, _box(fixed * inside, window) / count
-    var_a = (_box(moving.square() * inside, window) / count - mean_a.square()).clamp(min=0)
-    var_b = (_box(fixed.square() * inside, window) / count - mean_b.square()).clamp(min=0)
-    covariance = _box(moving * fixed * inside, window) / count - mean_a * mean_b
+    count = _sum(inside, window)
+    enough = inside * (count > window**2 / 2) if window else (count > 0).to(count)  # half of the window lies in the fan
+    count = count.clamp(min=1)
+    mean_a, mean_b = _sum(moving * inside, window) / count, _sum(fixed * inside, window) / count
+    var_a = (_sum(moving.square() * inside, window) / count - mean_a.square()).clamp(min=0).sum(dim=1, keepdim=True)
+    var_b = (_sum(fixed.square() * inside, window) / count - mean_b.square()).clamp(min=0).sum(dim=1, keepdim=True)
+    covariance = (_sum(moving * fixed * inside, window) / count - mean_a * mean_b).sum(dim=1, keepdim=True)
     valid = enough * _varies(var_a, enough) * _varies(var_b, enough)
-    ncc = covariance / (var_a * var_b + 1e-12).sqrt()
-    per_channel = (ncc * valid).sum(dim=(2, 3)) / valid.sum(dim=(2, 3)).clamp(min=1)
-    live = (valid.sum(dim=(2, 3)) > 0).to(fixed.dtype)
-    return (per_channel * live).sum(dim=1) / live.sum(dim=1).clamp(min=1)
+    return _masked_mean(covariance / (var_a * var_b + 1e-12).sqrt(), valid)
 
 
 def _varies(variance: Tensor, inside: Tensor) -> Tensor:
-    typical = (variance * inside).sum(dim=(1, 2, 3), keepdim=True) / (
-        inside.sum(dim=(1, 2, 3), keepdim=True) * variance.shape[1]
-    ).clamp(min=1)
-    return (variance > MINIMUM_VARIANCE * typical + 1e-10).to(variance.dtype)
+    return (variance > MINIMUM_VARIANCE * _masked_mean(variance, inside)[:, None, None, None] + 1e-10).to(variance)
+
+
+def _sum(maps: Tensor, window: int | None) -> Tensor:
+    return maps.sum(dim=(2, 3), keepdim=True) if window is None else _box(maps, window)
 
 
 def _box(maps: Tensor, window: int) -> Tensor:
@@ -128,7 +131,7 @@ def _box(maps: Tensor, window: int) -> Tensor:
     total = rows[..., :width]
     for i in range(1, window):
         total = total + rows[..., i : i + width]
-    return total / window**2
+    return total
 
 
 def _masked_mean(maps: Tensor, mask: Tensor) -> Tensor:

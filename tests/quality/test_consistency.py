@@ -40,10 +40,11 @@ def test_similarity_equals_the_loop_reference(fixed: Maps, moving: Maps) -> None
     torch.testing.assert_close(similarity_loss(fixed, moving, masks), reference.similarity(fixed, moving, masks))
 
 
-def test_ncc_equals_the_loop_reference(fixed: Maps, moving: Maps) -> None:
+@pytest.mark.parametrize("window", [3, 5, None])
+def test_ncc_equals_the_loop_reference(fixed: Maps, moving: Maps, window: int | None) -> None:
     masks = half_masks(fixed)
-    found = ncc_loss(fixed, moving, masks, window=3)
-    torch.testing.assert_close(found, reference.ncc(fixed, moving, masks, window=3), atol=1e-4, rtol=1e-3)
+    found = ncc_loss(fixed, moving, masks, window=window)
+    torch.testing.assert_close(found, reference.ncc(fixed, moving, masks, window=window), atol=1e-4, rtol=1e-3)
 
 
 def test_smoothness_equals_the_loop_reference() -> None:
@@ -58,7 +59,8 @@ def test_perfect_agreement_is_minus_one(fixed: Maps) -> None:
     masks = half_masks(fixed)
     minus_one = -torch.ones(2)
     torch.testing.assert_close(similarity_loss(fixed, fixed, masks), minus_one)
-    torch.testing.assert_close(ncc_loss(fixed, fixed, masks, window=3), minus_one, atol=1e-4, rtol=0)
+    for window in (3, None):
+        torch.testing.assert_close(ncc_loss(fixed, fixed, masks, window=window), minus_one, atol=1e-4, rtol=0)
 
 
 def test_convention_uncovered_fan_counts_as_similarity_zero(fixed: Maps) -> None:
@@ -69,19 +71,40 @@ def test_convention_uncovered_fan_counts_as_similarity_zero(fixed: Maps) -> None
     torch.testing.assert_close(similarity_loss(fixed, half_gone, masks), -0.5 * torch.ones(2))
 
 
-def test_ncc_does_not_see_gain_and_offset_of_a_channel(fixed: Maps, moving: Maps) -> None:
+@pytest.mark.parametrize("window", [3, None])
+def test_ncc_does_not_see_gain_and_offset(fixed: Maps, moving: Maps, window: int | None) -> None:
     masks = half_masks(fixed)
-    gain = torch.tensor([0.5, 2.0, 7.0]).view(1, 3, 1, 1)
-    louder = [gain * m + 3 for m in moving]
+    offset = torch.tensor([3.0, -1.0, 0.5]).view(1, 3, 1, 1)
+    louder = [7.0 * m + offset for m in moving]
     torch.testing.assert_close(
-        ncc_loss(fixed, louder, masks, window=3), ncc_loss(fixed, moving, masks, window=3), atol=2e-3, rtol=0
+        ncc_loss(fixed, louder, masks, window=window), ncc_loss(fixed, moving, masks, window=window), atol=2e-3, rtol=0
     )
 
 
-def test_convention_channels_without_variance_are_left_out(fixed: Maps) -> None:
+@pytest.mark.parametrize("window", [3, None])
+def test_convention_channels_without_variance_add_nothing(fixed: Maps, moving: Maps, window: int | None) -> None:
     masks = half_masks(fixed)
-    dead = [torch.cat([m, torch.full_like(m[:, :2], 0.7)], dim=1) for m in fixed]
-    torch.testing.assert_close(ncc_loss(dead, dead, masks, window=3), -torch.ones(2), atol=1e-4, rtol=0)
+    dead = [[torch.cat([m, torch.full_like(m[:, :2], 0.7)], dim=1) for m in maps] for maps in (fixed, moving)]
+    torch.testing.assert_close(
+        ncc_loss(*dead, masks, window=window), ncc_loss(fixed, moving, masks, window=window), atol=1e-4, rtol=0
+    )
+
+
+def test_convention_windows_without_variance_are_left_out(fixed: Maps) -> None:
+    masks = [torch.ones(2, 1, *m.shape[2:]) for m in fixed]
+    flat = [m.clone() for m in fixed]
+    for m in flat:
+        m[:, :, :4] = 0.7  # not a single window of the upper rows varies
+    torch.testing.assert_close(ncc_loss(flat, flat, masks, window=3), -torch.ones(2), atol=1e-4, rtol=0)
+
+
+def test_ncc_falls_with_noise_and_turns_its_sign_with_the_map(fixed: Maps, moving: Maps) -> None:
+    masks = half_masks(fixed)
+    noisy = [f + 0.5 * m for f, m in zip(fixed, moving, strict=True)]
+    mirrored = [-f for f in fixed]
+    values = [ncc_loss(fixed, maps, masks) for maps in (fixed, noisy, moving, mirrored)]
+    assert all(bool((a < b).all()) for a, b in zip(values, values[1:], strict=False))
+    torch.testing.assert_close(values[-1], torch.ones(2), atol=1e-4, rtol=0)
 
 
 def test_smoothness_of_standing_still_is_zero_and_grows_with_motion() -> None:
@@ -94,7 +117,7 @@ def test_smoothness_of_standing_still_is_zero_and_grows_with_motion() -> None:
 
 def test_a_pair_does_not_depend_on_the_rest_of_the_batch(fixed: Maps, moving: Maps) -> None:
     masks = half_masks(fixed)
-    for loss in (similarity_loss, lambda *maps: ncc_loss(*maps, window=3)):
+    for loss in (similarity_loss, lambda *maps: ncc_loss(*maps, window=3), ncc_loss):
         together = loss(fixed, moving, masks)
         alone = loss([m[:1] for m in fixed], [m[:1] for m in moving], [m[:1] for m in masks])
         torch.testing.assert_close(together[:1], alone)

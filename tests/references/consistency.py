@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-DEAD = 1e-4  # share of the mean variance below which a window of a channel is left out
+DEAD = 1e-4  # share of the mean variance below which a window is left out
 
 
 def similarity(fixed: Sequence[Tensor], moving: Sequence[Tensor], masks: Sequence[Tensor]) -> Tensor:
@@ -27,8 +27,8 @@ def similarity(fixed: Sequence[Tensor], moving: Sequence[Tensor], masks: Sequenc
     return torch.tensor(results, dtype=torch.float32)
 
 
-def ncc(fixed: Sequence[Tensor], moving: Sequence[Tensor], masks: Sequence[Tensor], *, window: int) -> Tensor:
-    """Return minus the windowed correlation, mean over locations, then channels, then levels."""
+def ncc(fixed: Sequence[Tensor], moving: Sequence[Tensor], masks: Sequence[Tensor], *, window: int | None) -> Tensor:
+    """Return minus the correlation of windows, all channels as one signal; mean over locations, then levels."""
     results = []
     for b in range(len(fixed[0])):
         levels = [
@@ -54,9 +54,26 @@ def _squared(difference: np.ndarray, translation_weight: float) -> float:
     return float((difference[:, :2] ** 2).sum() + translation_weight * (difference[:, 2] ** 2).sum())
 
 
-def _level(f: np.ndarray, m: np.ndarray, inside: np.ndarray, window: int) -> float:
+def _level(f: np.ndarray, m: np.ndarray, inside: np.ndarray, window: int | None) -> float:
+    windows = [np.nonzero(inside)] if window is None else _windows(inside, window)
+    pairs = [(_centered(f, cells), _centered(m, cells)) for cells in windows]
+    typical = [np.mean([(pair[side] ** 2).mean() for pair in pairs]) for side in (0, 1)]
+    values = [
+        float(a.ravel() @ b.ravel() / (np.linalg.norm(a) * np.linalg.norm(b)))
+        for a, b in pairs
+        if (a**2).mean() > DEAD * typical[0] and (b**2).mean() > DEAD * typical[1]
+    ]
+    return float(np.mean(values))
+
+
+def _centered(maps: np.ndarray, cells: tuple[np.ndarray, ...]) -> np.ndarray:
+    values = maps[:, cells[0], cells[1]]
+    return values - values.mean(axis=1, keepdims=True)
+
+
+def _windows(inside: np.ndarray, window: int) -> list[tuple[np.ndarray, ...]]:
     half, (height, width) = window // 2, inside.shape
-    windows = {}
+    windows = []
     for row, column in zip(*np.nonzero(inside), strict=True):
         cells = [
             (r, c)
@@ -65,21 +82,5 @@ def _level(f: np.ndarray, m: np.ndarray, inside: np.ndarray, window: int) -> flo
             if 0 <= r < height and 0 <= c < width and inside[r, c]
         ]
         if len(cells) > window * window / 2:
-            windows[row, column] = tuple(np.array(cells).T)
-    variance = {
-        (name, channel, place): maps[channel][cells].var()
-        for name, maps in (("f", f), ("m", m))
-        for channel in range(len(f))
-        for place, cells in windows.items()
-    }
-    typical = {name: np.mean([v for (n, _, _), v in variance.items() if n == name]) for name in ("f", "m")}
-    channels = []
-    for channel in range(len(f)):
-        values = [
-            np.corrcoef(f[channel][cells], m[channel][cells])[0, 1]
-            for place, cells in windows.items()
-            if all(variance[name, channel, place] > DEAD * typical[name] for name in ("f", "m"))
-        ]
-        if values:
-            channels.append(np.mean(values))
-    return float(np.mean(channels))
+            windows.append(tuple(np.array(cells).T))
+    return windows

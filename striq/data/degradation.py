@@ -1,0 +1,151 @@
+"""What a quality score must follow, and what it must not: structure lost step by step, and nuisance that loses none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+from torch import Tensor
+from torch.nn import functional as F
+
+from striq.data.augmentation import extend_beyond_fan
+from striq.data.preprocessing import DARKEST
+from striq.registration.affine import pixel_grid
+
+GAIN, GAMMA, CROP = 0.2, (0.8, 1.25), 0.05  # gain around one, exponent of the gray curve, share of a side
+SPECKLE = 0.2  # standard deviation of the multiplicative speckle
+
+Pixels = NDArray[np.float32]
+
+
+def lose_structure(image: Tensor, kind: str, severity: float, *, seed: int = 0) -> Tensor:
+    """Return a prepared frame that has lost structure; the fan stays where it is, shape ``(1, H, W)``.
+
+    Convention:
+        - No loss is an affine change of pose: registration must not be able to undo it.
+
+    Args:
+        image: One prepared frame, shape ``(1, H, W)``.
+        kind: One of ``STRUCTURE_LOSSES``.
+        severity: From 0, the frame as it is, to 1.
+        seed: Of the random deformation.
+
+    Raises:
+        ValueError: If the kind is unknown or the severity is outside [0, 1].
+    """
+    if kind not in STRUCTURE_LOSSES or not 0 <= severity <= 1:
+        known = ", ".join(STRUCTURE_LOSSES)
+        msg = f"'kind' must be one of {known} and 'severity' within [0, 1], got {kind!r} and {severity}."
+        raise ValueError(msg)
+    if severity == 0:
+        return image
+    lost = STRUCTURE_LOSSES[kind](extend_beyond_fan(image), severity, seed)
+    return torch.where(image > 0, lost.clamp(DARKEST, 1.0), 0.0)
+
+
+def disturb(pixels: Pixels, kind: str, *, generator: np.random.Generator) -> Pixels:
+    """Return a picture with other settings of the machine, all structure kept, float32 in [0, 1].
+
+    Args:
+        pixels: Gray picture in [0, 1], shape ``(H, W)``.
+        kind: One of ``NUISANCES``, or ``"all"`` for all of them in turn.
+        generator: Source of the random amount.
+
+    Raises:
+        ValueError: If the kind is unknown.
+    """
+    if kind != ALL and kind not in NUISANCES:
+        msg = f"'kind' must be one of {', '.join(NUISANCES)} or {ALL}, got {kind!r}."
+        raise ValueError(msg)
+    for name in NUISANCES if kind == ALL else (kind,):
+        pixels = NUISANCES[name](pixels, generator)
+    return pixels.clip(0, 1).astype(np.float32)
+
+
+def _gain(pixels: Pixels, generator: np.random.Generator) -> Pixels:
+    return pixels * generator.uniform(1 - GAIN, 1 + GAIN)
+
+
+def _gamma(pixels: Pixels, generator: np.random.Generator) -> Pixels:
+    return pixels ** generator.uniform(*GAMMA)
+
+
+def _speckle(pixels: Pixels, generator: np.random.Generator) -> Pixels:
+    grain = ndimage.gaussian_filter(generator.standard_normal(pixels.shape), 1.0)
+    return pixels * (1 + SPECKLE * grain / grain.std()).clip(0)
+
+
+def _crop(pixels: Pixels, generator: np.random.Generator) -> Pixels:
+    """Move each side of the picture inward, or outward into black."""
+    for axis, length in enumerate(pixels.shape):
+        for flip in (False, True):
+            pixels = np.flip(pixels, axis) if flip else pixels
+            pixels = _move_edge(pixels, axis, round(length * generator.uniform(-CROP, CROP)))
+            pixels = np.flip(pixels, axis) if flip else pixels
+    return np.ascontiguousarray(pixels)
+
+
+def _move_edge(pixels: Pixels, axis: int, inward: int) -> Pixels:
+    if inward >= 0:
+        return pixels.take(range(inward, pixels.shape[axis]), axis)
+    return np.pad(pixels, [(-inward if a == axis else 0, 0) for a in range(2)])
+
+
+def _foreshortening(image: Tensor, severity: float, seed: int) -> Tensor:
+    """Compress what is near the probe and stretch what is deep, as when the beam misses the apex."""
+    del seed
+    points = _points(image)
+    shift = torch.stack([torch.zeros_like(points[..., 0]), 0.35 * severity * (1 - points[..., 1].square())], dim=-1)
+    return _sample(image, points + shift)
+
+
+def _shadow(image: Tensor, severity: float, seed: int) -> Tensor:
+    """Darken a wedge down the middle, where an apical view has its septum."""
+    del seed
+    x, y = _points(image).unbind(-1)
+    width = 0.15 + 0.1 * (y + 1)
+    return image * (1 - severity * torch.exp(-(((x + 0.1) / width) ** 2)))
+
+
+def _off_plane(image: Tensor, severity: float, seed: int) -> Tensor:
+    """Tilt the plane: perspective, and walls that blur because the beam cuts them obliquely."""
+    del seed
+    points = _points(image)
+    tilted = _sample(image, torch.stack([points[..., 0] * (1 + 0.5 * severity * points[..., 1]), points[..., 1]], -1))
+    oblique = torch.from_numpy(ndimage.gaussian_filter(tilted[0].numpy(), 0.04 * image.shape[2], mode="nearest"))[None]
+    return tilted + 0.7 * severity * (oblique - tilted)
+
+
+def _deformation(image: Tensor, severity: float, seed: int) -> Tensor:
+    """Bend the frame smoothly, by up to a tenth of its width."""
+    noise = np.random.default_rng(seed).standard_normal((2, *image.shape[1:]))
+    smooth = np.stack([ndimage.gaussian_filter(field, 0.1 * image.shape[2]) for field in noise])
+    smooth = 0.2 * smooth / np.abs(smooth).max()  # the frame is 2 wide in these coordinates
+    return _sample(image, _points(image) + severity * torch.from_numpy(smooth).to(image).movedim(0, -1))
+
+
+def _points(image: Tensor) -> Tensor:
+    height, width = image.shape[1:]
+    return pixel_grid(height, width, image).view(height, width, 2)
+
+
+def _sample(image: Tensor, points: Tensor) -> Tensor:
+    return F.grid_sample(image[None], points[None], padding_mode="border", align_corners=False)[0]
+
+
+ALL = "all"
+NUISANCES: dict[str, Callable[[Pixels, np.random.Generator], Pixels]] = {
+    "gain": _gain,
+    "gamma": _gamma,
+    "speckle": _speckle,
+    "crop": _crop,
+}
+STRUCTURE_LOSSES: dict[str, Callable[[Tensor, float, int], Tensor]] = {
+    "foreshortening": _foreshortening,
+    "shadow": _shadow,
+    "off-plane": _off_plane,
+    "deformation": _deformation,
+}
