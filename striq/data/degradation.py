@@ -95,11 +95,11 @@ def _move_edge(pixels: Pixels, axis: int, inward: int) -> Pixels:
 
 
 def _foreshortening(image: Tensor, severity: float, seed: int) -> Tensor:
-    """Compress what is near the probe and stretch what is deep, as when the beam misses the apex."""
+    """Make the middle of the view shorter and rounder, as a ventricle cut obliquely looks."""
     del seed
-    points = _points(image)
-    shift = torch.stack([torch.zeros_like(points[..., 0]), 0.35 * severity * (1 - points[..., 1].square())], dim=-1)
-    return _sample(image, points + shift)
+    x, y = _points(image).unbind(-1)
+    middle = torch.exp(-(x.square() + y.square()) / 0.25)
+    return _sample(image, torch.stack([x * (1 - 0.7 * severity * middle), y * (1 + 1.2 * severity * middle)], dim=-1))
 
 
 def _shadow(image: Tensor, severity: float, seed: int) -> Tensor:
@@ -120,10 +120,10 @@ def _off_plane(image: Tensor, severity: float, seed: int) -> Tensor:
 
 
 def _deformation(image: Tensor, severity: float, seed: int) -> Tensor:
-    """Bend the frame smoothly, by up to a tenth of its width."""
+    """Bend the frame smoothly, by up to a fifth of its width."""
     noise = np.random.default_rng(seed).standard_normal((2, *image.shape[1:]))
-    smooth = np.stack([ndimage.gaussian_filter(field, 0.1 * image.shape[2]) for field in noise])
-    smooth = 0.2 * smooth / np.abs(smooth).max()  # the frame is 2 wide in these coordinates
+    smooth = np.stack([ndimage.gaussian_filter(field, 0.08 * image.shape[2]) for field in noise])
+    smooth = 0.4 * smooth / np.abs(smooth).max()  # the frame is 2 wide in these coordinates
     return _sample(image, _points(image) + severity * torch.from_numpy(smooth).to(image).movedim(0, -1))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from zlib import crc32
 
 import numpy as np
@@ -160,4 +159,5 @@ def _srcc(scores: FloatArray, ratings: FloatArray) -> float:
     both = np.isfinite(scores) & np.isfinite(ratings)
     if both.sum() < 3 or np.ptp(scores[both]) == 0 or np.ptp(ratings[both]) == 0:
         return float("nan")
-    return float(stats.spearmanr(scores[both], ratings[both]).statistic)
+    found = stats.spearmanr(scores[both], ratings[both])
+    return float(np.asarray(found)[0])

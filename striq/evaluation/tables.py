@@ -110,7 +110,8 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list
 def _with_interval(value: float, interval: Interval, sign: str = "") -> str:
     if math.isnan(value) or math.isnan(interval.low):
         return figure_text(value, sign=sign)
-    return f"{figure_text(value, sign=sign)} [{figure_text(interval.low, sign=sign)}, {figure_text(interval.high, sign=sign)}]"
+    low, high = (figure_text(limit, sign=sign) for limit in (interval.low, interval.high))
+    return f"{figure_text(value, sign=sign)} [{low}, {high}]"
 
 
 def figure_text(value: float, *, digits: int = 3, sign: str = "") -> str:

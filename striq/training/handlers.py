@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from ignite.engine import Engine, Events
 from ignite.metrics import Average
+from monai.engines.utils import IterationEvents
 from torch import Tensor
 
 from striq.training.distributed import is_first
@@ -17,6 +18,7 @@ from striq.training.objective import RegistrationLoss, endpoint_error
 from striq.training.pairs import PairDataset
 
 logger = logging.getLogger(__name__)
+GRADIENT_LIMIT = 1.0  # the usual norm is 0.3 to 1
 HALF_WIDTH_PX = 128  # pixels of a 256-pixel frame per unit of (x, y)
 
 
@@ -38,6 +40,28 @@ class PrepareScorer:
         """Prepare."""
         del engine
         self.fitting.prepare()
+
+
+class LimitGradient:
+    """Shortens a gradient that is far too long before the step.
+
+    One anchor warped to the edge of its fan can send a gradient thousands of times the usual one; with Adam a single
+    such step throws the projections away and all but stops what follows.
+
+    Args:
+        limit: Longest gradient, Euclidean norm over all parameters.
+    """
+
+    def __init__(self, limit: float = GRADIENT_LIMIT) -> None:
+        self.limit = limit
+
+    def attach(self, engine: Engine) -> None:
+        """Register with the trainer."""
+        engine.add_event_handler(IterationEvents.BACKWARD_COMPLETED, self)
+
+    def __call__(self, engine: Any) -> None:
+        """Shorten."""
+        torch.nn.utils.clip_grad_norm_(engine.network.parameters(), self.limit)
 
 
 class EpochPairs:

@@ -29,7 +29,15 @@ from striq.model.encoder import load_backbone, shipped_backbone
 from striq.scorer import StriqScorer, pick_device
 from striq.training.fitting import Fitting
 from striq.training.frames import load_images
-from striq.training.handlers import EndpointError, EpochPairs, FinishScorer, KeepBest, NegativeLoss, PrepareScorer
+from striq.training.handlers import (
+    EndpointError,
+    EpochPairs,
+    FinishScorer,
+    KeepBest,
+    LimitGradient,
+    NegativeLoss,
+    PrepareScorer,
+)
 from striq.training.objective import RegistrationLoss, RegistrationNetwork
 from striq.training.pairs import PairBatcher, PairDataset
 from striq.types import FrameRecord
@@ -148,6 +156,7 @@ def make_trainer(
         train_handlers=[
             PrepareScorer(fitting),
             EpochPairs(pairs),
+            LimitGradient(),
             ValidationHandler(interval=1, validator=evaluator),
             TensorBoardStatsHandler(log_dir=str(output / "tensorboard"), output_transform=_loss_of),
             FinishScorer(fitting, output / MODEL_NAME, best),

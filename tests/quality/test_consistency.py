@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 from torch import Tensor
@@ -103,7 +105,7 @@ def test_ncc_falls_with_noise_and_turns_its_sign_with_the_map(fixed: Maps, movin
     noisy = [f + 0.5 * m for f, m in zip(fixed, moving, strict=True)]
     mirrored = [-f for f in fixed]
     values = [ncc_loss(fixed, maps, masks) for maps in (fixed, noisy, moving, mirrored)]
-    assert all(bool((a < b).all()) for a, b in zip(values, values[1:], strict=False))
+    assert all(bool((a < b).all()) for a, b in itertools.pairwise(values))
     torch.testing.assert_close(values[-1], torch.ones(2), atol=1e-4, rtol=0)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from ignite.engine import Events
 
 from striq.config import EncoderConfig, QualityConfig, StriqConfig, TrainingConfig
 from striq.data.datasets import load_dataset
@@ -19,9 +20,10 @@ from striq.errors import CheckpointError, DatasetError, StriqError
 from striq.registration.affine import invert_affine, pixel_grid
 from striq.registration.matching import Matches
 from striq.scorer import StriqScorer, load_scorer
+from striq.training.handlers import GRADIENT_LIMIT
 from striq.training.objective import endpoint_error, inverse_inconsistency, match_loss
 from striq.training.pairs import PairDataset
-from striq.training.trainer import make_fitting, train_scorer
+from striq.training.trainer import make_fitting, make_trainer, train_scorer
 from striq.types import FrameRecord
 
 CONFIG = StriqConfig(encoder=EncoderConfig(size=(64, 64)), quality=QualityConfig(num_anchors=4))
@@ -187,6 +189,22 @@ def test_match_loss_is_lowest_at_the_true_location() -> None:
     losses = [float(match_loss(Matches(points, points[None], mask, p), identity, mask, mask)) for p in (right, spread)]
     assert losses[0] == pytest.approx(0.0, abs=1e-3)
     assert losses[1] == pytest.approx(np.log(36), abs=1e-3)
+
+
+def test_a_monstrous_gradient_is_shortened_before_the_step(records: list[FrameRecord], tmp_path: Path) -> None:
+    fitting = make_fitting(records, config=CONFIG, training=SHORT, device="cpu", quiet=True)
+    trainer = make_trainer(fitting, tmp_path, training=SHORT, quiet=True)
+    fitting.scorer.model.aligner.log_sharpness.register_hook(lambda gradient: 1e6 * gradient)
+    lengths = []
+
+    def measure() -> None:
+        gradients = [p.grad for p in trainer.network.parameters() if p.grad is not None]
+        lengths.append(float(torch.stack([g.norm() for g in gradients]).norm()))
+
+    trainer.add_event_handler(Events.ITERATION_COMPLETED, measure)
+    trainer.run()
+    assert lengths
+    assert max(lengths) == pytest.approx(GRADIENT_LIMIT, rel=1e-3)
 
 
 def test_training_logs_where_the_encoder_comes_from(
