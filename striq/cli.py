@@ -1,4 +1,4 @@
-"""The command line: ``striq score``, ``info``, ``anchors``, ``train``, ``evaluate``, ``pretrain`` and ``phantom``."""
+"""The command line: ``striq score``, ``info``, ``anchors``, ``list``, ``train``, ``evaluate``, ``pretrain`` and ``phantom``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 
 import striq
 from striq.commands.inspection import anchors, info
+from striq.commands.listing import list_frames
 from striq.commands.pretraining import pretrain
 from striq.commands.scoring import score
 from striq.commands.terminal import complain, say
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 for command in (score, info, anchors, train, evaluate, pretrain, phantom):
     app.command()(command)
+app.command(name="list")(list_frames)
 
 
 def _print_version(asked: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -284,9 +285,34 @@ def test_anchors_lists_provenance(tiny_model: Path, tiny_scorer: StriqScorer, tm
     assert rows == [(plane, a.path, a.group, str(a.frame_index)) for plane, bank in banks for a in bank]
 
 
-def test_phantom_writes_a_data_set(tmp_path: Path) -> None:
+def test_phantom_writes_a_data_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("phantom", tmp_path / "p", "--subjects", 1, "--frames", 1) == 0
     assert len(read(tmp_path / "p" / "phantom.csv")) == 6
+    assert run("phantom", tmp_path / "q", "--subjects", 1, "--frames", 1, "--planes", "synthetic_face") == 0
+    assert [row["plane"] for row in read(tmp_path / "q" / "phantom.csv")] == ["synthetic_face"]
+    capsys.readouterr()
+    assert run("phantom", tmp_path / "r", "--planes", "spine") == 2
+    assert "no plane 'spine'; choose among: abdomen" in only_line(capsys.readouterr().err)
+
+
+def test_list_joins_data_sets_without_their_ratings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    drawn, folder, out = tmp_path / "drawn", tmp_path / "heads", tmp_path / "lists" / "frames.csv"
+    assert run("phantom", drawn, "--subjects", 1, "--frames", 2, "--planes", "synthetic_face") == 0
+    folder.mkdir()
+    for name in ("001_HC.png", "001_2HC.png", "002_HC.png"):
+        shutil.copy(next(drawn.rglob("*.png")), folder / name)
+    assert run("list", drawn, "--out", out) == 0
+    heads = ("--planes", "fetal_head", "--group-pattern", r"^(\d{3})_", "--out", out, "--append")
+    assert run("list", folder, *heads) == 0
+    rows = read(out)
+    assert [row["plane"] for row in rows] == ["synthetic_face"] * 2 + ["fetal_head"] * 3
+    assert [row["group"] for row in rows[2:]] == ["001", "001", "002"]
+    assert "rating" not in rows[0]
+    assert all((out.parent / row["path"]).is_file() and not Path(row["path"]).is_absolute() for row in rows)
+    capsys.readouterr()
+    assert run("list", folder, *heads) == 2
+    assert "group '001' is in" in only_line(capsys.readouterr().err)
+    assert len(read(out)) == 5
 
 
 class Recorder:
@@ -365,6 +391,18 @@ def test_evaluate_of_a_model_does_not_train(
     assert (evaluated.given[0].planes, len(evaluated.given[1])) == (["a4c", "abdomen"], 4)
 
 
+def test_evaluate_of_a_model_without_data_draws_the_planes_it_knows(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluated = Recorder("the table")
+    monkeypatch.setattr("striq.commands.options.PHANTOM_SUBJECTS", 1)
+    monkeypatch.setattr("striq.evaluation.protocol.evaluate_scorer", evaluated)
+    monkeypatch.setattr("striq.evaluation.tables.to_markdown", str)
+    assert run("evaluate", "--out", tmp_path / "e", "--model", tiny_model, "--robustness") == 0
+    assert {record.plane for record in evaluated.given[1]} == {"a4c", "abdomen"}
+    assert evaluated.named["robustness"] is True
+
+
 def test_evaluate_notes_that_grades_of_another_view_stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for patient in ("patient0001", "patient0002"):
         (tmp_path / patient).mkdir()
@@ -384,7 +422,7 @@ def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().out == f"striq {striq.__version__}\n"
 
 
-@pytest.mark.parametrize("command", ["score", "info", "anchors", "train", "evaluate", "pretrain", "phantom"])
+@pytest.mark.parametrize("command", ["score", "info", "anchors", "list", "train", "evaluate", "pretrain", "phantom"])
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(command, "--help") == 0
     assert f"striq {command}" in capsys.readouterr().out

@@ -147,19 +147,31 @@ def read_records(
     return records, " ".join(notes)
 
 
-def _phantom(out: Path, planes: Sequence[str] | None, seed: int) -> Path:
-    from striq.data.phantom import PHANTOM_PLANES, write_phantom
-    from striq.data.phantom.storage import TABLE_NAME
+def check_drawable(planes: Sequence[str] | None) -> Sequence[str]:
+    """Return the planes that a phantom is asked for, all of them by default.
 
-    unknown = sorted(set(planes or ()) - set(PHANTOM_PLANES))
+    Raises:
+        StriqError: If the phantom cannot draw one.
+    """
+    from striq.data.phantom import PHANTOM_PLANES, drawable_planes
+
+    unknown = sorted(set(planes or ()) - set(drawable_planes(planes or ())))
     if unknown:
         msg = f"The phantom has no plane {unknown[0]!r}; choose among: {', '.join(PHANTOM_PLANES)}."
         raise StriqError(msg)
+    return planes or PHANTOM_PLANES
+
+
+def _phantom(out: Path, planes: Sequence[str] | None, seed: int) -> Path:
+    from striq.data.phantom import write_phantom
+    from striq.data.phantom.storage import TABLE_NAME
+
+    chosen = check_drawable(planes)
     folder = out / "-".join([f"phantom_seed{seed}", *(planes or ())])
     table = folder / TABLE_NAME
     if table.is_file():  # written last: a folder that has it is complete
         return table
-    return write_phantom(folder, PHANTOM_SUBJECTS, PHANTOM_FRAMES, planes=planes or PHANTOM_PLANES, seed=seed)
+    return write_phantom(folder, PHANTOM_SUBJECTS, PHANTOM_FRAMES, planes=chosen, seed=seed)
 
 
 @contextmanager

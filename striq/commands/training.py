@@ -80,9 +80,14 @@ def evaluate(
     """Compare scores with human ratings, beside controls: cross-validated, or with --model as it is."""
     check_writable(out / "evaluation.json")
     show_log()
+    from striq.data.phantom import drawable_planes
     from striq.evaluation import protocol
     from striq.evaluation.tables import to_markdown
+    from striq.scorer import load_scorer
 
+    scorer = None if model is None else load_scorer(model, check_device(device))
+    if scorer is not None and dataset is None and not planes:
+        planes = list(drawable_planes(scorer.planes))
     records, known = options.read_records(
         dataset,
         out,
@@ -119,9 +124,11 @@ def phantom(
     folder: Annotated[Path, typer.Argument(help="Where to write.")],
     subjects: Annotated[int, typer.Option(min=1, help="Subjects.")] = options.PHANTOM_SUBJECTS,
     frames: Annotated[int, typer.Option(min=1, help="Frames of each subject and plane.")] = options.PHANTOM_FRAMES,
+    planes: options.PlanesOption = None,
     seed: options.SeedOption = 0,
 ) -> None:
     """Write a synthetic data set of six planes with known quality and known transforms."""
     from striq.data.phantom import write_phantom
 
-    say(f"Phantom written: {write_phantom(folder, subjects, frames, seed=seed)}")
+    chosen = options.check_drawable(planes)
+    say(f"Phantom written: {write_phantom(folder, subjects, frames, planes=chosen, seed=seed)}")

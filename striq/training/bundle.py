@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import default_collate
 
 from striq.data.datasets import load_dataset
-from striq.data.phantom import write_phantom
+from striq.data.phantom import PHANTOM_PLANES, drawable_planes, write_phantom
 from striq.data.phantom.storage import TABLE_NAME
 from striq.data.transforms import list_frames
 from striq.scorer import StriqScorer, default_checkpoint
@@ -30,7 +30,13 @@ def bundle_root() -> str:
 
 
 def find_records(
-    dataset_dir: str | Path, plane_names: Sequence[str], work_dir: str | Path, *, seed: int = 0, **options: Any
+    dataset_dir: str | Path,
+    plane_names: Sequence[str],
+    work_dir: str | Path,
+    *,
+    seed: int = 0,
+    scorer: StriqScorer | None = None,
+    **options: Any,
 ) -> list[FrameRecord]:
     """Return the records of a data set, or of the phantom, written once, if no folder is named.
 
@@ -39,12 +45,15 @@ def find_records(
         plane_names: Planes to keep; all if empty.
         work_dir: Where the phantom goes.
         seed: Of the phantom; another seed gives other subjects.
+        scorer: Restricts the phantom to planes this scorer knows.
         **options: Passed on to ``load_dataset``.
 
     Raises:
         DatasetError: If there is no usable data set or a plane is not in it.
     """
-    root = Path(dataset_dir) if str(dataset_dir) else _phantom(work_dir, seed)
+    if scorer is not None and not str(dataset_dir) and not plane_names:
+        plane_names = drawable_planes(scorer.planes)
+    root = Path(dataset_dir) if str(dataset_dir) else _phantom(work_dir, seed, plane_names)
     return load_dataset(root, planes=tuple(plane_names) or None, **options)
 
 
@@ -59,9 +68,12 @@ def find_frames(dataset_dir: str | Path, work_dir: str | Path, *, seed: int = 0)
     return list_frames(dataset_dir if str(dataset_dir) else _phantom(work_dir, seed).parent)
 
 
-def _phantom(work_dir: str | Path, seed: int) -> Path:
-    table = Path(work_dir) / f"phantom_seed{seed}" / TABLE_NAME
-    return table if table.is_file() else write_phantom(table.parent, SUBJECTS, FRAMES_PER_SUBJECT, seed=seed)
+def _phantom(work_dir: str | Path, seed: int, plane_names: Sequence[str] = ()) -> Path:
+    planes = drawable_planes(plane_names)  # a name it cannot draw is found missing when the data set is loaded
+    table = Path(work_dir) / "-".join([f"phantom_seed{seed}", *planes]) / TABLE_NAME
+    if table.is_file():
+        return table
+    return write_phantom(table.parent, SUBJECTS, FRAMES_PER_SUBJECT, planes=planes or PHANTOM_PLANES, seed=seed)
 
 
 def prepare_batch(

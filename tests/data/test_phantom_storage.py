@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from striq.data.phantom import PhantomParameters, make_phantom, render_phantom, storage, write_phantom
+from striq.data.phantom import PhantomParameters, drawable_planes, make_phantom, render_phantom, storage, write_phantom
 from striq.errors import DatasetError
 
 SETTINGS = {"planes": ["a4c", "kidney"], "seed": 6, "size": (64, 80)}
@@ -81,3 +81,19 @@ def test_writing_over_a_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"occupied.*Expected a folder, got a file"):
         write_phantom(occupied, 1, 1)
     assert occupied.read_text() == "mine"
+
+
+def test_a_marked_plane_is_the_same_pictures_under_another_name(table: Path, tmp_path: Path) -> None:
+    marked = write_phantom(tmp_path / "marked", 2, 3, **{**SETTINGS, "planes": ["synthetic_a4c", "kidney"]})
+    assert {row["plane"] for row in rows_of(marked)} == {"synthetic_a4c", "kidney"}
+    for plain, other in zip(rows_of(table), rows_of(marked), strict=True):
+        assert other["plane"].endswith(plain["plane"])
+        assert other["path"] == plain["path"].replace(plain["plane"], other["plane"])
+        assert (marked.parent / other["path"]).read_bytes() == (table.parent / plain["path"]).read_bytes()
+
+
+def test_planes_that_can_be_drawn_are_told_from_others() -> None:
+    assert drawable_planes(["A4C", "a4c", "synthetic_kidney", "liver", "synthetic_liver"]) == (
+        "a4c",
+        "synthetic_kidney",
+    )

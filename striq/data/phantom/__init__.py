@@ -3,15 +3,17 @@
 from striq.data.phantom.cine import make_phantom_cine
 from striq.data.phantom.parameters import PhantomParameters, ideal_presence, sample_parameters
 from striq.data.phantom.phantom import PhantomFrame, PhantomFrames, make_phantom, render_phantom
-from striq.data.phantom.planes import PHANTOM_PLANES
+from striq.data.phantom.planes import PHANTOM_PLANES, SYNTHETIC, drawable_planes
 from striq.data.phantom.storage import write_phantom
 from striq.data.phantom.subjects import landmarks
 
 __all__ = [
     "PHANTOM_PLANES",
+    "SYNTHETIC",
     "PhantomFrame",
     "PhantomFrames",
     "PhantomParameters",
+    "drawable_planes",
     "ideal_presence",
     "landmarks",
     "make_phantom",

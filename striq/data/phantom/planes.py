@@ -168,6 +168,12 @@ ANATOMIES = {
     "a4c": _A4C,
 }
 PHANTOM_PLANES = tuple(ANATOMIES)
+SYNTHETIC = "synthetic_"  # in front of a plane's name where a model knows real planes, too
+
+
+def drawable_planes(names: Sequence[str]) -> tuple[str, ...]:
+    """Return those of some planes that the phantom can draw, marked or not."""
+    return tuple(name for name in names if name.removeprefix(SYNTHETIC) in ANATOMIES)
 
 
 def canonical_anatomy(plane: str) -> Anatomy:

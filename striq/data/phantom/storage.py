@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from striq.data.phantom.phantom import PhantomFrame, make_phantom
-from striq.data.phantom.planes import PHANTOM_PLANES
+from striq.data.phantom.planes import PHANTOM_PLANES, SYNTHETIC
 from striq.errors import DatasetError
 
 TABLE_NAME = "phantom.csv"
@@ -40,7 +40,8 @@ def write_phantom(
         folder: Where to write; made if absent.
         num_subjects: As in :func:`make_phantom`, like all that follow.
         frames_per_subject: Frames of each subject and plane.
-        planes: Names out of ``PHANTOM_PLANES``.
+        planes: Names out of ``PHANTOM_PLANES``, each as it is or marked by ``SYNTHETIC`` in front, which then goes
+            into the table: a model of real and of drawn planes keeps them apart.
         seed: Another seed gives other subjects and other frames.
         size: Height and width in pixels.
 
@@ -52,13 +53,15 @@ def write_phantom(
     if root.exists() and not root.is_dir():
         msg = f"{root}: cannot write a phantom here. Expected a folder, got a file. Name another folder."
         raise DatasetError(msg)
-    frames = make_phantom(num_subjects, frames_per_subject, planes=planes, seed=seed, size=size)
+    drawn = [name.removeprefix(SYNTHETIC) for name in planes]
+    frames = make_phantom(num_subjects, frames_per_subject, planes=drawn, seed=seed, size=size)
     rows, truth = [], []
     for index, frame in enumerate(frames):
+        plane = planes[drawn.index(frame.plane)]
         group = f"subject_{index // frames_per_subject % num_subjects:03d}"
-        path = f"{frame.plane}/{group}/frame_{index % frames_per_subject:02d}.png"
+        path = f"{plane}/{group}/frame_{index % frames_per_subject:02d}.png"
         _write_atomically(root / path, _png(frame))
-        rows.append((path, frame.plane, group, f"{frame.quality:.6f}"))
+        rows.append((path, plane, group, f"{frame.quality:.6f}"))
         truth.append({"path": path, "transform": frame.transform.tolist(), "parameters": asdict(frame.parameters)})
     _write_atomically(root / TRUTH_NAME, json.dumps({"seed": seed, "frames": truth}, indent=1).encode())
     _write_atomically(root / TABLE_NAME, _table(rows))
