@@ -1,4 +1,4 @@
-"""The command line: ``striq score``, ``info``, ``anchors``, ``list``, ``train``, ``evaluate``, ``pretrain`` and ``phantom``."""
+"""The command line ``striq`` and its subcommands."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import striq
 from striq.commands.inspection import anchors, info
 from striq.commands.listing import list_frames
 from striq.commands.pretraining import pretrain
+from striq.commands.robustness import robustness
 from striq.commands.scoring import score
 from striq.commands.terminal import complain, say
 from striq.commands.training import evaluate, phantom, train
@@ -26,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-for command in (score, info, anchors, train, evaluate, pretrain, phantom):
+for command in (score, info, anchors, train, evaluate, robustness, pretrain, phantom):
     app.command()(command)
 app.command(name="list")(list_frames)
 

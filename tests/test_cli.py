@@ -403,6 +403,20 @@ def test_evaluate_of_a_model_without_data_draws_the_planes_it_knows(
     assert evaluated.named["robustness"] is True
 
 
+def test_robustness_needs_no_ratings(
+    frame_list: Path, tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unrated = tmp_path / "unrated.csv"
+    unrated.write_text("path,plane,group\nx0.png,a4c,1\ny0.png,a4c,2\n", encoding="utf-8")
+    assert run("robustness", unrated, "--out", tmp_path / "r", "--model", tiny_model, "--note", "Mind this.") == 0
+    printed = capsys.readouterr().out
+    assert "| a4c | foreshortening |" in printed
+    assert "Mind this." in printed
+    assert (tmp_path / "r" / "robustness.png").is_file()
+    assert run("robustness", frame_list, "--out", tmp_path / "r", "--model", tiny_model) == 2
+    assert "error: The model does not know the plane 'x'; it knows: a4c, abdomen." in capsys.readouterr().err
+
+
 def test_evaluate_notes_that_grades_of_another_view_stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for patient in ("patient0001", "patient0002"):
         (tmp_path / patient).mkdir()
@@ -422,7 +436,9 @@ def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().out == f"striq {striq.__version__}\n"
 
 
-@pytest.mark.parametrize("command", ["score", "info", "anchors", "list", "train", "evaluate", "pretrain", "phantom"])
+@pytest.mark.parametrize(
+    "command", ["score", "info", "anchors", "list", "train", "evaluate", "robustness", "pretrain", "phantom"]
+)
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(command, "--help") == 0
     assert f"striq {command}" in capsys.readouterr().out
