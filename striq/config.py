@@ -78,7 +78,7 @@ class QualityConfig:
         translation_weight: Weight of the translation in the smoothness term [w_t].
     """
 
-    weights: tuple[float, float, float] = (0.3, 0.7, 0.0)
+    weights: tuple[float, float, float] = (0.2, 0.8, 0.0)
     threshold: float = 0.5
     num_anchors: int = 20
     anchor_strategy: str = "variance_spectrum"
