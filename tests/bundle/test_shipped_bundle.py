@@ -86,12 +86,20 @@ def test_planes_are_the_same_everywhere() -> None:
     assert json.loads(Path(INFERENCE).read_text(encoding="utf-8"))["network_def"]["planes"] == planes
 
 
+def test_anchors_are_kept_as_features_with_their_source_and_without_a_path_of_any_machine() -> None:
+    scorer = striq.load_scorer(MODEL, device="cpu")
+    for plane, sources in zip(scorer.planes, scorer.bank.sources, strict=True):
+        assert len(sources) >= 10
+        assert all(source.group and not source.path.startswith("/") for source in sources)
+        assert plane.startswith("synthetic_") == all("subject_" in source.group for source in sources)
+
+
 def test_default_scorer_is_the_bundle_and_small_enough_to_share() -> None:
     assert striq.load_scorer(device="cpu").info == striq.load_scorer(MODEL, device="cpu").info
     assert MODEL.stat().st_size < 25 * MEGABYTE
 
 
-@pytest.mark.slow  # a minute and 6 GB: the tracer keeps every intermediate of six planes
+@pytest.mark.slow  # a minute and 6 GB: the tracer keeps every intermediate of seven planes
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
 def test_exported_network_gives_the_same_quality(tmp_path: Path) -> None:
     ckpt_export(
