@@ -14,7 +14,7 @@ from striq.errors import DatasetError
 from striq.evaluation.comparison import evaluate_scores
 from striq.evaluation.controls import MAIN, ScoredFrames, score_with_controls
 from striq.evaluation.figures import plot_agreement
-from striq.evaluation.robustness import ChangedScores, join, score_changed
+from striq.evaluation.robustness import STRUCTURE_FRAMES, ChangedScores, join, score_changed
 from striq.evaluation.robustness_report import write_robustness
 from striq.evaluation.tables import EvaluationTable, write_table
 from striq.scorer import StriqScorer, load_scorer
@@ -81,7 +81,8 @@ def cross_validate(
         parts.append(score_with_controls(scorer, images, test, quiet=quiet))
         rated.extend(test)
         if robustness:
-            changed.append(score_changed(scorer, test, quiet=quiet))
+            share = max(1, STRUCTURE_FRAMES // num_folds)
+            changed.append(score_changed(scorer, test, structure_frames=share, quiet=quiet))
         logger.info("Fold %d of %d done: %d frames scored", number + 1, num_folds, len(test))
     if robustness:
         write_robustness(join(changed), output, note=note)

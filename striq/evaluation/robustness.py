@@ -20,7 +20,7 @@ from striq.scorer import StriqScorer
 from striq.types import Frame, FrameRecord
 
 SEVERITIES = (0.0, 0.25, 0.5, 0.75, 1.0)
-STRUCTURE_FRAMES = 40  # per plane and call: a median needs no more, and every loss takes many scores
+STRUCTURE_FRAMES = 60  # per plane: a median needs no more, and every loss takes many scores
 UNDISTURBED = "none"
 KINDS = (UNDISTURBED, *NUISANCES, ALL)
 
@@ -66,7 +66,13 @@ class NuisanceRow:
 
 
 @torch.inference_mode()
-def score_changed(scorer: StriqScorer, records: Sequence[FrameRecord], *, quiet: bool = False) -> ChangedScores:
+def score_changed(
+    scorer: StriqScorer,
+    records: Sequence[FrameRecord],
+    *,
+    structure_frames: int = STRUCTURE_FRAMES,
+    quiet: bool = False,
+) -> ChangedScores:
     """Score frames as they are, under every nuisance, and with structure lost step by step.
 
     Convention:
@@ -75,6 +81,7 @@ def score_changed(scorer: StriqScorer, records: Sequence[FrameRecord], *, quiet:
     Args:
         scorer: Fitted scorer.
         records: Frames it was not fitted on.
+        structure_frames: Frames of each plane, evenly spaced, in which structure is lost.
         quiet: Do not show a progress bar.
 
     Raises:
@@ -82,7 +89,7 @@ def score_changed(scorer: StriqScorer, records: Sequence[FrameRecord], *, quiet:
     """
     disturbed = {kind: np.full(len(records), np.nan) for kind in KINDS}
     lost = {kind: np.full((len(records), len(SEVERITIES)), np.nan) for kind in STRUCTURE_LOSSES}
-    looked_at = set(_evenly(records))
+    looked_at = set(_evenly(records, structure_frames))
     for index in track(range(len(records)), description="Changing frames", disable=quiet, transient=True):
         record = records[index]
         frame = open_cine(record.path)[record.frame_index]
@@ -96,7 +103,8 @@ def score_changed(scorer: StriqScorer, records: Sequence[FrameRecord], *, quiet:
         if index in looked_at:
             image = prepare_frame(frame, scorer.config.encoder.size)
             for kind, values in lost.items():
-                values[index] = [quality(lose_structure(image, kind, severity, seed=seed)) for severity in SEVERITIES]
+                steps = [lose_structure(image, kind, severity, seed=seed) for severity in SEVERITIES[1:]]
+                values[index] = [disturbed[UNDISTURBED][index], *map(quality, steps)]
     ratings = [np.nan if record.rating is None else record.rating for record in records]
     return ChangedScores(tuple(record.plane for record in records), np.array(ratings, float), disturbed, lost)
 
@@ -146,11 +154,11 @@ def _scoring(scorer: StriqScorer, plane: int) -> Callable[[Tensor | NDArray[np.f
     return quality
 
 
-def _evenly(records: Sequence[FrameRecord]) -> list[int]:
+def _evenly(records: Sequence[FrameRecord], count: int) -> list[int]:
     chosen = []
     for plane in dict.fromkeys(record.plane for record in records):
         indices = [index for index, record in enumerate(records) if record.plane == plane]
-        places = np.linspace(0, len(indices) - 1, min(STRUCTURE_FRAMES, len(indices)))
+        places = np.linspace(0, len(indices) - 1, min(count, len(indices)))
         chosen += [indices[round(place)] for place in places]
     return chosen
 

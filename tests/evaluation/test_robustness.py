@@ -13,7 +13,6 @@ from PIL import Image
 from striq.data.datasets import load_dataset
 from striq.data.degradation import STRUCTURE_LOSSES
 from striq.data.phantom import write_phantom
-from striq.evaluation import robustness
 from striq.evaluation.protocol import evaluate_scorer
 from striq.evaluation.robustness import (
     KINDS,
@@ -77,10 +76,9 @@ def test_a_frame_does_not_depend_on_the_others(
 
 
 def test_structure_is_looked_at_in_some_frames_of_every_plane(
-    tiny_scorer: StriqScorer, records: list[FrameRecord], monkeypatch: pytest.MonkeyPatch
+    tiny_scorer: StriqScorer, records: list[FrameRecord]
 ) -> None:
-    monkeypatch.setattr(robustness, "STRUCTURE_FRAMES", 2)
-    few = score_changed(tiny_scorer, records, quiet=True)
+    few = score_changed(tiny_scorer, records, structure_frames=2, quiet=True)
     looked_at = np.isfinite(few.lost["shadow"][:, 0])
     for plane in TINY_PLANES:
         assert sum(seen for seen, name in zip(looked_at, few.planes, strict=True) if name == plane) == 2
