@@ -93,7 +93,7 @@ def score_changed(
     for index in track(range(len(records)), description="Changing frames", disable=quiet, transient=True):
         record = records[index]
         frame = open_cine(record.path)[record.frame_index]
-        seed = crc32(f"{record.path.name}:{record.frame_index}".encode())
+        seed = frame_seed(record)
         quality = _scoring(scorer, scorer.plane_index(record.plane))
         for kind in KINDS:
             changed = frame.pixels
@@ -107,6 +107,11 @@ def score_changed(
                 values[index] = [disturbed[UNDISTURBED][index], *map(quality, steps)]
     ratings = [np.nan if record.rating is None else record.rating for record in records]
     return ChangedScores(tuple(record.plane for record in records), np.array(ratings, float), disturbed, lost)
+
+
+def frame_seed(record: FrameRecord) -> int:
+    """Return the seed of a frame's random changes: of its file, the folders it lies in, and its index in the file."""
+    return crc32(f"{'/'.join(record.path.parts[-3:])}:{record.frame_index}".encode())
 
 
 def join(parts: Sequence[ChangedScores]) -> ChangedScores:

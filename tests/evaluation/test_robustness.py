@@ -19,6 +19,7 @@ from striq.evaluation.robustness import (
     SEVERITIES,
     ChangedScores,
     falls_throughout,
+    frame_seed,
     join,
     nuisance_rows,
     quartiles,
@@ -73,6 +74,11 @@ def test_a_frame_does_not_depend_on_the_others(
     alone = score_changed(tiny_scorer, records[3:4], quiet=True)
     for kind, values in alone.disturbed.items():
         np.testing.assert_allclose(values, changed.disturbed[kind][3:4], atol=1e-6)
+
+
+def test_frames_of_equal_names_are_changed_each_in_its_own_way(records: list[FrameRecord]) -> None:
+    assert len({record.path.name for record in records}) < len(records)
+    assert len({frame_seed(record) for record in records}) == len(records)
 
 
 def test_structure_is_looked_at_in_some_frames_of_every_plane(
