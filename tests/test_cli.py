@@ -311,8 +311,12 @@ def test_list_joins_data_sets_without_their_ratings(tmp_path: Path, capsys: pyte
     assert all((out.parent / row["path"]).is_file() and not Path(row["path"]).is_absolute() for row in rows)
     capsys.readouterr()
     assert run("list", folder, *heads) == 2
-    assert "group '001' is in" in only_line(capsys.readouterr().err)
+    assert "001_2HC.png already" in only_line(capsys.readouterr().err)
     assert len(read(out)) == 5
+    shutil.copytree(folder, tmp_path / "later")
+    assert run("list", tmp_path / "later", *heads) == 0
+    assert "2 groups, such as '001', are in both" in only_line(capsys.readouterr().err)
+    assert len(read(out)) == 8
 
 
 class Recorder:

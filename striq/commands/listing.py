@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from striq.commands import options
-from striq.commands.terminal import check_writable, say
+from striq.commands.terminal import check_writable, complain, say
 from striq.errors import StriqError
 from striq.types import FrameRecord
 from striq.writing import write_csv
@@ -31,10 +31,13 @@ def list_frames(
 
     found, _ = options.read_records(dataset, out.parent, planes=planes, layout=layout, group_pattern=group_pattern)
     known = load_dataset(out, layout="csv") if append and out.is_file() else []
-    shared = sorted({record.group for record in known} & {record.group for record in found})
+    twice = {record.path.resolve() for record in known} & {record.path.resolve() for record in found}
+    if twice:
+        msg = f"{out} names {min(twice)} already. Leave --append out to start a new list."
+        raise StriqError(msg)
+    shared = {record.group for record in known} & {record.group for record in found}
     if shared:
-        msg = f"{dataset}: group {shared[0]!r} is in {out} already, and one group must not mix two data sets. "
-        raise StriqError(msg + "Give another --group-pattern, or leave --append out.")
+        complain(f"{len(shared)} groups, such as {min(shared)!r}, are in both: taken as the same patients.")
     write_csv(out, COLUMNS, [_row(record, out.parent) for record in (*known, *found)])
     say(f"Listed {len(found)} frames, {len(known) + len(found)} in all: {out}")
 

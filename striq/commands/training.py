@@ -98,12 +98,8 @@ def evaluate(
         seed=seed if scorer is None else seed + 1,  # a phantom that the model was not trained on
     )
     note = " ".join(part for part in (note, known) if part)
-    if model is not None:
-        from striq.scorer import load_scorer
-
-        table = protocol.evaluate_scorer(
-            load_scorer(model, check_device(device)), records, out, note=note, robustness=robustness
-        )
+    if scorer is not None:
+        table = protocol.evaluate_scorer(scorer, records, out, note=note, robustness=robustness)
     else:
         table = protocol.cross_validate(
             records,
