@@ -130,14 +130,19 @@ def clicker(view: SliceView, holder: ModelHolder, monkeypatch: pytest.MonkeyPatc
     _QT.application.processEvents()
 
 
-@pytest.fixture(scope="session")
-def cine_pixels() -> np.ndarray:
-    """A phantom cine of 8 bits in which no symmetry hides a flip: wide, a margin of its own on each side."""
+def draw_cine(seed: int) -> np.ndarray:
+    """Return a phantom cine of 8 bits in which no symmetry hides a flip: wide, a margin of its own on each side."""
     from striq.data.phantom import make_phantom_cine
 
-    frames = make_phantom_cine("a4c", NUM_FRAMES, seed=2, size=(64, 80))
+    frames = make_phantom_cine("a4c", NUM_FRAMES, seed=seed, size=(64, 80))
     pixels = np.stack([np.round(frame.pixels * 255).astype(np.uint8) for frame in frames])
     return np.pad(pixels, ((0, 0), (7, 0), (3, 11)))
+
+
+@pytest.fixture(scope="session")
+def cine_pixels() -> np.ndarray:
+    """A cine whose frames the small model scores from low to high."""
+    return draw_cine(9)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import slicer
 import vtk
-from conftest import LPS
+from conftest import LPS, draw_cine
 from PIL import Image
 from scipy import ndimage
 from standin.rendering import SliceView
@@ -182,10 +182,11 @@ def test_explanation_of_the_worker_is_shown(browser, logic, tiny_model: Path, vi
     np.testing.assert_array_equal(view.picture(), plain)
 
 
-def test_slice_view_looks_like_the_reference_picture(view: SliceView, cine_pixels) -> None:
-    volume = add_volume(cine_pixels[4])
+def test_slice_view_looks_like_the_reference_picture(view: SliceView) -> None:
+    pixels = draw_cine(2)[4]
+    volume = add_volume(pixels)
     view.show(volume)
-    rows, columns = cine_pixels.shape[1:]
+    rows, columns = pixels.shape
     residual = np.tile(np.linspace(0, 2, columns, dtype=np.float32), (rows, 1))
     residual[: rows // 2] = np.nan
     Overlays.showOver(Overlays.showResidual(volume, 0, residual, 0), volume, 0.6)
