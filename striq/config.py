@@ -67,20 +67,22 @@ class QualityConfig:
     """From consistency terms to Q.
 
     Attributes:
-        weights: Of similarity, NCC and smoothness [w_m]; they sum to one. Paper: 1/3 each; here smoothness is
-            reported but not counted: a pose that registration has undone is no lack of quality (measured:
-            docs/experiments.md).
+        weights: Of similarity, NCC, smoothness and contrast [w_m]; they sum to one. Paper: 1/3 each, no contrast;
+            here smoothness is reported but not counted: a pose that registration has undone is no lack of quality
+            (measured: docs/experiments.md).
         threshold: Q above which a frame is accepted [0.5].
         num_anchors: Anchors of a plane [K = 20].
+        anchor_share: Share of the anchors that count for a frame, those it agrees with best. Paper: all.
         anchor_strategy: How anchors are chosen, one of ``striq.anchors.STRATEGIES``.
         ncc_stages: Stages on which Eq. 3 is taken. Paper: all; measured: the first says most.
         ncc_window: Width of the local window of Eq. 3, cells, odd; ``None`` takes the whole fan (measured).
         translation_weight: Weight of the translation in the smoothness term [w_t].
     """
 
-    weights: tuple[float, float, float] = (0.2, 0.8, 0.0)
+    weights: tuple[float, float, float, float] = (0.1, 0.7, 0.0, 0.2)
     threshold: float = 0.5
     num_anchors: int = 20
+    anchor_share: float = 0.5
     anchor_strategy: str = "variance_spectrum"
     ncc_stages: tuple[int, ...] = (1,)
     ncc_window: int | None = None
@@ -89,6 +91,9 @@ class QualityConfig:
     def __post_init__(self) -> None:
         if abs(sum(self.weights) - 1) > 1e-6 or min(self.weights) < 0:
             msg = f"'weights' must be nonnegative and sum to 1 so that Q stays in [0, 1], got {self.weights}."
+            raise ValueError(msg)
+        if not 0 < self.anchor_share <= 1:
+            msg = f"'anchor_share' must be more than 0 and at most 1, got {self.anchor_share}."
             raise ValueError(msg)
         if not self.ncc_stages or not set(self.ncc_stages) <= {1, 2, 3}:
             msg = f"'ncc_stages' must name stages among 1, 2 and 3, got {self.ncc_stages}."

@@ -19,13 +19,14 @@ from striq.errors import CheckpointError, StriqError
 from striq.model.aligner import Alignment
 from striq.model.striq import Pyramid, StriqModel
 from striq.quality.consistency import consistency_terms
+from striq.quality.frame_terms import NUM_TERMS, contrast_term, frame_terms
 from striq.quality.normalization import TermRange, quality_score
 from striq.quality.posterior import NUM_EVIDENCE, plane_evidence, plane_posterior
 from striq.registration.affine import identity_affine
 from striq.types import NO_PLANE, AnchorSource, ConsistencyTerms, Frame, FrameScore
 from striq.writing import replacing
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 BATCH_SIZE = 4  # frames judged at once; 4 x 20 pairs keep peak memory under 1 GB
 AUTO = "auto"
 
@@ -36,8 +37,8 @@ class PlaneJudgement:
 
     Attributes:
         quality: Q, shape ``(B,)``.
-        terms: Consistency terms, mean over anchors, shape ``(B, 3)``.
-        pair_terms: The same of every pair, shape ``(B, K, 3)``.
+        terms: Similarity, NCC, smoothness and contrast of each frame, shape ``(B, 4)``.
+        pair_terms: The first three of every pair, shape ``(B, K, 3)``.
         transforms: Pull-backs from each frame to each anchor, shape ``(B, K, 2, 3)``.
     """
 
@@ -86,8 +87,8 @@ class StriqScorer(nn.Module):
         self.planes, self.config = planes, config
         self.model = StriqModel(len(planes), config)
         self.bank = AnchorBank(len(planes), config.quality.num_anchors, config)
-        self.register_buffer("range_low", torch.zeros(len(planes), 3))
-        self.register_buffer("range_high", torch.ones(len(planes), 3))
+        self.register_buffer("range_low", torch.zeros(len(planes), NUM_TERMS))
+        self.register_buffer("range_high", torch.ones(len(planes), NUM_TERMS))
         self.register_buffer("evidence_mean", torch.zeros(len(planes), NUM_EVIDENCE))
         self.register_buffer("evidence_std", torch.ones(len(planes), NUM_EVIDENCE))
         self.info: dict[str, Any] = {}
@@ -103,18 +104,22 @@ class StriqScorer(nn.Module):
         Args:
             image: Prepared frames, zero outside the fan, shape ``(B, 1, H, W)``.
         """
-        frozen = self.model.embed(image)
+        frozen, contrast = self.model.embed(image), contrast_term(image)
         unknown = image.new_full((len(image),), torch.nan)
-        fitted = [bool(sources) for sources in self.bank.sources]
-        return torch.stack([self.judge(frozen, p).quality if fitted[p] else unknown for p in range(len(fitted))], dim=1)
+        judged = [
+            self.judge(frozen, contrast, plane).quality if sources else unknown
+            for plane, sources in enumerate(self.bank.sources)
+        ]
+        return torch.stack(judged, dim=1)
 
     def judge(
-        self, frozen: Pyramid, plane: int, *, registered: bool = True, specialized: bool = True
+        self, frozen: Pyramid, contrast: Tensor, plane: int, *, registered: bool = True, specialized: bool = True
     ) -> PlaneJudgement:
         """Register frames to the anchors of one plane and judge them.
 
         Args:
             frozen: Frozen features of a few frames: memory grows with frames times anchors.
+            contrast: Contrast term of the same frames, shape ``(B,)``.
             plane: Index of the plane.
             registered: False leaves every transform at the identity (a control of the evaluation).
             specialized: False leaves the knowledge subspace out (another control).
@@ -129,9 +134,10 @@ class StriqScorer(nn.Module):
         values = consistency_terms(self.model.superimpose(alignment, query, targets), self.config.quality)
         pair_terms = values.stack().unflatten(0, (-1, len(anchors)))
         transforms = alignment.transform.unflatten(0, (-1, len(anchors)))
-        terms = pair_terms.mean(dim=1)
+        settings = self.config.quality
+        terms = frame_terms(pair_terms, contrast, settings.anchor_share)
         span = TermRange(self.range_low[plane], self.range_high[plane])
-        quality = quality_score(terms, span, self.config.quality.weights)
+        quality = quality_score(terms, span, settings.weights)
         return PlaneJudgement(quality, terms, pair_terms, transforms)
 
     def posterior(self, frozen: Pyramid) -> Tensor:
@@ -173,12 +179,12 @@ class StriqScorer(nn.Module):
     @torch.inference_mode()
     def _score_batch(self, frames: list[Frame], plane: int | None, threshold: float) -> list[FrameScore]:
         image = prepare_batch(frames, self.config.encoder.size).to(self.device)
-        frozen = self.model.embed(image)
+        frozen, contrast = self.model.embed(image), contrast_term(image)
         posterior = self.posterior(frozen)
         scores = []
         for i, frame in enumerate(frames):
             chosen = int(posterior[i, :-1].argmax()) if plane is None else plane
-            judged = self.judge(frozen[i], chosen)
+            judged = self.judge(frozen[i], contrast[i : i + 1], chosen)
             rejected = plane is None and bool(posterior[i].argmax() == len(self.planes))
             scores.append(self._frame_score(frame, judged, chosen, posterior[i], rejected, threshold))
         return scores

@@ -57,11 +57,19 @@ class FrameRecord:
 
 @dataclass(frozen=True)
 class ConsistencyTerms:
-    """Raw consistency of one frame with its anchors, mean over anchors; every term: lower is better."""
+    """What Q is made of, not normalized; every term: lower is better.
+
+    Attributes:
+        similarity: Eq. 2, mean over the anchors that count.
+        ncc: Eq. 3, the same.
+        smoothness: Size of the transforms, the same.
+        contrast: Of the frame's own structure, minus its logarithm.
+    """
 
     similarity: float
     ncc: float
     smoothness: float
+    contrast: float
 
 
 @dataclass(frozen=True)

@@ -113,8 +113,8 @@ def test_box_is_where_the_fan_lies(tiny_model: Path, stored: NDArray[np.uint8], 
 def test_goodness_of_the_terms_makes_up_the_quality(tiny_model: Path, frames_file: str) -> None:
     answers = answers_to(load(tiny_model), {"command": "score", "frames": frames_file})
     for frame in (answer for answer in answers if answer["event"] == "frame"):
-        assert set(frame["goodness"]) == {"similarity", "ncc", "smoothness"}
-        terms = [frame["goodness"][name] for name in ("similarity", "ncc", "smoothness")]
+        assert set(frame["goodness"]) == {"similarity", "ncc", "smoothness", "contrast"}
+        terms = [frame["goodness"][name] for name in ("similarity", "ncc", "smoothness", "contrast")]
         assert np.dot(terms, QualityConfig().weights) == pytest.approx(frame["quality"], abs=1e-5)
 
 

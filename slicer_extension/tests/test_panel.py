@@ -185,7 +185,7 @@ def test_bars_and_words_belong_to_the_frame_shown(done: Clicker, browser) -> Non
     for index in (2, 7):
         browser.SetSelectedItemNumber(index)
         done.passTime()
-        for term in ("similarity", "ncc", "smoothness"):
+        for term in ("similarity", "ncc", "smoothness", "contrast"):
             assert getattr(done.ui, f"{term}Bar").value == round(100 * results[index].goodness[term])
         words = done.panel.session.logic.describe(done.panel.session.source, results[index])
         assert done.ui.transformLabel.text == words != ""

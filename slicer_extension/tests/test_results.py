@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 import slicer
 from UltrasoundPlaneQCLib import Navigation
-from UltrasoundPlaneQCLib.Results import Results
+from UltrasoundPlaneQCLib.Results import TERMS, Results
 from UltrasoundPlaneQCLib.ScoreChart import ScoreChart
 
 QUALITIES = [0.2, 0.7, 0.9, None, 0.6, 0.4]
@@ -24,8 +24,8 @@ def answer(index: int, quality: float | None, plane: str = "a4c") -> dict:
         "quality": quality,
         "plane": plane,
         "plane_probabilities": {"a4c": 0.8, "none": 0.2},
-        "terms": {"similarity": 0.1, "ncc": 0.2, "smoothness": 0.3},
-        "goodness": {"similarity": 0.9, "ncc": 0.8, "smoothness": 0.7},
+        "terms": {"similarity": 0.1, "ncc": 0.2, "smoothness": 0.3, "contrast": 0.4},
+        "goodness": {"similarity": 0.9, "ncc": 0.8, "smoothness": 0.7, "contrast": 0.6},
         "transform": [[1.0, 0.0, 0.1], [0.0, 1.0, 0.0]],
         "box": [1, 2, 30, 40],
         "nearest_anchor": {"path": "anchor.png", "group": "s1", "frame_index": 0},
@@ -115,7 +115,7 @@ def test_export_holds_one_row_per_frame(results: Results, tmp_path: Path) -> Non
     assert rows[0]["decided_by"] == "user"
     assert float(rows[1]["quality"]) == 0.7
     assert float(rows[1]["time_s"]) == 0.04
-    assert [float(rows[1][term]) for term in ("similarity", "ncc", "smoothness")] == [0.1, 0.2, 0.3]
+    assert [float(rows[1][term]) for term in TERMS] == [0.1, 0.2, 0.3, 0.4]
     assert rows[3]["quality"] == ""
     assert rows[3]["error"] == "The frame is empty"
 

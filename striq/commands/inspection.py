@@ -14,7 +14,7 @@ from striq.commands.terminal import check_writable, say
 if TYPE_CHECKING:
     from striq.scorer import StriqScorer
 
-TERMS = ("similarity", "ncc", "smoothness")
+TERMS = ("similarity", "ncc", "smoothness", "contrast")
 ANCHOR_COLUMNS = ("plane", "path", "group", "frame")
 
 

@@ -63,6 +63,19 @@ def structure_richness(image: Tensor) -> Tensor:
     return _std_inside(fine - coarse, image > 0)
 
 
+def structure_contrast(image: Tensor) -> Tensor:
+    """Return the structure of a frame over its mean intensity inside the fan, shape ``(B,)``.
+
+    Convention:
+        - A factor on all intensities, such as a gain knob, leaves it as it is.
+
+    Args:
+        image: Prepared frames, shape ``(B, 1, H, W)``.
+    """
+    count = (image > 0).sum(dim=(1, 2, 3)).clamp(min=1)
+    return structure_richness(image) / (image.sum(dim=(1, 2, 3)) / count).clamp(min=DARKEST)
+
+
 def _std_inside(values: Tensor, inside: Tensor) -> Tensor:
     count = inside.sum(dim=(1, 2, 3)).clamp(min=1)
     mean = (values * inside).sum(dim=(1, 2, 3)) / count

@@ -12,6 +12,7 @@ from rich.progress import track
 from torch import Tensor
 
 from striq.data.preprocessing import intensity_std
+from striq.quality.frame_terms import contrast_term
 from striq.quality.posterior import unregistered_cosine
 from striq.scorer import StriqScorer
 from striq.types import FrameRecord
@@ -55,13 +56,13 @@ def score_with_controls(
 
 
 def _scores_of(scorer: StriqScorer, image: Tensor, plane: int) -> dict[str, float]:
-    frozen = scorer.model.embed(image)
+    frozen, contrast = scorer.model.embed(image), contrast_term(image)
     anchors = scorer.bank.features(plane)
     cosine = unregistered_cosine(scorer.model.center(frozen, plane), scorer.model.center(anchors, plane))
     return {
-        MAIN: float(scorer.judge(frozen, plane).quality),
+        MAIN: float(scorer.judge(frozen, contrast, plane).quality),
         INTENSITY_STD: float(intensity_std(image)),
         UNREGISTERED: float(cosine.mean()),
-        NO_SUBSPACE: float(scorer.judge(frozen, plane, specialized=False).quality),
-        NO_REGISTRATION: float(scorer.judge(frozen, plane, registered=False).quality),
+        NO_SUBSPACE: float(scorer.judge(frozen, contrast, plane, specialized=False).quality),
+        NO_REGISTRATION: float(scorer.judge(frozen, contrast, plane, registered=False).quality),
     }

@@ -16,6 +16,7 @@ from torch import Tensor
 from striq.data.degradation import ALL, NUISANCES, STRUCTURE_LOSSES, disturb, lose_structure
 from striq.data.preprocessing import prepare_frame
 from striq.data.readers import open_cine
+from striq.quality.frame_terms import contrast_term
 from striq.scorer import StriqScorer
 from striq.types import Frame, FrameRecord
 
@@ -154,7 +155,8 @@ def quartiles(changed: ChangedScores, plane: str, kind: str) -> FloatArray:
 def _scoring(scorer: StriqScorer, plane: int) -> Callable[[Tensor | NDArray[np.float32]], float]:
     def quality(picture: Tensor | NDArray[np.float32]) -> float:
         image = picture if isinstance(picture, Tensor) else prepare_frame(Frame(picture), scorer.config.encoder.size)
-        return float(scorer.judge(scorer.model.embed(image[None].to(scorer.device)), plane).quality)
+        batch = image[None].to(scorer.device)
+        return float(scorer.judge(scorer.model.embed(batch), contrast_term(batch), plane).quality)
 
     return quality
 

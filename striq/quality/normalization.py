@@ -11,14 +11,14 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class TermRange:
-    """Smallest and largest value of each term over a plane's training frames, each shape ``(3,)``."""
+    """Smallest and largest value of each term over a plane's training frames, each shape ``(4,)``."""
 
     low: Tensor
     high: Tensor
 
     @classmethod
     def of(cls, terms: Tensor) -> TermRange:
-        """Return the range of the terms of training frames, shape ``(N, 3)``.
+        """Return the range of the terms of training frames, shape ``(N, 4)``.
 
         Raises:
             ValueError: If there are fewer than two frames, or a term is not finite or the same for all.
@@ -33,12 +33,12 @@ def quality_score(terms: Tensor, span: TermRange, weights: Sequence[float]) -> T
     """Map the consistency terms of frames of one plane to Q in [0, 1]; higher is better.
 
     Convention:
-        - ``terms`` are means over the anchors, and the range is that of such means. As the min-max map is
+        - ``terms`` are means over anchors, and the range is that of such means. As the min-max map is
           linear, this is the paper's mean of normalized pair terms up to clamping, with Q using all of [0, 1].
         - Values outside the training range are clamped term by term: better than any seen is only "best".
 
     Args:
-        terms: Similarity, NCC and smoothness terms, mean over anchors, shape ``(B, 3)``; lower is better.
+        terms: Similarity, NCC, smoothness and contrast of frames, shape ``(B, 4)``; lower is better.
         span: Range of the plane.
         weights: Weights of the terms [w_m]; they sum to one.
 

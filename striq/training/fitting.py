@@ -15,6 +15,7 @@ from striq.data.preprocessing import structure_richness
 from striq.errors import DatasetError
 from striq.model.encoder import calibrate, fit_compression
 from striq.model.striq import NUM_STAGES, Pyramid
+from striq.quality.frame_terms import contrast_term
 from striq.quality.normalization import TermRange
 from striq.quality.posterior import plane_evidence
 from striq.scorer import StriqScorer
@@ -121,7 +122,8 @@ class Fitting:
 
     def _set_statistics(self, plane: int, frames: Tensor) -> None:
         frozen = self.cache.features(frames)
-        few = [self.scorer.judge(frozen[i], plane).terms for i in range(len(frozen))]
+        contrast = torch.cat([contrast_term(self.images[i : i + 1]) for i in frames.tolist()]).to(self.scorer.device)
+        few = [self.scorer.judge(frozen[i], contrast[i : i + 1], plane).terms for i in range(len(frozen))]
         span = TermRange.of(torch.cat(few))
         self.scorer.range_low[plane], self.scorer.range_high[plane] = span.low, span.high
         evidence = plane_evidence(self.scorer.model, frozen, self.scorer.bank.features(plane), plane)

@@ -11,7 +11,14 @@ from torch import Tensor
 from striq.data.augmentation import ViewRanges, change_appearance, extend_beyond_fan, random_transform, random_view
 from striq.data.fan import bounding_box, fan_mask
 from striq.data.phantom import PhantomFrame, make_phantom
-from striq.data.preprocessing import DARKEST, intensity_std, prepare_batch, prepare_frame, structure_richness
+from striq.data.preprocessing import (
+    DARKEST,
+    intensity_std,
+    prepare_batch,
+    prepare_frame,
+    structure_contrast,
+    structure_richness,
+)
 from striq.registration.affine import warp
 from striq.types import Frame
 
@@ -105,6 +112,21 @@ def test_richness_counts_structure_but_neither_speckle_nor_slow_shading() -> Non
     richness = {name: float(structure_richness((fan * look.clamp(0.01, 1))[None])[0]) for name, look in looks.items()}
     assert richness["flat"] < 1e-4
     assert richness["walls"] > 4 * max(richness["speckle"], richness["shading"])
+
+
+@pytest.mark.parametrize("gain", [0.5, 0.8, 1.2])
+def test_convention_no_gain_changes_the_contrast(prepared: Tensor, gain: float) -> None:
+    darker = (0.8 * prepared)[None]
+    torch.testing.assert_close(structure_contrast(gain * darker), structure_contrast(darker))
+
+
+def test_contrast_falls_with_haze_and_with_blur(prepared: Tensor) -> None:
+    inside = prepared > 0
+    haze = torch.where(inside, 0.5 * prepared + 0.3, 0.0)
+    blurred = torch.where(inside, torch.nn.functional.avg_pool2d(prepared, 9, 1, 4), 0.0)
+    plain = float(structure_contrast(prepared[None]))
+    assert float(structure_contrast(haze[None])) < 0.8 * plain
+    assert float(structure_contrast(blurred[None])) < plain
 
 
 def test_view_without_changes_is_the_frame(prepared: Tensor) -> None:

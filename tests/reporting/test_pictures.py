@@ -21,7 +21,7 @@ def scores_of(qualities: Sequence[float], *, timed: bool = True) -> list[FrameSc
             accepted=quality > 0.5,
             plane="a4c",
             plane_probabilities={"a4c": 1.0, "none": 0.0},
-            terms=ConsistencyTerms(0.0, 0.0, 0.0),
+            terms=ConsistencyTerms(0.0, 0.0, 0.0, 0.0),
             transform=np.eye(2, 3, dtype=np.float32),
             nearest_anchor=AnchorSource("a.png", "g"),
             index=index,

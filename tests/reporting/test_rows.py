@@ -16,7 +16,7 @@ SCORE = FrameScore(
     accepted=False,
     plane="none",
     plane_probabilities={"a4c": 0.25, "none": 0.75},
-    terms=ConsistencyTerms(0.5, 0.25, 0.125),
+    terms=ConsistencyTerms(0.5, 0.25, 0.125, 0.0625),
     transform=np.eye(2, 3, dtype=np.float32),
     nearest_anchor=AnchorSource("a.png", "g"),
     source="cine.dcm",

@@ -134,7 +134,7 @@ def test_every_control_that_the_code_names_exists() -> None:
         text = path.read_text()
         used |= set(re.findall(r"\bui\.(\w+)\b", text)) - {"resultsTableNode"}
         used |= set(re.findall(r'"(\w+(?:Button|Selector|Slider|CheckBox))"', text))
-    used |= {f"{term}Bar" for term in ("similarity", "ncc", "smoothness")}
+    used |= {f"{term}Bar" for term in ("similarity", "ncc", "smoothness", "contrast")}
     assert used <= ui_names()
     assert len(used) > 20
 

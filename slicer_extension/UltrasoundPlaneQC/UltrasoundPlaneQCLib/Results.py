@@ -11,7 +11,7 @@ import vtk
 
 NO_PLANE = "none"
 ACCEPTED, REJECTED, UNSCORED = "accepted", "rejected", "not scored"
-TERMS = ("similarity", "ncc", "smoothness")
+TERMS = ("similarity", "ncc", "smoothness", "contrast")
 NUMBERS = ("time_s", "quality", *TERMS, *(f"{term}_goodness" for term in TERMS), "plane_probability")
 TEXTS = ("verdict", "decided_by", "plane", "transform", "box", "anchor", "error")
 EXPORTED = ("frame", "time_s", "quality", "verdict", "plane", *TERMS, "plane_probability", "decided_by", "error")

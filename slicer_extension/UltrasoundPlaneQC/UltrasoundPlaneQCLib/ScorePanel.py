@@ -8,11 +8,11 @@ from slicer.i18n import tr as _
 
 from .FrameSource import SourceError, openFrames
 from .Parameters import AUTO, DEVICES
-from .Results import ACCEPTED, REJECTED
+from .Results import ACCEPTED, REJECTED, TERMS
 from .Scoring import CANCELLED, EXPORTING, FAILED, LOADING
 from .WorkerClient import WorkerError
 
-HIDDEN_COLUMNS = ("transform", "box", "similarity_goodness", "ncc_goodness", "smoothness_goodness")
+HIDDEN_COLUMNS = ("transform", "box", *(f"{term}_goodness" for term in TERMS))
 ERRORS = (SourceError, WorkerError, OSError)
 
 

@@ -1,0 +1,45 @@
+"""Tests of ``striq.quality.frame_terms``."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from striq.config import QualityConfig
+from striq.quality.frame_terms import NUM_TERMS, contrast_term, frame_terms
+
+PAIRS = torch.tensor([[[5.0, 1.0, 0.0], [1.0, 3.0, 0.0], [3.0, 9.0, 3.0]]])  # one frame, three anchors
+CONTRAST = torch.tensor([7.0])
+
+
+def test_convention_each_term_counts_the_anchors_it_is_lowest_with_rounded_up() -> None:
+    terms = frame_terms(PAIRS, CONTRAST, 0.5)
+    torch.testing.assert_close(terms, torch.tensor([[2.0, 2.0, 0.0, 7.0]]))
+
+
+def test_all_anchors_count_when_asked_to() -> None:
+    torch.testing.assert_close(frame_terms(PAIRS, CONTRAST, 1.0)[:, :3], PAIRS.mean(dim=1))
+
+
+def test_one_anchor_counts_however_small_the_share() -> None:
+    torch.testing.assert_close(frame_terms(PAIRS, CONTRAST, 0.01)[:, :3], PAIRS.amin(dim=1))
+
+
+def test_one_weight_for_each_term() -> None:
+    assert len(QualityConfig().weights) == frame_terms(PAIRS, CONTRAST, 1.0).shape[1] == NUM_TERMS
+
+
+@pytest.mark.parametrize("share", [0.0, -0.5, 1.5, math.nan])
+def test_a_share_of_no_anchors_or_of_more_than_all_is_refused(share: float) -> None:
+    with pytest.raises(ValueError, match="anchor_share"):
+        QualityConfig(anchor_share=share)
+
+
+def test_term_of_a_frame_without_any_structure_is_finite_and_worse_than_any() -> None:
+    flat = torch.full((1, 1, 64, 64), 0.5)
+    walls = flat.clone()
+    walls[:, :, :, 20:28] = 1.0
+    assert math.isfinite(float(contrast_term(flat)))
+    assert float(contrast_term(flat)) > float(contrast_term(walls))
