@@ -7,6 +7,9 @@ from typing import Any
 
 from striq.types import Mode
 
+ORTHOGONALITIES = ("l1_a", "frobenius_a", "l1_ab", "frobenius_ab")
+LOSS_TERMS = ("similarity", "ncc", "smoothness")
+
 
 @dataclass(frozen=True)
 class EncoderConfig:
@@ -34,6 +37,7 @@ class SubspaceConfig:
         general_threshold: Smallest activation of a selected general basis [tau = 0.1], a cosine.
         residual_scale: Weight of the Synergy Expert's output [alpha = 1].
         enabled: False passes features through unchanged (the control "OKS off").
+        adaptive: False uses every basis for every frame (an ablation).
     """
 
     rank: int = 16
@@ -41,6 +45,7 @@ class SubspaceConfig:
     general_threshold: float = 0.1
     residual_scale: float = 1.0
     enabled: bool = True
+    adaptive: bool = True
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,7 @@ class AlignerConfig:
         mode: Family of transforms, one of the paper's eight.
         projections: Channels of the learned projection at stages 1, 2 and 3 (64 at stage 3: measured, design notes).
         radii: Half width of the local search at stages 1 and 2, cells.
+        levels: Levels of the pyramid used, coarse to fine: 1 is stage 3 alone, 3 all stages [L = 3].
         ridge: Weight of the identity against matches whose weights sum to at most one.
         sharpness: Inverse temperature of the soft-argmax at the start of training.
     """
@@ -58,8 +64,14 @@ class AlignerConfig:
     mode: Mode = "affine"
     projections: tuple[int, int, int] = (16, 32, 64)
     radii: tuple[int, int] = (2, 3)
+    levels: int = 3
     ridge: float = 0.01
     sharpness: float = 15.0
+
+    def __post_init__(self) -> None:
+        if self.levels not in (1, 2, 3):
+            msg = f"'levels' must be 1, 2 or 3, got {self.levels}."
+            raise ValueError(msg)
 
 
 @dataclass(frozen=True)
@@ -109,6 +121,8 @@ class TrainingConfig:
         batch_size: Frame pairs of a step.
         learning_rate: Of Adam (paper: 1e-4 over 500 epochs; higher here, over far fewer: projections are pretrained).
         orthogonality_weight: Weight of L_orth [lambda = 0.5].
+        orthogonality: Norm of L_orth, and whether it holds for A alone or for A and B, one of ``ORTHOGONALITIES``.
+        loss_terms: Consistency terms in L_reg, of ``LOSS_TERMS``.
         views: Moved and degraded copies cached of each frame.
         validation_fraction: Share of groups held out for the label-free criterion.
         seed: Of every random decision in training.
@@ -118,9 +132,19 @@ class TrainingConfig:
     batch_size: int = 8
     learning_rate: float = 2e-3
     orthogonality_weight: float = 0.5
+    orthogonality: str = "l1_a"
+    loss_terms: tuple[str, ...] = LOSS_TERMS
     views: int = 3
     validation_fraction: float = 0.15
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.orthogonality not in ORTHOGONALITIES:
+            msg = f"'orthogonality' must be one of {', '.join(ORTHOGONALITIES)}, got {self.orthogonality!r}."
+            raise ValueError(msg)
+        if not set(self.loss_terms) <= set(LOSS_TERMS):
+            msg = f"'loss_terms' must be some of {', '.join(LOSS_TERMS)}, got {self.loss_terms}."
+            raise ValueError(msg)
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ class Aligner(nn.Module):
             moving_masks: Fan masks of the anchor, each ``(B, 1, H, W)``.
         """
         transform, steps, coarse = identity_affine(fixed[0].shape[0], fixed[0]), [], None
-        for stage in reversed(range(len(fixed))):
+        for stage in reversed(range(len(fixed) - self.config.levels, len(fixed))):
             warped, warped_mask = moving[stage], moving_masks[stage]
             if steps:
                 warped, warped_mask = warp(warped, transform), (warp(warped_mask, transform) > 0.5).to(warped)

@@ -8,12 +8,15 @@ between a basis and a feature vector.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striq.config import SubspaceConfig
+
+Norm = Literal["l1", "frobenius"]
 
 
 class KnowledgeSubspace(nn.Module):
@@ -25,6 +28,9 @@ class KnowledgeSubspace(nn.Module):
         config: Rank, thresholds and scale.
     """
 
+    task_down: Tensor
+    task_up: Tensor
+
     def __init__(self, num_planes: int, dim: int, config: SubspaceConfig) -> None:
         super().__init__()
         self.config = config
@@ -34,6 +40,8 @@ class KnowledgeSubspace(nn.Module):
         self.up = nn.Parameter(torch.zeros(num_planes, dim, rank))
         self.general_down = nn.Parameter(torch.randn(rank, dim, generator=generator) / dim**0.5)
         self.general_up = nn.Parameter(torch.zeros(dim, rank))
+        self.register_buffer("task_down", torch.zeros(num_planes, rank, dim))  # [T_c] of A
+        self.register_buffer("task_up", torch.zeros(num_planes, dim, rank))  # [T_c] of B
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
         """Return the features with the Synergy Expert's output added, shape ``(B, D, H, W)``.
@@ -47,8 +55,7 @@ class KnowledgeSubspace(nn.Module):
         if not self.config.enabled:
             return features
         activation, general_activation = self.activations(features, mask)
-        chosen = select_bases(activation, self.config.activation_threshold)  # [V_c]
-        general = (general_activation > self.config.general_threshold).to(features.dtype)  # [W]
+        chosen, general = self.select(activation, general_activation)
         rows = torch.cat([self.basis.flatten(0, 1), self.general_basis])
         columns = torch.cat([self.up.transpose(0, 1).flatten(1), self.general_up], dim=1)
         selected = torch.cat([chosen.flatten(1), general], dim=1)[:, :, None]
@@ -56,6 +63,18 @@ class KnowledgeSubspace(nn.Module):
         scale = self.config.residual_scale / self.config.rank
         synergy = scale * columns @ (selected * (rows @ vectors))  # Eq. (5)
         return features + synergy.unflatten(2, features.shape[2:])
+
+    def select(self, activation: Tensor, general_activation: Tensor) -> tuple[Tensor, Tensor]:
+        """Return which bases a frame uses, 1 or 0: the planes' [V_c], ``(B, P, R)``, and the general [W], ``(B, R)``.
+
+        Args:
+            activation: Activations of the planes' bases, shape ``(B, P, R)``.
+            general_activation: Activations of the general bases, shape ``(B, R)``.
+        """
+        if not self.config.adaptive:
+            return torch.ones_like(activation), torch.ones_like(general_activation)
+        chosen = select_bases(activation, self.config.activation_threshold)
+        return chosen, (general_activation > self.config.general_threshold).to(general_activation)
 
     def activations(self, features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Return how strongly a frame excites each basis: mean absolute cosine inside the fan.
@@ -93,18 +112,45 @@ class KnowledgeSubspace(nn.Module):
         return F.normalize(self.down, dim=2)
 
     @property
+    def columns(self) -> Tensor:
+        """Unit columns of the planes' experts [B_c], as rows, shape ``(P, R, D)``."""
+        return F.normalize(self.up.transpose(1, 2), dim=2)
+
+    @property
     def general_basis(self) -> Tensor:
         """Unit rows of the general expert [A_g], shape ``(R, D)``."""
         return F.normalize(self.general_down, dim=1)
 
+    def overlap(self, kind: str) -> Tensor:
+        """Return L_orth in one of its forms, a scalar.
+
+        Args:
+            kind: One of ``striq.config.ORTHOGONALITIES``.
+        """
+        norm, parts = kind.split("_")
+        both = [self.basis, self.columns] if parts == "ab" else [self.basis]
+        return torch.stack([orthogonality_penalty(part, norm=cast("Norm", norm)) for part in both]).sum()
+
     @torch.no_grad()
-    def start_from(self, principal: Sequence[Tensor]) -> None:
-        """Start each expert at the principal directions of its plane's features.
+    def start_from(self, principal: Sequence[Tensor], *, known: int = 0) -> None:
+        """Start experts at the principal directions of their planes' features.
 
         Args:
             principal: Of each plane, orthonormal rows, shape ``(R, D)``.
+            known: Experts before these, which stay as they are.
         """
-        self.down.copy_(torch.stack(list(principal)).to(self.down))
+        self.down[known:] = torch.stack(list(principal)).to(self.down)
+        self._start = (self.down.detach().clone(), self.up.detach().clone())
+
+    @torch.no_grad()
+    def remember_tasks(self, *, known: int = 0) -> None:
+        """Keep what training changed in the experts, in half precision: their task vectors.
+
+        Args:
+            known: Experts before the ones just trained, whose task vectors stay.
+        """
+        for task, now, start in zip((self.task_down, self.task_up), (self.down, self.up), self._start, strict=True):
+            task[known:] = (now - start)[known:].half()
 
 
 def select_bases(activation: Tensor, threshold: float) -> Tensor:
@@ -122,14 +168,16 @@ def select_bases(activation: Tensor, threshold: float) -> Tensor:
     return strongest * (activation > threshold)
 
 
-def orthogonality_penalty(basis: Tensor) -> Tensor:
-    """Return how far the planes' subspaces overlap: mean entrywise l1 norm of their cross products [L_orth].
+def orthogonality_penalty(basis: Tensor, *, norm: Norm = "l1") -> Tensor:
+    """Return how far the planes' subspaces overlap: mean norm of their cross products [L_orth].
 
     Args:
         basis: Unit rows of the planes' experts, shape ``(P, R, D)``.
+        norm: Entrywise l1 norm, or Frobenius norm.
     """
     num_planes = len(basis)
     if num_planes < 2:
         return basis.new_zeros(())
-    cross = torch.einsum("prd,qsd->pqrs", basis, basis).abs().sum(dim=(2, 3))
-    return (cross.sum() - cross.diagonal().sum()) / (num_planes * (num_planes - 1))
+    cross = torch.einsum("prd,qsd->pqrs", basis, basis)
+    size = cross.abs().sum(dim=(2, 3)) if norm == "l1" else (cross.square().sum(dim=(2, 3)) + 1e-12).sqrt()
+    return (size.sum() - size.diagonal().sum()) / (num_planes * (num_planes - 1))

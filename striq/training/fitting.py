@@ -39,6 +39,7 @@ class Fitting:
         held_out: Which frames only validate, shape ``(N,)``; none by default.
         pretrained: The backbone holds weights of its own: keep its normalization statistics.
         cache_folder: Where to map cached features to; memory by default.
+        known: Planes, the first ones, that were fitted before and have no frames here; what all planes share stays.
         quiet: Do not show progress bars.
     """
 
@@ -53,14 +54,15 @@ class Fitting:
         held_out: Tensor | None = None,
         pretrained: bool = False,
         cache_folder: str | Path | None = None,
+        known: int = 0,
         quiet: bool = False,
     ) -> None:
         self.scorer, self.images, self.records = scorer, images, list(records)
         self.seed, self.num_views, self.pretrained = seed, num_views, pretrained
-        self.cache_folder, self.quiet = cache_folder, quiet
+        self.cache_folder, self.known, self.quiet = cache_folder, known, quiet
         self.planes = torch.tensor([scorer.plane_index(record.plane) for record in records])
         self.held_out = torch.zeros(len(self.records), dtype=torch.bool) if held_out is None else held_out
-        self.anchors: list[Tensor] = []
+        self.anchors: dict[int, Tensor] = {}
         self._cache: FeatureCache | None = None
         self._check_counts()
 
@@ -72,6 +74,11 @@ class Fitting:
             raise RuntimeError(msg)
         return self._cache
 
+    @property
+    def new_planes(self) -> range:
+        """Indices of the planes that are fitted here."""
+        return range(self.known, len(self.scorer.planes))
+
     def frames_of(self, plane: int, *, held_out: bool = False) -> Tensor:
         """Return the indices of a plane's training frames, or of its held-out ones."""
         return ((self.planes == plane) & (self.held_out == held_out)).nonzero().squeeze(1)
@@ -80,15 +87,9 @@ class Fitting:
     def prepare(self) -> None:
         """Fix the encoder, cache features, and set mean maps, starting experts and anchors."""
         model = self.scorer.model
-        if not self.pretrained:
-            calibrate(model.encoder, self._batches())
-            seed = self.scorer.config.encoder.seed
-            self.scorer.info["encoder"] = f"seeded initialization {seed}, statistics of the training frames"
+        if not self.known:
+            self._prepare_shared()
         logger.info("Encoder: %s", self.scorer.info.get("encoder", "as loaded"))
-        fit_compression(model.encoder, self._batches())
-        if model.encoder.heads:
-            stages = enumerate(model.encoder.heads, start=1)
-            model.aligner.start_from([head.to(rows := model.encoder.compression(s)) @ rows.T for s, head in stages])
         self._cache = FeatureCache(
             model,
             self.images,
@@ -99,23 +100,35 @@ class Fitting:
         )
         generator = torch.Generator().manual_seed(self.seed)
         richness = torch.cat([structure_richness(part) for part in self.images.split(BATCH_SIZE)])
-        directions, self.anchors = [], []
-        for plane in range(len(self.scorer.planes)):
+        directions, self.anchors = [], {}
+        for plane in self.new_planes:
             frames = self.frames_of(plane)
             self._set_mean_maps(plane, frames)
             centered = model.center(self.cache.features(frames), plane)
             directions.append(_principal_directions(centered, self.scorer.config.subspace.rank, generator))
-            self.anchors.append(frames[self._choose(frames, richness[frames], generator)])
-        model.subspace.start_from(directions)
+            self.anchors[plane] = frames[self._choose(frames, richness[frames], generator)]
+        model.subspace.start_from(directions, known=self.known)
         model.aligner.gates.fill_(1.0)
+
+    def _prepare_shared(self) -> None:
+        model = self.scorer.model
+        if not self.pretrained:
+            calibrate(model.encoder, self._batches())
+            seed = self.scorer.config.encoder.seed
+            self.scorer.info["encoder"] = f"seeded initialization {seed}, statistics of the training frames"
+        fit_compression(model.encoder, self._batches())
+        if model.encoder.heads:
+            stages = enumerate(model.encoder.heads, start=1)
+            model.aligner.start_from([head.to(rows := model.encoder.compression(s)) @ rows.T for s, head in stages])
 
     @torch.no_grad()
     def finish(self) -> None:
-        """Store the anchors' features, and the ranges and evidence of all other frames."""
+        """Store the anchors' features, the ranges and evidence of all other frames, and what training changed."""
         self.scorer.eval()
-        for plane, anchors in enumerate(self.anchors):
+        self.scorer.model.subspace.remember_tasks(known=self.known)
+        for plane, anchors in self.anchors.items():
             self.scorer.bank.fill(plane, self.cache.features(anchors), [self._source(int(i)) for i in anchors])
-        for plane, anchors in enumerate(self.anchors):
+        for plane, anchors in self.anchors.items():
             frames = self.frames_of(plane)
             others = frames[~torch.isin(frames, anchors)]
             self._set_statistics(plane, others)
@@ -162,8 +175,8 @@ class Fitting:
         if len(self.images) != len(self.records):
             msg = f"Expected one record per image, got {len(self.images)} images and {len(self.records)} records."
             raise ValueError(msg)
-        for index, plane in enumerate(self.scorer.planes):
-            count = len(self.frames_of(index))
+        for index in self.new_planes:
+            plane, count = self.scorer.planes[index], len(self.frames_of(index))
             if count < 3:
                 msg = f"Plane {plane!r} has {count} training frames; at least 3 are needed (anchors, and a range)."
                 raise DatasetError(msg)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -9,9 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from striq.config import QualityConfig
+from striq.config import LOSS_TERMS, QualityConfig
 from striq.model.striq import Pyramid, StriqModel, concatenate
-from striq.model.subspace import orthogonality_penalty
 from striq.quality.consistency import TermValues, consistency_terms
 from striq.registration.affine import compose_affine, identity_affine, pixel_grid, transform_points
 from striq.registration.matching import Matches
@@ -69,12 +69,14 @@ class RegistrationNetwork(nn.Module):
     Args:
         model: Model to train; its encoder stays frozen.
         quality: Settings of the terms, the same as those of the score.
+        orthogonality: Form of L_orth, one of ``striq.config.ORTHOGONALITIES``.
     """
 
-    def __init__(self, model: StriqModel, quality: QualityConfig) -> None:
+    def __init__(self, model: StriqModel, quality: QualityConfig, orthogonality: str = "l1_a") -> None:
         super().__init__()
         self.model = model
         self.quality = quality
+        self.orthogonality = orthogonality
 
     def forward(self, batch: PairBatch) -> PairOutput:
         """Register the pairs of a batch; frames move onto their views and onto their partners and back."""
@@ -93,7 +95,7 @@ class RegistrationNetwork(nn.Module):
             forward=alignment.transform[count : 2 * count],
             backward=alignment.transform[2 * count :],
             terms=consistency_terms(across, self.quality),
-            orthogonality=orthogonality_penalty(self.model.subspace.basis),
+            orthogonality=self.model.subspace.overlap(self.orthogonality),
         )
 
 
@@ -102,11 +104,13 @@ class RegistrationLoss(nn.Module):
 
     Args:
         orthogonality_weight: Weight of L_orth [lambda].
+        terms: Consistency terms in L_reg, of ``striq.config.LOSS_TERMS``.
     """
 
-    def __init__(self, orthogonality_weight: float = 0.5) -> None:
+    def __init__(self, orthogonality_weight: float = 0.5, terms: Sequence[str] = LOSS_TERMS) -> None:
         super().__init__()
         self.orthogonality_weight = orthogonality_weight
+        self.terms = tuple(terms)
 
     def forward(self, output: PairOutput, known: Tensor) -> Tensor:
         """Return the loss of a batch, a scalar.
@@ -118,7 +122,8 @@ class RegistrationLoss(nn.Module):
         endpoint = torch.stack([endpoint_error(step, known).mean() for step in output.known]).mean()
         match = match_loss(output.matches, known, *output.masks)
         cycle = inverse_inconsistency(output.forward, output.backward).mean()
-        registration = output.terms.stack().sum(dim=1).mean() + cycle  # L_reg, and that there and back is nowhere
+        consistency = sum((getattr(output.terms, term).mean() for term in self.terms), start=torch.zeros_like(cycle))
+        registration = consistency + cycle  # L_reg, and that there and back is nowhere
         total = registration + self.orthogonality_weight * output.orthogonality  # L_total
         return total + ENDPOINT_WEIGHT * endpoint + MATCH_WEIGHT * match
 

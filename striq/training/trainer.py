@@ -79,7 +79,7 @@ def train_scorer(
     if resume and not (output / RESUME_NAME).is_file():
         msg = f"{output / RESUME_NAME}: nothing to resume from. Train once without --resume."
         raise CheckpointError(msg)
-    with _determinism(training.seed):
+    with determinism(training.seed):
         fitting = make_fitting(records, config=config, training=training, backbone=backbone, device=device, quiet=quiet)
         make_trainer(fitting, output, training=training, resume=resume, quiet=quiet).run()
     return fitting.scorer.eval()
@@ -137,8 +137,8 @@ def make_trainer(
         resume: Continue from the checkpoint in ``output``.
         quiet: Do not show progress.
     """
-    network = RegistrationNetwork(fitting.scorer.model, fitting.scorer.config.quality)
-    loss = RegistrationLoss(training.orthogonality_weight)
+    network = RegistrationNetwork(fitting.scorer.model, fitting.scorer.config.quality, training.orthogonality)
+    loss = RegistrationLoss(training.orthogonality_weight, training.loss_terms)
     optimizer = make_optimizer(network, training.learning_rate)
     pairs, best = PairDataset(fitting, seed=training.seed), KeepBest(fitting)
     evaluator = _make_evaluator(fitting, network, loss, best, training)
@@ -215,7 +215,8 @@ def _log_epoch(trainer: Engine, evaluator: Engine) -> None:
 
 
 @contextmanager
-def _determinism(seed: int) -> Iterator[None]:
+def determinism(seed: int) -> Iterator[None]:
+    """Fix every seed inside the block."""
     set_determinism(seed)
     try:
         yield

@@ -153,7 +153,7 @@ def test_anchors_come_from_training_groups_only(records: list[FrameRecord]) -> N
     fitting.prepare()
     held_out = {records[int(i)].group for i in fitting.held_out.nonzero()}
     assert held_out
-    assert not held_out & {records[int(i)].group for plane in fitting.anchors for i in plane}
+    assert not held_out & {records[int(i)].group for plane in fitting.anchors.values() for i in plane}
 
 
 def test_pairs_show_one_plane_and_change_with_the_epoch(records: list[FrameRecord]) -> None:

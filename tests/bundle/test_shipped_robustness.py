@@ -1,0 +1,86 @@
+"""The shipped model under loss of structure and under nuisance, on the phantom and on real frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import spearmanr
+
+import striq
+from striq.data.datasets import load_dataset
+from striq.data.degradation import STRUCTURE_LOSSES
+from striq.data.phantom import write_phantom
+from striq.evaluation.robustness import ChangedScores, falls_throughout, score_changed
+from striq.scorer import StriqScorer
+from striq.types import FrameRecord
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+PLANES = ("synthetic_abdomen", "synthetic_face", "synthetic_four_chamber", "synthetic_kidney")
+FRAMES = 16
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)  # many small batches: more threads only wait for one another
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def scorer() -> StriqScorer:
+    return striq.load_scorer(device="cpu")
+
+
+@pytest.fixture(scope="module")
+def drawn(scorer: StriqScorer, tmp_path_factory: pytest.TempPathFactory) -> ChangedScores:
+    table = write_phantom(tmp_path_factory.mktemp("drawn"), FRAMES, 1, planes=PLANES, seed=1)
+    return score_changed(scorer, load_dataset(table), structure_frames=FRAMES, quiet=True)
+
+
+def real_frames(kind: str) -> list[FrameRecord]:
+    folder = DATA / kind
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not there")
+    records = load_dataset(folder)
+    return [records[i] for i in np.linspace(0, len(records) - 1, FRAMES).round().astype(int)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", STRUCTURE_LOSSES)
+@pytest.mark.parametrize("plane", PLANES)
+def test_median_falls_with_every_step_of_structure_lost_on_the_phantom(
+    drawn: ChangedScores, plane: str, kind: str
+) -> None:
+    assert falls_throughout(drawn, plane, kind)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("plane", PLANES)
+def test_nuisance_leaves_the_order_of_drawn_frames(drawn: ChangedScores, plane: str) -> None:
+    of_plane = np.array(drawn.planes) == plane
+    still = drawn.disturbed["none"][of_plane]
+    for kind in ("gain", "gamma", "speckle", "crop"):
+        assert spearmanr(drawn.disturbed[kind][of_plane], still)[0] > 0.8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("folder", "plane"), [("camus_a4c", "A4C"), ("liver", "liver")])
+def test_median_falls_with_every_step_of_structure_lost_on_real_frames(
+    scorer: StriqScorer, folder: str, plane: str
+) -> None:
+    changed = score_changed(scorer, real_frames(folder), quiet=True)
+    for kind in STRUCTURE_LOSSES:
+        assert falls_throughout(changed, plane, kind), kind
+
+
+def test_median_of_drawn_frames_falls_when_half_of_the_structure_is_lost(scorer: StriqScorer, tmp_path: Path) -> None:
+    # The short form of the tests above, for every day.
+    table = write_phantom(tmp_path, 6, 1, planes=PLANES[2:3], seed=1)
+    changed = score_changed(scorer, load_dataset(table), quiet=True)
+    for kind, values in changed.lost.items():
+        assert np.median(values[:, 2] - values[:, 0]) < 0, kind
