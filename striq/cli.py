@@ -15,7 +15,7 @@ from striq.commands.pretraining import pretrain
 from striq.commands.robustness import robustness
 from striq.commands.scoring import score
 from striq.commands.terminal import complain, say
-from striq.commands.training import evaluate, phantom, train
+from striq.commands.training import add_plane, evaluate, phantom, train
 from striq.errors import StriqError
 
 WRONG_USE = 2  # the status that the parser of the command line exits with, too
@@ -30,6 +30,7 @@ app = typer.Typer(
 for command in (score, info, anchors, train, evaluate, robustness, pretrain, phantom):
     app.command()(command)
 app.command(name="list")(list_frames)
+app.command(name="add-plane")(add_plane)
 
 
 def _print_version(asked: bool) -> None:

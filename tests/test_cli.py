@@ -17,7 +17,7 @@ from PIL import Image
 
 import striq
 from striq import cli
-from striq.data.phantom import make_phantom_cine
+from striq.data.phantom import make_phantom_cine, write_phantom
 from striq.data.readers import open_cine
 from striq.scorer import StriqScorer
 from striq.types import Frame, FrameRecord, FrameScore
@@ -364,7 +364,31 @@ def test_train_without_a_data_set_makes_the_phantom(tmp_path: Path, monkeypatch:
     assert all(record.path.is_relative_to(tmp_path / "phantom_seed0-a4c") for record in records)
 
 
-@pytest.mark.parametrize("option", ["--mode", "--layout", "--anchors-strategy"])
+def test_sequential_protocol_learns_in_the_order_of_the_planes(
+    frame_list: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = Recorder()
+    monkeypatch.setattr("striq.training.sequential.train_sequential", trained)
+    order = ["--planes", "y", "--planes", "x"]
+    assert run("train", frame_list, "--out", tmp_path / "m", *order, "--protocol", "sequential", "--resume") == 0
+    assert (trained.named["order"], trained.named["resume"]) == (["y", "x"], True)
+
+
+def test_add_plane_learns_the_frames_of_a_flat_folder_as_the_plane_named(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = write_phantom(tmp_path / "drawn", 4, 2, planes=("kidney",), size=(64, 64))
+    settings = ["--epochs", "1", "--group-pattern", r"^(frame_\d)", "--device", "cpu"]
+    drawn = tmp_path / "mine"
+    drawn.mkdir()
+    for number, picture in enumerate(sorted(table.parent.rglob("*.png"))):
+        picture.rename(drawn / f"frame_{number}.png")
+    assert run("add-plane", "mine", drawn, "--model", tiny_model, "--out", tmp_path / "m", *settings) == 0
+    assert "Knows a4c, abdomen, mine now" in capsys.readouterr().out
+    assert striq.load_scorer(tmp_path / "m", device="cpu").planes == ["a4c", "abdomen", "mine"]
+
+
+@pytest.mark.parametrize("option", ["--mode", "--layout", "--anchors-strategy", "--protocol"])
 def test_unknown_choice_is_wrong_use(frame_list: Path, tmp_path: Path, option: str) -> None:
     assert run("train", frame_list, "--out", tmp_path / "m", option, "nonsense") == 2
 
@@ -441,7 +465,8 @@ def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> N
 
 
 @pytest.mark.parametrize(
-    "command", ["score", "info", "anchors", "list", "train", "evaluate", "robustness", "pretrain", "phantom"]
+    "command",
+    ["score", "info", "anchors", "list", "train", "add-plane", "evaluate", "robustness", "pretrain", "phantom"],
 )
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(command, "--help") == 0

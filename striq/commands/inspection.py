@@ -66,11 +66,31 @@ def describe(scorer: StriqScorer) -> dict[str, Any]:
             plane: {"anchors": len(sources), "ranges": {term: list(span) for term, span in spans.items()}}
             for plane, sources, spans in zip(scorer.planes, scorer.bank.sources, ranges, strict=True)
         },
+        "subspaces": _subspaces(scorer),
         "anchor_strategy": scorer.config.quality.anchor_strategy,
         "settings": scorer.config.to_dict(),
         "info": scorer.info,
         "parameters": sum(parameter.numel() for parameter in scorer.parameters()),
         "size_mb": round(sum(value.numel() * value.element_size() for value in state) / 1e6, 1),
+    }
+
+
+def _subspaces(scorer: StriqScorer) -> dict[str, Any]:
+    from striq.model.geometry import cross_gram_norms, effective_rank, principal_angles
+
+    basis = scorer.model.subspace.basis.detach()
+    ranks, grams, angles = effective_rank(basis), cross_gram_norms(basis), principal_angles(basis)
+    names = list(enumerate(scorer.planes))
+    return {
+        "effective_rank": {name: round(float(ranks[c]), 2) for c, name in names},
+        "between": {
+            f"{name} and {other}": {
+                "principal_angles_deg": [round(angle, 1) for angle in angles[c, d].tolist()],
+                "cross_gram_norm": round(float(grams[c, d]), 3),
+            }
+            for c, name in names
+            for d, other in names[c + 1 :]
+        },
     }
 
 
@@ -81,6 +101,11 @@ def _as_text(facts: dict[str, Any]) -> str:
     for plane, known in facts["planes"].items():
         spans = (f"{term} {low:.3g} to {high:.3g}" for term, (low, high) in known["ranges"].items())
         lines.append(f"  {plane}: {known['anchors']} anchors; ranges: {', '.join(spans)}")
+    lines.append("Subspaces:")
+    lines += [f"  {name}: effective rank {rank}" for name, rank in facts["subspaces"]["effective_rank"].items()]
+    for pair, found in facts["subspaces"]["between"].items():
+        smallest, norm = found["principal_angles_deg"][0], found["cross_gram_norm"]
+        lines.append(f"  {pair}: smallest principal angle {smallest} degrees, cross-Gram norm {norm}")
     lines.append("Settings:")
     for part, values in facts["settings"].items():
         lines.append(f"  {part}: {', '.join(f'{name} {value}' for name, value in values.items())}")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 LAYOUTS = ("auto", "camus_official", "camus_nifti", "us4qa", "planes", "flat", "csv")
 STRATEGIES = ("variance_spectrum", "centroid", "random", "k_medoids", "k_center_greedy")
+PROTOCOLS = ("joint", "sequential")
 PHANTOM_SUBJECTS, PHANTOM_FRAMES = 40, 4  # of the data set made where none is given
 VIEWS = {"2ch": "two-chamber", "4ch": "four-chamber"}
 
@@ -65,6 +66,10 @@ StrategyOption = Annotated[
 NumAnchorsOption = Annotated[int | None, typer.Option(min=1, help="Anchors per plane.", show_default="20")]
 ModeOption = Annotated[
     str, typer.Option(callback=_one_of(get_args(Mode)), help=f"Family of transforms: {', '.join(get_args(Mode))}.")
+]
+ProtocolOption = Annotated[
+    str,
+    typer.Option(callback=_one_of(PROTOCOLS), help="All planes at once, or one after another in the order given."),
 ]
 BackboneOption = Annotated[
     Path | None,

@@ -1,9 +1,9 @@
-"""``striq train``, ``striq evaluate`` and ``striq phantom``."""
+"""``striq train``, ``striq add-plane``, ``striq evaluate`` and ``striq phantom``."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -22,6 +22,7 @@ def train(
     anchors_strategy: options.StrategyOption = None,
     num_anchors: options.NumAnchorsOption = None,
     mode: options.ModeOption = "affine",
+    protocol: options.ProtocolOption = "joint",
     backbone: options.BackboneOption = None,
     download_imagenet: options.ImagenetOption = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted training in --out.")] = False,
@@ -31,7 +32,7 @@ def train(
     """Train a scorer without labels and write OUT/model.pt."""
     check_writable(out / "model.pt")
     show_log()
-    from striq.training import trainer
+    from striq.training import sequential, trainer
 
     records, _ = options.read_records(
         dataset,
@@ -42,16 +43,49 @@ def train(
         rating_table=rating_table,
         seed=seed,
     )
-    trainer.train_scorer(
+    settings: dict[str, Any] = {
+        "config": options.make_config(mode, anchors_strategy, num_anchors),
+        "training": options.make_training(epochs, seed),
+        "backbone": options.find_backbone(backbone, download=download_imagenet, folder=out),
+        "device": check_device(device),
+        "resume": resume,
+    }
+    if protocol == "sequential":
+        sequential.train_sequential(records, out, order=planes or (), **settings)
+    else:
+        trainer.train_scorer(records, out, **settings)
+    say(f"Trained on {len(records)} frames: {out / 'model.pt'}")
+
+
+def add_plane(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the new plane.")],
+    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="Folder of its frames or CSV list.")],
+    out: options.OutOption,
+    model: options.ModelOption = None,
+    layout: options.LayoutOption = "auto",
+    group_pattern: options.GroupPatternOption = None,
+    epochs: options.EpochsOption = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted training in --out.")] = False,
+    seed: options.SeedOption = 0,
+    device: options.DeviceOption = "auto",
+) -> None:
+    """Teach a model one plane more, without labels and without the frames of its other planes; write OUT/model.pt."""
+    check_writable(out / "model.pt")
+    show_log()
+    from striq.scorer import load_scorer
+    from striq.training import sequential
+
+    records, _ = options.read_records(dataset, out, planes=[name], layout=layout, group_pattern=group_pattern)
+    chosen = check_device(device)
+    scorer = sequential.add_plane(
+        load_scorer(model, chosen),
         records,
         out,
-        config=options.make_config(mode, anchors_strategy, num_anchors),
         training=options.make_training(epochs, seed),
-        backbone=options.find_backbone(backbone, download=download_imagenet, folder=out),
-        device=check_device(device),
+        device=chosen,
         resume=resume,
     )
-    say(f"Trained on {len(records)} frames: {out / 'model.pt'}")
+    say(f"Knows {', '.join(scorer.planes)} now: {out / 'model.pt'}")
 
 
 def evaluate(

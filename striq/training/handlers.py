@@ -12,6 +12,7 @@ from ignite.metrics import Average
 from monai.engines.utils import IterationEvents
 from torch import Tensor
 
+from striq.model.geometry import summary
 from striq.training.distributed import is_first
 from striq.training.fitting import Fitting
 from striq.training.objective import RegistrationLoss, endpoint_error
@@ -62,6 +63,25 @@ class LimitGradient:
     def __call__(self, engine: Any) -> None:
         """Shorten."""
         torch.nn.utils.clip_grad_norm_(engine.network.parameters(), self.limit)
+
+
+class WatchSubspace:
+    """Puts how the planes' subspaces lie to one another among the trainer's metrics, epoch by epoch.
+
+    Args:
+        fitting: Its scorer is trained.
+    """
+
+    def __init__(self, fitting: Fitting) -> None:
+        self.fitting = fitting
+
+    def attach(self, engine: Engine) -> None:
+        """Register with the trainer, before anything that writes metrics down."""
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Measure."""
+        engine.state.metrics.update(summary(self.fitting.scorer.model.subspace.basis.detach()))
 
 
 class EpochPairs:

@@ -14,10 +14,11 @@ from striq.config import StriqConfig, TrainingConfig
 from striq.data.splits import hold_out
 from striq.errors import DatasetError
 from striq.scorer import StriqScorer, load_scorer, pick_device
+from striq.training import trainer
 from striq.training.continual import learning_only
 from striq.training.fitting import Fitting
 from striq.training.frames import load_images
-from striq.training.trainer import MODEL_NAME, RESUME_NAME, determinism, make_trainer, train_scorer
+from striq.training.trainer import MODEL_NAME, RESUME_NAME, determinism, make_trainer
 from striq.types import FrameRecord
 
 logger = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ def train_sequential(
         logger.info("Learning %s", plane)
         begun = resume and (stage / RESUME_NAME).is_file()
         if scorer is None:
-            scorer = train_scorer(
+            scorer = trainer.train_scorer(
                 of_plane,
                 stage,
                 config=config,

@@ -37,6 +37,7 @@ from striq.training.handlers import (
     LimitGradient,
     NegativeLoss,
     PrepareScorer,
+    WatchSubspace,
 )
 from striq.training.objective import RegistrationLoss, RegistrationNetwork
 from striq.training.pairs import PairBatcher, PairDataset
@@ -157,6 +158,7 @@ def make_trainer(
             PrepareScorer(fitting),
             EpochPairs(pairs),
             LimitGradient(),
+            WatchSubspace(fitting),
             ValidationHandler(interval=1, validator=evaluator),
             TensorBoardStatsHandler(log_dir=str(output / "tensorboard"), output_transform=_loss_of),
             FinishScorer(fitting, output / MODEL_NAME, best),

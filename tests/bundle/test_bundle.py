@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 from monai.bundle.scripts import ckpt_export
+from monai.bundle.scripts import run as run_bundle
 from monai.bundle.workflows import ConfigWorkflow
 
 from striq.data.phantom import write_phantom
@@ -23,7 +24,7 @@ from striq.scorer import load_scorer
 
 BUNDLE = Path(__file__).parents[2] / "monai_bundle"
 CONFIGS = BUNDLE / "configs"
-NAMES = ("train", "inference", "evaluate", "multi_gpu_train")
+NAMES = ("train", "inference", "evaluate", "multi_gpu_train", "train_sequential")
 SMALL = {
     "config": {
         "_target_": "striq.config.StriqConfig",
@@ -165,6 +166,15 @@ def test_exported_network_gives_the_same_quality(trained: Path, elsewhere: Path)
     image = 0.1 + 0.9 * torch.rand(3, 1, 64, 64, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         torch.testing.assert_close(exported(image), scorer(image), atol=1e-4, rtol=0)
+
+
+def test_planes_are_learned_one_after_another_by_an_override(phantom: Path, elsewhere: Path) -> None:
+    output = elsewhere / "one_by_one"
+    files = [str(CONFIGS / name) for name in ("train.json", "train_sequential.json")]
+    overrides = {"dataset_dir": str(phantom), "output_dir": str(output), **SMALL}
+    run_bundle(run_id="training", config_file=files, meta_file=str(CONFIGS / "metadata.json"), **overrides)
+    assert load_scorer(output, device="cpu").planes == ["kidney", "a4c"]
+    assert load_scorer(output / "01_kidney", device="cpu").planes == ["kidney"]
 
 
 @pytest.mark.slow
