@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 import striq
+from striq.commands.ablation import ablate
 from striq.commands.inspection import anchors, info
 from striq.commands.listing import list_frames
 from striq.commands.pretraining import pretrain
@@ -27,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-for command in (score, info, anchors, train, evaluate, robustness, pretrain, phantom):
+for command in (score, info, anchors, train, evaluate, robustness, ablate, pretrain, phantom):
     app.command()(command)
 app.command(name="list")(list_frames)
 app.command(name="add-plane")(add_plane)

@@ -466,7 +466,19 @@ def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> N
 
 @pytest.mark.parametrize(
     "command",
-    ["score", "info", "anchors", "list", "train", "add-plane", "evaluate", "robustness", "pretrain", "phantom"],
+    [
+        "score",
+        "info",
+        "anchors",
+        "list",
+        "train",
+        "add-plane",
+        "evaluate",
+        "robustness",
+        "ablate",
+        "pretrain",
+        "phantom",
+    ],
 )
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(command, "--help") == 0

@@ -39,6 +39,7 @@ class Fitting:
         held_out: Which frames only validate, shape ``(N,)``; none by default.
         pretrained: The backbone holds weights of its own: keep its normalization statistics.
         cache_folder: Where to map cached features to; memory by default.
+        cache: Features of the same frames and views by the same encoder, made before; computed by default.
         known: Planes, the first ones, that were fitted before and have no frames here; what all planes share stays.
         quiet: Do not show progress bars.
     """
@@ -54,6 +55,7 @@ class Fitting:
         held_out: Tensor | None = None,
         pretrained: bool = False,
         cache_folder: str | Path | None = None,
+        cache: FeatureCache | None = None,
         known: int = 0,
         quiet: bool = False,
     ) -> None:
@@ -63,7 +65,7 @@ class Fitting:
         self.planes = torch.tensor([scorer.plane_index(record.plane) for record in records])
         self.held_out = torch.zeros(len(self.records), dtype=torch.bool) if held_out is None else held_out
         self.anchors: dict[int, Tensor] = {}
-        self._cache: FeatureCache | None = None
+        self._cache = cache
         self._check_counts()
 
     @property
@@ -90,7 +92,7 @@ class Fitting:
         if not self.known:
             self._prepare_shared()
         logger.info("Encoder: %s", self.scorer.info.get("encoder", "as loaded"))
-        self._cache = FeatureCache(
+        self._cache = self._cache or FeatureCache(
             model,
             self.images,
             num_views=self.num_views,

@@ -1,0 +1,68 @@
+"""``striq ablate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from striq.commands import options
+from striq.commands.terminal import check_device, check_writable, say, show_log
+
+
+def ablate(
+    out: options.OutOption,
+    rows: Annotated[
+        list[str] | None, typer.Argument(metavar="[ROW]...", help="Tables or rows that --list names; all by default.")
+    ] = None,
+    dataset: Annotated[
+        Path | None, typer.Option(help="Rated frames.", show_default="a synthetic phantom per seed")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds, from 0.")] = 3,
+    list_only: Annotated[bool, typer.Option("--list", help="Only name the rows and what each changes.")] = False,
+    subjects: Annotated[int, typer.Option(min=4, help="Subjects of the phantom.")] = 24,
+    planes: options.PlanesOption = None,
+    layout: options.LayoutOption = "auto",
+    group_pattern: options.GroupPatternOption = None,
+    rating_table: options.RatingTableOption = None,
+    epochs: options.EpochsOption = None,
+    device: options.DeviceOption = "auto",
+) -> None:
+    """Change one setting at a time, train, and compare with ratings; what is done already is not done again."""
+    from striq.evaluation import ablation
+
+    known = ablation.ablation_rows()
+    chosen = ablation.choose_rows(rows or ())
+    if list_only:
+        for name in chosen:
+            say(f"{name}: {dict(known[name]) or 'nothing changed'}")
+        return
+    check_writable(out / "ablation.json")
+    show_log()
+    from striq.evaluation.ablation_report import write_ablation
+
+    device_name = check_device(device)
+    results: dict[str, list[dict[str, float]]] = {name: [] for name in chosen}
+    note = ""
+    for seed in range(seeds):
+        source = dataset or _phantom(out, subjects, planes, seed)
+        records, note = options.read_records(
+            source, out, planes=planes, layout=layout, group_pattern=group_pattern, rating_table=rating_table
+        )
+        data = ablation.AblationData.load(records, seed=seed)
+        runner = ablation.AblationRunner(data, out, training=options.make_training(epochs, seed), device=device_name)
+        for name in chosen:
+            results[name].append(runner.run(name, known[name]))
+    say(write_ablation(results, out, note=note if dataset else "Synthetic phantom, not patients."))
+
+
+def _phantom(out: Path, subjects: int, planes: list[str] | None, seed: int) -> Path:
+    from striq.data.phantom import write_phantom
+    from striq.data.phantom.storage import TABLE_NAME
+
+    chosen = options.check_drawable(planes)
+    folder = out / "-".join([f"phantom_seed{seed}_{subjects}", *(planes or ())])
+    if not (folder / TABLE_NAME).is_file():
+        write_phantom(folder, subjects, options.PHANTOM_FRAMES, planes=chosen, seed=seed)
+    return folder

@@ -1,0 +1,242 @@
+"""Ablations: what becomes of the score when one setting is changed, over several seeds.
+
+A row is an override of the default settings. Rows that differ only in how a trained model is used share its training.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.progress import track
+from scipy import stats
+from torch import Tensor
+
+from striq.config import StriqConfig, TrainingConfig
+from striq.data.splits import hold_out
+from striq.errors import StriqError
+from striq.model.encoder import load_backbone, shipped_backbone
+from striq.quality.frame_terms import contrast_term
+from striq.scorer import StriqScorer, pick_device
+from striq.training.cache import FeatureCache
+from striq.training.fitting import Fitting
+from striq.training.frames import load_images
+from striq.training.trainer import determinism, make_trainer
+from striq.types import FrameRecord
+from striq.writing import replacing, write_json
+
+logger = logging.getLogger(__name__)
+REFERENCE = "components/full"
+Overrides = Mapping[str, Mapping[str, Any]]
+
+
+def ablation_rows() -> dict[str, Overrides]:
+    """Return every row's override of the defaults by name, ``table/row``, from the package's override files."""
+    rows: dict[str, Overrides] = {}
+    folder = resources.files("striq.evaluation") / "ablations"
+    for file in sorted((f for f in folder.iterdir() if f.name.endswith(".json")), key=lambda f: f.name):
+        table = json.loads(file.read_text(encoding="utf-8"))
+        rows.update({f"{file.name.removesuffix('.json')}/{row}": overrides for row, overrides in table.items()})
+    return {REFERENCE: rows.pop(REFERENCE), **rows}
+
+
+def choose_rows(wanted: Sequence[str]) -> list[str]:
+    """Return the names of the rows asked for, tables or single rows, all by default, the reference first.
+
+    Raises:
+        StriqError: If a name is neither a table nor a row.
+    """
+    rows = list(ablation_rows())
+    unknown = [name for name in wanted if not any(_is_of(row, name) for row in rows)]
+    if unknown:
+        tables = sorted({row.split("/")[0] for row in rows})
+        msg = f"No ablation {unknown[0]!r}. Name a table ({', '.join(tables)}) or a row, such as {rows[1]!r}."
+        raise StriqError(msg)
+    return [row for row in rows if row == REFERENCE or not wanted or any(_is_of(row, name) for name in wanted)]
+
+
+def apply_overrides(
+    overrides: Overrides, config: StriqConfig, training: TrainingConfig
+) -> tuple[StriqConfig, TrainingConfig]:
+    """Return the settings with a row's changes.
+
+    Raises:
+        StriqError: If an override names a part or a setting that does not exist.
+    """
+    known = {part.name: {f.name for f in fields(getattr(config, part.name))} for part in fields(config)}
+    known["training"] = {f.name for f in fields(training)}
+    for part, changes in overrides.items():
+        unknown = set(changes) - known.get(part, set())
+        if unknown or part not in known:
+            msg = f"No setting {sorted(unknown or {part})[0]!r} in {part!r}."
+            raise StriqError(msg)
+    values = config.to_dict()
+    for part, changes in overrides.items():
+        if part != "training":
+            values[part] = {**values[part], **changes}
+    changed = {k: tuple(v) if isinstance(v, list) else v for k, v in overrides.get("training", {}).items()}
+    return StriqConfig.from_dict(values), replace(training, **changed)
+
+
+@dataclass(frozen=True)
+class AblationData:
+    """Frames of one seed, loaded and embedded once for all rows.
+
+    Attributes:
+        train: Training frames.
+        test: Rated frames of other groups.
+        train_images: Prepared training frames, shape ``(N, 1, H, W)``.
+        test_images: Prepared test frames, shape ``(M, 1, H, W)``.
+        seed: Of training, views and anchors.
+    """
+
+    train: Sequence[FrameRecord]
+    test: Sequence[FrameRecord]
+    train_images: Tensor
+    test_images: Tensor
+    seed: int
+
+    @classmethod
+    def load(
+        cls,
+        records: Sequence[FrameRecord],
+        *,
+        seed: int,
+        size: tuple[int, int] = (256, 256),
+        test_fraction: float = 0.25,
+        quiet: bool = False,
+    ) -> AblationData:
+        """Split by group and prepare all frames; unrated ones may train but are not scored.
+
+        Args:
+            records: Frames.
+            seed: Of the split and of all that follows.
+            size: Rows and columns of a prepared frame.
+            test_fraction: Share of the groups that is scored.
+            quiet: Do not show progress.
+        """
+        train, test = hold_out(records, test_fraction, seed=seed)
+        rated = [record for record in test if record.rating is not None]
+        return cls(train, rated, load_images(train, size, quiet=quiet), load_images(rated, size, quiet=quiet), seed)
+
+
+class AblationRunner:
+    """Trains, or takes from an earlier row what trained the same way, and scores the test frames.
+
+    Args:
+        data: Frames of one seed.
+        output: Folder for results; what lies there is not computed again.
+        config: Settings that rows override.
+        training: Settings that rows override.
+        device: ``"auto"``, or a device of PyTorch.
+        quiet: Do not show progress.
+    """
+
+    def __init__(
+        self,
+        data: AblationData,
+        output: Path,
+        *,
+        config: StriqConfig | None = None,
+        training: TrainingConfig | None = None,
+        device: str = "auto",
+        quiet: bool = False,
+    ) -> None:
+        self.data, self.output, self.config = data, output, config or StriqConfig()
+        self.training = replace(training or TrainingConfig(), seed=data.seed)
+        self.device, self.quiet = pick_device(device), quiet
+        self._cache: FeatureCache | None = None
+
+    def run(self, name: str, overrides: Overrides) -> dict[str, float]:
+        """Return the SRCC of each plane for one row, from its result file where there is one.
+
+        Args:
+            name: Name of the row, ``table/row``.
+            overrides: Its changes.
+        """
+        file = result_file(self.output, name, self.data.seed)
+        if file.is_file():
+            return json.loads(file.read_text(encoding="utf-8"))["srcc"]
+        logger.info("Seed %d: %s", self.data.seed, name)
+        config, training = apply_overrides(overrides, self.config, self.training)
+        with determinism(self.data.seed):
+            scorer = self._fit(config, training)
+        srcc = self._score(scorer)
+        write_json(file, {"row": name, "seed": self.data.seed, "overrides": overrides, "srcc": srcc})
+        return srcc
+
+    def _fit(self, config: StriqConfig, training: TrainingConfig) -> StriqScorer:
+        scorer = StriqScorer(sorted({record.plane for record in self.data.train}), config)
+        backbone = shipped_backbone()
+        if backbone is not None:
+            load_backbone(scorer.model.encoder, backbone)
+        _, validation = hold_out(self.data.train, training.validation_fraction, seed=training.seed)
+        chosen = set(validation)
+        fitting = Fitting(
+            scorer.to(self.device),
+            self.data.train_images,
+            self.data.train,
+            seed=training.seed,
+            num_views=training.views,
+            held_out=torch.tensor([record in chosen for record in self.data.train]),
+            pretrained=backbone is not None,
+            cache=self._cache,
+            quiet=self.quiet,
+        )
+        trained = self.output / "trained" / f"{training_key(config, training)}_seed{self.data.seed}.pt"
+        if trained.is_file():
+            fitting.prepare()
+            scorer.model.load_state_dict(torch.load(trained, map_location=self.device, weights_only=True), strict=False)
+            fitting.finish()
+        else:
+            folder = self.output / "runs" / trained.stem
+            make_trainer(fitting, folder, training=training, quiet=self.quiet).run()
+            learned = {n: p.detach().cpu() for n, p in scorer.model.named_parameters() if p.requires_grad}
+            with replacing(trained) as stream:
+                torch.save(learned, stream)
+        self._cache = fitting.cache
+        return scorer.eval()
+
+    @torch.inference_mode()
+    def _score(self, scorer: StriqScorer) -> dict[str, float]:
+        qualities = []
+        for index in track(range(len(self.data.test)), description="Scoring", disable=self.quiet, transient=True):
+            image = self.data.test_images[index : index + 1].to(self.device)
+            plane = scorer.plane_index(self.data.test[index].plane)
+            qualities.append(float(scorer.judge(scorer.model.embed(image), contrast_term(image), plane).quality))
+        planes = np.array([record.plane for record in self.data.test])
+        ratings = np.array([float(record.rating or 0.0) for record in self.data.test])
+        return {
+            plane: float(np.asarray(stats.spearmanr(np.array(qualities)[planes == plane], ratings[planes == plane]))[0])
+            for plane in scorer.planes
+        }
+
+
+def result_file(output: Path, name: str, seed: int) -> Path:
+    """Return where the result of one row and seed lies."""
+    table, row = name.split("/", 1)
+    return output / table / f"{_slug(row)}_seed{seed}.json"
+
+
+def training_key(config: StriqConfig, training: TrainingConfig) -> str:
+    """Return a name for everything that training depends on; how anchors and score are made is not part of it."""
+    parts = config.to_dict()
+    quality = {k: parts["quality"][k] for k in ("ncc_stages", "ncc_window", "translation_weight")}
+    shared = [parts["encoder"], parts["subspace"], parts["aligner"], quality, vars(training)]
+    return hashlib.sha256(json.dumps(shared, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _is_of(row: str, name: str) -> bool:
+    return row == name or row.split("/")[0] == name
+
+
+def _slug(row: str) -> str:
+    return "".join(c if c.isalnum() or c in "._-" else "_" for c in row)
