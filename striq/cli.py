@@ -14,6 +14,7 @@ from striq.commands.inspection import anchors, info
 from striq.commands.listing import list_frames
 from striq.commands.pretraining import pretrain
 from striq.commands.robustness import robustness
+from striq.commands.routing import routing
 from striq.commands.scoring import score
 from striq.commands.terminal import complain, say
 from striq.commands.training import add_plane, evaluate, phantom, train
@@ -28,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-for command in (score, info, anchors, train, evaluate, robustness, ablate, pretrain, phantom):
+for command in (score, info, anchors, train, evaluate, robustness, routing, ablate, pretrain, phantom):
     app.command()(command)
 app.command(name="list")(list_frames)
 app.command(name="add-plane")(add_plane)

@@ -475,6 +475,7 @@ def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> N
         "add-plane",
         "evaluate",
         "robustness",
+        "routing",
         "ablate",
         "pretrain",
         "phantom",

@@ -1,0 +1,62 @@
+"""``striq routing``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from striq.commands import options
+from striq.commands.terminal import check_device, check_writable, complain, say, show_log
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def routing(
+    out: options.OutOption,
+    dataset: options.DatasetArgument = None,
+    unknown: Annotated[
+        list[Path] | None, typer.Option(help="Frames that show none of the planes; repeat for several.")
+    ] = None,
+    model: options.ModelOption = None,
+    note: Annotated[str, typer.Option(help="Sentence printed beside every figure.")] = "",
+    planes: options.PlanesOption = None,
+    layout: options.LayoutOption = "auto",
+    group_pattern: options.GroupPatternOption = None,
+    seed: options.SeedOption = 1,
+    device: options.DeviceOption = "auto",
+) -> None:
+    """Test whether a model tells its planes apart, and answers "none" for frames of other things."""
+    check_writable(out / "routing.json")
+    show_log()
+    from striq.data.phantom import drawable_planes
+    from striq.evaluation.routing import posteriors, summarize, write_routing
+    from striq.scorer import load_scorer
+    from striq.training.frames import load_images
+
+    scorer = load_scorer(model, check_device(device))
+    wanted = planes or (drawable_planes(scorer.planes) if dataset is None else scorer.planes)
+    records, known = options.read_records(
+        dataset, out, planes=wanted, layout=layout, group_pattern=group_pattern, seed=seed
+    )
+    size = scorer.config.encoder.size
+    others = {path.name: posteriors(scorer, _frames(path, size)) for path in unknown or ()}
+    found = posteriors(scorer, load_images(records, size))
+    report = summarize(scorer.planes, found, [record.plane for record in records], others)
+    say(write_routing(report, out, note=" ".join(part for part in (note, known) if part)))
+
+
+def _frames(path: Path, size: tuple[int, int]) -> Iterator[Tensor]:
+    from striq.data.preprocessing import prepare_frame
+    from striq.data.readers import find_sources, open_cine
+    from striq.errors import StriqError
+
+    for source in find_sources([path]):
+        try:
+            for frame in open_cine(source):
+                yield prepare_frame(frame, size)
+        except StriqError as error:
+            complain(f"left out: {error}")
