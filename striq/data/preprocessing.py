@@ -64,16 +64,19 @@ def structure_richness(image: Tensor) -> Tensor:
 
 
 def structure_contrast(image: Tensor) -> Tensor:
-    """Return the structure of a frame over its mean intensity inside the fan, shape ``(B,)``.
+    """Return the structure of a frame over its white level, shape ``(B,)``.
 
     Convention:
-        - A factor on all intensities, such as a gain knob, leaves it as it is.
+        - The white level is exceeded by one pixel of the fan in a hundred.
+        - A factor on all intensities, such as a gain knob, leaves the contrast as it is; a shadow lowers it.
 
     Args:
         image: Prepared frames, shape ``(B, 1, H, W)``.
     """
-    count = (image > 0).sum(dim=(1, 2, 3)).clamp(min=1)
-    return structure_richness(image) / (image.sum(dim=(1, 2, 3)) / count).clamp(min=DARKEST)
+    ordered = image.flatten(1).sort(dim=1, descending=True).values  # zeros, outside the fan, come last
+    above = (image > 0).sum(dim=(1, 2, 3)) // 100
+    white = ordered.gather(1, above[:, None])[:, 0]
+    return structure_richness(image) / white.clamp(min=DARKEST)
 
 
 def _std_inside(values: Tensor, inside: Tensor) -> Tensor:

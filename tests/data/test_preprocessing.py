@@ -120,13 +120,25 @@ def test_convention_no_gain_changes_the_contrast(prepared: Tensor, gain: float) 
     torch.testing.assert_close(structure_contrast(gain * darker), structure_contrast(darker))
 
 
-def test_contrast_falls_with_haze_and_with_blur(prepared: Tensor) -> None:
+def test_contrast_falls_with_haze_and_shadow(prepared: Tensor) -> None:
     inside = prepared > 0
     haze = torch.where(inside, 0.5 * prepared + 0.3, 0.0)
-    blurred = torch.where(inside, torch.nn.functional.avg_pool2d(prepared, 9, 1, 4), 0.0)
+    shadow = prepared.clone()
+    shadow[:, :, 40:70] *= 0.2
     plain = float(structure_contrast(prepared[None]))
-    assert float(structure_contrast(haze[None])) < 0.8 * plain
-    assert float(structure_contrast(blurred[None])) < plain
+    for spoiled in (haze, shadow):
+        assert float(structure_contrast(spoiled[None])) < 0.9 * plain
+
+
+def test_contrast_is_structure_over_the_intensity_that_one_pixel_in_a_hundred_exceeds(prepared: Tensor) -> None:
+    white = np.sort(prepared[prepared > 0].numpy())[::-1][int((prepared > 0).sum()) // 100]
+    expected = float(structure_richness(prepared[None])[0]) / float(white)
+    assert float(structure_contrast(prepared[None])[0]) == pytest.approx(expected, rel=1e-5)
+
+
+def test_contrast_of_a_frame_does_not_depend_on_the_rest_of_the_batch(prepared: Tensor) -> None:
+    together = structure_contrast(torch.stack([prepared, prepared.square()]))
+    torch.testing.assert_close(together[:1], structure_contrast(prepared[None]))
 
 
 def test_view_without_changes_is_the_frame(prepared: Tensor) -> None:
