@@ -81,7 +81,7 @@ class QualityConfig:
     Attributes:
         weights: Of similarity, NCC, smoothness and contrast [w_m]; they sum to one. Paper: 1/3 each, no contrast;
             here smoothness is reported but not counted: a pose that registration has undone is no lack of quality
-            (measured: docs/experiments.md).
+            (measured: docs/experiments.md). Contrast gets less on planes where it disagrees with NCC.
         threshold: Q above which a frame is accepted [0.5].
         num_anchors: Anchors of a plane [K = 20].
         anchor_share: Share of the anchors that count for a frame, those it agrees with best. Paper: all.

@@ -73,6 +73,7 @@ class StriqScorer(nn.Module):
 
     range_low: Tensor
     range_high: Tensor
+    term_weights: Tensor
     evidence_mean: Tensor
     evidence_std: Tensor
 
@@ -89,6 +90,7 @@ class StriqScorer(nn.Module):
         self.bank = AnchorBank(len(planes), config.quality.num_anchors, config)
         self.register_buffer("range_low", torch.zeros(len(planes), NUM_TERMS))
         self.register_buffer("range_high", torch.ones(len(planes), NUM_TERMS))
+        self.register_buffer("term_weights", torch.tensor(config.quality.weights).repeat(len(planes), 1))
         self.register_buffer("evidence_mean", torch.zeros(len(planes), NUM_EVIDENCE))
         self.register_buffer("evidence_std", torch.ones(len(planes), NUM_EVIDENCE))
         self.info: dict[str, Any] = {}
@@ -134,10 +136,9 @@ class StriqScorer(nn.Module):
         values = consistency_terms(self.model.superimpose(alignment, query, targets), self.config.quality)
         pair_terms = values.stack().unflatten(0, (-1, len(anchors)))
         transforms = alignment.transform.unflatten(0, (-1, len(anchors)))
-        settings = self.config.quality
-        terms = frame_terms(pair_terms, contrast, settings.anchor_share)
+        terms = frame_terms(pair_terms, contrast, self.config.quality.anchor_share)
         span = TermRange(self.range_low[plane], self.range_high[plane])
-        quality = quality_score(terms, span, settings.weights)
+        quality = quality_score(terms, span, self.term_weights[plane])
         return PlaneJudgement(quality, terms, pair_terms, transforms)
 
     def posterior(self, frozen: Pyramid) -> Tensor:

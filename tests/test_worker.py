@@ -17,7 +17,6 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from striq.config import QualityConfig
 from striq.data.cine import Cine
 from striq.data.fan import bounding_box, fan_mask
 from striq.data.phantom import make_phantom_cine
@@ -110,12 +109,17 @@ def test_box_is_where_the_fan_lies(tiny_model: Path, stored: NDArray[np.uint8], 
         assert frame["box"][1] >= 3
 
 
-def test_goodness_of_the_terms_makes_up_the_quality(tiny_model: Path, frames_file: str) -> None:
+def test_goodness_of_the_terms_makes_up_the_quality(
+    tiny_model: Path, tiny_scorer: StriqScorer, frames_file: str
+) -> None:
+
     answers = answers_to(load(tiny_model), {"command": "score", "frames": frames_file})
     for frame in (answer for answer in answers if answer["event"] == "frame"):
         assert set(frame["goodness"]) == {"similarity", "ncc", "smoothness", "contrast"}
         terms = [frame["goodness"][name] for name in ("similarity", "ncc", "smoothness", "contrast")]
-        assert np.dot(terms, QualityConfig().weights) == pytest.approx(frame["quality"], abs=1e-5)
+        judged = max(tiny_scorer.planes, key=lambda plane: frame["plane_probabilities"][plane])
+        weights = tiny_scorer.term_weights[tiny_scorer.plane_index(judged)]
+        assert np.dot(terms, weights.numpy()) == pytest.approx(frame["quality"], abs=1e-5)
 
 
 def test_live_frames_can_go_without_the_box(tiny_model: Path, frames_file: str) -> None:

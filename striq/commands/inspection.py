@@ -63,8 +63,14 @@ def describe(scorer: StriqScorer) -> dict[str, Any]:
     ]
     return {
         "planes": {
-            plane: {"anchors": len(sources), "ranges": {term: list(span) for term, span in spans.items()}}
-            for plane, sources, spans in zip(scorer.planes, scorer.bank.sources, ranges, strict=True)
+            plane: {
+                "anchors": len(sources),
+                "weights": dict(zip(TERMS, weights, strict=True)),
+                "ranges": {term: list(span) for term, span in spans.items()},
+            }
+            for plane, sources, weights, spans in zip(
+                scorer.planes, scorer.bank.sources, scorer.term_weights.tolist(), ranges, strict=True
+            )
         },
         "subspaces": _subspaces(scorer),
         "anchor_strategy": scorer.config.quality.anchor_strategy,
@@ -99,8 +105,9 @@ def _as_text(facts: dict[str, Any]) -> str:
     lines += [f"{name.capitalize()}: {value}" for name, value in facts["info"].items()]
     lines += [f"Anchor strategy: {facts['anchor_strategy']}", "Planes:"]
     for plane, known in facts["planes"].items():
-        spans = (f"{term} {low:.3g} to {high:.3g}" for term, (low, high) in known["ranges"].items())
-        lines.append(f"  {plane}: {known['anchors']} anchors; ranges: {', '.join(spans)}")
+        lines.append(f"  {plane}: {known['anchors']} anchors")
+        for term, (low, high) in known["ranges"].items():
+            lines.append(f"    {term}: weight {known['weights'][term]:.2g}, range {low:.3g} to {high:.3g}")
     lines.append("Subspaces:")
     lines += [f"  {name}: effective rank {rank}" for name, rank in facts["subspaces"]["effective_rank"].items()]
     for pair, found in facts["subspaces"]["between"].items():

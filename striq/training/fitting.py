@@ -16,7 +16,7 @@ from striq.errors import DatasetError
 from striq.model.encoder import calibrate, fit_compression
 from striq.model.striq import NUM_STAGES, Pyramid
 from striq.quality.frame_terms import contrast_term
-from striq.quality.normalization import TermRange
+from striq.quality.normalization import TermRange, plane_weights
 from striq.quality.posterior import plane_evidence
 from striq.scorer import StriqScorer
 from striq.training.cache import FeatureCache
@@ -125,7 +125,7 @@ class Fitting:
 
     @torch.no_grad()
     def finish(self) -> None:
-        """Store the anchors' features, the ranges and evidence of all other frames, and what training changed."""
+        """Store anchors, the ranges, weights and evidence of all other frames, and what training changed."""
         self.scorer.eval()
         self.scorer.model.subspace.remember_tasks(known=self.known)
         for plane, anchors in self.anchors.items():
@@ -138,9 +138,10 @@ class Fitting:
     def _set_statistics(self, plane: int, frames: Tensor) -> None:
         frozen = self.cache.features(frames)
         contrast = torch.cat([contrast_term(self.images[i : i + 1]) for i in frames.tolist()]).to(self.scorer.device)
-        few = [self.scorer.judge(frozen[i], contrast[i : i + 1], plane).terms for i in range(len(frozen))]
-        span = TermRange.of(torch.cat(few))
+        terms = torch.cat([self.scorer.judge(frozen[i], contrast[i : i + 1], plane).terms for i in range(len(frozen))])
+        span = TermRange.of(terms)
         self.scorer.range_low[plane], self.scorer.range_high[plane] = span.low, span.high
+        self.scorer.term_weights[plane] = plane_weights(terms, self.scorer.config.quality.weights)
         evidence = plane_evidence(self.scorer.model, frozen, self.scorer.bank.features(plane), plane)
         self.scorer.evidence_mean[plane] = evidence.mean(dim=0)
         self.scorer.evidence_std[plane] = evidence.std(dim=0)

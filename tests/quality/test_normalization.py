@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from striq.quality.normalization import TermRange, quality_score
+from striq.quality.normalization import FULL_AGREEMENT, TermRange, plane_weights, quality_score
 
-QUARTERS = (0.25, 0.25, 0.25, 0.25)
+QUARTERS = torch.full((4,), 0.25)
+WEIGHTS = (0.1, 0.7, 0.0, 0.2)
 SPAN = TermRange(low=torch.tensor([-1.0, -1.0, 0.0, 1.0]), high=torch.tensor([0.0, 1.0, 0.5, 3.0]))
 
 
@@ -51,3 +52,36 @@ def test_range_of_one_frame_is_refused() -> None:
 def test_range_of_terms_that_are_not_numbers_is_refused() -> None:
     with pytest.raises(ValueError, match="finite"):
         TermRange.of(torch.full((3, 4), torch.nan))
+
+
+def frames_whose_contrast_agrees(correlation: float) -> torch.Tensor:
+    noise = torch.randn(1000, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    orthonormal = torch.linalg.qr(noise - noise.mean(dim=0)).Q
+    contrast = correlation * orthonormal[:, 1] + (1 - correlation**2) ** 0.5 * orthonormal[:, 3]
+    return torch.cat([orthonormal[:, :3], 5 + 3 * contrast[:, None]], dim=1)
+
+
+@pytest.mark.parametrize(
+    ("correlation", "share"), [(1.0, 1.0), (FULL_AGREEMENT, 1.0), (0.2, 0.5), (0.0, 0.0), (-0.6, 0.0)]
+)
+def test_convention_contrast_counts_as_far_as_it_agrees_with_ncc(correlation: float, share: float) -> None:
+    weights = plane_weights(frames_whose_contrast_agrees(correlation), WEIGHTS).tolist()
+    assert sum(weights) == pytest.approx(1)
+    assert weights[3] / weights[1] == pytest.approx(share * 0.2 / 0.7)
+    assert weights[0] / weights[1] == pytest.approx(0.1 / 0.7)
+    assert weights[2] == 0
+
+
+def test_contrast_that_is_the_same_for_all_frames_does_not_count() -> None:
+    terms = frames_whose_contrast_agrees(1.0)
+    terms[:, 3] = 1.0
+    assert plane_weights(terms, WEIGHTS)[3] == 0
+
+
+def test_contrast_asked_for_alone_counts_alone() -> None:
+    alone = (0.0, 0.0, 0.0, 1.0)
+    assert plane_weights(frames_whose_contrast_agrees(-0.6), alone).tolist() == list(alone)
+
+
+def test_weights_of_two_frames_are_finite() -> None:
+    assert torch.isfinite(plane_weights(torch.rand(2, 4, generator=torch.Generator().manual_seed(1)), WEIGHTS)).all()

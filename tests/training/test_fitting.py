@@ -17,9 +17,13 @@ from striq.data.phantom import write_phantom
 from striq.data.preprocessing import prepare_batch
 from striq.data.readers import open_cine
 from striq.errors import CheckpointError, DatasetError, StriqError
+from striq.quality.frame_terms import contrast_term
+from striq.quality.normalization import plane_weights
 from striq.registration.affine import invert_affine, pixel_grid
 from striq.registration.matching import Matches
 from striq.scorer import StriqScorer, load_scorer
+from striq.training.fitting import Fitting
+from striq.training.frames import load_images
 from striq.training.handlers import GRADIENT_LIMIT
 from striq.training.objective import endpoint_error, inverse_inconsistency, match_loss
 from striq.training.pairs import PairDataset
@@ -48,6 +52,7 @@ def test_trained_scorer_knows_planes_anchors_and_ranges(run: tuple[Path, StriqSc
     assert scorer.planes == ["a4c", "kidney"]
     assert [len(sources) for sources in scorer.bank.sources] == [4, 4]
     assert bool((scorer.range_low < scorer.range_high).all())
+    torch.testing.assert_close(scorer.term_weights.sum(dim=1), torch.ones(2))
     assert all(source.group.startswith("subject") for plane in scorer.bank.sources for source in plane)
 
 
@@ -214,3 +219,18 @@ def test_training_logs_where_the_encoder_comes_from(
         fitting = make_fitting(records, config=CONFIG, training=SHORT, quiet=True, backbone="seeded")
         fitting.prepare()
     assert "seeded initialization 0" in caplog.text
+
+
+def test_weights_of_a_plane_come_from_its_frames_that_are_not_anchors(records: list[FrameRecord]) -> None:
+    scorer = StriqScorer(["a4c", "kidney"], CONFIG)
+    fitting = Fitting(scorer, load_images(records, (64, 64), quiet=True), records, quiet=True, num_views=1)
+    fitting.prepare()
+    fitting.finish()
+    for plane, anchors in fitting.anchors.items():
+        others = [i for i in fitting.frames_of(plane).tolist() if i not in anchors.tolist()]
+        images = fitting.images[others]
+        with torch.inference_mode():
+            terms = scorer.judge(fitting.cache.features(others), contrast_term(images), plane).terms
+        expected = plane_weights(terms, CONFIG.quality.weights)
+        torch.testing.assert_close(scorer.term_weights[plane], expected, atol=1e-3, rtol=0)
+    assert not torch.equal(scorer.term_weights[0], scorer.term_weights[1])
