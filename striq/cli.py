@@ -17,7 +17,7 @@ from striq.commands.robustness import robustness
 from striq.commands.routing import routing
 from striq.commands.scoring import score
 from striq.commands.terminal import complain, say
-from striq.commands.training import add_plane, evaluate, phantom, train
+from striq.commands.training import add_plane, compare, evaluate, phantom, train
 from striq.errors import StriqError
 
 WRONG_USE = 2  # the status that the parser of the command line exits with, too
@@ -29,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-for command in (score, info, anchors, train, evaluate, robustness, routing, ablate, pretrain, phantom):
+for command in (score, info, anchors, train, evaluate, compare, robustness, routing, ablate, pretrain, phantom):
     app.command()(command)
 app.command(name="list")(list_frames)
 app.command(name="add-plane")(add_plane)

@@ -1,4 +1,4 @@
-"""``striq train``, ``striq add-plane``, ``striq evaluate`` and ``striq phantom``."""
+"""``striq train``, ``striq add-plane``, ``striq evaluate``, ``striq compare`` and ``striq phantom``."""
 
 from __future__ import annotations
 
@@ -148,6 +148,23 @@ def evaluate(
             resume=resume,
         )
     say(to_markdown(table))
+
+
+def compare(
+    scores: Annotated[Path, typer.Argument(metavar="SCORES", help="The scores.csv of 'striq evaluate'.")],
+    out: options.OutOption,
+    only: Annotated[str | None, typer.Option(help="Regular expression found in the file names to keep.")] = None,
+    note: Annotated[str, typer.Option(help="Sentence printed beside every figure.")] = "",
+    seed: options.SeedOption = 0,
+) -> None:
+    """Compare the scores of an evaluation with the ratings once more, for some of its frames."""
+    check_writable(out / "evaluation.json")
+    from striq.evaluation.scores import compare as compare_scores
+    from striq.evaluation.scores import read_scores
+    from striq.evaluation.tables import to_markdown
+
+    frames, scored = read_scores(scores, only)
+    say(to_markdown(compare_scores(frames, scored, out, note=note, seed=seed)))
 
 
 def phantom(

@@ -11,17 +11,15 @@ import numpy as np
 from striq.config import StriqConfig, TrainingConfig
 from striq.data.splits import group_folds
 from striq.errors import DatasetError
-from striq.evaluation.comparison import evaluate_scores
-from striq.evaluation.controls import MAIN, ScoredFrames, score_with_controls
-from striq.evaluation.figures import plot_agreement
+from striq.evaluation.controls import ScoredFrames, score_with_controls
 from striq.evaluation.robustness import STRUCTURE_FRAMES, ChangedScores, join, score_changed
 from striq.evaluation.robustness_report import write_robustness
-from striq.evaluation.tables import EvaluationTable, write_table
+from striq.evaluation.scores import SCORES_NAME, RatedFrame, compare, write_scores
+from striq.evaluation.tables import EvaluationTable
 from striq.scorer import StriqScorer, load_scorer
 from striq.training.frames import load_images
 from striq.training.trainer import MODEL_NAME, RESUME_NAME, train_scorer
 from striq.types import FrameRecord
-from striq.writing import write_csv
 
 logger = logging.getLogger(__name__)
 
@@ -134,23 +132,8 @@ def _join(parts: Sequence[ScoredFrames]) -> ScoredFrames:
 def _report(
     records: Sequence[FrameRecord], scored: ScoredFrames, output: Path, *, note: str, seed: int
 ) -> EvaluationTable:
-    ratings = [float(record.rating or 0.0) for record in records]
-    table = evaluate_scores(
-        scored.scores,
-        ratings,
-        [record.group for record in records],
-        [record.plane for record in records],
-        scored.accepted,
-        main=MAIN,
-        seed=seed,
-        note=note,
-    )
-    names = list(scored.scores)
-    rows = [
-        [record.path.name, record.plane, record.group, rating, *(scored.scores[name][i] for name in names)]
-        for i, (record, rating) in enumerate(zip(records, ratings, strict=True))
+    frames = [
+        RatedFrame(record.path.name, record.plane, record.group, float(record.rating or 0.0)) for record in records
     ]
-    write_csv(output / "scores.csv", ["file", "plane", "group", "rating", *names], rows)
-    write_table(table, output / "evaluation.json", output / "evaluation.md")
-    plot_agreement(table, output / "evaluation.png")
-    return table
+    write_scores(output / SCORES_NAME, frames, scored)
+    return compare(frames, scored, output, note=note, seed=seed)

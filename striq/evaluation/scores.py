@@ -1,0 +1,98 @@
+"""Scores beside ratings, frame by frame: written once, compared for all frames or for some of them."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from striq.errors import DatasetError
+from striq.evaluation.comparison import evaluate_scores
+from striq.evaluation.controls import MAIN, ScoredFrames
+from striq.evaluation.figures import plot_agreement
+from striq.evaluation.tables import EvaluationTable, write_table
+from striq.writing import write_csv
+
+SCORES_NAME = "scores.csv"
+ACCEPTED = "accepted"
+
+
+@dataclass(frozen=True)
+class RatedFrame:
+    """What a table of scores says of a frame beside its scores."""
+
+    file: str
+    plane: str
+    group: str
+    rating: float
+
+
+COLUMNS = [*(field.name for field in fields(RatedFrame)), ACCEPTED]
+
+
+def compare(
+    frames: Sequence[RatedFrame], scored: ScoredFrames, output: Path, *, note: str = "", seed: int = 0
+) -> EvaluationTable:
+    """Compare every score with the ratings and write the table as JSON, Markdown and picture.
+
+    Args:
+        frames: N rated frames.
+        scored: Their scores.
+        output: Folder for results.
+        note: A sentence printed beside every figure.
+        seed: Of the bootstrap.
+    """
+    table = evaluate_scores(
+        scored.scores,
+        [frame.rating for frame in frames],
+        [frame.group for frame in frames],
+        [frame.plane for frame in frames],
+        scored.accepted,
+        main=MAIN,
+        seed=seed,
+        note=note,
+    )
+    write_table(table, output / "evaluation.json", output / "evaluation.md")
+    plot_agreement(table, output / "evaluation.png")
+    return table
+
+
+def write_scores(path: Path, frames: Sequence[RatedFrame], scored: ScoredFrames) -> Path:
+    """Write one row per frame and return the path."""
+    rows = [
+        [*astuple(frame), int(scored.accepted[i]), *(values[i] for values in scored.scores.values())]
+        for i, frame in enumerate(frames)
+    ]
+    return write_csv(path, [*COLUMNS, *scored.scores], rows)
+
+
+def read_scores(path: Path, only: str | None = None) -> tuple[list[RatedFrame], ScoredFrames]:
+    """Read what :func:`write_scores` wrote.
+
+    Args:
+        path: Table of scores.
+        only: Regular expression; frames are left out whose file name it is not found in.
+
+    Raises:
+        DatasetError: If it is not such a table, or no frame is left.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            reader = csv.DictReader(stream)
+            rows = [row for row in reader if only is None or re.search(only, row.get("file") or "")]
+            names = [name for name in reader.fieldnames or [] if name not in COLUMNS]
+        frames = [RatedFrame(row["file"], row["plane"], row["group"], float(row["rating"])) for row in rows]
+        accepted = np.array([row[ACCEPTED] == "1" for row in rows])
+        scores = {name: np.array([float(row[name]) for row in rows]) for name in names}
+    except (OSError, UnicodeDecodeError, KeyError, TypeError, ValueError, re.error) as error:
+        msg = f"{path}: not a table of scores ({error}). Give a {SCORES_NAME} that 'striq evaluate' wrote."
+        raise DatasetError(msg) from error
+    if not frames or MAIN not in scores:
+        wanted = f" whose file name matches {only!r}" if only else ""
+        msg = f"{path}: no scored frame{wanted}. Give a {SCORES_NAME} that 'striq evaluate' wrote."
+        raise DatasetError(msg)
+    return frames, ScoredFrames(scores, accepted)

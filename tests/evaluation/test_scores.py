@@ -1,0 +1,58 @@
+"""Tests of ``striq.evaluation.scores``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from striq.errors import DatasetError
+from striq.evaluation.controls import ScoredFrames
+from striq.evaluation.scores import RatedFrame, compare, read_scores, write_scores
+from striq.evaluation.tables import to_markdown
+
+FRAMES = [
+    RatedFrame(f"p{i:02d}_{phase}.png", "A4C", f"p{i:02d}", float(i % 3)) for i in range(12) for phase in ("ED", "ES")
+]
+VALUES = np.random.default_rng(0).random(len(FRAMES))
+SCORED = ScoredFrames({"STRIQ": VALUES, "control": 1 - VALUES**2}, VALUES > 0.5)
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    return write_scores(tmp_path / "scores.csv", FRAMES, SCORED)
+
+
+def test_written_scores_are_read_back_exactly(table: Path) -> None:
+    frames, scored = read_scores(table)
+    assert frames == FRAMES
+    assert list(scored.scores) == ["STRIQ", "control"]
+    np.testing.assert_array_equal(scored.scores["control"], SCORED.scores["control"])
+    np.testing.assert_array_equal(scored.accepted, SCORED.accepted)
+
+
+def test_comparison_of_some_frames_is_that_of_those_frames_alone(table: Path, tmp_path: Path) -> None:
+    kept = np.array(["ED" in frame.file for frame in FRAMES])
+    alone = ScoredFrames({name: values[kept] for name, values in SCORED.scores.items()}, SCORED.accepted[kept])
+    expected = compare([f for f, k in zip(FRAMES, kept, strict=True) if k], alone, tmp_path / "alone")
+    assert to_markdown(compare(*read_scores(table, "ED"), tmp_path / "some")) == to_markdown(expected)
+    assert to_markdown(compare(*read_scores(table), tmp_path / "all")) != to_markdown(expected)
+
+
+@pytest.mark.parametrize("only", ["systole", "["])
+def test_pattern_that_keeps_no_frame_or_is_none_is_refused(table: Path, only: str) -> None:
+    with pytest.raises(DatasetError, match=r"scores\.csv"):
+        read_scores(table, only)
+
+
+@pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "file,plane,group,rating,accepted,STRIQ\nx,A4C,g,good,1,0.5\n"])
+def test_other_tables_are_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "other.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(DatasetError, match="striq evaluate"):
+        read_scores(tmp_path / "other.csv")
+
+
+def test_missing_table_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="striq evaluate"):
+        read_scores(tmp_path / "nothing.csv")
