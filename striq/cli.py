@@ -10,6 +10,7 @@ import typer
 
 import striq
 from striq.commands.ablation import ablate
+from striq.commands.forgetting import forgetting
 from striq.commands.inspection import anchors, info
 from striq.commands.listing import list_frames
 from striq.commands.pretraining import pretrain
@@ -29,7 +30,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-for command in (score, info, anchors, train, evaluate, compare, robustness, routing, ablate, pretrain, phantom):
+for command in (
+    score,
+    info,
+    anchors,
+    train,
+    evaluate,
+    compare,
+    robustness,
+    routing,
+    ablate,
+    forgetting,
+    pretrain,
+    phantom,
+):
     app.command()(command)
 app.command(name="list")(list_frames)
 app.command(name="add-plane")(add_plane)

@@ -46,7 +46,7 @@ def ablate(
     results: dict[str, list[dict[str, float]]] = {name: [] for name in chosen}
     note = ""
     for seed in range(seeds):
-        source = dataset or _phantom(out, subjects, planes, seed)
+        source = dataset or options.phantom_table(out, planes, seed, subjects)
         records, note = options.read_records(
             source, out, planes=planes, layout=layout, group_pattern=group_pattern, rating_table=rating_table
         )
@@ -55,14 +55,3 @@ def ablate(
         for name in chosen:
             results[name].append(runner.run(name, known[name]))
     say(write_ablation(results, out, note=note if dataset else "Synthetic phantom, not patients."))
-
-
-def _phantom(out: Path, subjects: int, planes: list[str] | None, seed: int) -> Path:
-    from striq.data.phantom import write_phantom
-    from striq.data.phantom.storage import TABLE_NAME
-
-    chosen = options.check_drawable(planes)
-    folder = out / "-".join([f"phantom_seed{seed}_{subjects}", *(planes or ())])
-    if not (folder / TABLE_NAME).is_file():
-        write_phantom(folder, subjects, options.PHANTOM_FRAMES, planes=chosen, seed=seed)
-    return folder

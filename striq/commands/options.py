@@ -137,7 +137,7 @@ def read_records(
     from striq.data.datasets import load_dataset, recognize_layout
 
     if dataset is None:
-        return load_dataset(_phantom(out, planes, seed), planes=planes), "Synthetic phantom, not patients."
+        return load_dataset(phantom_table(out, planes, seed), planes=planes), "Synthetic phantom, not patients."
     found = recognize_layout(dataset) if layout == "auto" else layout
     flat_plane = planes[0] if planes and len(planes) == 1 and found == "flat" else None
     with _stand_in_notes() as notes:
@@ -167,16 +167,18 @@ def check_drawable(planes: Sequence[str] | None) -> Sequence[str]:
     return planes or PHANTOM_PLANES
 
 
-def _phantom(out: Path, planes: Sequence[str] | None, seed: int) -> Path:
+def phantom_table(out: Path, planes: Sequence[str] | None, seed: int, subjects: int = PHANTOM_SUBJECTS) -> Path:
+    """Return the table of a phantom in ``out``, drawn now if it is not there."""
     from striq.data.phantom import write_phantom
     from striq.data.phantom.storage import TABLE_NAME
 
     chosen = check_drawable(planes)
-    folder = out / "-".join([f"phantom_seed{seed}", *(planes or ())])
+    size = "" if subjects == PHANTOM_SUBJECTS else f"_{subjects}"
+    folder = out / "-".join([f"phantom_seed{seed}{size}", *(planes or ())])
     table = folder / TABLE_NAME
     if table.is_file():  # written last: a folder that has it is complete
         return table
-    return write_phantom(folder, PHANTOM_SUBJECTS, PHANTOM_FRAMES, planes=chosen, seed=seed)
+    return write_phantom(folder, subjects, PHANTOM_FRAMES, planes=chosen, seed=seed)
 
 
 @contextmanager
