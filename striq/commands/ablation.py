@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from striq.commands import options
-from striq.commands.terminal import check_device, check_writable, say, show_log
+from striq.commands.terminal import check_device, check_writable, complain, say, show_log
 
 
 def ablate(
@@ -54,4 +54,19 @@ def ablate(
         runner = ablation.AblationRunner(data, out, training=options.make_training(epochs, seed), device=device_name)
         for name in chosen:
             results[name].append(runner.run(name, known[name]))
-    say(write_ablation(results, out, note=note if dataset else "Synthetic phantom, not patients."))
+    note = note if dataset else "Synthetic phantom, not patients."
+    say(write_ablation(results, out, note=note))
+    _draw_activations([ablation.activations_file(out, name, 0) for name in chosen], out, note)
+
+
+def _draw_activations(files: list[Path], out: Path, note: str) -> None:
+    from striq.errors import StriqError
+    from striq.evaluation.activations import Activations, write_activations
+
+    found = {(one := Activations.load(file)).rank: one for file in reversed(files) if file.is_file()}
+    if len(found) < 2:  # one rank has nothing to be compared with
+        return
+    try:
+        say(f"Activations by rank: {write_activations(list(found.values()), out, note=note)}")
+    except StriqError as error:
+        complain(str(error))

@@ -23,6 +23,7 @@ from torch import Tensor
 from striq.config import StriqConfig, TrainingConfig
 from striq.data.splits import hold_out
 from striq.errors import StriqError
+from striq.evaluation.activations import Activations, frame_activations
 from striq.model.encoder import load_backbone, shipped_backbone
 from striq.quality.frame_terms import contrast_term
 from striq.scorer import StriqScorer, pick_device
@@ -170,6 +171,10 @@ class AblationRunner:
         with determinism(self.data.seed):
             scorer = self._fit(config, training)
         srcc = self._score(scorer)
+        if config.subspace.enabled:
+            values = frame_activations(scorer, self.data.test_images)
+            planes = tuple(record.plane for record in self.data.test)
+            Activations(values, planes, config.subspace.rank).save(activations_file(self.output, name, self.data.seed))
         write_json(file, {"row": name, "seed": self.data.seed, "overrides": overrides, "srcc": srcc})
         return srcc
 
@@ -224,6 +229,11 @@ def result_file(output: Path, name: str, seed: int) -> Path:
     """Return where the result of one row and seed lies."""
     table, row = name.split("/", 1)
     return output / table / f"{_slug(row)}_seed{seed}.json"
+
+
+def activations_file(output: Path, name: str, seed: int) -> Path:
+    """Return where the activations of the test frames lie for one row and seed, if its subspace is not left out."""
+    return result_file(output, name, seed).with_suffix(".npz")
 
 
 def training_key(config: StriqConfig, training: TrainingConfig) -> str:
