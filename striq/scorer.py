@@ -21,12 +21,12 @@ from striq.model.striq import Pyramid, StriqModel
 from striq.quality.consistency import consistency_terms
 from striq.quality.frame_terms import NUM_TERMS, contrast_term, frame_terms
 from striq.quality.normalization import TermRange, quality_score
-from striq.quality.posterior import NUM_EVIDENCE, plane_evidence, plane_posterior
+from striq.quality.posterior import PlaneDensities, frame_descriptor
 from striq.registration.affine import identity_affine
 from striq.types import NO_PLANE, AnchorSource, ConsistencyTerms, Frame, FrameScore
 from striq.writing import replacing
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 BATCH_SIZE = 4  # frames judged at once; 4 x 20 pairs keep peak memory under 1 GB
 AUTO = "auto"
 
@@ -74,8 +74,6 @@ class StriqScorer(nn.Module):
     range_low: Tensor
     range_high: Tensor
     term_weights: Tensor
-    evidence_mean: Tensor
-    evidence_std: Tensor
 
     def __init__(self, planes: Sequence[str], config: StriqConfig | None = None) -> None:
         super().__init__()
@@ -91,8 +89,7 @@ class StriqScorer(nn.Module):
         self.register_buffer("range_low", torch.zeros(len(planes), NUM_TERMS))
         self.register_buffer("range_high", torch.ones(len(planes), NUM_TERMS))
         self.register_buffer("term_weights", torch.tensor(config.quality.weights).repeat(len(planes), 1))
-        self.register_buffer("evidence_mean", torch.zeros(len(planes), NUM_EVIDENCE))
-        self.register_buffer("evidence_std", torch.ones(len(planes), NUM_EVIDENCE))
+        self.densities = PlaneDensities(len(planes), config.encoder.channels)
         self.info: dict[str, Any] = {}
 
     @property
@@ -143,9 +140,7 @@ class StriqScorer(nn.Module):
 
     def posterior(self, frozen: Pyramid) -> Tensor:
         """Return the probability of each plane and, last, of none, shape ``(B, P + 1)``."""
-        planes = range(len(self.planes))
-        evidence = [plane_evidence(self.model, frozen, self.bank.features(p), p) for p in planes]
-        return plane_posterior(torch.stack(evidence, dim=1), self.evidence_mean, self.evidence_std)
+        return self.densities(frame_descriptor(frozen))
 
     def score(self, frames: Iterable[Frame], plane: str = AUTO, *, threshold: float | None = None) -> list[FrameScore]:
         """Score frames; each result depends on its own frame only.

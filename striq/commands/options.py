@@ -167,18 +167,18 @@ def check_drawable(planes: Sequence[str] | None) -> Sequence[str]:
     return planes or PHANTOM_PLANES
 
 
-def phantom_table(out: Path, planes: Sequence[str] | None, seed: int, subjects: int = PHANTOM_SUBJECTS) -> Path:
+def phantom_table(out: Path, planes: Sequence[str] | None, seed: int, subjects: int | None = None) -> Path:
     """Return the table of a phantom in ``out``, drawn now if it is not there."""
     from striq.data.phantom import write_phantom
     from striq.data.phantom.storage import TABLE_NAME
 
     chosen = check_drawable(planes)
-    size = "" if subjects == PHANTOM_SUBJECTS else f"_{subjects}"
+    size = "" if subjects is None else f"_{subjects}"
     folder = out / "-".join([f"phantom_seed{seed}{size}", *(planes or ())])
     table = folder / TABLE_NAME
     if table.is_file():  # written last: a folder that has it is complete
         return table
-    return write_phantom(folder, subjects, PHANTOM_FRAMES, planes=chosen, seed=seed)
+    return write_phantom(folder, subjects or PHANTOM_SUBJECTS, PHANTOM_FRAMES, planes=chosen, seed=seed)
 
 
 @contextmanager

@@ -93,19 +93,6 @@ class KnowledgeSubspace(nn.Module):
         split = self.down.shape[0] * self.down.shape[1]
         return activation[:, :split].unflatten(1, self.down.shape[:2]), activation[:, split:]
 
-    def energy(self, features: Tensor, mask: Tensor, plane_index: int) -> Tensor:
-        """Return the share of a frame's energy inside one plane's subspace, in [0, 1], shape ``(B,)``.
-
-        Args:
-            features: Stage-3 maps centered on that plane, shape ``(B, D, H, W)``.
-            mask: Fan masks, shape ``(B, 1, H, W)``.
-            plane_index: Which plane's expert.
-        """
-        orthonormal = torch.linalg.qr(self.down[plane_index].T).Q
-        vectors = (features * mask).flatten(2)
-        inside = (orthonormal.T @ vectors).square().sum(dim=(1, 2))
-        return inside / vectors.square().sum(dim=(1, 2)).clamp(min=1e-12)
-
     @property
     def basis(self) -> Tensor:
         """Unit rows of the planes' experts [A_c], shape ``(P, R, D)``."""

@@ -17,7 +17,7 @@ from striq.model.encoder import calibrate, fit_compression
 from striq.model.striq import NUM_STAGES, Pyramid
 from striq.quality.frame_terms import contrast_term
 from striq.quality.normalization import TermRange, plane_weights
-from striq.quality.posterior import plane_evidence
+from striq.quality.posterior import frame_descriptor
 from striq.scorer import StriqScorer
 from striq.training.cache import FeatureCache
 from striq.types import AnchorSource, FrameRecord
@@ -125,7 +125,7 @@ class Fitting:
 
     @torch.no_grad()
     def finish(self) -> None:
-        """Store anchors, the ranges, weights and evidence of all other frames, and what training changed."""
+        """Store anchors, the ranges and weights of other frames, densities, and what training changed."""
         self.scorer.eval()
         self.scorer.model.subspace.remember_tasks(known=self.known)
         for plane, anchors in self.anchors.items():
@@ -134,6 +134,7 @@ class Fitting:
             frames = self.frames_of(plane)
             others = frames[~torch.isin(frames, anchors)]
             self._set_statistics(plane, others)
+        self._set_densities()
 
     def _set_statistics(self, plane: int, frames: Tensor) -> None:
         frozen = self.cache.features(frames)
@@ -142,9 +143,17 @@ class Fitting:
         span = TermRange.of(terms)
         self.scorer.range_low[plane], self.scorer.range_high[plane] = span.low, span.high
         self.scorer.term_weights[plane] = plane_weights(terms, self.scorer.config.quality.weights)
-        evidence = plane_evidence(self.scorer.model, frozen, self.scorer.bank.features(plane), plane)
-        self.scorer.evidence_mean[plane] = evidence.mean(dim=0)
-        self.scorer.evidence_std[plane] = evidence.std(dim=0)
+
+    def _set_densities(self) -> None:
+        frames = {plane: self.frames_of(plane) for plane in self.new_planes}
+        descriptors = {
+            plane: torch.cat([frame_descriptor(self.cache.features(part)) for part in of_plane.split(BATCH_SIZE)])
+            for plane, of_plane in frames.items()
+        }
+        if not self.known:
+            self.scorer.densities.fit_directions(torch.cat(list(descriptors.values())))
+        groups = {plane: [self.records[i].group for i in of_plane.tolist()] for plane, of_plane in frames.items()}
+        self.scorer.densities.fit(descriptors, groups)
 
     def _set_mean_maps(self, plane: int, frames: Tensor) -> None:
         features = self.cache.features(frames)

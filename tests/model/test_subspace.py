@@ -113,12 +113,3 @@ def test_shrinking_the_rows_does_not_lower_the_penalty(module: KnowledgeSubspace
     before = orthogonality_penalty(module.basis).item()
     module.down.data *= 1e-3
     assert orthogonality_penalty(module.basis).item() == pytest.approx(before, rel=1e-4)
-
-
-def test_energy_is_one_inside_the_subspace_and_zero_outside() -> None:
-    subspace = KnowledgeSubspace(1, 12, CONFIG)
-    subspace.start_from([torch.eye(6, 12)])
-    maps = torch.zeros(2, 12, 3, 3)
-    maps[0, :6] = 1.0
-    maps[1, 6:] = 1.0
-    torch.testing.assert_close(subspace.energy(maps, torch.ones(2, 1, 3, 3), 0), torch.tensor([1.0, 0.0]))
