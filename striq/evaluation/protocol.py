@@ -57,7 +57,8 @@ def cross_validate(
         DatasetError: If there are fewer groups than folds, or no ratings.
     """
     training, output = training or TrainingConfig(), Path(output_dir)
-    rated, parts = [], []
+    rated: list[RatedFrame] = []
+    parts: list[ScoredFrames] = []
     changed: list[ChangedScores] = []
     for number, fold in enumerate(group_folds(records, num_folds, seed=training.seed)):
         folder = output / f"fold_{number}"
@@ -77,7 +78,7 @@ def cross_validate(
             )
         images = load_images(test, scorer.config.encoder.size, quiet=quiet)
         parts.append(score_with_controls(scorer, images, test, quiet=quiet))
-        rated.extend(test)
+        rated.extend(_as_rated(test, number))
         if robustness:
             share = max(1, STRUCTURE_FRAMES // num_folds)
             changed.append(score_changed(scorer, test, structure_frames=share, quiet=quiet))
@@ -113,7 +114,8 @@ def evaluate_scorer(
     if robustness:
         write_robustness(score_changed(scorer, rated, quiet=quiet), Path(output_dir), note=note)
     images = load_images(rated, scorer.config.encoder.size, quiet=quiet)
-    return _report(rated, score_with_controls(scorer, images, rated, quiet=quiet), Path(output_dir), note=note, seed=0)
+    scored = score_with_controls(scorer, images, rated, quiet=quiet)
+    return _report(_as_rated(rated, 0), scored, Path(output_dir), note=note, seed=0)
 
 
 def _rated(records: Sequence[FrameRecord]) -> list[FrameRecord]:
@@ -129,11 +131,12 @@ def _join(parts: Sequence[ScoredFrames]) -> ScoredFrames:
     return ScoredFrames(scores, np.concatenate([part.accepted for part in parts]))
 
 
+def _as_rated(records: Sequence[FrameRecord], fold: int) -> list[RatedFrame]:
+    return [RatedFrame(r.path.name, r.plane, r.group, float(r.rating or 0.0), fold) for r in records]
+
+
 def _report(
-    records: Sequence[FrameRecord], scored: ScoredFrames, output: Path, *, note: str, seed: int
+    frames: Sequence[RatedFrame], scored: ScoredFrames, output: Path, *, note: str, seed: int
 ) -> EvaluationTable:
-    frames = [
-        RatedFrame(record.path.name, record.plane, record.group, float(record.rating or 0.0)) for record in records
-    ]
     write_scores(output / SCORES_NAME, frames, scored)
     return compare(frames, scored, output, note=note, seed=seed)

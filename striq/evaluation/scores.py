@@ -14,8 +14,9 @@ from striq.errors import DatasetError
 from striq.evaluation.comparison import evaluate_scores
 from striq.evaluation.controls import MAIN, ScoredFrames
 from striq.evaluation.figures import plot_agreement
-from striq.evaluation.tables import EvaluationTable, write_table
-from striq.writing import write_csv
+from striq.evaluation.metrics import srcc
+from striq.evaluation.tables import EvaluationTable, figure_text, markdown_table, write_table
+from striq.writing import write_csv, write_text
 
 SCORES_NAME = "scores.csv"
 ACCEPTED = "accepted"
@@ -23,12 +24,13 @@ ACCEPTED = "accepted"
 
 @dataclass(frozen=True)
 class RatedFrame:
-    """What a table of scores says of a frame beside its scores."""
+    """What a table of scores says of a frame beside its scores; ``fold`` is the one it was left out of training in."""
 
     file: str
     plane: str
     group: str
     rating: float
+    fold: int = 0
 
 
 COLUMNS = [*(field.name for field in fields(RatedFrame)), ACCEPTED]
@@ -37,7 +39,7 @@ COLUMNS = [*(field.name for field in fields(RatedFrame)), ACCEPTED]
 def compare(
     frames: Sequence[RatedFrame], scored: ScoredFrames, output: Path, *, note: str = "", seed: int = 0
 ) -> EvaluationTable:
-    """Compare every score with the ratings and write the table as JSON, Markdown and picture.
+    """Compare every score with the ratings and write the table as JSON, Markdown and picture, and that of the folds.
 
     Args:
         frames: N rated frames.
@@ -57,8 +59,22 @@ def compare(
         note=note,
     )
     write_table(table, output / "evaluation.json", output / "evaluation.md")
+    if len({frame.fold for frame in frames}) > 1:
+        write_text(output / "folds.md", folds_markdown(frames, scored))
     plot_agreement(table, output / "evaluation.png")
     return table
+
+
+def folds_markdown(frames: Sequence[RatedFrame], scored: ScoredFrames) -> str:
+    """Return the SRCC of every score in every fold and plane as Markdown."""
+    parts = sorted({(frame.plane, frame.fold) for frame in frames})
+    cells = []
+    for plane, fold in parts:
+        chosen = np.array([(frame.plane, frame.fold) == (plane, fold) for frame in frames])
+        ratings = np.array([frame.rating for frame in frames])[chosen]
+        found = [srcc(values[chosen], ratings) for values in scored.scores.values()]
+        cells.append([plane, str(fold + 1), str(chosen.sum()), *map(figure_text, found)])
+    return "\n".join([*markdown_table(["Plane", "Fold", "Frames", *scored.scores], cells), ""])
 
 
 def write_scores(path: Path, frames: Sequence[RatedFrame], scored: ScoredFrames) -> Path:
@@ -85,7 +101,9 @@ def read_scores(path: Path, only: str | None = None) -> tuple[list[RatedFrame], 
             reader = csv.DictReader(stream)
             rows = [row for row in reader if only is None or re.search(only, row.get("file") or "")]
             names = [name for name in reader.fieldnames or [] if name not in COLUMNS]
-        frames = [RatedFrame(row["file"], row["plane"], row["group"], float(row["rating"])) for row in rows]
+        frames = [
+            RatedFrame(row["file"], row["plane"], row["group"], float(row["rating"]), int(row["fold"])) for row in rows
+        ]
         accepted = np.array([row[ACCEPTED] == "1" for row in rows])
         scores = {name: np.array([float(row[name]) for row in rows]) for name in names}
     except (OSError, UnicodeDecodeError, KeyError, TypeError, ValueError, re.error) as error:

@@ -6,14 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 from striq.errors import DatasetError
 from striq.evaluation.controls import ScoredFrames
-from striq.evaluation.scores import RatedFrame, compare, read_scores, write_scores
+from striq.evaluation.scores import RatedFrame, compare, folds_markdown, read_scores, write_scores
 from striq.evaluation.tables import to_markdown
 
 FRAMES = [
-    RatedFrame(f"p{i:02d}_{phase}.png", "A4C", f"p{i:02d}", float(i % 3)) for i in range(12) for phase in ("ED", "ES")
+    RatedFrame(f"p{i:02d}_{phase}.png", "A4C", f"p{i:02d}", float(i % 3), i % 2)
+    for i in range(12)
+    for phase in ("ED", "ES")
 ]
 VALUES = np.random.default_rng(0).random(len(FRAMES))
 SCORED = ScoredFrames({"STRIQ": VALUES, "control": 1 - VALUES**2}, VALUES > 0.5)
@@ -46,7 +49,9 @@ def test_pattern_that_keeps_no_frame_or_is_none_is_refused(table: Path, only: st
         read_scores(table, only)
 
 
-@pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "file,plane,group,rating,accepted,STRIQ\nx,A4C,g,good,1,0.5\n"])
+@pytest.mark.parametrize(
+    "text", ["", "a,b\n1,2\n", "file,plane,group,rating,fold,accepted,STRIQ\nx,A4C,g,good,1,0.5\n"]
+)
 def test_other_tables_are_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "other.csv").write_text(text, encoding="utf-8")
     with pytest.raises(DatasetError, match="striq evaluate"):
@@ -56,3 +61,13 @@ def test_other_tables_are_refused(tmp_path: Path, text: str) -> None:
 def test_missing_table_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="striq evaluate"):
         read_scores(tmp_path / "nothing.csv")
+
+
+def test_every_fold_is_shown_for_itself(table: Path, tmp_path: Path) -> None:
+    text = folds_markdown(*read_scores(table))
+    second = np.array([frame.fold == 1 for frame in FRAMES])
+    expected = spearmanr(VALUES[second], [frame.rating for frame in FRAMES if frame.fold == 1])[0]
+    row = next(line for line in text.splitlines() if line.startswith("| A4C | 2 |"))
+    assert row.split("|")[3:5] == [" 12 ", f" {expected:.3f} "]
+    compare(*read_scores(table), tmp_path / "all")
+    assert (tmp_path / "all" / "folds.md").read_text(encoding="utf-8") == text
