@@ -14,10 +14,10 @@ GRID = 4  # cells a side: where in the frame the tissue of stages 1 and 2 lies
 NUM_DIRECTIONS = 96
 FRAMES_PER_DIRECTION = 4  # fewer would make unseen frames look unlike those the directions were fitted on
 OWN_SHARE, EVEN_SHARE = 0.7, 0.05  # of a plane's own covariance beside that of all planes, and of an even spread
-NONE_DEVIATIONS = 2.0  # a frame this many standard deviations farther than typical is as likely none of the planes
+NONE_DEVIATIONS = 1.5  # a frame this many standard deviations farther than typical is as likely none of the planes
 SHARPNESS = 4.0
 TEMPERATURE = 10.0  # the descriptor's entries are not independent: their evidence counts that much less
-NUM_FOLDS = 5
+NUM_FOLDS = 20
 
 
 def frame_descriptor(frozen: Pyramid) -> Tensor:
