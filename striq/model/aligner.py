@@ -13,12 +13,12 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from striq.config import AlignerConfig
 from striq.registration.affine import compose_affine, identity_affine, warp
 from striq.registration.matching import Matches, match_globally, match_locally
 from striq.registration.modes import fit_transform
+from striq.registration.vectors import unit_vectors
 
 LITTLE_EVIDENCE = 0.02  # mean confidence at which the matches count half
 
@@ -85,7 +85,7 @@ class Aligner(nn.Module):
             masks: Fan masks of the stages, each ``(B, 1, H, W)``.
         """
         projected = (projection(maps) for projection, maps in zip(self.projections, pyramid, strict=True))
-        return [F.normalize(maps, dim=1) * (mask > 0) for maps, mask in zip(projected, masks, strict=True)]
+        return [unit_vectors(maps) * (mask > 0) for maps, mask in zip(projected, masks, strict=True)]
 
     def forward(
         self,

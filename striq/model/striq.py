@@ -36,20 +36,36 @@ class Pyramid:
 
     def repeat_each(self, times: int) -> Pyramid:
         """Return every frame ``times`` times in a row."""
-        return Pyramid(
-            tuple(m.repeat_interleave(times, dim=0) for m in self.maps),
-            tuple(m.repeat_interleave(times, dim=0) for m in self.masks),
-        )
+        return Pyramid(_repeat_each(self.maps, times), _repeat_each(self.masks, times))
 
     def tile(self, times: int) -> Pyramid:
         """Return the whole batch ``times`` times."""
-        return Pyramid(
-            tuple(m.repeat(times, 1, 1, 1) for m in self.maps), tuple(m.repeat(times, 1, 1, 1) for m in self.masks)
-        )
+        return Pyramid(_tile(self.maps, times), _tile(self.masks, times))
 
     def to(self, target: torch.device | torch.dtype) -> Pyramid:
         """Return the pyramid on another device or in another precision."""
         return Pyramid(tuple(m.to(target) for m in self.maps), tuple(m.to(target) for m in self.masks))
+
+
+@dataclass(frozen=True)
+class PlaneFeatures:
+    """Frames as one plane sees them.
+
+    Attributes:
+        matching: What they are registered by, unit vectors of stages 1 to 3.
+        compared: What is compared once they are registered.
+    """
+
+    matching: Pyramid
+    compared: Pyramid
+
+    def repeat_each(self, times: int) -> PlaneFeatures:
+        """Return every frame ``times`` times in a row."""
+        return PlaneFeatures(self.matching.repeat_each(times), self.compared.repeat_each(times))
+
+    def tile(self, times: int) -> PlaneFeatures:
+        """Return the whole batch ``times`` times."""
+        return PlaneFeatures(self.matching.tile(times), self.compared.tile(times))
 
 
 @dataclass(frozen=True)
@@ -130,6 +146,17 @@ class StriqModel(nn.Module):
         deepest = self.subspace(centered.maps[-1], centered.masks[-1])
         return Pyramid((*centered.maps[:-1], deepest), centered.masks)
 
+    def describe(self, frozen: Pyramid, plane: int, *, specialized: bool = True) -> PlaneFeatures:
+        """Return frames as one plane sees them.
+
+        Args:
+            frozen: Frozen features.
+            plane: Index of the plane.
+            specialized: False leaves the knowledge subspace out.
+        """
+        matching = Pyramid(tuple(self.matching_features(frozen, plane)), frozen.masks)
+        return PlaneFeatures(matching, (self.specialize if specialized else self.center)(frozen, plane))
+
     def align(self, fixed: Pyramid, moving: Pyramid, planes: int | Tensor) -> Alignment:
         """Return the transforms that register moving features to fixed ones, pair by pair.
 
@@ -165,3 +192,13 @@ class StriqModel(nn.Module):
             for mask, moving_mask in zip(fixed.masks, moving.masks, strict=True)
         )
         return Registration(alignment, fixed, warped, overlap)
+
+
+def _repeat_each(maps: Sequence[Tensor], times: int) -> tuple[Tensor, ...]:
+    if len(maps[0]) == 1:  # a view: nothing is copied
+        return tuple(m.expand(times, -1, -1, -1) for m in maps)
+    return tuple(m.repeat_interleave(times, dim=0) for m in maps)
+
+
+def _tile(maps: Sequence[Tensor], times: int) -> tuple[Tensor, ...]:
+    return tuple(maps) if times == 1 else tuple(m.repeat(times, 1, 1, 1) for m in maps)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striq.config import SubspaceConfig
+from striq.registration.vectors import unit_vectors
 
 Norm = Literal["l1", "frobenius"]
 
@@ -86,7 +87,7 @@ class KnowledgeSubspace(nn.Module):
         Returns:
             Activations of the planes' bases ``(B, P, R)`` and of the general bases ``(B, R)``.
         """
-        unit = F.normalize(features.flatten(2), dim=1)
+        unit = unit_vectors(features.flatten(2))
         rows = torch.cat([self.basis.flatten(0, 1), self.general_basis])
         weight = mask.flatten(1) / mask.flatten(1).sum(dim=1, keepdim=True).clamp(min=1e-6)
         activation = ((rows @ unit).abs() * weight[:, None, :]).sum(dim=2)

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from striq.config import QualityConfig
 from striq.model.striq import Registration
+from striq.registration.vectors import unit_vectors
 
 MINIMUM_VARIANCE = 1e-4  # share of the mean variance of all windows below which a window says nothing
 
@@ -57,7 +58,7 @@ def similarity_loss(fixed: Sequence[Tensor], moving: Sequence[Tensor], masks: Se
         masks: Fan masks of the query, each ``(B, 1, H, W)``.
     """
     levels = [
-        _masked_mean((F.normalize(a, dim=1) * F.normalize(b, dim=1)).sum(dim=1, keepdim=True), mask)
+        _masked_mean((unit_vectors(a) * unit_vectors(b)).sum(dim=1, keepdim=True), mask)
         for a, b, mask in zip(moving, fixed, masks, strict=True)
     ]
     return -torch.stack(levels).mean(dim=0)  # Eq. (2)

@@ -24,6 +24,7 @@ from striq.config import AlignerConfig, EncoderConfig
 from striq.data.augmentation import ViewRanges, change_appearance, extend_beyond_fan, move, random_transform
 from striq.model.encoder import HEAD, STAGE_CHANNELS, STAGE_STRIDES, FrozenEncoder
 from striq.registration.affine import compose_affine, invert_affine, pixel_grid, transform_points
+from striq.registration.vectors import unit_vectors
 from striq.writing import replacing
 
 logger = logging.getLogger(__name__)
@@ -131,7 +132,7 @@ class _Run:
     def _contrast(self, stages: Sequence[Tensor], views: _Views) -> Tensor:
         losses = []
         for head, maps in zip(self.heads, stages, strict=True):
-            first, second = F.normalize(head(maps), dim=1).chunk(2)
+            first, second = unit_vectors(head(maps)).chunk(2)
             losses.append(_location_loss(first, second, views.transforms, self.config.temperature, self.generator))
         return torch.stack(losses).mean()
 

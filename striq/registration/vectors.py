@@ -1,0 +1,18 @@
+"""Feature vectors of unit length."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+SHORTEST = 1e-20  # squared length below which a vector counts as zero
+
+
+def unit_vectors(maps: Tensor) -> Tensor:
+    """Return the maps with the vector at each location scaled to unit length, zero where it is zero, same shape.
+
+    As ``torch.nn.functional.normalize`` over channels, whose norm takes far longer on a CPU.
+
+    Args:
+        maps: Feature maps, shape ``(B, C, ...)``.
+    """
+    return maps * maps.square().sum(dim=1, keepdim=True).clamp(min=SHORTEST).rsqrt()
