@@ -30,10 +30,10 @@ from typing import IO, Any, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch.nn import functional as F
 
 import striq
+from striq.anchors.pictures import find_anchor_picture
 from striq.commands.terminal import check_device
 from striq.data.cine import Cine
 from striq.data.fan import bounding_box, fan_mask
@@ -305,18 +305,10 @@ def _on_frame(residual: NDArray[np.float32], box: list[int], shape: tuple[int, .
 
 
 def anchor_picture(checkpoint: Path, scorer: StriqScorer, score: FrameScore) -> NDArray[np.uint8] | None:
-    """Return the picture of the nearest anchor, cropped to its fan, if the model came with one.
-
-    Convention:
-        - Pictures lie beside ``model.pt`` as ``anchors/<plane>_<number>.png``, numbered from 0 as in the bank.
-    """
-    root = checkpoint.parent if checkpoint.is_file() else checkpoint
-    folders = [root / "anchors", root / "models" / "anchors"]
+    """Return the picture of the nearest anchor, cropped to its fan, if the model came with one."""
     plane = judged_plane(scorer, score)
     number = scorer.bank.sources[scorer.plane_index(plane)].index(score.nearest_anchor)
-    name = f"{plane}_{number:02d}.png"
-    found = next((folder / name for folder in folders if (folder / name).is_file()), None)
-    return None if found is None else np.array(Image.open(found).convert("L"))
+    return find_anchor_picture(checkpoint, plane, number)
 
 
 def _save(path: Path, values: NDArray) -> Path:

@@ -9,14 +9,17 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import striq
 from striq import cli
+from striq.anchors.pictures import write_anchor_pictures
 from striq.data.phantom import make_phantom_cine, write_phantom
 from striq.data.readers import open_cine
 from striq.scorer import StriqScorer
@@ -386,6 +389,25 @@ def test_add_plane_learns_the_frames_of_a_flat_folder_as_the_plane_named(
     assert run("add-plane", "mine", drawn, "--model", tiny_model, "--out", tmp_path / "m", *settings) == 0
     assert "Knows a4c, abdomen, mine now" in capsys.readouterr().out
     assert striq.load_scorer(tmp_path / "m", device="cpu").planes == ["a4c", "abdomen", "mine"]
+    assert list((tmp_path / "m" / "anchors").glob("mine_*.png"))
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_add_plane_takes_the_pictures_of_earlier_anchors_along(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: bool
+) -> None:
+    model = tmp_path / "before" / "model.pt"
+    write_anchor_pictures(model.parent, {"a4c": torch.rand(3, 1, 64, 64)})
+    shutil.copy(tiny_model, model)
+    learned = Recorder(SimpleNamespace(planes=["a4c", "mine"]))
+    monkeypatch.setattr("striq.training.sequential.add_plane", learned)
+    picture = tmp_path / "frames" / "one.png"
+    picture.parent.mkdir()
+    Image.fromarray(np.full((64, 64), 90, dtype=np.uint8)).save(picture)
+    option = [] if wanted else ["--no-anchor-images"]
+    assert run("add-plane", "mine", picture.parent, "--model", model, "--out", tmp_path / "after", *option) == 0
+    assert learned.named["anchor_images"] is wanted
+    assert len(list((tmp_path / "after").glob("anchors/a4c_*.png"))) == (3 if wanted else 0)
 
 
 @pytest.mark.parametrize("option", ["--mode", "--layout", "--anchors-strategy", "--protocol"])

@@ -79,6 +79,10 @@ ImagenetOption = Annotated[
     bool, typer.Option("--download-imagenet", help="Fetch ImageNet weights from PyTorch's site, checked by hash.")
 ]
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed of every random decision.")]
+AnchorImagesOption = Annotated[
+    bool,
+    typer.Option("--anchor-images/--no-anchor-images", help="Keep small pictures of the anchors beside the model."),
+]
 
 
 def make_config(mode: str, strategy: str | None, num_anchors: int | None) -> StriqConfig:

@@ -25,6 +25,7 @@ def train(
     protocol: options.ProtocolOption = "joint",
     backbone: options.BackboneOption = None,
     download_imagenet: options.ImagenetOption = False,
+    anchor_images: options.AnchorImagesOption = True,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted training in --out.")] = False,
     seed: options.SeedOption = 0,
     device: options.DeviceOption = "auto",
@@ -49,6 +50,7 @@ def train(
         "backbone": options.find_backbone(backbone, download=download_imagenet, folder=out),
         "device": check_device(device),
         "resume": resume,
+        "anchor_images": anchor_images,
     }
     if protocol == "sequential":
         sequential.train_sequential(records, out, order=planes or (), **settings)
@@ -65,6 +67,7 @@ def add_plane(
     layout: options.LayoutOption = "auto",
     group_pattern: options.GroupPatternOption = None,
     epochs: options.EpochsOption = None,
+    anchor_images: options.AnchorImagesOption = True,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted training in --out.")] = False,
     seed: options.SeedOption = 0,
     device: options.DeviceOption = "auto",
@@ -72,7 +75,8 @@ def add_plane(
     """Teach a model one plane more, without labels and without the frames of its other planes; write OUT/model.pt."""
     check_writable(out / "model.pt")
     show_log()
-    from striq.scorer import load_scorer
+    from striq.anchors.pictures import copy_anchor_pictures
+    from striq.scorer import default_checkpoint, load_scorer
     from striq.training import sequential
 
     records, _ = options.read_records(dataset, out, planes=[name], layout=layout, group_pattern=group_pattern)
@@ -84,7 +88,10 @@ def add_plane(
         training=options.make_training(epochs, seed),
         device=chosen,
         resume=resume,
+        anchor_images=anchor_images,
     )
+    if anchor_images:
+        copy_anchor_pictures(default_checkpoint() if model is None else model, out)
     say(f"Knows {', '.join(scorer.planes)} now: {out / 'model.pt'}")
 
 

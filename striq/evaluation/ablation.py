@@ -203,7 +203,7 @@ class AblationRunner:
             fitting.finish()
         else:
             folder = self.output / "runs" / trained.stem
-            make_trainer(fitting, folder, training=training, quiet=self.quiet).run()
+            make_trainer(fitting, folder, training=training, anchor_images=False, quiet=self.quiet).run()
             learned = {n: p.detach().cpu() for n, p in scorer.model.named_parameters() if p.requires_grad}
             with replacing(trained) as stream:
                 torch.save(learned, stream)

@@ -88,6 +88,7 @@ def measure_forgetting(
         training=training,
         device=device,
         resume=True,
+        anchor_images=False,
         quiet=quiet,
     )
     stages = (load_scorer(stage_folder(output_dir, i, plane), device) for i, plane in enumerate(planes))

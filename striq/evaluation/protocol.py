@@ -74,6 +74,7 @@ def cross_validate(
                 backbone=backbone,
                 device=device,
                 resume=resume and (folder / RESUME_NAME).is_file(),
+                anchor_images=False,
                 quiet=quiet,
             )
         images = load_images(test, scorer.config.encoder.size, quiet=quiet)

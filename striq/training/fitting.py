@@ -85,6 +85,10 @@ class Fitting:
         """Return the indices of a plane's training frames, or of its held-out ones."""
         return ((self.planes == plane) & (self.held_out == held_out)).nonzero().squeeze(1)
 
+    def anchor_images(self) -> dict[str, Tensor]:
+        """Return the prepared frames of the new planes' anchors, each ``(K, 1, H, W)``, in the order of the bank."""
+        return {self.scorer.planes[plane]: self.images[anchors] for plane, anchors in self.anchors.items()}
+
     @torch.no_grad()
     def prepare(self) -> None:
         """Fix the encoder, cache features, and set mean maps, starting experts and anchors."""

@@ -12,6 +12,7 @@ from ignite.metrics import Average
 from monai.engines.utils import IterationEvents
 from torch import Tensor
 
+from striq.anchors.pictures import write_anchor_pictures
 from striq.model.geometry import summary
 from striq.training.distributed import is_first
 from striq.training.fitting import Fitting
@@ -150,10 +151,13 @@ class FinishScorer:
         fitting: What to complete.
         path: Where ``model.pt`` goes.
         best: Weights to restore first.
+        anchor_images: Write small pictures of the anchors beside it.
     """
 
-    def __init__(self, fitting: Fitting, path: str | Path, best: KeepBest | None = None) -> None:
-        self.fitting, self.path, self.best = fitting, Path(path), best
+    def __init__(
+        self, fitting: Fitting, path: str | Path, best: KeepBest | None = None, *, anchor_images: bool = True
+    ) -> None:
+        self.fitting, self.path, self.best, self.anchor_images = fitting, Path(path), best, anchor_images
 
     def attach(self, engine: Engine) -> None:
         """Register with the trainer."""
@@ -167,6 +171,8 @@ class FinishScorer:
         self.fitting.scorer.info["epochs"] = int(engine.state.epoch)
         if is_first():
             self.fitting.scorer.save(self.path)
+            if self.anchor_images:
+                write_anchor_pictures(self.path.parent, self.fitting.anchor_images())
             logger.info("Wrote %s", self.path)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from striq.anchors.pictures import copy_anchor_pictures
 from striq.config import StriqConfig, TrainingConfig
 from striq.data.splits import hold_out
 from striq.errors import DatasetError
@@ -35,6 +36,7 @@ def train_sequential(
     backbone: str | Path | None = None,
     device: str = "auto",
     resume: bool = False,
+    anchor_images: bool = True,
     quiet: bool = False,
 ) -> StriqScorer:
     """Train plane by plane, as :func:`add_plane` does, and write ``model.pt``; no plane's frames are seen again later.
@@ -49,6 +51,7 @@ def train_sequential(
         backbone: As in ``train_scorer``.
         device: ``"auto"``, or a device of PyTorch.
         resume: Keep the planes already learned in ``output_dir``, and continue the one begun.
+        anchor_images: Keep small pictures of the anchors beside ``model.pt``.
         quiet: Do not show progress.
 
     Raises:
@@ -75,16 +78,27 @@ def train_sequential(
                 backbone=backbone,
                 device=device,
                 resume=begun,
+                anchor_images=anchor_images,
                 quiet=quiet,
             )
         else:
             scorer = add_plane(
-                scorer, of_plane, stage, protect=protect, training=training, device=device, resume=begun, quiet=quiet
+                scorer,
+                of_plane,
+                stage,
+                protect=protect,
+                training=training,
+                device=device,
+                resume=begun,
+                anchor_images=anchor_images,
+                quiet=quiet,
             )
     if scorer is None:
         msg = "No frames to learn from."
         raise DatasetError(msg)
     scorer.save(output / MODEL_NAME)
+    for index, plane in enumerate(scorer.planes):
+        copy_anchor_pictures(stage_folder(output, index, plane), output)
     return scorer
 
 
@@ -102,6 +116,7 @@ def add_plane(
     training: TrainingConfig | None = None,
     device: str = "auto",
     resume: bool = False,
+    anchor_images: bool = True,
     quiet: bool = False,
 ) -> StriqScorer:
     """Return a scorer that knows one plane more, and write ``model.pt``; the given scorer stays as it is.
@@ -117,6 +132,7 @@ def add_plane(
         training: Settings of the training.
         device: ``"auto"``, or a device of PyTorch.
         resume: Continue from ``checkpoint.pt``.
+        anchor_images: Keep small pictures of the anchors beside ``model.pt``.
         quiet: Do not show progress.
 
     Raises:
@@ -143,7 +159,14 @@ def add_plane(
             quiet=quiet,
         )
         with _frozen(extended.model.aligner), learning_only(extended.model.subspace, known, protect=protect):
-            make_trainer(fitting, Path(output_dir), training=training, resume=resume, quiet=quiet).run()
+            make_trainer(
+                fitting,
+                Path(output_dir),
+                training=training,
+                resume=resume,
+                anchor_images=anchor_images,
+                quiet=quiet,
+            ).run()
     return extended.eval()
 
 

@@ -58,6 +58,7 @@ def train_scorer(
     backbone: str | Path | None = None,
     device: str = "auto",
     resume: bool = False,
+    anchor_images: bool = True,
     quiet: bool = False,
 ) -> StriqScorer:
     """Train a scorer on unlabeled frames and write ``model.pt``; ratings of the records are not looked at.
@@ -70,6 +71,7 @@ def train_scorer(
         backbone: Local weights of the encoder, or ``"seeded"``; the shipped backbone by default.
         device: ``"auto"``, or a device of PyTorch.
         resume: Continue from ``checkpoint.pt``.
+        anchor_images: Keep small pictures of the anchors beside ``model.pt``.
         quiet: Do not show progress.
 
     Raises:
@@ -82,7 +84,7 @@ def train_scorer(
         raise CheckpointError(msg)
     with determinism(training.seed):
         fitting = make_fitting(records, config=config, training=training, backbone=backbone, device=device, quiet=quiet)
-        make_trainer(fitting, output, training=training, resume=resume, quiet=quiet).run()
+        make_trainer(fitting, output, training=training, resume=resume, anchor_images=anchor_images, quiet=quiet).run()
     return fitting.scorer.eval()
 
 
@@ -127,7 +129,13 @@ def make_fitting(
 
 
 def make_trainer(
-    fitting: Fitting, output: Path, *, training: TrainingConfig, resume: bool = False, quiet: bool = False
+    fitting: Fitting,
+    output: Path,
+    *,
+    training: TrainingConfig,
+    resume: bool = False,
+    anchor_images: bool = True,
+    quiet: bool = False,
 ) -> SupervisedTrainer:
     """Return the trainer of a fitting; running it prepares, trains, completes and writes the scorer.
 
@@ -136,6 +144,7 @@ def make_trainer(
         output: Folder for results.
         training: Settings of the training.
         resume: Continue from the checkpoint in ``output``.
+        anchor_images: Keep small pictures of the anchors beside ``model.pt``.
         quiet: Do not show progress.
     """
     network = RegistrationNetwork(fitting.scorer.model, fitting.scorer.config.quality, training.orthogonality)
@@ -161,7 +170,7 @@ def make_trainer(
             WatchSubspace(fitting),
             ValidationHandler(interval=1, validator=evaluator),
             TensorBoardStatsHandler(log_dir=str(output / "tensorboard"), output_transform=_loss_of),
-            FinishScorer(fitting, output / MODEL_NAME, best),
+            FinishScorer(fitting, output / MODEL_NAME, best, anchor_images=anchor_images),
         ],
     )
     state = {"network": network, "optimizer": optimizer, "trainer": trainer, "best": best}

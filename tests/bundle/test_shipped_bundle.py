@@ -13,6 +13,7 @@ import torch
 from monai.bundle.scripts import ckpt_export, verify_metadata, verify_net_in_out
 
 import striq
+from striq.anchors.pictures import find_anchor_picture
 from striq.data.phantom import write_phantom
 
 BUNDLE = Path(__file__).parents[2] / "monai_bundle"
@@ -138,3 +139,13 @@ def test_command_line_runs_from_any_folder(tmp_path: Path) -> None:
     assert all(0 <= float(row["kidney"]) <= 1 for row in rows)
     run("evaluating", "evaluate.json", model)
     assert "STRIQ" in (tmp_path / "eval" / "evaluation" / "evaluation.md").read_text(encoding="utf-8")
+
+
+def test_pictures_of_anchors_are_of_synthetic_planes_only() -> None:
+    scorer = striq.load_scorer(BUNDLE, device="cpu")
+    shown = {file.stem.rsplit("_", 1)[0] for file in (BUNDLE / "models" / "anchors").iterdir()}
+    assert shown == {plane for plane in scorer.planes if plane.startswith("synthetic_")}
+    for plane in shown:
+        count = len(scorer.bank.sources[scorer.plane_index(plane)])
+        assert all(find_anchor_picture(BUNDLE, plane, number) is not None for number in range(count))
+        assert find_anchor_picture(BUNDLE, plane, count) is None

@@ -11,6 +11,7 @@ import pytest
 import torch
 from ignite.engine import Events
 
+from striq.anchors.pictures import find_anchor_picture, write_anchor_pictures
 from striq.config import EncoderConfig, QualityConfig, StriqConfig, TrainingConfig
 from striq.data.datasets import load_dataset
 from striq.data.phantom import write_phantom
@@ -234,3 +235,33 @@ def test_weights_of_a_plane_come_from_its_frames_that_are_not_anchors(records: l
         expected = plane_weights(terms, CONFIG.quality.weights)
         torch.testing.assert_close(scorer.term_weights[plane], expected, atol=1e-3, rtol=0)
     assert not torch.equal(scorer.term_weights[0], scorer.term_weights[1])
+
+
+def test_pictures_of_the_anchors_lie_beside_the_model(
+    run: tuple[Path, StriqScorer], records: list[FrameRecord]
+) -> None:
+    folder, scorer = run
+    for plane, sources in zip(scorer.planes, scorer.bank.sources, strict=True):
+        assert len(list((folder / "anchors").glob(f"{plane}_*.png"))) == len(sources)
+        for number, source in enumerate(sources):
+            record = next(record for record in records if record.path.parts[-3:] == tuple(source.path.split("/")))
+            shown = find_anchor_picture(folder / "model.pt", plane, number)
+            assert shown is not None
+            prepared = prepare_batch([open_cine(record.path)[0]], (128, 128))[0, 0].numpy()
+            assert np.corrcoef(shown.ravel(), prepared.ravel())[0, 1] > 0.9
+
+
+def test_no_picture_is_kept_where_none_is_wanted(records: list[FrameRecord], tmp_path: Path) -> None:
+    train_scorer(records, tmp_path, config=CONFIG, training=SHORT, anchor_images=False, quiet=True, device="cpu")
+    assert (tmp_path / "model.pt").is_file()
+    assert not (tmp_path / "anchors").exists()
+
+
+def test_pictures_of_an_earlier_training_do_not_stay(tmp_path: Path) -> None:
+    generator = torch.Generator().manual_seed(0)
+    write_anchor_pictures(
+        tmp_path, {"a": torch.rand(5, 1, 64, 64, generator=generator), "a_b": torch.rand(1, 1, 64, 64)}
+    )
+    fewer = torch.rand(2, 1, 64, 64, generator=generator)
+    write_anchor_pictures(tmp_path, {"a": fewer})
+    assert sorted(file.name for file in (tmp_path / "anchors").iterdir()) == ["a_00.png", "a_01.png", "a_b_00.png"]

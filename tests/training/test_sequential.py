@@ -107,3 +107,8 @@ def test_an_extended_scorer_judges_known_planes_as_before_up_to_the_bases_it_now
     frames = torch.rand(2, 1, 64, 64, generator=torch.Generator().manual_seed(0)).clamp(min=0.01)
     torch.testing.assert_close(extended(frames)[:, 0], stages[0](frames)[:, 0], atol=MOST_MOVED, rtol=0)
     assert bool(extended(frames)[:, 1].isnan().all())
+
+
+def test_model_of_all_planes_has_the_pictures_of_all_anchors(run: Path, stages: list[StriqScorer]) -> None:
+    wanted = sum(len(sources) for sources in stages[-1].bank.sources)
+    assert len(list((run / "anchors").glob("*.png"))) == wanted
