@@ -10,6 +10,7 @@ import typer
 
 import striq
 from striq.commands.ablation import ablate
+from striq.commands.benchmark import bench
 from striq.commands.forgetting import forgetting
 from striq.commands.inspection import anchors, info
 from striq.commands.listing import list_frames
@@ -41,6 +42,7 @@ for command in (
     routing,
     ablate,
     forgetting,
+    bench,
     pretrain,
     phantom,
 ):

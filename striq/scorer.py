@@ -132,10 +132,20 @@ class StriqScorer(nn.Module):
         registration = self.model.superimpose(alignment, fixed.compared, moving.compared)
         pair_terms = consistency_terms(registration, self.config.quality).stack().unflatten(0, (-1, count))
         transforms = alignment.transform.unflatten(0, (-1, count))
+        terms, quality = self.quality_of(pair_terms, contrast, plane)
+        return PlaneJudgement(quality, terms, pair_terms, transforms)
+
+    def quality_of(self, pair_terms: Tensor, contrast: Tensor, plane: int) -> tuple[Tensor, Tensor]:
+        """Return the terms of frames, shape ``(B, 4)``, and their quality, shape ``(B,)``.
+
+        Args:
+            pair_terms: Similarity, NCC and smoothness of each frame with each anchor, shape ``(B, K, 3)``.
+            contrast: Contrast term of the frames, shape ``(B,)``.
+            plane: Index of the plane.
+        """
         terms = frame_terms(pair_terms, contrast, self.config.quality.anchor_share)
         span = TermRange(self.range_low[plane], self.range_high[plane])
-        quality = quality_score(terms, span, self.term_weights[plane])
-        return PlaneJudgement(quality, terms, pair_terms, transforms)
+        return terms, quality_score(terms, span, self.term_weights[plane])
 
     def _align(self, fixed: Pyramid, moving: Pyramid) -> Alignment:
         return self.model.aligner(fixed.maps, moving.maps, fixed.masks, moving.masks)

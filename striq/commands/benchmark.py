@@ -1,0 +1,35 @@
+"""``striq bench``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from striq.commands import options
+from striq.commands.terminal import check_device, check_writable, say
+
+
+def bench(
+    out: options.OutOption,
+    num_anchors: Annotated[int, typer.Option(min=1, help="Anchors of a plane.")] = 20,
+    num_planes: Annotated[int, typer.Option(min=1, help="Planes of the model.")] = 4,
+    batch: Annotated[list[int] | None, typer.Option(help="Frames at once; repeat for several.")] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Of each part; the median counts.")] = 20,
+    threads: Annotated[int | None, typer.Option(min=1, help="Of the CPU.", show_default="PyTorch's")] = None,
+    device: options.DeviceOption = "auto",
+) -> None:
+    """Time a score part by part, beside the same score computed naively; write OUT/benchmark.json."""
+    check_writable(out / "benchmark.json")
+    import torch
+
+    from striq.evaluation.benchmark import benchmark, write_benchmark
+    from striq.scorer import pick_device
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    chosen = str(pick_device(check_device(device)))
+    timings = benchmark(
+        batches=batch or (1, 32), num_anchors=num_anchors, num_planes=num_planes, repeats=repeats, device=chosen
+    )
+    say(write_benchmark(timings, out, device=chosen, threads=torch.get_num_threads()))

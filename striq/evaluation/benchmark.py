@@ -1,0 +1,203 @@
+"""How long a score takes, part by part, beside the same score computed naively, in the same run."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from striq.config import QualityConfig, StriqConfig
+from striq.data.phantom import make_phantom
+from striq.data.preprocessing import prepare_frame
+from striq.evaluation.tables import markdown_table
+from striq.model.aligner import Alignment
+from striq.model.striq import Pyramid
+from striq.quality.consistency import consistency_terms
+from striq.quality.frame_terms import contrast_term
+from striq.quality.posterior import frame_descriptor
+from striq.scorer import StriqScorer
+from striq.types import AnchorSource, Frame
+from striq.writing import write_json
+
+WARM_UP = 3
+NAIVE = "total, naive"
+ENCODER_FLOPS = 3.66e9  # of one 256x256 frame
+
+Parts = dict[str, tuple[str, Callable[[], object]]]  # anchors as the table shows them, and the work
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Time of one part.
+
+    Attributes:
+        part: What was timed.
+        batch: Frames at once.
+        anchors: Anchors of a plane, times planes.
+        median_ms: Of one frame, median over repeats, milliseconds.
+        fastest_ms: Of one frame, the fastest repeat, milliseconds.
+    """
+
+    part: str
+    batch: int
+    anchors: str
+    median_ms: float
+    fastest_ms: float
+
+
+def bench_scorer(num_planes: int, num_anchors: int, *, size: tuple[int, int] = (256, 256)) -> StriqScorer:
+    """Return an untrained scorer with drawn anchors: time does not depend on what was learned.
+
+    Args:
+        num_planes: Planes.
+        num_anchors: Anchors of each.
+        size: Rows and columns of a prepared frame.
+    """
+    config = StriqConfig(quality=QualityConfig(num_anchors=num_anchors))
+    if size != config.encoder.size:
+        config = StriqConfig.from_dict({**config.to_dict(), "encoder": {**config.to_dict()["encoder"], "size": size}})
+    scorer = StriqScorer([f"plane_{i}" for i in range(num_planes)], config).eval()
+    with torch.inference_mode():
+        features = scorer.model.embed(bench_frames(num_anchors, size=size))
+        scorer.model.aligner.gates.fill_(1.0)
+    for plane in range(num_planes):
+        scorer.bank.fill(plane, features, [AnchorSource("drawn", str(i), 0) for i in range(num_anchors)])
+    return scorer
+
+
+def bench_frames(count: int, *, size: tuple[int, int] = (256, 256)) -> Tensor:
+    """Return prepared drawn frames, shape ``(count, 1, H, W)``."""
+    drawn = make_phantom(count, 1, planes=("a4c",), size=size, seed=7)
+    return torch.stack([prepare_frame(Frame(frame.pixels), size) for frame in drawn])
+
+
+def naive_quality(scorer: StriqScorer, frozen: Pyramid, contrast: Tensor, plane: int) -> Tensor:
+    """Return the quality of one frame, shape ``(1,)``: anchor after anchor, nothing kept, every level warped in full.
+
+    Args:
+        scorer: Fitted scorer.
+        frozen: Frozen features of one frame.
+        contrast: Contrast term of the frame, shape ``(1,)``.
+        plane: Index of the plane.
+    """
+    model, pairs = scorer.model, []
+    for number in range(len(scorer.bank.sources[plane])):
+        anchor = scorer.bank.features(plane)[number]
+        alignment: Alignment = model.align(frozen, anchor, plane)
+        registration = model.superimpose(alignment, model.specialize(frozen, plane), model.specialize(anchor, plane))
+        pairs.append(consistency_terms(registration, scorer.config.quality).stack())
+    return scorer.quality_of(torch.stack(pairs, dim=1), contrast, plane)[1]
+
+
+@torch.inference_mode()
+def benchmark(
+    *,
+    batches: Sequence[int] = (1, 32),
+    num_anchors: int = 20,
+    num_planes: int = 4,
+    repeats: int = 20,
+    device: str = "cpu",
+    size: tuple[int, int] = (256, 256),
+) -> list[Timing]:
+    """Time the parts of a score and the whole.
+
+    Args:
+        batches: Frames at once.
+        num_anchors: Anchors of a plane.
+        num_planes: Planes of the larger model.
+        repeats: Of each part, after a warm-up.
+        device: A device of PyTorch.
+        size: Rows and columns of a prepared frame.
+    """
+    scorer = bench_scorer(num_planes, num_anchors, size=size).to(device)
+    timings = []
+    for batch in batches:
+        image = bench_frames(batch, size=size).to(device)
+        parts = _whole(scorer, image) | (_steps(scorer, image) if batch == 1 else {})
+        timings += [
+            _time(part, batch, anchors, work, repeats=repeats, device=device) for part, (anchors, work) in parts.items()
+        ]
+    return timings
+
+
+def _whole(scorer: StriqScorer, image: Tensor) -> Parts:
+    frozen, planes = scorer.model.embed(image), len(scorer.planes)
+    count = len(scorer.bank.sources[0])
+
+    def score(plane: int | None) -> None:
+        frozen, contrast = scorer.model.embed(image), contrast_term(image)
+        routed = scorer.densities(frame_descriptor(frozen))
+        for i in range(len(image)):
+            chosen = int(routed[i, :-1].argmax()) if plane is None else plane
+            scorer.judge(frozen[i], contrast[i : i + 1], chosen)
+
+    return {
+        "encoder": ("", lambda: scorer.model.embed(image)),
+        "contrast": ("", lambda: contrast_term(image)),
+        "plane": (f"{planes} planes", lambda: scorer.densities(frame_descriptor(frozen))),
+        "total": (str(count), lambda: score(0)),
+        "total, plane unknown": (f"{planes} x {count}", lambda: score(None)),
+    }
+
+
+def _steps(scorer: StriqScorer, image: Tensor) -> Parts:
+    model, count = scorer.model, len(scorer.bank.sources[0])
+    anchors = model.describe(scorer.bank.features(0), 0)
+    frame = model.describe(model.embed(image), 0).repeat_each(count)
+
+    def align() -> Alignment:
+        fixed, moving = frame.matching, anchors.matching
+        return model.aligner(fixed.maps, moving.maps, fixed.masks, moving.masks)
+
+    aligned = align()
+    registration = model.superimpose(aligned, frame.compared, anchors.compared)
+    return {
+        "matching": (str(count), align),
+        "warping": (str(count), lambda: model.superimpose(aligned, frame.compared, anchors.compared)),
+        "terms": (str(count), lambda: consistency_terms(registration, scorer.config.quality)),
+        NAIVE: (str(count), lambda: naive_quality(scorer, model.embed(image), contrast_term(image), 0)),
+    }
+
+
+def write_benchmark(timings: Sequence[Timing], output: Path, *, device: str, threads: int) -> str:
+    """Write ``benchmark.json`` and return the table as Markdown."""
+    naive = next((t.median_ms for t in timings if t.part == NAIVE), None)
+    facts = {"device": device, "threads": threads, "torch": torch.__version__}
+    write_json(output / "benchmark.json", {**facts, "timings": [asdict(timing) for timing in timings]})
+    cells = [
+        [
+            timing.part,
+            str(timing.batch),
+            timing.anchors,
+            f"{timing.median_ms:.1f}",
+            f"{timing.fastest_ms:.1f}",
+            f"{naive / timing.median_ms:.1f}" if naive and timing.part.startswith("total") else "",
+        ]
+        for timing in timings
+    ]
+    titles = ["Part", "Frames at once", "Anchors", "ms per frame, median", "fastest", "naive / this"]
+    lines = markdown_table(titles, cells)
+    lines += ["", f"{device}, {threads} threads. Encoder: {ENCODER_FLOPS / 1e9:.2f} GFLOP per frame."]
+    return "\n".join([*lines, ""])
+
+
+def _time(part: str, batch: int, anchors: str, work: Callable[[], object], *, repeats: int, device: str) -> Timing:
+    taken = []
+    for repeat in range(WARM_UP + repeats):
+        _finish(device)
+        start = time.perf_counter()
+        work()
+        _finish(device)
+        if repeat >= WARM_UP:
+            taken.append(1000 * (time.perf_counter() - start) / batch)
+    return Timing(part, batch, anchors, statistics.median(taken), min(taken))
+
+
+def _finish(device: str) -> None:
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
