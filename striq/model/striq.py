@@ -194,11 +194,11 @@ class StriqModel(nn.Module):
         return Registration(alignment, fixed, warped, overlap)
 
 
+# Expanded, not repeated, for then a single frame is copied for none of its anchors. The number of frames must not
+# be asked for either: a traced network would keep the answer.
 def _repeat_each(maps: Sequence[Tensor], times: int) -> tuple[Tensor, ...]:
-    if len(maps[0]) == 1:  # a view: nothing is copied
-        return tuple(m.expand(times, -1, -1, -1) for m in maps)
-    return tuple(m.repeat_interleave(times, dim=0) for m in maps)
+    return tuple(m[:, None].expand(-1, times, -1, -1, -1).flatten(0, 1) for m in maps)
 
 
 def _tile(maps: Sequence[Tensor], times: int) -> tuple[Tensor, ...]:
-    return tuple(maps) if times == 1 else tuple(m.repeat(times, 1, 1, 1) for m in maps)
+    return tuple(m[None].expand(times, -1, -1, -1, -1).flatten(0, 1) for m in maps)
