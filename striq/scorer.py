@@ -16,8 +16,9 @@ from striq.anchors.bank import AnchorBank
 from striq.config import StriqConfig
 from striq.data.preprocessing import prepare_batch
 from striq.errors import CheckpointError, StriqError
+from striq.inference.quick import QuickPath
 from striq.model.aligner import Alignment
-from striq.model.striq import PlaneFeatures, Pyramid, StriqModel
+from striq.model.striq import Pyramid, StriqModel
 from striq.quality.consistency import consistency_terms
 from striq.quality.frame_terms import NUM_TERMS, contrast_term, frame_terms
 from striq.quality.normalization import TermRange, quality_score
@@ -91,12 +92,16 @@ class StriqScorer(nn.Module):
         self.register_buffer("term_weights", torch.tensor(config.quality.weights).repeat(len(planes), 1))
         self.densities = PlaneDensities(len(planes), config.encoder.channels)
         self.info: dict[str, Any] = {}
-        self._kept: dict[tuple[int, bool], tuple[object, PlaneFeatures]] = {}
+        self.quick = QuickPath(self.model, self.bank, config)
 
     @property
     def device(self) -> torch.device:
         """Device the scorer computes on."""
         return self.range_low.device
+
+    def embed(self, image: Tensor) -> Pyramid:
+        """Return the frozen features of prepared frames ``(B, 1, H, W)``."""
+        return self.quick.embed(image) if self.quick.serves(self.device) else self.model.embed(image)
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the quality of each frame as each plane, shape ``(B, P)``; NaN for a plane without anchors.
@@ -104,7 +109,7 @@ class StriqScorer(nn.Module):
         Args:
             image: Prepared frames, zero outside the fan, shape ``(B, 1, H, W)``.
         """
-        frozen, contrast = self.model.embed(image), contrast_term(image)
+        frozen, contrast = self.embed(image), contrast_term(image)
         unknown = image.new_full((len(image),), torch.nan)
         judged = [
             self.judge(frozen, contrast, plane).quality if sources else unknown
@@ -124,14 +129,12 @@ class StriqScorer(nn.Module):
             registered: False leaves every transform at the identity (a control of the evaluation).
             specialized: False leaves the knowledge subspace out (another control).
         """
-        anchors = self._anchors(plane, specialized=specialized)
-        count = len(anchors.compared)
-        fixed = self.model.describe(frozen, plane, specialized=specialized).repeat_each(count)
-        moving = anchors.tile(frozen.maps[0].shape[0])
-        alignment = self._align(fixed.matching, moving.matching) if registered else _standstill(moving.matching)
-        registration = self.model.superimpose(alignment, fixed.compared, moving.compared)
-        pair_terms = consistency_terms(registration, self.config.quality).stack().unflatten(0, (-1, count))
-        transforms = alignment.transform.unflatten(0, (-1, count))
+        if self.quick.serves(self.device):
+            pairs = self.quick.pair_terms(frozen, plane, registered=registered, specialized=specialized)
+            pair_terms = torch.stack([pair.terms for pair in pairs])
+            transforms = torch.stack([pair.transforms for pair in pairs])
+        else:
+            pair_terms, transforms = self._pair_terms(frozen, plane, registered=registered, specialized=specialized)
         terms, quality = self.quality_of(pair_terms, contrast, plane)
         return PlaneJudgement(quality, terms, pair_terms, transforms)
 
@@ -150,16 +153,16 @@ class StriqScorer(nn.Module):
     def _align(self, fixed: Pyramid, moving: Pyramid) -> Alignment:
         return self.model.aligner(fixed.maps, moving.maps, fixed.masks, moving.masks)
 
-    def _anchors(self, plane: int, *, specialized: bool) -> PlaneFeatures:
-        """Return a plane's anchors as it sees them, kept until the model changes."""
-        if torch.is_grad_enabled() or torch._C._get_tracing_state() is not None or torch.compiler.is_compiling():
-            return self.model.describe(self.bank.features(plane), plane, specialized=specialized)
-        state = tuple((id(t), t.data_ptr(), _version(t)) for part in (self.bank, self.model) for t in _tensors(part))
-        known, anchors = self._kept.get((plane, specialized), (None, None))
-        if anchors is None or known != state:
-            anchors = self.model.describe(self.bank.features(plane), plane, specialized=specialized)
-            self._kept[plane, specialized] = state, anchors
-        return anchors
+    def _pair_terms(self, frozen: Pyramid, plane: int, *, registered: bool, specialized: bool) -> tuple[Tensor, Tensor]:
+        """Return terms ``(B, K, 3)`` and transforms ``(B, K, 2, 3)`` of all pairs, as the method is written."""
+        anchors = self.quick.anchors(plane, specialized=specialized)
+        count = len(anchors.compared)
+        fixed = self.model.describe(frozen, plane, specialized=specialized).repeat_each(count)
+        moving = anchors.tile(frozen.maps[0].shape[0])
+        alignment = self._align(fixed.matching, moving.matching) if registered else _standstill(moving.matching)
+        registration = self.model.superimpose(alignment, fixed.compared, moving.compared)
+        pair_terms = consistency_terms(registration, self.config.quality).stack().unflatten(0, (-1, count))
+        return pair_terms, alignment.transform.unflatten(0, (-1, count))
 
     def posterior(self, frozen: Pyramid) -> Tensor:
         """Return the probability of each plane and, last, of none, shape ``(B, P + 1)``."""
@@ -198,7 +201,7 @@ class StriqScorer(nn.Module):
     @torch.inference_mode()
     def _score_batch(self, frames: list[Frame], plane: int | None, threshold: float) -> list[FrameScore]:
         image = prepare_batch(frames, self.config.encoder.size).to(self.device)
-        frozen, contrast = self.model.embed(image), contrast_term(image)
+        frozen, contrast = self.embed(image), contrast_term(image)
         posterior = self.posterior(frozen)
         scores = []
         for i, frame in enumerate(frames):
@@ -240,7 +243,7 @@ class StriqScorer(nn.Module):
         score = self.score([frame], plane)[0]
         index = self._judged_plane(score)
         image = prepare_batch([frame], self.config.encoder.size).to(self.device)
-        query = self.model.specialize(self.model.embed(image), index)
+        query = self.model.specialize(self.embed(image), index)
         nearest = self.bank.features(index)[self.bank.sources[index].index(score.nearest_anchor)]
         anchor = self.model.specialize(nearest, index)
         transform = torch.from_numpy(score.transform)[None].to(self.device)
@@ -317,15 +320,6 @@ def _halved(value: Any) -> Any:
         return value
     half = value.half()
     return half if torch.equal(half.float(), value) else value
-
-
-def _tensors(module: nn.Module) -> Iterator[Tensor]:
-    yield from module.parameters()
-    yield from module.buffers()
-
-
-def _version(tensor: Tensor) -> int:
-    return 0 if tensor.is_inference() else tensor._version  # counts changes in place
 
 
 def _standstill(anchors: Pyramid) -> Alignment:

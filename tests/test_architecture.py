@@ -14,6 +14,7 @@ LAYERS = (
     {"data", "registration"},
     {"model"},
     {"anchors", "quality"},
+    {"inference"},
     {"scorer"},
     {"training", "evaluation", "baselines", "audit"},
     {"reporting"},

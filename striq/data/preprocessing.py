@@ -73,9 +73,10 @@ def structure_contrast(image: Tensor) -> Tensor:
     Args:
         image: Prepared frames, shape ``(B, 1, H, W)``.
     """
-    ordered = image.flatten(1).sort(dim=1, descending=True).values  # zeros, outside the fan, come last
+    pixels = image.flatten(1)
+    brightest = pixels.topk(pixels.shape[1] // 100 + 1, dim=1).values  # in order, brightest first
     above = (image > 0).sum(dim=(1, 2, 3)) // 100
-    white = ordered.gather(1, above[:, None])[:, 0]
+    white = brightest.gather(1, above[:, None])[:, 0]
     return structure_richness(image) / white.clamp(min=DARKEST)
 
 
@@ -89,11 +90,14 @@ def _std_inside(values: Tensor, inside: Tensor) -> Tensor:
 def _blur_inside(image: Tensor, sigma: float) -> Tensor:
     """Blur over the fan only: what lies outside neither darkens the edge nor gets anything."""
     # As matrix products: a tenth of the time of a convolution with so wide a kernel on a CPU.
-    down, across = (_gaussian_matrix(size, sigma).to(image) for size in image.shape[-2:])
+    height, width = image.shape[-2:]
+    down = _gaussian_matrix(height, sigma).to(image)
+    across = down if width == height else _gaussian_matrix(width, sigma).to(image)
     inside = (image > 0).to(image)
     return (down @ image @ across) / (down @ inside @ across).clamp(min=1e-6) * inside
 
 
 def _gaussian_matrix(size: int, sigma: float) -> Tensor:
-    distance = torch.arange(size)[:, None] - torch.arange(size)
-    return torch.exp(-(distance**2) / (2 * sigma**2)) * (distance.abs() <= math.ceil(3 * sigma))
+    distance = torch.arange(1 - size, size)
+    kernel = torch.exp(-(distance**2) / (2 * sigma**2)) * (distance.abs() <= math.ceil(3 * sigma))
+    return kernel.unfold(0, size, 1).flip(0)

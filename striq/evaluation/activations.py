@@ -57,7 +57,7 @@ def frame_activations(scorer: StriqScorer, images: Tensor) -> NDArray[np.float32
     found = []
     mean_map = scorer.model.mean_map(NUM_STAGES - 1).mean(dim=0)
     for image in images.split(16):
-        frozen = scorer.model.embed(image.to(scorer.device))
+        frozen = scorer.embed(image.to(scorer.device))
         features, mask = frozen.maps[-1], frozen.masks[-1]
         activation, _ = scorer.model.subspace.activations((features - mean_map) * (mask > 0), mask)
         found.append(activation.flatten(1).cpu())

@@ -130,14 +130,14 @@ def _whole(scorer: StriqScorer, image: Tensor) -> Parts:
     count = len(scorer.bank.sources[0])
 
     def score(plane: int | None) -> None:
-        frozen, contrast = scorer.model.embed(image), contrast_term(image)
+        frozen, contrast = scorer.embed(image), contrast_term(image)
         routed = scorer.densities(frame_descriptor(frozen))
         for i in range(len(image)):
             chosen = int(routed[i, :-1].argmax()) if plane is None else plane
             scorer.judge(frozen[i], contrast[i : i + 1], chosen)
 
     return {
-        "encoder": ("", lambda: scorer.model.embed(image)),
+        "encoder": ("", lambda: scorer.embed(image)),
         "contrast": ("", lambda: contrast_term(image)),
         "plane": (f"{planes} planes", lambda: scorer.densities(frame_descriptor(frozen))),
         "total": (str(count), lambda: score(0)),

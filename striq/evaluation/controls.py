@@ -57,7 +57,7 @@ def score_with_controls(
 
 
 def _scores_of(scorer: StriqScorer, image: Tensor, plane: int) -> dict[str, float]:
-    frozen, contrast = scorer.model.embed(image), contrast_term(image)
+    frozen, contrast = scorer.embed(image), contrast_term(image)
     anchors = scorer.bank.features(plane)
     cosine = unregistered_cosine(scorer.model.center(frozen, plane), scorer.model.center(anchors, plane))
     return {

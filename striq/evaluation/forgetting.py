@@ -113,7 +113,7 @@ def _qualities(scorer: StriqScorer, records: Sequence[FrameRecord], *, quiet: bo
     for record in track(some, description="Scoring", disable=quiet, transient=True):
         image = load_images([record], scorer.config.encoder.size, quiet=True).to(scorer.device)
         plane = scorer.plane_index(record.plane)
-        quality = scorer.judge(scorer.model.embed(image), contrast_term(image), plane).quality
+        quality = scorer.judge(scorer.embed(image), contrast_term(image), plane).quality
         found[record.plane].append(float(quality))
     return {plane: torch.tensor(values) for plane, values in found.items()}
 

@@ -156,7 +156,7 @@ def _scoring(scorer: StriqScorer, plane: int) -> Callable[[Tensor | NDArray[np.f
     def quality(picture: Tensor | NDArray[np.float32]) -> float:
         image = picture if isinstance(picture, Tensor) else prepare_frame(Frame(picture), scorer.config.encoder.size)
         batch = image[None].to(scorer.device)
-        return float(scorer.judge(scorer.model.embed(batch), contrast_term(batch), plane).quality)
+        return float(scorer.judge(scorer.embed(batch), contrast_term(batch), plane).quality)
 
     return quality
 

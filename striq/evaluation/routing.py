@@ -63,10 +63,10 @@ def posteriors(scorer: StriqScorer, images: Iterable[Tensor]) -> FloatArray:
     for image in images:
         batch.append(image)
         if len(batch) == BATCH_SIZE:
-            found.append(scorer.posterior(scorer.model.embed(torch.stack(batch).to(scorer.device))))
+            found.append(scorer.posterior(scorer.embed(torch.stack(batch).to(scorer.device))))
             batch = []
     if batch:
-        found.append(scorer.posterior(scorer.model.embed(torch.stack(batch).to(scorer.device))))
+        found.append(scorer.posterior(scorer.embed(torch.stack(batch).to(scorer.device))))
     return torch.cat(found).double().cpu().numpy() if found else np.zeros((0, len(scorer.planes) + 1))
 
 

@@ -109,7 +109,8 @@ class Aligner(nn.Module):
                 warped, warped_mask = warp(warped, transform), (warp(warped_mask, transform) > 0.5).to(warped)
             matches = self._match(stage, fixed[stage], warped, warped_mask)
             coarse = coarse or matches
-            transform = compose_affine(transform, self._solve(stage, matches, fixed_masks[stage]))  # Eq. (1)
+            step = self.solve(stage, matches, self._matched(stage, fixed_masks[stage]))
+            transform = compose_affine(transform, step)  # Eq. (1)
             steps.append(transform)
         return Alignment(transform, tuple(steps), coarse)
 
@@ -117,12 +118,25 @@ class Aligner(nn.Module):
         sharpness = self.log_sharpness[stage].exp()
         if stage == len(self.projections) - 1:
             return match_globally(fixed, moving, moving_mask, sharpness)
-        return match_locally(fixed, moving, moving_mask, sharpness, radius=self.config.radii[stage])
+        radius, stride = self.config.radii[stage], self.config.strides[stage]
+        return match_locally(fixed, moving, moving_mask, sharpness, radius=radius, stride=stride)
 
-    def _solve(self, stage: int, matches: Matches, fixed_mask: Tensor) -> Tensor:
-        evidence = matches.confidence * fixed_mask.flatten(1)
+    def _matched(self, stage: int, mask: Tensor) -> Tensor:
+        """Return the fan of the cells that are matched, shape ``(B, M)``."""
+        stride = (*self.config.strides, 1)[stage]
+        return mask[:, :, ::stride, ::stride].flatten(1)
+
+    def solve(self, stage: int, matches: Matches, mask: Tensor) -> Tensor:
+        """Return the transform that one stage's matches speak for, shape ``(B, 2, 3)``.
+
+        Args:
+            stage: Counted from 0.
+            matches: M locations and where each is found.
+            mask: Fan of the query at these locations, shape ``(B, M)``.
+        """
+        evidence = matches.confidence * mask
         # Weights sum to nearly one where there is evidence, and fade where hardly any match is confident.
-        total = evidence.sum(dim=1, keepdim=True) + LITTLE_EVIDENCE * fixed_mask.flatten(1).sum(dim=1, keepdim=True)
+        total = evidence.sum(dim=1, keepdim=True) + LITTLE_EVIDENCE * mask.sum(dim=1, keepdim=True)
         weights = self.gates[stage] * evidence / total.clamp(min=1e-6)
         ridge = self.log_ridge[stage].exp()
         return fit_transform(matches.points, matches.matches, weights, mode=self.config.mode, ridge=ridge)

@@ -59,6 +59,10 @@ class PlaneFeatures:
     matching: Pyramid
     compared: Pyramid
 
+    def __getitem__(self, index: int | slice | Tensor) -> PlaneFeatures:
+        """Return some frames; an integer keeps a batch of one."""
+        return PlaneFeatures(self.matching[index], self.compared[index])
+
     def repeat_each(self, times: int) -> PlaneFeatures:
         """Return every frame ``times`` times in a row."""
         return PlaneFeatures(self.matching.repeat_each(times), self.compared.repeat_each(times))

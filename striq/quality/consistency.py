@@ -101,6 +101,16 @@ def smoothness_loss(steps: Sequence[Tensor], *, translation_weight: float) -> Te
     return torch.stack(size).mean(dim=0) + (torch.stack(change).mean(dim=0) if change else 0.0)  # L_smooth
 
 
+def varies(variance: Tensor, typical: Tensor) -> Tensor:
+    """Return where there is enough variance to correlate, 1 or 0, same shape as ``variance``.
+
+    Args:
+        variance: Of windows, summed over channels.
+        typical: Mean over all windows, same shape or one that broadcasts.
+    """
+    return (variance > MINIMUM_VARIANCE * typical + 1e-10).to(variance)
+
+
 def _ncc(moving: Tensor, fixed: Tensor, mask: Tensor, window: int | None) -> Tensor:
     inside = (mask > 0).to(fixed.dtype)
     count = _sum(inside, window)
@@ -110,12 +120,12 @@ def _ncc(moving: Tensor, fixed: Tensor, mask: Tensor, window: int | None) -> Ten
     var_a = (_sum(moving.square() * inside, window) / count - mean_a.square()).clamp(min=0).sum(dim=1, keepdim=True)
     var_b = (_sum(fixed.square() * inside, window) / count - mean_b.square()).clamp(min=0).sum(dim=1, keepdim=True)
     covariance = (_sum(moving * fixed * inside, window) / count - mean_a * mean_b).sum(dim=1, keepdim=True)
-    valid = enough * _varies(var_a, enough) * _varies(var_b, enough)
+    valid = enough * varies(var_a, _typical(var_a, enough)) * varies(var_b, _typical(var_b, enough))
     return _masked_mean(covariance / (var_a * var_b + 1e-12).sqrt(), valid)
 
 
-def _varies(variance: Tensor, inside: Tensor) -> Tensor:
-    return (variance > MINIMUM_VARIANCE * _masked_mean(variance, inside)[:, None, None, None] + 1e-10).to(variance)
+def _typical(variance: Tensor, inside: Tensor) -> Tensor:
+    return _masked_mean(variance, inside)[:, None, None, None]
 
 
 def _sum(maps: Tensor, window: int | None) -> Tensor:

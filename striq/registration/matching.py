@@ -19,10 +19,10 @@ class Matches:
     """Where each location of the fixed map is found in the moving map.
 
     Attributes:
-        points: Locations of the fixed map in (x, y), shape ``(H * W, 2)``.
-        matches: Expected location in the moving map, shape ``(B, H * W, 2)``.
-        confidence: 0 (any location would do) to 1 (one location only), shape ``(B, H * W)``.
-        probability: Of each candidate: all locations of the moving map, or those of the window, ``(B, H * W, N)``.
+        points: Locations of the fixed map in (x, y), all or some, shape ``(M, 2)``.
+        matches: Expected location in the moving map, shape ``(B, M, 2)``.
+        confidence: 0 (any location would do) to 1 (one location only), shape ``(B, M)``.
+        probability: Of each candidate: all locations of the moving map, or those of the window, ``(B, M, N)``.
     """
 
     points: Tensor
@@ -47,8 +47,13 @@ def match_globally(fixed: Tensor, moving: Tensor, moving_mask: Tensor, sharpness
     return Matches(points, probability @ points, _concentration(probability, dim=2), probability)
 
 
-def match_locally(fixed: Tensor, moving: Tensor, moving_mask: Tensor, sharpness: Tensor, *, radius: int) -> Matches:
-    """Match every location of the fixed map against the moving map's cells around the same location.
+def match_locally(
+    fixed: Tensor, moving: Tensor, moving_mask: Tensor, sharpness: Tensor, *, radius: int, stride: int = 1
+) -> Matches:
+    """Match locations of the fixed map against the moving map's cells around the same location.
+
+    Convention:
+        - Of every ``stride`` rows and columns the first is matched.
 
     Args:
         fixed: Unit feature vectors, shape ``(B, C, H, W)``.
@@ -56,15 +61,17 @@ def match_locally(fixed: Tensor, moving: Tensor, moving_mask: Tensor, sharpness:
         moving_mask: Where the moving map may be matched, shape ``(B, 1, H, W)``.
         sharpness: Inverse temperature of the soft-argmax, a scalar.
         radius: Half width of the window, cells.
+        stride: Rows and columns from one location to the next.
     """
     height, width = fixed.shape[2:]
-    points = pixel_grid(height, width, fixed)
+    points = pixel_grid(height, width, fixed).view(height, width, 2)[::stride, ::stride].flatten(0, 1)
+    some = fixed[:, :, ::stride, ::stride]
     padded, padded_mask = F.pad(moving, [radius] * 4), F.pad(moving_mask, [radius] * 4)
     shifts = [(row, column) for row in range(2 * radius + 1) for column in range(2 * radius + 1)]
     logits = []
     for row, column in shifts:
-        rows, columns = slice(row, row + height), slice(column, column + width)
-        correlation = (fixed * padded[:, :, rows, columns]).sum(dim=1)
+        rows, columns = slice(row, row + height, stride), slice(column, column + width, stride)
+        correlation = (some * padded[:, :, rows, columns]).sum(dim=1)
         allowed = padded_mask[:, 0, rows, columns] > 0
         logits.append(torch.where(allowed, sharpness * correlation, BLOCKED))
     probability = torch.stack(logits, dim=-1).flatten(1, 2).softmax(dim=2)

@@ -62,11 +62,15 @@ def fit_transform(points: Tensor, matches: Tensor, weights: Tensor, *, mode: Mod
 
 def _moments(points: Tensor, matches: Tensor, weights: Tensor, ridge: float | Tensor, *, centered: bool) -> Moments:
     total = weights.sum(dim=1, keepdim=True) + ridge
-    mean_p, mean_q = weights @ points / total, (weights.unsqueeze(-1) * matches).sum(dim=1) / total
-    prior = ridge * FRAME_VARIANCE * torch.eye(2, dtype=points.dtype, device=points.device)
-    weighted = weights.unsqueeze(-1) * points
-    pp = (weighted.transpose(1, 2) @ points + prior) / total.unsqueeze(-1)
-    qp = (matches.transpose(1, 2) @ weighted + prior) / total.unsqueeze(-1)
+    x, y = points.unbind(dim=1)
+    of_points = weights @ torch.stack([x, y, x * x, x * y, y * y], dim=1) / total
+    ones = torch.ones_like(points[:, :1])
+    with_matches = (weights.unsqueeze(-1) * matches).transpose(1, 2) @ torch.cat([points, ones], dim=1)
+    with_matches = with_matches / total.unsqueeze(-1)
+    mean_p, mean_q = of_points[:, :2], with_matches[:, :, 2]
+    prior = ridge * FRAME_VARIANCE * torch.eye(2, dtype=points.dtype, device=points.device) / total.unsqueeze(-1)
+    pp = of_points[:, [2, 3, 3, 4]].unflatten(1, (2, 2)) + prior
+    qp = with_matches[:, :, :2] + prior
     if not centered:
         return Moments(torch.zeros_like(mean_p), torch.zeros_like(mean_q), pp, qp)
     pp = pp - mean_p.unsqueeze(2) * mean_p.unsqueeze(1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-SHORTEST = 1e-20  # squared length below which a vector counts as zero
+SHORTEST = 1e-8  # squared length below which a vector shrinks to zero: what rounding leaves where nothing was sampled
 
 
 def unit_vectors(maps: Tensor) -> Tensor:

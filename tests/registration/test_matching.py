@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from striq.registration.affine import pixel_grid
 from striq.registration.matching import match_globally, match_locally
+from striq.registration.vectors import unit_vectors
 
 SHARP = torch.tensor(60.0)
 
@@ -71,3 +72,14 @@ def test_local_matches_equal_global_ones_restricted_to_the_window(features: Tens
         weight = np.exp(5.0 * other[window] @ fixed[index])
         expected = (weight[:, None] * points[window]).sum(axis=0) / weight.sum()
         np.testing.assert_allclose(found.matches[0, index].numpy(), expected, atol=1e-5)
+
+
+def test_stride_takes_the_first_of_every_few_rows_and_columns() -> None:
+    generator = torch.Generator().manual_seed(5)
+    fixed, moving = (unit_vectors(torch.randn(1, 4, 6, 8, generator=generator)) for _ in range(2))
+    every = match_locally(fixed, moving, everywhere(moving), SHARP, radius=2)
+    some = match_locally(fixed, moving, everywhere(moving), SHARP, radius=2, stride=2)
+    chosen = torch.arange(48).view(6, 8)[::2, ::2].flatten()
+    torch.testing.assert_close(some.points, every.points[chosen])
+    torch.testing.assert_close(some.matches, every.matches[:, chosen])
+    torch.testing.assert_close(some.confidence, every.confidence[:, chosen])

@@ -1,0 +1,79 @@
+"""The quick way from frames to the terms of their pairs, on a CPU, where settings allow it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from striq.anchors.bank import AnchorBank
+from striq.config import StriqConfig
+from striq.inference.encoder import FoldedEncoder
+from striq.inference.kept import Kept, is_traced
+from striq.inference.registration import AnchorRegistration, PairTerms, can_serve
+from striq.model.encoder import fan_of
+from striq.model.striq import PlaneFeatures, Pyramid, StriqModel
+
+
+class QuickPath:
+    """Keeps what does not change from frame to frame: folded weights, anchors as planes see them.
+
+    Args:
+        model: Model to serve.
+        bank: Its anchors.
+        config: Settings of the scorer.
+    """
+
+    def __init__(self, model: StriqModel, bank: AnchorBank, config: StriqConfig) -> None:
+        self.model, self.bank, self.config = model, bank, config
+        self.precision = torch.float32
+        self.enabled = True
+        self._kept = Kept()
+
+    def serves(self, device: torch.device) -> bool:
+        """Return whether the quick way may be taken: on a CPU, and neither trained, traced nor exported."""
+        free = self.enabled and device.type == "cpu" and not torch.is_grad_enabled() and not is_traced()
+        return free and can_serve(self.model.aligner, self.config)
+
+    def embed(self, image: Tensor) -> Pyramid:
+        """Return frozen features; as the model's.
+
+        Args:
+            image: Prepared frames, shape ``(B, 1, H, W)``.
+        """
+        encoder = self._kept.get(
+            self.precision, [self.model.encoder], lambda: FoldedEncoder(self.model.encoder, self.precision)
+        )
+        maps = tuple(encoder(image))
+        return Pyramid(maps, tuple(fan_of(image, m.shape[-2:]) for m in maps))
+
+    def anchors(self, plane: int, *, specialized: bool) -> PlaneFeatures:
+        """Return a plane's anchors as it sees them."""
+        if torch.is_grad_enabled() or is_traced():
+            return self.model.describe(self.bank.features(plane), plane, specialized=specialized)
+        key = "anchors", plane, specialized
+        return self._kept.get(
+            key,
+            self._seen_by,
+            lambda: self.model.describe(self.bank.features(plane), plane, specialized=specialized),
+        )
+
+    def pair_terms(self, frozen: Pyramid, plane: int, *, registered: bool, specialized: bool) -> list[PairTerms]:
+        """Return the terms of each frame with each anchor of a plane.
+
+        Args:
+            frozen: Frozen features.
+            plane: Index of the plane.
+            registered: False leaves every transform at the identity.
+            specialized: False leaves the knowledge subspace out.
+        """
+        registration = self._kept.get(
+            ("registration", plane, specialized),
+            self._seen_by,
+            lambda: AnchorRegistration(self.anchors(plane, specialized=specialized), self.model.aligner, self.config),
+        )
+        seen = self.model.describe(frozen, plane, specialized=specialized)
+        return [registration.pair_terms(seen[i], registered=registered) for i in range(len(frozen))]
+
+    @property
+    def _seen_by(self) -> list[torch.nn.Module]:
+        return [self.bank, self.model]

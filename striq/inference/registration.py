@@ -1,0 +1,134 @@
+"""Registration of one frame to all anchors of a plane at once, and the terms of the pairs.
+
+What is computed is what ``Aligner``, ``superimpose`` and ``consistency_terms`` compute; only cells inside the frame's
+fan are looked at, and nothing about the anchors is computed twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from striq.config import StriqConfig
+from striq.inference.matching import LARGEST_SHARPNESS, GlobalMatcher, LocalMatcher, SoftMatches
+from striq.inference.sampling import MapTable, cell_table
+from striq.model.aligner import Aligner
+from striq.model.striq import PlaneFeatures, Pyramid
+from striq.quality.consistency import smoothness_loss, varies
+from striq.registration.affine import compose_affine, identity_affine, pixel_grid
+from striq.registration.matching import Matches
+from striq.registration.vectors import SHORTEST
+
+
+@dataclass(frozen=True)
+class PairTerms:
+    """Similarity, NCC and smoothness of a frame with each anchor, ``(K, 3)``, and the transforms, ``(K, 2, 3)``."""
+
+    terms: Tensor
+    transforms: Tensor
+
+
+def can_serve(aligner: Aligner, config: StriqConfig) -> bool:
+    """Return whether these settings are among those this module computes; the plain path computes all."""
+    sharp = float(aligner.log_sharpness.exp().max())
+    return config.quality.ncc_window is None and sharp <= LARGEST_SHARPNESS
+
+
+class AnchorRegistration:
+    """Anchors of one plane, arranged so that a frame is registered to all of them at once.
+
+    Args:
+        anchors: Anchors as their plane sees them.
+        aligner: Holds projections, gates and settings.
+        config: Settings of the scorer.
+    """
+
+    def __init__(self, anchors: PlaneFeatures, aligner: Aligner, config: StriqConfig) -> None:
+        self.aligner, self.quality, matching = aligner, config.quality, anchors.matching
+        self.count = len(matching)
+        self.sharpness = aligner.log_sharpness.exp().tolist()
+        self.levels = list(reversed(range(len(matching.maps) - aligner.config.levels, len(matching.maps) - 1)))
+        sizes = [(maps.shape[2], maps.shape[3]) for maps in matching.maps]
+        like = matching.maps[0]
+        self.points = [pixel_grid(height, width, like) for height, width in sizes]
+        self.cells = [cell_table(height, width, like) for height, width in sizes]
+        self.everywhere = GlobalMatcher(matching.maps[-1], matching.masks[-1], self.points[-1])
+        self.moving = {s: MapTable(torch.cat([matching.maps[s], matching.masks[s]], dim=1)) for s in self.levels}
+        settings = zip(sizes, aligner.config.radii, aligner.config.strides, strict=False)
+        self.around = [LocalMatcher(size, radius, stride, like) for size, radius, stride in settings]
+        inside = [(mask > 0).to(mask) for mask in anchors.compared.masks]
+        self.compared = [MapTable(torch.cat(pair, dim=1)) for pair in zip(anchors.compared.maps, inside, strict=True)]
+
+    def pair_terms(self, frame: PlaneFeatures, *, registered: bool = True) -> PairTerms:
+        """Return the terms of one frame with each anchor.
+
+        Args:
+            frame: One frame as the plane sees it.
+            registered: False leaves every transform at the identity.
+        """
+        like = frame.compared.maps[0]
+        steps = self._align(frame.matching) if registered else [identity_affine(self.count, like)]
+        similarity, ncc = [], []
+        for stage, (maps, mask) in enumerate(zip(frame.compared.maps, frame.compared.masks, strict=True)):
+            stage_terms = _StageTerms(self.compared[stage], maps, mask, steps[-1], self.cells[stage])
+            similarity.append(stage_terms.similarity())
+            if stage + 1 in self.quality.ncc_stages:
+                ncc.append(stage_terms.ncc())
+        smoothness = smoothness_loss(steps, translation_weight=self.quality.translation_weight)
+        terms = [-torch.stack(similarity).mean(dim=0), -torch.stack(ncc).mean(dim=0), smoothness]
+        return PairTerms(torch.stack(terms, dim=1), steps[-1])
+
+    def _align(self, frame: Pyramid) -> list[Tensor]:
+        """Return the composed transforms after each level, coarse to fine."""
+        stage, mask = len(frame.maps) - 1, frame.masks[-1].flatten()
+        rows = (mask > 0).nonzero().squeeze(1)
+        found = self.everywhere.match(frame.maps[stage][0].flatten(1).index_select(1, rows), self.sharpness[stage])
+        points = self.points[stage][rows]
+        steps = [self._solve(stage, points, found, found.expected, mask[rows])]
+        for stage in self.levels:
+            warped = self.moving[stage].sample(steps[-1], self.cells[stage])
+            matcher, stride = self.around[stage], self.aligner.config.strides[stage]
+            fixed, mask = (part[0, :, ::stride, ::stride] for part in (frame.maps[stage], frame.masks[stage]))
+            blocks = matcher.touched(mask)
+            found = matcher.match(fixed, warped, blocks, self.sharpness[stage])
+            cells = matcher.cells[blocks].flatten()
+            points = self.points[stage].view(*frame.maps[stage].shape[2:], 2)[::stride, ::stride].flatten(0, 1)[cells]
+            step = self._solve(stage, points, found, points + found.expected, mask.flatten()[cells])
+            steps.append(compose_affine(steps[-1], step))
+        return steps
+
+    def _solve(self, stage: int, points: Tensor, found: SoftMatches, matches: Tensor, mask: Tensor) -> Tensor:
+        pairs = Matches(points, matches, found.confidence, found.confidence[..., None])
+        return self.aligner.solve(stage, pairs, mask.expand(self.count, -1))
+
+
+class _StageTerms:
+    """Anchors warped onto the cells of a frame's fan, and what the two have in common at one stage."""
+
+    def __init__(self, anchors: MapTable, maps: Tensor, mask: Tensor, transform: Tensor, cells: Tensor) -> None:
+        inside = (mask.flatten() > 0).nonzero().squeeze(1)
+        self.mask = mask.flatten()[inside]
+        self.fixed = maps[0].flatten(1).index_select(1, inside).t().contiguous()
+        sampled = anchors.sample(transform, cells.index_select(1, inside))
+        self.moving, self.overlap = sampled[..., :-1], (sampled[..., -1] > 0.5).to(maps)
+        self.product = (self.moving * self.fixed).sum(dim=-1)
+        self.moving_square = self.moving.square().sum(dim=-1)
+        self.fixed_square = self.fixed.square().sum(dim=-1)
+
+    def similarity(self) -> Tensor:
+        """Return the mean cosine over the frame's fan, shape ``(K,)``."""
+        lengths = self.moving_square.clamp(min=SHORTEST) * self.fixed_square.clamp(min=SHORTEST)
+        return (self.product * lengths.rsqrt()) @ self.mask / self.mask.sum().clamp(min=1e-6)
+
+    def ncc(self) -> Tensor:
+        """Return the normalized cross-correlation over the fan that both share, shape ``(K,)``."""
+        inside = self.overlap
+        count = inside.sum(dim=1).clamp(min=1)
+        mean_a = (inside[:, None] @ self.moving)[:, 0] / count[:, None]
+        mean_b = inside @ self.fixed / count[:, None]
+        var_a = ((self.moving_square * inside).sum(dim=1) / count - mean_a.square().sum(dim=1)).clamp(min=0)
+        var_b = (inside @ self.fixed_square / count - mean_b.square().sum(dim=1)).clamp(min=0)
+        covariance = (self.product * inside).sum(dim=1) / count - (mean_a * mean_b).sum(dim=1)
+        return covariance / (var_a * var_b + 1e-12).sqrt() * varies(var_a, var_a) * varies(var_b, var_b)

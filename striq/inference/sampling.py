@@ -1,0 +1,64 @@
+"""Affine resampling of many maps at chosen points, as weighted sums of table rows.
+
+The rows of a table are the feature vectors of all cells of all maps, so that a sample is four rows that lie in memory
+as they are: on a CPU a tenth of the time of ``grid_sample``, which gathers every channel for itself.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+class MapTable:
+    """Maps as a table of feature vectors, with a border of zeros.
+
+    Args:
+        maps: Feature maps, shape ``(K, C, H, W)``.
+    """
+
+    def __init__(self, maps: Tensor) -> None:
+        self.count, _, self.height, self.width = maps.shape
+        # One cell of zeros before, two behind: a point outside is moved onto the border, and reads zero there.
+        self.rows = F.pad(maps, [1, 2, 1, 2]).permute(0, 2, 3, 1).flatten(0, 2).contiguous()
+        self.step = self.width + 3
+        first = torch.arange(self.count, device=maps.device, dtype=maps.dtype) * (self.height + 3) * self.step
+        self.first = first[:, None] + self.step + 1
+        self.corners = torch.tensor([0, 1, self.step, self.step + 1], dtype=torch.int32, device=maps.device)
+
+    def sample(self, transform: Tensor, cells: Tensor) -> Tensor:
+        """Return the maps at transformed cells, zero outside, shape ``(K, N, C)``; as ``warp`` at these cells.
+
+        Args:
+            transform: Pull-backs, one for each map, shape ``(K, 2, 3)``.
+            cells: Columns, rows and ones, see :func:`cell_table`, shape ``(3, N)``.
+        """
+        in_cells = self._in_cells(transform)
+        x, y = in_cells[:, 0] @ cells, in_cells[:, 1] @ cells
+        x, y = x.clamp_(-1, self.width), y.clamp_(-1, self.height)
+        left, top = x.floor(), y.floor()
+        right, below = x.sub_(left), y.sub_(top)
+        both = right * below
+        weights = torch.stack([1 - right - below + both, right - both, below - both, both], dim=-1)
+        start = left.add_(top, alpha=self.step).add_(self.first).to(torch.int32)
+        rows = (start[..., None] + self.corners).view(-1, 4)
+        found = F.embedding_bag(rows, self.rows, mode="sum", per_sample_weights=weights.view(-1, 4))
+        return found.view(self.count, -1, found.shape[1])
+
+    def _in_cells(self, transform: Tensor) -> Tensor:
+        """Return the transforms in units of cells in place of [-1, 1], shape ``(K, 2, 3)``."""
+        width, height = self.width, self.height
+        enter = transform.new_tensor([[2 / width, 0, 1 / width - 1], [0, 2 / height, 1 / height - 1], [0, 0, 1]])
+        scale = transform.new_tensor([[width / 2], [height / 2]])
+        shift = transform.new_tensor([(width - 1) / 2, (height - 1) / 2])
+        inside = scale * (transform @ enter)
+        inside[:, :, 2] += shift
+        return inside
+
+
+def cell_table(height: int, width: int, like: Tensor) -> Tensor:
+    """Return columns, rows and ones of a map's cells, row by row, shape ``(3, H * W)``."""
+    columns = torch.arange(width, dtype=like.dtype, device=like.device).repeat(height)
+    rows = torch.arange(height, dtype=like.dtype, device=like.device).repeat_interleave(width)
+    return torch.stack([columns, rows, torch.ones_like(rows)])

@@ -1,0 +1,72 @@
+"""Tests of ``striq.inference.matching``: the same as ``striq.registration.matching``, anchor by anchor."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from striq.inference.matching import GlobalMatcher, LocalMatcher
+from striq.registration.affine import pixel_grid
+from striq.registration.matching import match_globally, match_locally
+from striq.registration.vectors import unit_vectors
+
+ANCHORS, CHANNELS, SHARP = 3, 6, 12.0
+
+
+def drawn(count: int, size: tuple[int, int], seed: int) -> tuple[Tensor, Tensor]:
+    """Unit vectors and a fan that covers part of each map."""
+    generator = torch.Generator().manual_seed(seed)
+    maps = unit_vectors(torch.randn(count, CHANNELS, *size, generator=generator))
+    masks = (torch.rand(count, 1, *size, generator=generator) > 0.3).float()
+    return maps, masks
+
+
+def test_global_matches_are_those_of_the_plain_way() -> None:
+    size = (5, 7)
+    (fixed, _), (moving, masks) = drawn(1, size, 0), drawn(ANCHORS, size, 1)
+    moving = moving * masks
+    plain = match_globally(fixed.expand(ANCHORS, -1, -1, -1), moving, masks, torch.tensor(SHARP))
+    matcher = GlobalMatcher(moving, masks, pixel_grid(*size, fixed))
+    found = matcher.match(fixed[0].flatten(1), SHARP)
+    torch.testing.assert_close(found.expected, plain.matches, atol=1e-5, rtol=0)
+    torch.testing.assert_close(found.confidence, plain.confidence, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(("radius", "stride"), [(1, 1), (2, 2), (3, 1), (2, 4)])
+@pytest.mark.parametrize("size", [(8, 8), (16, 8), (12, 20)])
+def test_local_matches_are_those_of_the_plain_way(size: tuple[int, int], radius: int, stride: int) -> None:
+    (fixed, _), (moving, masks) = drawn(1, size, 2), drawn(ANCHORS, size, 3)
+    plain = match_locally(
+        fixed.expand(ANCHORS, -1, -1, -1), moving, masks, torch.tensor(SHARP), radius=radius, stride=stride
+    )
+    matcher = LocalMatcher(size, radius, stride, fixed)
+    warped = torch.cat([moving, masks], dim=1).flatten(2).transpose(1, 2).contiguous()
+    blocks = torch.arange(len(matcher.cells))
+    found = matcher.match(fixed[0, :, ::stride, ::stride], warped, blocks, SHARP)
+    cells = matcher.cells.flatten()
+    assert sorted(cells.tolist()) == list(range(len(plain.points)))
+    torch.testing.assert_close(found.confidence, plain.confidence[:, cells], atol=1e-5, rtol=0)
+    sure = plain.confidence[:, cells] > 1e-3  # where there was no candidate the answer does not count
+    expected = (plain.matches - plain.points)[:, cells]
+    torch.testing.assert_close(found.expected[sure], expected[sure], atol=1e-5, rtol=0)
+
+
+def test_nothing_is_matched_where_no_cell_may_be() -> None:
+    (fixed, _), (moving, masks) = drawn(1, (8, 8), 4), drawn(ANCHORS, (8, 8), 5)
+    masks[0] = 0
+    matcher = LocalMatcher((8, 8), 2, 1, fixed)
+    warped = torch.cat([moving, masks], dim=1).flatten(2).transpose(1, 2).contiguous()
+    found = matcher.match(fixed[0], warped, torch.arange(len(matcher.cells)), SHARP)
+    assert found.confidence[0].max() == 0
+    assert found.confidence[1].max() > 0.05
+
+
+def test_blocks_outside_the_fan_are_left_out() -> None:
+    fixed, _ = drawn(1, (16, 16), 6)
+    matcher = LocalMatcher((16, 16), 3, 1, fixed)
+    mask = torch.zeros(1, 16, 16)
+    mask[0, 3, 12] = 0.6
+    touched = matcher.touched(mask)
+    assert len(touched) == 1
+    assert 3 * 16 + 12 in matcher.cells[touched].flatten().tolist()
