@@ -22,6 +22,7 @@ def ablate(
     seeds: Annotated[int, typer.Option(min=1, help="Seeds, from 0.")] = 3,
     list_only: Annotated[bool, typer.Option("--list", help="Only name the rows and what each changes.")] = False,
     subjects: Annotated[int, typer.Option(min=4, help="Subjects of the phantom.")] = 24,
+    test_share: Annotated[float, typer.Option(min=0.05, max=0.95, help="Share of the groups that is scored.")] = 0.25,
     planes: options.PlanesOption = None,
     layout: options.LayoutOption = "auto",
     group_pattern: options.GroupPatternOption = None,
@@ -50,7 +51,7 @@ def ablate(
         records, note = options.read_records(
             source, out, planes=planes, layout=layout, group_pattern=group_pattern, rating_table=rating_table
         )
-        data = ablation.AblationData.load(records, seed=seed)
+        data = ablation.AblationData.load(records, seed=seed, test_fraction=test_share)
         runner = ablation.AblationRunner(data, out, training=options.make_training(epochs, seed), device=device_name)
         for name in chosen:
             results[name].append(runner.run(name, known[name]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from rich.progress import track
 from torch import Tensor
 
 from striq.data.augmentation import ViewRanges, random_view
-from striq.model.striq import NUM_STAGES, Pyramid, StriqModel
+from striq.model.striq import NUM_STAGES, Pyramid
 
 BATCH_SIZE = 16
 
@@ -20,7 +20,7 @@ class FeatureCache:
     """Half-precision features of frames and views, in memory or, with a folder, in memory-mapped files.
 
     Args:
-        model: Its frozen encoder makes the features.
+        embed: Makes frozen features of prepared frames.
         images: Prepared frames, shape ``(N, 1, H, W)``.
         num_views: Random views of each frame [V].
         seed: Of the views; view v of frame i is the same in every run.
@@ -30,7 +30,7 @@ class FeatureCache:
 
     def __init__(
         self,
-        model: StriqModel,
+        embed: Callable[[Tensor], Pyramid],
         images: Tensor,
         *,
         num_views: int,
@@ -47,7 +47,7 @@ class FeatureCache:
         for start in track(starts, description="Frozen features", disable=quiet, transient=True):
             rows = range(start, min(start + BATCH_SIZE, count))
             views = [self._view(images, row, seed) for row in rows]
-            pyramid = model.embed(torch.stack(views))
+            pyramid = embed(torch.stack(views))
             if not self._maps:
                 self._maps = [_allocate(count, m.shape[1:], f"maps{s}", folder) for s, m in enumerate(pyramid.maps)]
                 self._masks = [_allocate(count, m.shape[1:], f"masks{s}", folder) for s, m in enumerate(pyramid.masks)]

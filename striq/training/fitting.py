@@ -97,7 +97,7 @@ class Fitting:
             self._prepare_shared()
         logger.info("Encoder: %s", self.scorer.info.get("encoder", "as loaded"))
         self._cache = self._cache or FeatureCache(
-            model,
+            self.scorer.embed,
             self.images,
             num_views=self.num_views,
             seed=self.seed,
