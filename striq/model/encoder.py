@@ -5,17 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from monai.networks.nets.resnet import ResNet
 from torch import Tensor, nn
 
 from striq.config import EncoderConfig
 from striq.errors import CheckpointError
+from striq.model.resnet import STAGE_CHANNELS, ResNetStages
 
-STAGE_CHANNELS = (64, 128, 256)
 STAGE_STRIDES = (4, 8, 16)
 HEAD = "head"  # of a stage, in a file of backbone weights
 # Normalization the published ImageNet weights were trained with (torchvision documentation).
@@ -39,7 +37,7 @@ class FrozenEncoder(nn.Module):
         super().__init__()
         self.config = config
         self.heads: list[Tensor] = []  # of pretraining, each (kept, C): where an aligner's projections start
-        self.backbone = _seeded_backbone(config.seed)
+        self.backbone = ResNetStages(config.seed)
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None], persistent=False)
         for stage, (kept, full) in enumerate(zip(config.channels, STAGE_CHANNELS, strict=True), start=1):
@@ -54,14 +52,7 @@ class FrozenEncoder(nn.Module):
 
     def stages(self, image: Tensor) -> list[Tensor]:
         """Return the maps of stages 1 to 3 at full width, shapes ``(B, C, H, W)``."""
-        net = self.backbone
-        x = (image.expand(-1, 3, -1, -1) - self.mean) / self.std
-        x = net.maxpool(net.act(net.bn1(net.conv1(x))))
-        maps = []
-        for layer in (net.layer1, net.layer2, net.layer3):
-            x = layer(x)
-            maps.append(x)
-        return maps
+        return self.backbone((image.expand(-1, 3, -1, -1) - self.mean) / self.std)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Return the compressed maps of stages 1 to 3.
@@ -179,24 +170,6 @@ def download_imagenet(encoder: FrozenEncoder, folder: str | Path) -> str:
         target.parent.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(IMAGENET_URL, str(target), hash_prefix=IMAGENET_SHA256_PREFIX)
     return load_backbone(encoder, target)
-
-
-def _seeded_backbone(seed: int) -> Any:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        backbone = ResNet(
-            "basic",
-            [2, 2, 2, 2],
-            [*list(STAGE_CHANNELS), 512],
-            spatial_dims=2,
-            n_input_channels=3,
-            conv1_t_stride=2,
-            shortcut_type="B",
-            bias_downsample=False,
-            feed_forward=False,
-        )
-    backbone.layer4 = nn.Sequential()  # stage 4 is not used; 8.4 M parameters less
-    return backbone
 
 
 def _principal_rows(total: Tensor, count: int) -> Tensor:
