@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from striq.writing import write_json
 
 WARM_UP = 3
 NAIVE = "total, naive"
+PICTURE = (480, 640)  # rows and columns of a frame as scanners store it
 ENCODER_FLOPS = 3.66e9  # of one 256x256 frame
 
 Parts = dict[str, tuple[str, Callable[[], object]]]  # anchors as the table shows them, and the work
@@ -126,8 +128,9 @@ def benchmark(
 
 
 def _whole(scorer: StriqScorer, image: Tensor) -> Parts:
-    frozen, planes = scorer.model.embed(image), len(scorer.planes)
+    frozen, planes = scorer.embed(image), len(scorer.planes)
     count = len(scorer.bank.sources[0])
+    several = f"{planes} x {count}"
 
     def score(plane: int | None) -> None:
         frozen, contrast = scorer.embed(image), contrast_term(image)
@@ -136,32 +139,73 @@ def _whole(scorer: StriqScorer, image: Tensor) -> Parts:
             chosen = int(routed[i, :-1].argmax()) if plane is None else plane
             scorer.judge(frozen[i], contrast[i : i + 1], chosen)
 
-    return {
+    def coarsely(work: Callable[[], object]) -> Callable[[], object]:
+        def run() -> None:
+            with _settings(scorer, precision=torch.bfloat16):
+                work()
+
+        return run
+
+    parts: Parts = {
         "encoder": ("", lambda: scorer.embed(image)),
         "contrast": ("", lambda: contrast_term(image)),
         "plane": (f"{planes} planes", lambda: scorer.densities(frame_descriptor(frozen))),
         "total": (str(count), lambda: score(0)),
-        "total, plane unknown": (f"{planes} x {count}", lambda: score(None)),
+        "total, plane unknown": (several, lambda: score(None)),
+    }
+    if not scorer.quick.serves(image.device):  # precision is the quick way's
+        return parts
+    return parts | {
+        "encoder, bfloat16": ("", coarsely(parts["encoder"][1])),
+        "total, bfloat16": (str(count), coarsely(parts["total"][1])),
+        "total, plane unknown, bfloat16": (several, coarsely(parts["total, plane unknown"][1])),
     }
 
 
 def _steps(scorer: StriqScorer, image: Tensor) -> Parts:
     model, count = scorer.model, len(scorer.bank.sources[0])
     anchors = model.describe(scorer.bank.features(0), 0)
-    frame = model.describe(model.embed(image), 0).repeat_each(count)
+    frozen, contrast = model.embed(image), contrast_term(image)
+    frame = model.describe(frozen, 0).repeat_each(count)
 
     def align() -> Alignment:
         fixed, moving = frame.matching, anchors.matching
         return model.aligner(fixed.maps, moving.maps, fixed.masks, moving.masks)
 
+    def plainly() -> None:
+        with _settings(scorer, enabled=False):
+            scorer.judge(scorer.embed(image), contrast_term(image), 0)
+
     aligned = align()
     registration = model.superimpose(aligned, frame.compared, anchors.compared)
+    picture = Frame(next(iter(make_phantom(1, 1, planes=("a4c",), size=PICTURE, seed=7))).pixels)
     return {
-        "matching": (str(count), align),
-        "warping": (str(count), lambda: model.superimpose(aligned, frame.compared, anchors.compared)),
-        "terms": (str(count), lambda: consistency_terms(registration, scorer.config.quality)),
+        "fan and crop": ("", lambda: prepare_frame(picture, (int(image.shape[2]), int(image.shape[3])))),
+        "registration and terms": (str(count), lambda: scorer.judge(frozen, contrast, 0)),
+        "plain matching": (str(count), align),
+        "plain warping": (str(count), lambda: model.superimpose(aligned, frame.compared, anchors.compared)),
+        "plain terms": (str(count), lambda: consistency_terms(registration, scorer.config.quality)),
+        "total, plain": (str(count), plainly),
         NAIVE: (str(count), lambda: naive_quality(scorer, model.embed(image), contrast_term(image), 0)),
     }
+
+
+@contextmanager
+def _settings(scorer: StriqScorer, *, precision: torch.dtype = torch.float32, enabled: bool = True) -> Iterator[None]:
+    before = scorer.quick.precision, scorer.quick.enabled
+    scorer.quick.precision, scorer.quick.enabled = precision, enabled
+    try:
+        yield
+    finally:
+        scorer.quick.precision, scorer.quick.enabled = before
+
+
+def encoder_floor_ms(device: str, precision: torch.dtype) -> float:
+    """Return how long the encoder's arithmetic takes at the rate of a large matrix product, milliseconds a frame."""
+    side = 2048 if device.startswith("cuda") else 1024
+    factor = torch.ones(side, side, dtype=precision, device=device)
+    product = _time("product", 1, "", lambda: factor @ factor, repeats=5, device=device)
+    return product.fastest_ms * ENCODER_FLOPS / (2 * side**3)
 
 
 def write_benchmark(timings: Sequence[Timing], output: Path, *, device: str, threads: int) -> str:
@@ -182,7 +226,12 @@ def write_benchmark(timings: Sequence[Timing], output: Path, *, device: str, thr
     ]
     titles = ["Part", "Frames at once", "Anchors", "ms per frame, median", "fastest", "naive / this"]
     lines = markdown_table(titles, cells)
-    lines += ["", f"{device}, {threads} threads. Encoder: {ENCODER_FLOPS / 1e9:.2f} GFLOP per frame."]
+    floors = [(name, encoder_floor_ms(device, getattr(torch, name))) for name in ("float32", "bfloat16")]
+    told = ", ".join(f"{floor:.1f} ms in {name}" for name, floor in floors)
+    lines += [
+        "",
+        f"{device}, {threads} threads. Encoder: {ENCODER_FLOPS / 1e9:.2f} GFLOP a frame, at the least {told}.",
+    ]
     return "\n".join([*lines, ""])
 
 
