@@ -31,7 +31,8 @@ from striq.types import NO_PLANE, AnchorSource, ConsistencyTerms, Frame, FrameSc
 from striq.writing import replacing
 
 FORMAT_VERSION = 4
-BATCH_SIZE = 4  # frames judged at once; 4 x 20 pairs keep peak memory under 1 GB
+BATCH_SIZE = 4  # frames judged at once on a CPU; 4 x 20 pairs keep peak memory under 1 GB
+ACCELERATED_BATCH_SIZE = 32  # elsewhere, where few frames at once leave most of the device idle
 AUTO = "auto"
 
 
@@ -50,6 +51,10 @@ class PlaneJudgement:
     terms: Tensor
     pair_terms: Tensor
     transforms: Tensor
+
+    def cpu(self) -> PlaneJudgement:
+        """Return the judgement in the memory of the CPU, copied once for all frames."""
+        return PlaneJudgement(self.quality.cpu(), self.terms.cpu(), self.pair_terms.cpu(), self.transforms.cpu())
 
 
 @dataclass(frozen=True)
@@ -196,37 +201,48 @@ class StriqScorer(nn.Module):
             yield from self._score_batch(batch, image, fixed, limit)
 
     def _prepared(self, frames: Iterator[Frame]) -> Iterator[tuple[list[Frame], Tensor]]:
-        while batch := list(itertools.islice(frames, BATCH_SIZE)):
+        size = BATCH_SIZE if self.device.type == "cpu" else ACCELERATED_BATCH_SIZE
+        while batch := list(itertools.islice(frames, size)):
             yield batch, prepare_batch(batch, self.config.encoder.size)
 
     @torch.inference_mode()
     def _score_batch(self, frames: list[Frame], image: Tensor, plane: int | None, threshold: float) -> list[FrameScore]:
         image = image.to(self.device)
         frozen, contrast = self.embed(image), contrast_term(image)
-        posterior = self.posterior(frozen)
-        scores = []
-        for i, frame in enumerate(frames):
-            chosen = int(posterior[i, :-1].argmax()) if plane is None else plane
-            judged = self.judge(frozen[i], contrast[i : i + 1], chosen)
-            rejected = plane is None and bool(posterior[i].argmax() == len(self.planes))
-            scores.append(self._frame_score(frame, judged, chosen, posterior[i], rejected, threshold))
-        return scores
+        posterior = self.posterior(frozen).cpu()
+        likeliest = posterior[:, :-1].argmax(dim=1) if plane is None else torch.full((len(frames),), plane)
+        scores: dict[int, FrameScore] = {}
+        for chosen in likeliest.unique().tolist():
+            members = (likeliest == chosen).nonzero().squeeze(1)
+            some = members.to(self.device)
+            judged = self.judge(frozen[some], contrast[some], chosen).cpu()
+            for row, i in enumerate(members.tolist()):
+                rejected = plane is None and bool(posterior[i].argmax() == len(self.planes))
+                scores[i] = self._frame_score(frames[i], judged, row, chosen, posterior[i], rejected, threshold)
+        return [scores[i] for i in range(len(frames))]
 
     def _frame_score(
-        self, frame: Frame, judged: PlaneJudgement, plane: int, posterior: Tensor, rejected: bool, threshold: float
+        self,
+        frame: Frame,
+        judged: PlaneJudgement,
+        row: int,
+        plane: int,
+        posterior: Tensor,
+        rejected: bool,
+        threshold: float,
     ) -> FrameScore:
-        quality = float(judged.quality[0])
+        quality = float(judged.quality[row])
         if not np.isfinite(quality):
             msg = f"{frame.source}, frame {frame.index}: the score is not a number. Please report this frame."
             raise StriqError(msg)
-        nearest = int(judged.pair_terms[0, :, 0].argmin())
+        nearest = int(judged.pair_terms[row, :, 0].argmin())
         return FrameScore(
             quality=quality,
             accepted=quality > threshold and not rejected,
             plane=NO_PLANE if rejected else self.planes[plane],
             plane_probabilities=dict(zip([*self.planes, NO_PLANE], posterior.tolist(), strict=True)),
-            terms=ConsistencyTerms(*judged.terms[0].tolist()),
-            transform=judged.transforms[0, nearest].cpu().numpy(),
+            terms=ConsistencyTerms(*judged.terms[row].tolist()),
+            transform=judged.transforms[row, nearest].numpy(),
             nearest_anchor=self.bank.sources[plane][nearest],
             source=frame.source,
             index=frame.index,
