@@ -17,7 +17,6 @@ from monai.data.dataloader import DataLoader
 from monai.engines.evaluator import SupervisedEvaluator
 from monai.engines.trainer import SupervisedTrainer
 from monai.handlers.checkpoint_loader import CheckpointLoader
-from monai.handlers.checkpoint_saver import CheckpointSaver
 from monai.handlers.tensorboard_handlers import TensorBoardStatsHandler
 from monai.handlers.validation_handler import ValidationHandler
 from monai.utils.misc import set_determinism
@@ -37,10 +36,11 @@ from striq.training.handlers import (
     LimitGradient,
     NegativeLoss,
     PrepareScorer,
+    SaveProgress,
     WatchSubspace,
 )
 from striq.training.objective import RegistrationLoss, RegistrationNetwork
-from striq.training.pairs import PairBatcher, PairDataset
+from striq.training.pairs import EpochOrder, PairBatcher, PairDataset
 from striq.types import FrameRecord
 
 logger = logging.getLogger(__name__)
@@ -155,7 +155,9 @@ def make_trainer(
     trainer = SupervisedTrainer(
         device=fitting.scorer.device,
         max_epochs=training.max_epochs,
-        train_data_loader=_loader(pairs, training, shuffle=True),
+        train_data_loader=DataLoader(
+            pairs, batch_size=training.batch_size, sampler=EpochOrder(pairs, seed=training.seed)
+        ),
         network=network,
         optimizer=optimizer,
         loss_function=loss,
@@ -174,9 +176,7 @@ def make_trainer(
         ],
     )
     state = {"network": network, "optimizer": optimizer, "trainer": trainer, "best": best}
-    saver = CheckpointSaver(str(output), state, save_final=True, final_filename=RESUME_NAME)
-    saver.attach(trainer)
-    trainer.add_event_handler(Events.EPOCH_COMPLETED, saver.completed)
+    SaveProgress(output / RESUME_NAME, state).attach(trainer)
     trainer.add_event_handler(Events.EPOCH_COMPLETED, _log_epoch, evaluator)
     if resume:
         CheckpointLoader(str(output / RESUME_NAME), state).attach(trainer)
@@ -194,9 +194,10 @@ def make_optimizer(network: torch.nn.Module, learning_rate: float) -> torch.opti
 def _make_evaluator(
     fitting: Fitting, network: RegistrationNetwork, loss: RegistrationLoss, best: KeepBest, training: TrainingConfig
 ) -> SupervisedEvaluator:
+    pairs = PairDataset(fitting, seed=training.seed, held_out=True)
     return SupervisedEvaluator(
         device=fitting.scorer.device,
-        val_data_loader=_loader(PairDataset(fitting, seed=training.seed, held_out=True), training, shuffle=False),
+        val_data_loader=DataLoader(pairs, batch_size=training.batch_size),
         network=network,
         prepare_batch=PairBatcher(fitting),
         decollate=False,
@@ -204,11 +205,6 @@ def _make_evaluator(
         additional_metrics={"endpoint_error_px": EndpointError()},
         val_handlers=[best],
     )
-
-
-def _loader(pairs: PairDataset, training: TrainingConfig, *, shuffle: bool) -> DataLoader:
-    generator = torch.Generator().manual_seed(training.seed)
-    return DataLoader(pairs, batch_size=training.batch_size, shuffle=shuffle, generator=generator)
 
 
 def _loss_of(output: Mapping[str, Any]) -> float:

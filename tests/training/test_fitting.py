@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from striq.quality.normalization import plane_weights
 from striq.registration.affine import invert_affine, pixel_grid
 from striq.registration.matching import Matches
 from striq.scorer import StriqScorer, load_scorer
+from striq.training import trainer
 from striq.training.fitting import Fitting
 from striq.training.frames import load_images
 from striq.training.handlers import GRADIENT_LIMIT
@@ -30,6 +32,7 @@ from striq.training.objective import endpoint_error, inverse_inconsistency, matc
 from striq.training.pairs import PairDataset
 from striq.training.trainer import make_fitting, make_trainer, train_scorer
 from striq.types import FrameRecord
+from tests.training.interruption import differing_tensors, kill_in_epoch
 
 CONFIG = StriqConfig(encoder=EncoderConfig(size=(64, 64)), quality=QualityConfig(num_anchors=4))
 SHORT = TrainingConfig(max_epochs=1, views=1, batch_size=8)
@@ -134,15 +137,19 @@ def test_ratings_do_not_influence_training(
             assert torch.equal(value, again.state_dict()[name]), name
 
 
-def test_training_resumes_to_the_same_scorer(
-    run: tuple[Path, StriqScorer], records: list[FrameRecord], tmp_path: Path
+def test_killed_and_resumed_training_ends_with_the_very_scorer_of_an_unbroken_one(
+    records: list[FrameRecord], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    two = replace(SHORT, max_epochs=2)
-    straight = train_scorer(records, tmp_path / "a", config=CONFIG, training=two, quiet=True, device="cpu")
-    train_scorer(records, tmp_path / "b", config=CONFIG, training=SHORT, quiet=True, device="cpu")
-    resumed = train_scorer(records, tmp_path / "b", config=CONFIG, training=two, resume=True, quiet=True, device="cpu")
-    assert resumed.info["epochs"] == 2
-    torch.testing.assert_close(resumed.range_low, straight.range_low, atol=0.05, rtol=0)
+    three = replace(SHORT, max_epochs=3)
+    settings: dict[str, Any] = {"config": CONFIG, "training": three, "quiet": True, "device": "cpu"}
+    unbroken = train_scorer(records, tmp_path / "a", **settings)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        kill_in_epoch(patch, trainer, 3)
+        train_scorer(records, tmp_path / "b", **settings)
+    assert not (tmp_path / "b" / "model.pt").exists()
+    resumed = train_scorer(records, tmp_path / "b", resume=True, **settings)
+    assert resumed.info["epochs"] == 3
+    assert differing_tensors(resumed, unbroken) == set()
 
 
 def test_folder_of_a_training_run_is_a_model(run: tuple[Path, StriqScorer]) -> None:
