@@ -45,7 +45,7 @@ class PairDataset(Dataset[dict[str, int]]):
 
 
 class EpochOrder(Sampler[int]):
-    """A random order of pairs that depends on the seed and the epoch alone, so that a resumed training goes on as it was.
+    """A random order of pairs that depends on seed and epoch alone: a resumed training goes on as it would have.
 
     Args:
         pairs: Know the epoch.
