@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,25 @@ FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """A plane that was not fitted, as the others see it.
+
+    Attributes:
+        plane: Its name.
+        auroc: How well 1 - p(none) tells frames of the others from its frames.
+        rejected: Share of its frames that got the answer "none".
+        accuracy: Share of the others' frames given their plane.
+        answers: How often each of the others, or ``"none"``, was the answer to its frames.
+    """
+
+    plane: str
+    auroc: float
+    rejected: float
+    accuracy: float
+    answers: dict[str, int]
+
+
+@dataclass(frozen=True)
 class RoutingReport:
     """Planes told apart, and unknown frames told from known ones; undefined figures are NaN.
 
@@ -35,6 +54,7 @@ class RoutingReport:
         accuracy_among_planes: The same with ``"none"`` not allowed.
         auroc: How well 1 - p(none) tells known frames from unknown ones.
         unknown: Of each source of unknown frames, how often each answer was given, shape ``(P + 1,)``.
+        left_out: Each plane as the others see it, where that was tested.
     """
 
     planes: tuple[str, ...]
@@ -43,6 +63,7 @@ class RoutingReport:
     accuracy_among_planes: float
     auroc: float
     unknown: dict[str, NDArray[np.int64]]
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def rejected(self) -> float:
@@ -115,6 +136,7 @@ def write_routing(report: RoutingReport, output: Path, *, note: str = "") -> str
             "accuracy_among_planes": report.accuracy_among_planes,
             "auroc_known_against_unknown": None if np.isnan(report.auroc) else report.auroc,
             "unknown": {name: counts.tolist() for name, counts in report.unknown.items()},
+            "left_out": [asdict(one) for one in report.left_out],
             "note": note,
         },
     )
@@ -137,6 +159,17 @@ def routing_markdown(report: RoutingReport, *, note: str = "") -> str:
         ["unknown frames rejected", figure_text(report.rejected)],
     ]
     lines += ["", *markdown_table(["", "Figure"], figures)]
+    if report.left_out:
+        titles = ["Plane left out of the fit", "AUROC against the others", "rejected", "accuracy of the others", "told"]
+        cells = [
+            [
+                one.plane,
+                *map(figure_text, (one.auroc, one.rejected, one.accuracy)),
+                ", ".join(f"{name} {count}" for name, count in one.answers.items() if count),
+            ]
+            for one in report.left_out
+        ]
+        lines += ["", *markdown_table(titles, cells)]
     return "\n".join([*lines, *(["", f"**Note:** {note}"] if note else []), ""])
 
 
