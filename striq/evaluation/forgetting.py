@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +12,17 @@ from numpy.typing import NDArray
 
 from striq.config import StriqConfig, TrainingConfig
 from striq.data.splits import hold_out
-from striq.errors import DatasetError
+from striq.errors import DatasetError, StriqError
+from striq.evaluation.ablation import digest, fingerprint
 from striq.evaluation.before_after import judge_frames
 from striq.evaluation.metrics import srcc
 from striq.scorer import load_scorer
 from striq.training.sequential import stage_folder, train_sequential
 from striq.types import FrameRecord
+from striq.writing import write_json
 
 TEST_FRACTION = 0.25
+MADE_OF_NAME = "made_of.json"
 FloatArray = NDArray[np.float64]
 
 
@@ -81,12 +85,15 @@ def measure_forgetting(
 
     Raises:
         DatasetError: If there is but one plane, or a plane has too few frames.
+        StriqError: If the folder holds planes learned from other frames, or with other settings.
     """
     planes = tuple(order or sorted({record.plane for record in records}))
     if len(planes) < 2:
         msg = f"Forgetting needs two planes at least, got: {', '.join(planes) or 'none'}."
         raise DatasetError(msg)
+    training, config = training or TrainingConfig(), config or StriqConfig()
     train, test = hold_out(records, TEST_FRACTION, seed=seed)
+    _claim(output_dir, digest([fingerprint(train), planes, protect, config.to_dict(), vars(training)]))
     train_sequential(
         train,
         output_dir,
@@ -102,6 +109,14 @@ def measure_forgetting(
     stages = (load_scorer(stage_folder(output_dir, i, plane), device) for i, plane in enumerate(planes))
     qualities = [judge_frames(scorer, test, quiet=quiet).quality for scorer in stages]
     return _compare(planes, qualities, test)
+
+
+def _claim(folder: Path, made_of: str) -> None:
+    file = folder / MADE_OF_NAME
+    if file.is_file() and json.loads(file.read_text(encoding="utf-8")) != made_of:
+        msg = f"{folder} is of other frames, epochs or settings than asked for now. Give another --out, or remove it."
+        raise StriqError(msg)
+    write_json(file, made_of)
 
 
 def _compare(planes: tuple[str, ...], qualities: Sequence[FloatArray], records: Sequence[FrameRecord]) -> Forgetting:

@@ -148,7 +148,9 @@ def make_trainer(
         quiet: Do not show progress.
     """
     network = RegistrationNetwork(fitting.scorer.model, fitting.scorer.config.quality, training.orthogonality)
-    loss = RegistrationLoss(training.orthogonality_weight, training.loss_terms)
+    loss = RegistrationLoss(
+        training.orthogonality_weight, training.loss_terms, known_transforms=training.known_transforms
+    )
     optimizer = make_optimizer(network, training.learning_rate)
     pairs, best = PairDataset(fitting, seed=training.seed), KeepBest(fitting)
     evaluator = _make_evaluator(fitting, network, loss, best, training)

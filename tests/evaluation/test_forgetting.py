@@ -12,7 +12,7 @@ import pytest
 from striq.config import EncoderConfig, QualityConfig, StriqConfig, TrainingConfig
 from striq.data.datasets import load_dataset
 from striq.data.phantom import write_phantom
-from striq.errors import DatasetError
+from striq.errors import DatasetError, StriqError
 from striq.evaluation import forgetting
 from striq.evaluation.before_after import JudgedFrames
 from striq.evaluation.forgetting import Forgetting, measure_forgetting
@@ -53,6 +53,8 @@ def test_planes_learned_stay_learned_and_a_second_run_trains_nothing(
     monkeypatch.setattr("striq.training.sequential.add_plane", lambda *_, **__: pytest.fail("trained again"))
     again = measure(records, tmp_path)
     np.testing.assert_array_equal(again.srcc, found.srcc)
+    with pytest.raises(StriqError, match="other frames, epochs or settings"):
+        measure(records[:-1], tmp_path)
 
 
 def test_frames_that_are_scored_are_of_groups_that_were_not_trained_on(
