@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy.linalg import subspace_angles
 
 import striq
 from striq import cli
@@ -272,6 +273,24 @@ def test_info_as_json_tells_planes_anchors_and_encoder(tiny_model: Path, capsys:
     assert facts["anchor_strategy"] == "variance_spectrum"
     assert "seeded initialization" in facts["info"]["encoder"]
     assert facts["settings"]["encoder"]["size"] == [64, 64]
+
+
+def test_info_tells_how_the_subspaces_lie_to_one_another(
+    tiny_model: Path, tiny_scorer: StriqScorer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, other = tiny_scorer.model.subspace.basis.detach().double().numpy()
+    angles = np.sort(np.degrees(subspace_angles(one.T, other.T)))
+    assert run("info", "--json", "--model", tiny_model) == 0
+    found = json.loads(capsys.readouterr().out)["subspaces"]
+    between = found["between"]["a4c and abdomen"]
+    np.testing.assert_allclose(between["principal_angles_deg"], angles, atol=0.1)
+    assert between["cross_gram_norm"] == pytest.approx(float(np.linalg.norm(one @ other.T)), abs=1e-3)
+    assert set(found["effective_rank"]) == {"a4c", "abdomen"}
+    assert run("info", "--model", tiny_model) == 0
+    expected = f"smallest principal angle {between['principal_angles_deg'][0]} degrees, cross-Gram norm"
+    text = capsys.readouterr().out
+    assert expected in text
+    assert f"a4c: effective rank {found['effective_rank']['a4c']}" in text
 
 
 def test_info_as_text_names_every_plane(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,6 +25,7 @@ from striq.config import StriqConfig, TrainingConfig
 from striq.data.splits import hold_out
 from striq.errors import CheckpointError
 from striq.model.encoder import load_backbone, shipped_backbone
+from striq.model.geometry import FIGURES
 from striq.scorer import StriqScorer, pick_device
 from striq.training.fitting import Fitting
 from striq.training.frames import load_images
@@ -221,6 +222,8 @@ def _log_epoch(trainer: Engine, evaluator: Engine) -> None:
         evaluator.state.metrics["endpoint_error_px"],
         -evaluator.state.metrics["negative_loss"],
     )
+    figures = (f"{name} {trainer.state.metrics[name]:.3g}" for name in FIGURES if name in trainer.state.metrics)
+    logger.info("Subspaces: %s", ", ".join(figures))
 
 
 @contextmanager

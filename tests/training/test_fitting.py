@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from ignite.engine import Events
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from striq.anchors.pictures import find_anchor_picture, write_anchor_pictures
 from striq.config import EncoderConfig, QualityConfig, StriqConfig, TrainingConfig
@@ -219,6 +220,21 @@ def test_a_monstrous_gradient_is_shortened_before_the_step(records: list[FrameRe
     trainer.run()
     assert lengths
     assert max(lengths) == pytest.approx(GRADIENT_LIMIT, rel=1e-3)
+
+
+def test_training_logs_how_the_subspaces_lie_to_one_another(
+    records: list[FrameRecord], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    two = replace(SHORT, max_epochs=2)
+    with caplog.at_level(logging.INFO, logger="striq"):
+        train_scorer(records, tmp_path, config=CONFIG, training=two, quiet=True, device="cpu")
+    assert caplog.text.count("Subspaces: ") == 2
+    events = EventAccumulator(str(next((tmp_path / "tensorboard").iterdir()).parent))
+    events.Reload()
+    for name in ("principal_angle_min_deg", "cross_gram_max", "effective_rank_min"):
+        values = [event.value for event in events.Scalars(name)]
+        assert len(values) == 2
+        assert f"{name} {values[-1]:.3g}" in caplog.text
 
 
 def test_training_logs_where_the_encoder_comes_from(
