@@ -30,7 +30,7 @@ from striq.training.fitting import Fitting
 from striq.training.frames import load_images
 from striq.training.handlers import GRADIENT_LIMIT
 from striq.training.objective import endpoint_error, inverse_inconsistency, match_loss
-from striq.training.pairs import PairDataset
+from striq.training.pairs import EpochOrder, PairDataset
 from striq.training.trainer import make_fitting, make_trainer, train_scorer
 from striq.types import FrameRecord
 from tests.training.interruption import differing_tensors, kill_in_epoch
@@ -178,6 +178,17 @@ def test_pairs_show_one_plane_and_change_with_the_epoch(records: list[FrameRecor
     pairs.epoch = 1
     assert [pairs[i] for i in range(len(pairs))] != first
     assert all(fitting.planes[p["frame"]] == fitting.planes[p["partner"]] for p in first)
+
+
+def test_order_of_pairs_depends_on_seed_and_epoch_alone(records: list[FrameRecord]) -> None:
+    pairs = PairDataset(make_fitting(records, config=CONFIG, training=SHORT, quiet=True, device="cpu"))
+    orders = []
+    for epoch, seed in ((1, 0), (2, 0), (1, 5), (1, 0)):
+        pairs.epoch = epoch
+        orders.append(list(EpochOrder(pairs, seed=seed)))
+    assert all(sorted(order) == list(range(len(pairs))) for order in orders)
+    assert orders[0] == orders[3]
+    assert orders[1] != orders[0] != orders[2]
 
 
 def test_too_few_frames_of_a_plane_are_refused(records: list[FrameRecord]) -> None:
