@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -80,15 +81,15 @@ def posteriors(scorer: StriqScorer, images: Iterable[Tensor]) -> FloatArray:
         scorer: Fitted scorer.
         images: Prepared frames, each ``(1, H, W)``.
     """
-    found, batch = [], []
-    for image in images:
-        batch.append(image)
-        if len(batch) == BATCH_SIZE:
-            found.append(scorer.posterior(scorer.model.embed(torch.stack(batch).to(scorer.device))))
-            batch = []
-    if batch:
-        found.append(scorer.posterior(scorer.model.embed(torch.stack(batch).to(scorer.device))))
+    found = [scorer.posterior(scorer.model.embed(batch.to(scorer.device))) for batch in in_batches(images)]
     return torch.cat(found).double().cpu().numpy() if found else np.zeros((0, len(scorer.planes) + 1))
+
+
+def in_batches(images: Iterable[Tensor]) -> Iterator[Tensor]:
+    """Yield a few frames at a time, each ``(B, 1, H, W)``."""
+    remaining = iter(images)
+    while some := list(islice(remaining, BATCH_SIZE)):
+        yield torch.stack(some)
 
 
 def summarize(

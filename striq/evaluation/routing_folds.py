@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from torch.nn import functional as F
 from striq.data.preprocessing import DARKEST
 from striq.data.splits import group_folds
 from striq.errors import DatasetError
-from striq.evaluation.routing import BATCH_SIZE, FloatArray, LeftOut, RoutingReport, summarize
+from striq.evaluation.routing import FloatArray, LeftOut, RoutingReport, in_batches, summarize
 from striq.model.striq import StriqModel
 from striq.quality.posterior import PlaneDensities, frame_descriptor
 from striq.types import FrameRecord
@@ -53,14 +52,9 @@ def describe_frames(model: StriqModel, images: Iterable[Tensor], what: Sequence[
         images: Prepared frames, each ``(1, H, W)``.
         what: What to hide of them, see :func:`hide`.
     """
-    found, batch = [], []
-    for image in chain(images, [None]):
-        if image is not None:
-            batch.append(hide(image, what))
-        if batch and (image is None or len(batch) == BATCH_SIZE):
-            device = model.mean_map(0).device
-            found.append(frame_descriptor(model.embed(torch.stack(batch).to(device))).cpu())
-            batch = []
+    device = model.mean_map(0).device
+    batches = in_batches(hide(image, what) for image in images)
+    found = [frame_descriptor(model.embed(batch.to(device))).cpu() for batch in batches]
     return torch.cat(found) if found else torch.zeros(0, 0)
 
 
