@@ -24,7 +24,7 @@ VIEWS = {"2ch": "two-chamber", "4ch": "four-chamber"}
 
 
 def one_of(names: Sequence[str]) -> Callable[[str], str]:
-    """Return a check that a value is one of some names."""
+    """Return the check of an option that takes one of some words."""
 
     def check(value: str) -> str:
         if value not in names:

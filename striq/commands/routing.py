@@ -66,10 +66,8 @@ def routing(
         found = posteriors(scorer, iterate_images(records, size))
         report = summarize(scorer.planes, found, [record.plane for record in records], others)
     else:
-        described = {
-            path.name: describe_frames(scorer.model, _frames(path, size), hide or ()) for path in unknown or ()
-        }
-        found = describe_frames(scorer.model, iterate_images(records, size), hide or ())
+        described = {path.name: describe_frames(scorer, _frames(path, size), hide or ()) for path in unknown or ()}
+        found = describe_frames(scorer, iterate_images(records, size), hide or ())
         channels = scorer.config.encoder.channels
         report = cross_validate_routing(records, found, described, channels, folds=folds, seed=seed)
     say(write_routing(report, out, note=" ".join(part for part in (note, known) if part)))

@@ -15,8 +15,8 @@ from striq.data.preprocessing import DARKEST
 from striq.data.splits import group_folds
 from striq.errors import DatasetError
 from striq.evaluation.routing import FloatArray, LeftOut, RoutingReport, in_batches, summarize
-from striq.model.striq import StriqModel
 from striq.quality.posterior import PlaneDensities, frame_descriptor
+from striq.scorer import StriqScorer
 from striq.types import FrameRecord
 
 
@@ -44,17 +44,16 @@ def hide(image: Tensor, what: Sequence[str]) -> Tensor:
 
 
 @torch.inference_mode()
-def describe_frames(model: StriqModel, images: Iterable[Tensor], what: Sequence[str] = ()) -> Tensor:
+def describe_frames(scorer: StriqScorer, images: Iterable[Tensor], what: Sequence[str] = ()) -> Tensor:
     """Return the descriptors that planes are told by, shape ``(N, D)``.
 
     Args:
-        model: Its frozen encoder is used, nothing else.
+        scorer: Its frozen encoder is used, nothing else.
         images: Prepared frames, each ``(1, H, W)``.
         what: What to hide of them, see :func:`hide`.
     """
-    device = model.mean_map(0).device
     batches = in_batches(hide(image, what) for image in images)
-    found = [frame_descriptor(model.embed(batch.to(device))).cpu() for batch in batches]
+    found = [frame_descriptor(scorer.model.embed(batch.to(scorer.device))).cpu() for batch in batches]
     return torch.cat(found) if found else torch.zeros(0, 0)
 
 

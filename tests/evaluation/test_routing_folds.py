@@ -65,8 +65,8 @@ def test_descriptors_are_those_that_the_scorer_tells_planes_by(tiny_scorer: Stri
     images = prepare_batch(frames, TINY_SIZE)
     with torch.inference_mode():
         expected = frame_descriptor(tiny_scorer.model.embed(images))
-    torch.testing.assert_close(describe_frames(tiny_scorer.model, images), expected)
-    assert not torch.allclose(describe_frames(tiny_scorer.model, images, ["intensities"]), expected, atol=1e-3)
+    torch.testing.assert_close(describe_frames(tiny_scorer, images), expected)
+    assert not torch.allclose(describe_frames(tiny_scorer, images, ["intensities"]), expected, atol=1e-3)
 
 
 def frames_of(plane: int, count: int, seed: int = 0) -> Tensor:

@@ -32,7 +32,7 @@ def frames_of(plane: str) -> list[FrameRecord]:
 def test_real_planes_are_told_apart_whatever_scanner_and_crop(hidden: Sequence[str]) -> None:
     scorer = striq.load_scorer(device="cpu")
     records = [record for plane in FOLDERS for record in frames_of(plane)]
-    described = describe_frames(scorer.model, iterate_images(records, (256, 256), quiet=True), hidden)
+    described = describe_frames(scorer, iterate_images(records, (256, 256), quiet=True), hidden)
     report = cross_validate_routing(records, described, {}, scorer.config.encoder.channels, folds=3)
     logger.info("without %s: accuracy %.3f", " and ".join(hidden) or "nothing", report.accuracy)
     for one in report.left_out:
