@@ -126,6 +126,7 @@ class TrainingConfig:
         orthogonality_weight: Weight of L_orth [lambda = 0.5].
         orthogonality: Norm of L_orth, and whether it holds for A alone or for A and B, one of ``ORTHOGONALITIES``.
         loss_terms: Consistency terms in L_reg, of ``LOSS_TERMS``.
+        known_transforms: False leaves out the supervision by known transforms, which the paper lacks (an ablation).
         views: Moved and degraded copies cached of each frame.
         validation_fraction: Share of groups held out for the label-free criterion.
         seed: Of every random decision in training.
@@ -137,6 +138,7 @@ class TrainingConfig:
     orthogonality_weight: float = 0.5
     orthogonality: str = "l1_a"
     loss_terms: tuple[str, ...] = LOSS_TERMS
+    known_transforms: bool = True
     views: int = 3
     validation_fraction: float = 0.15
     seed: int = 0

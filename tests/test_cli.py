@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy.linalg import subspace_angles
 
 import striq
 from striq import cli
@@ -274,6 +275,24 @@ def test_info_as_json_tells_planes_anchors_and_encoder(tiny_model: Path, capsys:
     assert facts["settings"]["encoder"]["size"] == [64, 64]
 
 
+def test_info_tells_how_the_subspaces_lie_to_one_another(
+    tiny_model: Path, tiny_scorer: StriqScorer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, other = tiny_scorer.model.subspace.basis.detach().double().numpy()
+    angles = np.sort(np.degrees(subspace_angles(one.T, other.T)))
+    assert run("info", "--json", "--model", tiny_model) == 0
+    found = json.loads(capsys.readouterr().out)["subspaces"]
+    between = found["between"]["a4c and abdomen"]
+    np.testing.assert_allclose(between["principal_angles_deg"], angles, atol=0.1)
+    assert between["cross_gram_norm"] == pytest.approx(float(np.linalg.norm(one @ other.T)), abs=1e-3)
+    assert set(found["effective_rank"]) == {"a4c", "abdomen"}
+    assert run("info", "--model", tiny_model) == 0
+    expected = f"smallest principal angle {between['principal_angles_deg'][0]} degrees, cross-Gram norm"
+    text = capsys.readouterr().out
+    assert expected in text
+    assert f"a4c: effective rank {found['effective_rank']['a4c']}" in text
+
+
 def test_info_as_text_names_every_plane(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("info", "--model", tiny_model) == 0
     text = capsys.readouterr().out
@@ -320,6 +339,33 @@ def test_list_joins_data_sets_without_their_ratings(tmp_path: Path, capsys: pyte
     assert run("list", tmp_path / "later", *heads) == 0
     assert "2 groups, such as '001', are in both" in only_line(capsys.readouterr().err)
     assert len(read(out)) == 8
+
+
+def test_list_holds_whole_groups_out_and_keeps_ratings_where_a_table_gives_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "heads"
+    for number in range(8):
+        write_still(folder / f"{number // 2}_{number}.png")
+    rows = [f"{number // 2}_{number}.png,{number}" for number in range(7)]
+    (tmp_path / "ratings.csv").write_text("\n".join(["filename,score", *rows]), encoding="utf-8")
+    fit, test = tmp_path / "fit.csv", tmp_path / "test.csv"
+    heads = ["--planes", "head", "--group-pattern", r"^(\d)_", "--out", fit, "--held-out", test, "--hold-out", 0.25]
+    assert run("list", folder, *heads, "--rating-table", tmp_path / "ratings.csv") == 0
+    parts = [read(fit), read(test)]
+    assert [len(part) for part in parts] == [6, 2]
+    assert not {row["group"] for row in parts[0]} & {row["group"] for row in parts[1]}
+    ratings = {Path(row["path"]).name: row["rating"] for part in parts for row in part}
+    assert ratings["1_3.png"] == "3.0"
+    assert ratings["3_7.png"] == ""
+    assert run("list", folder, *heads) == 0
+    assert "rating" not in read(fit)[0]
+    for group in {row["group"] for row in parts[0]}:
+        write_still(tmp_path / "more" / f"{group}_9.png")
+    capsys.readouterr()
+    assert run("list", tmp_path / "more", *heads, "--append") == 2  # one of these groups would be on both sides
+    assert "frames on both sides of a split" in capsys.readouterr().err
+    assert len(read(test)) == 2
 
 
 class Recorder:
@@ -390,6 +436,23 @@ def test_add_plane_learns_the_frames_of_a_flat_folder_as_the_plane_named(
     assert "Knows a4c, abdomen, mine now" in capsys.readouterr().out
     assert striq.load_scorer(tmp_path / "m", device="cpu").planes == ["a4c", "abdomen", "mine"]
     assert list((tmp_path / "m" / "anchors").glob("mine_*.png"))
+
+
+def test_add_plane_compares_the_models_on_frames_held_out(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = write_phantom(tmp_path / "drawn", 6, 2, planes=("a4c", "kidney"), size=(64, 64))
+    fit, test = tmp_path / "fit.csv", tmp_path / "test.csv"
+    assert run("list", table, "--out", fit, "--held-out", test, "--hold-out", 0.34) == 0
+    settings = ["--model", tiny_model, "--epochs", 1, "--device", "cpu", "--note", "Mind this."]
+    assert run("add-plane", "kidney", fit, *settings, "--check", test, "--out", tmp_path / "m") == 0
+    assert "Mind this." in capsys.readouterr().out
+    old, new = json.loads((tmp_path / "m" / "before_after.json").read_text(encoding="utf-8"))["planes"]
+    assert (old["plane"], old["frames"], new["plane"], new["frames"]) == ("a4c", 4, "kidney", 4)
+    assert old["largest_change"] < 0.02
+    assert new["answers_after"]["kidney"] > new["answers_before"].get("kidney", 0)
+    assert run("add-plane", "kidney", fit, *settings, "--check", fit, "--out", tmp_path / "n") == 2
+    assert "frames on both sides" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("wanted", [True, False])

@@ -10,9 +10,12 @@ import typer
 
 from striq.commands import options
 from striq.commands.terminal import check_device, check_writable, complain, say, show_log
+from striq.errors import StriqError
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+HIDDEN = ("intensities", "outline")
 
 
 def routing(
@@ -22,6 +25,16 @@ def routing(
         list[Path] | None, typer.Option(help="Frames that show none of the planes; repeat for several.")
     ] = None,
     model: options.ModelOption = None,
+    folds: Annotated[
+        int | None, typer.Option(min=2, help="Fit planes anew on all groups but a fold's; each plane left out in turn.")
+    ] = None,
+    hide: Annotated[
+        list[str] | None,
+        typer.Option(
+            callback=lambda values: [options.one_of(HIDDEN)(value) for value in values or ()],
+            help="With --folds: 'intensities' or 'outline' of the fan, which tell scanners apart; repeat for both.",
+        ),
+    ] = None,
     note: Annotated[str, typer.Option(help="Sentence printed beside every figure.")] = "",
     planes: options.PlanesOption = None,
     layout: options.LayoutOption = "auto",
@@ -34,25 +47,35 @@ def routing(
     show_log()
     from striq.data.phantom import drawable_planes
     from striq.evaluation.routing import posteriors, summarize, write_routing
+    from striq.evaluation.routing_folds import cross_validate_routing, describe_frames
     from striq.scorer import load_scorer
-    from striq.training.frames import load_images
+    from striq.training.frames import iterate_images
 
+    if hide and folds is None:
+        msg = "--hide needs --folds: the model's own planes were fitted on whole frames."
+        raise StriqError(msg)
     scorer = load_scorer(model, check_device(device))
-    wanted = planes or (drawable_planes(scorer.planes) if dataset is None else scorer.planes)
+    known_planes = drawable_planes(scorer.planes) if dataset is None else scorer.planes
+    wanted = planes or (known_planes if folds is None else None)
     records, known = options.read_records(
         dataset, out, planes=wanted, layout=layout, group_pattern=group_pattern, seed=seed
     )
     size = scorer.config.encoder.size
-    others = {path.name: posteriors(scorer, _frames(path, size)) for path in unknown or ()}
-    found = posteriors(scorer, load_images(records, size))
-    report = summarize(scorer.planes, found, [record.plane for record in records], others)
+    if folds is None:
+        others = {path.name: posteriors(scorer, _frames(path, size)) for path in unknown or ()}
+        found = posteriors(scorer, iterate_images(records, size))
+        report = summarize(scorer.planes, found, [record.plane for record in records], others)
+    else:
+        described = {path.name: describe_frames(scorer, _frames(path, size), hide or ()) for path in unknown or ()}
+        found = describe_frames(scorer, iterate_images(records, size), hide or ())
+        channels = scorer.config.encoder.channels
+        report = cross_validate_routing(records, found, described, channels, folds=folds, seed=seed)
     say(write_routing(report, out, note=" ".join(part for part in (note, known) if part)))
 
 
 def _frames(path: Path, size: tuple[int, int]) -> Iterator[Tensor]:
     from striq.data.preprocessing import prepare_frame
     from striq.data.readers import find_sources, open_cine
-    from striq.errors import StriqError
 
     for source in find_sources([path]):
         try:

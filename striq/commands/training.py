@@ -68,6 +68,10 @@ def add_plane(
     group_pattern: options.GroupPatternOption = None,
     epochs: options.EpochsOption = None,
     anchor_images: options.AnchorImagesOption = True,
+    check: Annotated[
+        Path | None, typer.Option(help="Frames of other groups, of old planes and new, to compare the models on.")
+    ] = None,
+    note: Annotated[str, typer.Option(help="Sentence printed beside the figures of --check.")] = "",
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted training in --out.")] = False,
     seed: options.SeedOption = 0,
     device: options.DeviceOption = "auto",
@@ -76,13 +80,17 @@ def add_plane(
     check_writable(out / "model.pt")
     show_log()
     from striq.anchors.pictures import copy_anchor_pictures
+    from striq.data.splits import check_disjoint_groups
     from striq.scorer import default_checkpoint, load_scorer
     from striq.training import sequential
 
     records, _ = options.read_records(dataset, out, planes=[name], layout=layout, group_pattern=group_pattern)
+    checked, known = ([], "") if check is None else options.read_records(check, out)
+    check_disjoint_groups(records, checked)
     chosen = check_device(device)
+    before = load_scorer(model, chosen)
     scorer = sequential.add_plane(
-        load_scorer(model, chosen),
+        before,
         records,
         out,
         training=options.make_training(epochs, seed),
@@ -93,6 +101,10 @@ def add_plane(
     if anchor_images:
         copy_anchor_pictures(default_checkpoint() if model is None else model, out)
     say(f"Knows {', '.join(scorer.planes)} now: {out / 'model.pt'}")
+    if check is not None:
+        from striq.evaluation.before_after import compare_models, write_comparison
+
+        say(write_comparison(compare_models(before, scorer, checked), out, note=" ".join(filter(None, (note, known)))))
 
 
 def evaluate(

@@ -105,6 +105,11 @@ class AblationData:
     test_images: Tensor
     seed: int
 
+    @property
+    def fingerprint(self) -> str:
+        """A short name of which frames train and which are scored, and of their ratings."""
+        return digest([fingerprint(self.train), fingerprint(self.test), list(self.train_images.shape)])
+
     @classmethod
     def load(
         cls,
@@ -162,12 +167,16 @@ class AblationRunner:
         Args:
             name: Name of the row, ``table/row``.
             overrides: Its changes.
+
+        Raises:
+            StriqError: If the result file is one of other settings or other frames.
         """
         file = result_file(self.output, name, self.data.seed)
-        if file.is_file():
-            return json.loads(file.read_text(encoding="utf-8"))["srcc"]
-        logger.info("Seed %d: %s", self.data.seed, name)
         config, training = apply_overrides(overrides, self.config, self.training)
+        made_of = digest([config.to_dict(), vars(training), self.data.fingerprint])
+        if file.is_file():
+            return _read_result(file, overrides, made_of)
+        logger.info("Seed %d: %s", self.data.seed, name)
         with determinism(self.data.seed):
             scorer = self._fit(config, training)
         srcc = self._score(scorer)
@@ -175,7 +184,8 @@ class AblationRunner:
             values = frame_activations(scorer, self.data.test_images)
             planes = tuple(record.plane for record in self.data.test)
             Activations(values, planes, config.subspace.rank).save(activations_file(self.output, name, self.data.seed))
-        write_json(file, {"row": name, "seed": self.data.seed, "overrides": overrides, "srcc": srcc})
+        result = {"row": name, "seed": self.data.seed, "overrides": overrides, "made_of": made_of, "srcc": srcc}
+        write_json(file, result)
         return srcc
 
     def _fit(self, config: StriqConfig, training: TrainingConfig) -> StriqScorer:
@@ -196,7 +206,8 @@ class AblationRunner:
             cache=self._cache,
             quiet=self.quiet,
         )
-        trained = self.output / "trained" / f"{training_key(config, training)}_seed{self.data.seed}.pt"
+        key = digest([training_key(config, training), self.data.fingerprint])
+        trained = self.output / "trained" / f"{key}_seed{self.data.seed}.pt"
         if trained.is_file():
             fitting.prepare()
             scorer.model.load_state_dict(torch.load(trained, map_location=self.device, weights_only=True), strict=False)
@@ -241,7 +252,25 @@ def training_key(config: StriqConfig, training: TrainingConfig) -> str:
     parts = config.to_dict()
     quality = {k: parts["quality"][k] for k in ("ncc_stages", "ncc_window", "translation_weight")}
     shared = [parts["encoder"], parts["subspace"], parts["aligner"], quality, vars(training)]
-    return hashlib.sha256(json.dumps(shared, sort_keys=True).encode()).hexdigest()[:12]
+    return digest(shared)
+
+
+def fingerprint(records: Sequence[FrameRecord]) -> str:
+    """Return a short name of frames: their files, planes, groups and ratings."""
+    return digest([("/".join(r.path.parts[-3:]), r.plane, r.group, r.frame_index, r.rating) for r in records])
+
+
+def digest(values: Any) -> str:
+    """Return a short name that differs where plain values differ."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _read_result(file: Path, overrides: Overrides, made_of: str) -> dict[str, float]:
+    kept = json.loads(file.read_text(encoding="utf-8"))
+    if kept.get("overrides", overrides) != overrides or kept.get("made_of", made_of) != made_of:
+        msg = f"{file} is of other frames, epochs or settings than asked for now. Give another --out, or remove it."
+        raise StriqError(msg)
+    return kept["srcc"]
 
 
 def _is_of(row: str, name: str) -> bool:

@@ -93,8 +93,12 @@ def ablation_markdown(rows: Sequence[AblationRow], *, num_seeds: int, note: str 
         for row in rows
     ]
     lines = markdown_table(["Changed", "SRCC, mean of planes", "against full", "hurts", *planes], cells)
-    method = f"Mean ± standard deviation over {num_seeds} seeds. Hurts: lower than the full method for every seed."
-    return "\n".join([*lines, "", method, *(["", f"**Note:** {note}"] if note else []), ""])
+    seeds = f"{num_seeds} seeds" if num_seeds > 1 else "one seed"
+    method = f"Mean ± standard deviation over {seeds}. Hurts: lower than the full method for every seed"
+    method += f", which happens by chance to one harmless change in {2**num_seeds}."
+    harmless = [row.name for row in rows if row.name != REFERENCE and not row.hurts]
+    verdict = f"Does not hurt: {'; '.join(harmless)}." if harmless else "Every change hurts."
+    return "\n".join([*lines, "", verdict, "", method, *(["", f"**Note:** {note}"] if note else []), ""])
 
 
 def _means(of_seeds: Sequence[Mapping[str, float]]) -> NDArray[np.float64]:

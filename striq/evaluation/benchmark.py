@@ -65,7 +65,7 @@ def bench_scorer(num_planes: int, num_anchors: int, *, size: tuple[int, int] = (
         config = StriqConfig.from_dict({**config.to_dict(), "encoder": {**config.to_dict()["encoder"], "size": size}})
     scorer = StriqScorer([f"plane_{i}" for i in range(num_planes)], config).eval()
     with torch.inference_mode():
-        features = scorer.model.embed(bench_frames(num_anchors, size=size))
+        features = scorer.embed(bench_frames(num_anchors, size=size))
         scorer.model.aligner.gates.fill_(1.0)
     for plane in range(num_planes):
         scorer.bank.fill(plane, features, [AnchorSource("drawn", str(i), 0) for i in range(num_anchors)])

@@ -26,7 +26,10 @@ def write_forgetting(results: Mapping[str, Sequence[Forgetting]], output: Path, 
         note: A sentence printed beside every figure.
     """
     plain = {
-        way: [{"srcc": _plain(one.srcc), "moved": _plain(one.moved), "loss": one.loss} for one in of_seeds]
+        way: [
+            {"srcc": _plain(one.srcc), "moved": _plain(one.moved), "loss": None if np.isnan(one.loss) else one.loss}
+            for one in of_seeds
+        ]
         for way, of_seeds in results.items()
     }
     planes = next(iter(results.values()))[0].planes
@@ -50,7 +53,7 @@ def forgetting_markdown(results: Mapping[str, Sequence[Forgetting]], *, note: st
     totals = [
         [
             way,
-            _spread([float(np.mean(one.srcc[-1])) for one in of_seeds]),
+            _spread([one.final for one in of_seeds]),
             _spread([one.loss for one in of_seeds]),
             figure_text(max(float(np.nanmax(one.moved)) for one in of_seeds)),
         ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,25 @@ FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """A plane that was not fitted, as the others see it.
+
+    Attributes:
+        plane: Its name.
+        auroc: How well 1 - p(none) tells frames of the others from its frames.
+        rejected: Share of its frames that got the answer "none".
+        accuracy: Share of the others' frames given their plane.
+        answers: How often each of the others, or ``"none"``, was the answer to its frames.
+    """
+
+    plane: str
+    auroc: float
+    rejected: float
+    accuracy: float
+    answers: dict[str, int]
+
+
+@dataclass(frozen=True)
 class RoutingReport:
     """Planes told apart, and unknown frames told from known ones; undefined figures are NaN.
 
@@ -35,6 +55,7 @@ class RoutingReport:
         accuracy_among_planes: The same with ``"none"`` not allowed.
         auroc: How well 1 - p(none) tells known frames from unknown ones.
         unknown: Of each source of unknown frames, how often each answer was given, shape ``(P + 1,)``.
+        left_out: Each plane as the others see it, where that was tested.
     """
 
     planes: tuple[str, ...]
@@ -43,6 +64,7 @@ class RoutingReport:
     accuracy_among_planes: float
     auroc: float
     unknown: dict[str, NDArray[np.int64]]
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def rejected(self) -> float:
@@ -59,15 +81,15 @@ def posteriors(scorer: StriqScorer, images: Iterable[Tensor]) -> FloatArray:
         scorer: Fitted scorer.
         images: Prepared frames, each ``(1, H, W)``.
     """
-    found, batch = [], []
-    for image in images:
-        batch.append(image)
-        if len(batch) == BATCH_SIZE:
-            found.append(scorer.posterior(scorer.embed(torch.stack(batch).to(scorer.device))))
-            batch = []
-    if batch:
-        found.append(scorer.posterior(scorer.embed(torch.stack(batch).to(scorer.device))))
+    found = [scorer.posterior(scorer.embed(batch.to(scorer.device))) for batch in in_batches(images)]
     return torch.cat(found).double().cpu().numpy() if found else np.zeros((0, len(scorer.planes) + 1))
+
+
+def in_batches(images: Iterable[Tensor]) -> Iterator[Tensor]:
+    """Yield a few frames at a time, each ``(B, 1, H, W)``."""
+    remaining = iter(images)
+    while some := list(islice(remaining, BATCH_SIZE)):
+        yield torch.stack(some)
 
 
 def summarize(
@@ -115,6 +137,7 @@ def write_routing(report: RoutingReport, output: Path, *, note: str = "") -> str
             "accuracy_among_planes": report.accuracy_among_planes,
             "auroc_known_against_unknown": None if np.isnan(report.auroc) else report.auroc,
             "unknown": {name: counts.tolist() for name, counts in report.unknown.items()},
+            "left_out": [asdict(one) for one in report.left_out],
             "note": note,
         },
     )
@@ -137,6 +160,17 @@ def routing_markdown(report: RoutingReport, *, note: str = "") -> str:
         ["unknown frames rejected", figure_text(report.rejected)],
     ]
     lines += ["", *markdown_table(["", "Figure"], figures)]
+    if report.left_out:
+        titles = ["Plane left out of the fit", "AUROC against the others", "rejected", "accuracy of the others", "told"]
+        cells = [
+            [
+                one.plane,
+                *map(figure_text, (one.auroc, one.rejected, one.accuracy)),
+                ", ".join(f"{name} {count}" for name, count in one.answers.items() if count),
+            ]
+            for one in report.left_out
+        ]
+        lines += ["", *markdown_table(titles, cells)]
     return "\n".join([*lines, *(["", f"**Note:** {note}"] if note else []), ""])
 
 

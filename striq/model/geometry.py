@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+FIGURES = ("principal_angle_min_deg", "cross_gram_max", "effective_rank_min")  # what summary() returns
+
 
 def principal_angles(basis: Tensor) -> Tensor:
     """Return the principal angles between every two planes' subspaces, degrees, smallest first, shape ``(P, P, R)``.

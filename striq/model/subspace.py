@@ -144,7 +144,8 @@ class KnowledgeSubspace(nn.Module):
 def select_bases(activation: Tensor, threshold: float) -> Tensor:
     """Return which bases of each plane a frame uses: 1 or 0, shape ``(B, P, R)``.
 
-    Of the bases above the threshold, the kappa = min(their number, floor(R / P)) strongest.
+    Of the bases above the threshold, the kappa = min(their number, floor(R / P)) strongest; with more planes than
+    rank, where floor(R / P) would leave nothing, the strongest one.
 
     Args:
         activation: Activations, shape ``(B, P, R)``.

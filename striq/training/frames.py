@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from rich.progress import track
@@ -24,8 +24,10 @@ def load_images(records: Sequence[FrameRecord], size: tuple[int, int], *, quiet:
     Raises:
         ReadError: If a file cannot be read.
     """
-    images = []
+    return torch.stack(list(iterate_images(records, size, quiet=quiet)))
+
+
+def iterate_images(records: Sequence[FrameRecord], size: tuple[int, int], *, quiet: bool = False) -> Iterator[Tensor]:
+    """Yield what :func:`load_images` returns frame by frame, each ``(1, H, W)``, so that many stay out of memory."""
     for record in track(records, description="Reading frames", disable=quiet, transient=True):
-        frame = open_cine(record.path)[record.frame_index]
-        images.append(prepare_frame(frame, size))
-    return torch.stack(images)
+        yield prepare_frame(open_cine(record.path)[record.frame_index], size)

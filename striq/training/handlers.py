@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from striq.training.distributed import is_first
 from striq.training.fitting import Fitting
 from striq.training.objective import RegistrationLoss, endpoint_error
 from striq.training.pairs import PairDataset
+from striq.writing import replacing
 
 logger = logging.getLogger(__name__)
 GRADIENT_LIMIT = 1.0  # the usual norm is 0.3 to 1
@@ -142,6 +144,29 @@ class KeepBest:
         parameters = dict(self.fitting.scorer.model.named_parameters())
         for name, value in self._weights.items():
             parameters[name].copy_(value)
+
+
+class SaveProgress:
+    """Writes what a resumed training needs after each epoch, never in the midst of one, and never half.
+
+    Args:
+        path: Checkpoint to write.
+        state: What to save, by name; each has a ``state_dict``.
+    """
+
+    def __init__(self, path: str | Path, state: Mapping[str, Any]) -> None:
+        self.path, self.state = Path(path), state
+
+    def attach(self, engine: Engine) -> None:
+        """Register with the trainer, after what validates."""
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Write; of several processes the first does."""
+        del engine
+        if is_first():
+            with replacing(self.path) as stream:
+                torch.save({name: one.state_dict() for name, one in self.state.items()}, stream)
 
 
 class FinishScorer:

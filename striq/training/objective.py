@@ -105,12 +105,20 @@ class RegistrationLoss(nn.Module):
     Args:
         orthogonality_weight: Weight of L_orth [lambda].
         terms: Consistency terms in L_reg, of ``striq.config.LOSS_TERMS``.
+        known_transforms: False leaves L_total alone (an ablation).
     """
 
-    def __init__(self, orthogonality_weight: float = 0.5, terms: Sequence[str] = LOSS_TERMS) -> None:
+    def __init__(
+        self,
+        orthogonality_weight: float = 0.5,
+        terms: Sequence[str] = LOSS_TERMS,
+        *,
+        known_transforms: bool = True,
+    ) -> None:
         super().__init__()
         self.orthogonality_weight = orthogonality_weight
         self.terms = tuple(terms)
+        self.known_transforms = known_transforms
 
     def forward(self, output: PairOutput, known: Tensor) -> Tensor:
         """Return the loss of a batch, a scalar.
@@ -119,12 +127,14 @@ class RegistrationLoss(nn.Module):
             output: Registrations.
             known: Known pull-backs from views to frames, shape ``(B, 2, 3)``.
         """
-        endpoint = torch.stack([endpoint_error(step, known).mean() for step in output.known]).mean()
-        match = match_loss(output.matches, known, *output.masks)
         cycle = inverse_inconsistency(output.forward, output.backward).mean()
         consistency = sum((getattr(output.terms, term).mean() for term in self.terms), start=torch.zeros_like(cycle))
         registration = consistency + cycle  # L_reg, and that there and back is nowhere
         total = registration + self.orthogonality_weight * output.orthogonality  # L_total
+        if not self.known_transforms:
+            return total
+        endpoint = torch.stack([endpoint_error(step, known).mean() for step in output.known]).mean()
+        match = match_loss(output.matches, known, *output.masks)
         return total + ENDPOINT_WEIGHT * endpoint + MATCH_WEIGHT * match
 
 

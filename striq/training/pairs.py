@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, Sampler
 
 from striq.training.fitting import Fitting
 from striq.training.objective import PairBatch
@@ -42,6 +42,25 @@ class PairDataset(Dataset[dict[str, int]]):
         partner = same_plane[torch.randint(len(same_plane), (1,), generator=generator)]
         view = 1 + torch.randint(self.fitting.num_views, (1,), generator=generator)
         return {"frame": frame, "partner": int(partner), "view": int(view)}
+
+
+class EpochOrder(Sampler[int]):
+    """A random order of pairs that depends on seed and epoch alone: a resumed training goes on as it would have.
+
+    Args:
+        pairs: Know the epoch.
+        seed: Of the orders.
+    """
+
+    def __init__(self, pairs: PairDataset, *, seed: int) -> None:
+        self.pairs, self.seed = pairs, seed
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(self.seed * 7919 + self.pairs.epoch)
+        yield from torch.randperm(len(self.pairs), generator=generator).tolist()
 
 
 class PairBatcher:

@@ -17,7 +17,6 @@ from monai.data.dataloader import DataLoader
 from monai.engines.evaluator import SupervisedEvaluator
 from monai.engines.trainer import SupervisedTrainer
 from monai.handlers.checkpoint_loader import CheckpointLoader
-from monai.handlers.checkpoint_saver import CheckpointSaver
 from monai.handlers.tensorboard_handlers import TensorBoardStatsHandler
 from monai.handlers.validation_handler import ValidationHandler
 from monai.utils.misc import set_determinism
@@ -26,6 +25,7 @@ from striq.config import StriqConfig, TrainingConfig
 from striq.data.splits import hold_out
 from striq.errors import CheckpointError
 from striq.model.encoder import load_backbone, shipped_backbone
+from striq.model.geometry import FIGURES
 from striq.scorer import StriqScorer, pick_device
 from striq.training.fitting import Fitting
 from striq.training.frames import load_images
@@ -37,10 +37,11 @@ from striq.training.handlers import (
     LimitGradient,
     NegativeLoss,
     PrepareScorer,
+    SaveProgress,
     WatchSubspace,
 )
 from striq.training.objective import RegistrationLoss, RegistrationNetwork
-from striq.training.pairs import PairBatcher, PairDataset
+from striq.training.pairs import EpochOrder, PairBatcher, PairDataset
 from striq.types import FrameRecord
 
 logger = logging.getLogger(__name__)
@@ -148,14 +149,18 @@ def make_trainer(
         quiet: Do not show progress.
     """
     network = RegistrationNetwork(fitting.scorer.model, fitting.scorer.config.quality, training.orthogonality)
-    loss = RegistrationLoss(training.orthogonality_weight, training.loss_terms)
+    loss = RegistrationLoss(
+        training.orthogonality_weight, training.loss_terms, known_transforms=training.known_transforms
+    )
     optimizer = make_optimizer(network, training.learning_rate)
     pairs, best = PairDataset(fitting, seed=training.seed), KeepBest(fitting)
     evaluator = _make_evaluator(fitting, network, loss, best, training)
     trainer = SupervisedTrainer(
         device=fitting.scorer.device,
         max_epochs=training.max_epochs,
-        train_data_loader=_loader(pairs, training, shuffle=True),
+        train_data_loader=DataLoader(
+            pairs, batch_size=training.batch_size, sampler=EpochOrder(pairs, seed=training.seed)
+        ),
         network=network,
         optimizer=optimizer,
         loss_function=loss,
@@ -174,9 +179,7 @@ def make_trainer(
         ],
     )
     state = {"network": network, "optimizer": optimizer, "trainer": trainer, "best": best}
-    saver = CheckpointSaver(str(output), state, save_final=True, final_filename=RESUME_NAME)
-    saver.attach(trainer)
-    trainer.add_event_handler(Events.EPOCH_COMPLETED, saver.completed)
+    SaveProgress(output / RESUME_NAME, state).attach(trainer)
     trainer.add_event_handler(Events.EPOCH_COMPLETED, _log_epoch, evaluator)
     if resume:
         CheckpointLoader(str(output / RESUME_NAME), state).attach(trainer)
@@ -194,9 +197,10 @@ def make_optimizer(network: torch.nn.Module, learning_rate: float) -> torch.opti
 def _make_evaluator(
     fitting: Fitting, network: RegistrationNetwork, loss: RegistrationLoss, best: KeepBest, training: TrainingConfig
 ) -> SupervisedEvaluator:
+    pairs = PairDataset(fitting, seed=training.seed, held_out=True)
     return SupervisedEvaluator(
         device=fitting.scorer.device,
-        val_data_loader=_loader(PairDataset(fitting, seed=training.seed, held_out=True), training, shuffle=False),
+        val_data_loader=DataLoader(pairs, batch_size=training.batch_size),
         network=network,
         prepare_batch=PairBatcher(fitting),
         decollate=False,
@@ -204,11 +208,6 @@ def _make_evaluator(
         additional_metrics={"endpoint_error_px": EndpointError()},
         val_handlers=[best],
     )
-
-
-def _loader(pairs: PairDataset, training: TrainingConfig, *, shuffle: bool) -> DataLoader:
-    generator = torch.Generator().manual_seed(training.seed)
-    return DataLoader(pairs, batch_size=training.batch_size, shuffle=shuffle, generator=generator)
 
 
 def _loss_of(output: Mapping[str, Any]) -> float:
@@ -223,6 +222,8 @@ def _log_epoch(trainer: Engine, evaluator: Engine) -> None:
         evaluator.state.metrics["endpoint_error_px"],
         -evaluator.state.metrics["negative_loss"],
     )
+    figures = (f"{name} {trainer.state.metrics[name]:.3g}" for name in FIGURES if name in trainer.state.metrics)
+    logger.info("Subspaces: %s", ", ".join(figures))
 
 
 @contextmanager

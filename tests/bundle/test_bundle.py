@@ -175,6 +175,12 @@ def test_planes_are_learned_one_after_another_by_an_override(phantom: Path, else
     run_bundle(run_id="training", config_file=files, meta_file=str(CONFIGS / "metadata.json"), **overrides)
     assert load_scorer(output, device="cpu").planes == ["kidney", "a4c"]
     assert load_scorer(output / "01_kidney", device="cpu").planes == ["kidney"]
+    kept = (output / "01_kidney" / "model.pt").stat().st_mtime_ns
+    (output / "02_a4c" / "model.pt").unlink()
+    overrides["resume"] = True
+    run_bundle(run_id="training", config_file=files, meta_file=str(CONFIGS / "metadata.json"), **overrides)
+    assert (output / "01_kidney" / "model.pt").stat().st_mtime_ns == kept
+    assert (output / "02_a4c" / "model.pt").is_file()
 
 
 @pytest.mark.slow

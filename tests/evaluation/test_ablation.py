@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from striq.anchors.selection import select_anchors
 from striq.config import AlignerConfig, EncoderConfig, QualityConfig, StriqConfig, SubspaceConfig, TrainingConfig
 from striq.data.datasets import load_dataset
 from striq.data.phantom import write_phantom
@@ -32,6 +33,7 @@ from striq.model.aligner import Aligner
 from striq.model.subspace import KnowledgeSubspace
 from striq.quality.consistency import TermValues
 from striq.quality.frame_terms import frame_terms
+from striq.quality.normalization import TermRange, plane_weights, quality_score
 from striq.registration.affine import identity_affine
 from striq.registration.matching import Matches
 from striq.training.objective import PairOutput, RegistrationLoss
@@ -65,11 +67,19 @@ def test_the_reference_changes_nothing() -> None:
 
 
 def subspace_output(**settings: Any) -> Tensor:
-    subspace = KnowledgeSubspace(2, 12, SubspaceConfig(**settings))
+    subspace = KnowledgeSubspace(2, 12, SubspaceConfig(activation_threshold=0.3, **settings))
     generator = torch.Generator().manual_seed(0)
     for parameter in subspace.parameters():
         parameter.data = torch.randn(parameter.shape, generator=generator)
     return subspace(torch.randn(1, 12, 4, 4, generator=generator), torch.ones(1, 1, 4, 4)).detach()
+
+
+def selected(part: int, **settings: float) -> Tensor:
+    """The bases chosen of the plane's (0) or the general (1) expert, of activations from 0 to 1."""
+    activation = torch.linspace(0, 1, 64)
+    return KnowledgeSubspace(1, 4, SubspaceConfig(rank=64, **settings)).select(activation.view(1, 1, 64), activation)[
+        part
+    ]
 
 
 def aligned(**settings: Any) -> Tensor:
@@ -84,7 +94,7 @@ def aligned(**settings: Any) -> Tensor:
 def loss(**settings: Any) -> Tensor:
     identity = identity_affine(1, torch.zeros(1))
     terms = TermValues(*(torch.tensor([value]) for value in (0.1, 0.2, 0.4)))
-    nowhere = Matches(torch.zeros(1, 1, 2), torch.zeros(1, 1, 2), torch.zeros(1, 1), torch.ones(1, 1, 1))
+    nowhere = Matches(torch.zeros(1, 1, 2), torch.zeros(1, 1, 2), torch.zeros(1, 1), torch.full((1, 1, 1), 0.5))
     masks = (torch.ones(1, 1, 1, 1), torch.ones(1, 1, 1, 1))
     output = PairOutput((identity,), nowhere, masks, identity, identity, terms, torch.tensor(0.8))
     return RegistrationLoss(**settings)(output, identity)
@@ -96,39 +106,57 @@ def overlap(kind: str) -> Tensor:
     return subspace.overlap(kind).detach()
 
 
-BEHAVIOR: dict[str, tuple[Callable[..., Tensor], dict[str, Any], dict[str, Any]]] = {
-    "subspace.enabled": (subspace_output, {}, {"enabled": False}),
-    "subspace.adaptive": (subspace_output, {"activation_threshold": 0.3}, {"adaptive": False}),
-    "subspace.rank": (subspace_output, {}, {"rank": 8}),
-    "subspace.activation_threshold": (subspace_output, {}, {"activation_threshold": 0.6}),
-    "subspace.general_threshold": (subspace_output, {}, {"general_threshold": 0.6}),
-    "aligner.levels": (aligned, {}, {"levels": 1}),
-    "aligner.mode": (aligned, {}, {"mode": "translation"}),
-    "training.orthogonality_weight": (loss, {}, {"orthogonality_weight": 0.0}),
-    "training.loss_terms": (loss, {}, {"terms": ("similarity",)}),
-    "training.orthogonality": (overlap, {"kind": "l1_a"}, {"kind": "frobenius_ab"}),
-    "quality.anchor_share": (
-        lambda share: frame_terms(
-            torch.rand(1, 4, 3, generator=torch.Generator().manual_seed(0)), torch.ones(1), share
-        ),
-        {"share": 0.5},
-        {"share": 1.0},
-    ),
+def anchors(strategy: str = "variance_spectrum", count: int = 20) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    embeddings = torch.nn.functional.normalize(torch.randn(60, 8, generator=generator), dim=1)
+    structure = torch.rand(60, generator=generator)
+    return select_anchors(embeddings, structure, count, strategy=strategy, generator=generator).sort().values
+
+
+def quality(weights: Sequence[float]) -> Tensor:
+    terms = torch.rand(9, 4, generator=torch.Generator().manual_seed(0))
+    return quality_score(terms, TermRange.of(terms), plane_weights(terms, weights))
+
+
+def counted(share: float) -> Tensor:
+    return frame_terms(torch.rand(1, 4, 3, generator=torch.Generator().manual_seed(0)), torch.ones(1), share)
+
+
+# What each setting is the setting of, as a function of its value.
+EFFECT: dict[str, Callable[[Any], Tensor]] = {
+    "subspace.enabled": lambda value: subspace_output(enabled=value),
+    "subspace.adaptive": lambda value: subspace_output(adaptive=value),
+    "subspace.rank": lambda value: torch.tensor(KnowledgeSubspace(2, 12, SubspaceConfig(rank=value)).basis.shape),
+    "subspace.activation_threshold": lambda value: selected(0, activation_threshold=value),
+    "subspace.general_threshold": lambda value: selected(1, general_threshold=value),
+    "aligner.levels": lambda value: aligned(levels=value),
+    "aligner.mode": lambda value: aligned(mode=value),
+    "training.orthogonality_weight": lambda value: loss(orthogonality_weight=value),
+    "training.loss_terms": lambda value: loss(terms=value),
+    "training.known_transforms": lambda value: loss(known_transforms=value),
+    "training.orthogonality": overlap,
+    "quality.anchor_share": counted,
+    "quality.anchor_strategy": anchors,
+    "quality.num_anchors": lambda value: anchors(count=value),
+    "quality.weights": quality,
 }
-SEEN_IN_A_RUN = {"quality.weights", "quality.num_anchors", "quality.anchor_strategy"}
+CHANGES = [
+    (row, f"{part}.{name}") for row, overrides in ROWS.items() for part, values in overrides.items() for name in values
+]
 
 
-def test_every_setting_of_the_rows_is_tested_for_its_effect() -> None:
-    settings = {
-        f"{part}.{name}" for overrides in ROWS.values() for part, changes in overrides.items() for name in changes
-    }
-    assert settings == set(BEHAVIOR) | SEEN_IN_A_RUN
+def differ(one: Tensor, other: Tensor) -> bool:
+    return one.shape != other.shape or not torch.equal(one, other)
 
 
-@pytest.mark.parametrize("setting", BEHAVIOR)
-def test_each_setting_has_an_effect(setting: str) -> None:
-    function, before, after = BEHAVIOR[setting]
-    assert not torch.equal(function(**before), function(**after))
+@pytest.mark.parametrize(("row", "setting"), CHANGES)
+def test_what_each_row_changes_has_an_effect_of_its_own(row: str, setting: str) -> None:
+    part, name = setting.split(".")
+    default = asdict(TrainingConfig())[name] if part == "training" else StriqConfig().to_dict()[part][name]
+    effect, value = EFFECT[setting], ROWS[row][part][name]
+    assert differ(effect(value), effect(default))
+    others = [v[part][name] for other, v in ROWS.items() if other != row and name in v.get(part, {})]
+    assert all(differ(effect(value), effect(other)) for other in others if other != value)
 
 
 @pytest.mark.parametrize(("overrides", "complaint"), [({"subspace": {"ranks": 2}}, "ranks"), ({"other": {}}, "other")])
@@ -177,6 +205,24 @@ def test_a_row_trains_once_is_kept_and_differs_where_the_score_does(runner: Abla
 
 
 @QUIET
+def test_a_result_of_other_settings_or_frames_is_not_taken_for_this_one(runner: AblationRunner) -> None:
+    weights = {"quality": {"weights": [0.0, 1.0, 0.0, 0.0]}}
+    kept = runner.run("components/kept", weights)
+    assert runner.run("components/kept", weights) == kept
+    longer = replace(SHORT, max_epochs=2)
+    fewer = replace(runner.data, test=runner.data.test[1:], test_images=runner.data.test_images[1:])
+    others = [
+        AblationRunner(runner.data, runner.output, config=TINY, training=longer, device="cpu", quiet=True),
+        AblationRunner(fewer, runner.output, config=TINY, training=SHORT, device="cpu", quiet=True),
+    ]
+    for other in others:
+        with pytest.raises(StriqError, match="other frames, epochs or settings"):
+            other.run("components/kept", weights)
+    with pytest.raises(StriqError, match="other frames, epochs or settings"):
+        runner.run("components/kept", {})
+
+
+@QUIET
 def test_a_shared_training_gives_the_score_of_an_own_one(runner: AblationRunner, tmp_path: Path) -> None:
     overrides = {"quality": {"anchor_share": 1.0}}
     shared = runner.run("components/shared", overrides)
@@ -203,6 +249,9 @@ def test_report_says_whether_an_ablation_hurts(tmp_path: Path, drop: float, word
     text = write_ablation(results(drop), tmp_path, note="Mind this.")
     line = next(line for line in text.splitlines() if "components/x" in line)
     assert line.split("|")[4].strip() == word
+    assert ("Does not hurt: components/x." in text) == (word == "no")
+    assert ("Every change hurts." in text) == (word == "yes")
+    assert "one harmless change in 8" in text
     assert "**Note:** Mind this." in text
     with Image.open(tmp_path / "ablation.png") as picture:
         assert picture.size[0] > 300

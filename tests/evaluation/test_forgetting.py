@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ import pytest
 from striq.config import EncoderConfig, QualityConfig, StriqConfig, TrainingConfig
 from striq.data.datasets import load_dataset
 from striq.data.phantom import write_phantom
-from striq.errors import DatasetError
+from striq.errors import DatasetError, StriqError
 from striq.evaluation import forgetting
+from striq.evaluation.before_after import JudgedFrames
 from striq.evaluation.forgetting import Forgetting, measure_forgetting
 from striq.evaluation.forgetting_report import FREE, PROTECTED, write_forgetting
 from striq.types import FrameRecord
@@ -51,6 +53,8 @@ def test_planes_learned_stay_learned_and_a_second_run_trains_nothing(
     monkeypatch.setattr("striq.training.sequential.add_plane", lambda *_, **__: pytest.fail("trained again"))
     again = measure(records, tmp_path)
     np.testing.assert_array_equal(again.srcc, found.srcc)
+    with pytest.raises(StriqError, match="other frames, epochs or settings"):
+        measure(records[:-1], tmp_path)
 
 
 def test_frames_that_are_scored_are_of_groups_that_were_not_trained_on(
@@ -58,10 +62,15 @@ def test_frames_that_are_scored_are_of_groups_that_were_not_trained_on(
 ) -> None:
     trained: list[FrameRecord] = []
     scored: list[FrameRecord] = []
+
+    def judge(_: object, test: list[FrameRecord], **__: object) -> JudgedFrames:
+        scored.extend(test)
+        return JudgedFrames(np.zeros(len(test)), ())
+
     monkeypatch.setattr(forgetting, "train_sequential", lambda train, *_, **__: trained.extend(train))
     monkeypatch.setattr(forgetting, "load_scorer", lambda *_: None)
     monkeypatch.setattr(forgetting, "_compare", lambda *_: FORGETFUL)
-    monkeypatch.setattr(forgetting, "_qualities", lambda _, rated, **__: scored.extend(rated))
+    monkeypatch.setattr(forgetting, "judge_frames", judge)
     measure(records, tmp_path)
     assert scored
     assert not {record.group for record in trained} & {record.group for record in scored}
@@ -69,6 +78,15 @@ def test_frames_that_are_scored_are_of_groups_that_were_not_trained_on(
 
 def test_what_is_lost_is_counted_from_each_planes_own_stage() -> None:
     assert FORGETFUL.loss == pytest.approx(((0.9 - 0.6) + (0.7 - 0.6)) / 2)
+
+
+def test_planes_without_ratings_are_watched_all_the_same(records: list[FrameRecord], tmp_path: Path) -> None:
+    rated = [replace(r, rating=r.rating if r.plane == "kidney" else None) for r in records]
+    found = measure(rated, tmp_path)
+    assert np.isnan(found.srcc[1, 1])
+    assert found.final == found.srcc[1, 0]
+    np.testing.assert_array_equal(np.isnan(found.moved), [[False, True], [False, False]])
+    assert "n/a" not in write_forgetting({PROTECTED: [found], FREE: [found]}, tmp_path).splitlines()[4]
 
 
 def test_one_plane_has_nothing_to_forget(records: list[FrameRecord], tmp_path: Path) -> None:

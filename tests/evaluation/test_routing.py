@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 
 from striq.data.phantom import make_phantom
 from striq.data.preprocessing import prepare_frame
-from striq.evaluation.routing import posteriors, summarize, write_routing
+from striq.evaluation.routing import LeftOut, posteriors, summarize, write_routing
 from striq.scorer import StriqScorer
 from striq.types import Frame
 from tests.conftest import TINY_PLANES, TINY_SIZE
@@ -45,6 +46,13 @@ def test_posteriors_are_those_of_the_scorer(tiny_scorer: StriqScorer) -> None:
         assert dict(zip([*tiny_scorer.planes, "none"], row, strict=True)) == pytest.approx(
             score.plane_probabilities, abs=1e-4
         )
+
+
+def test_planes_left_out_are_in_the_report(tmp_path: Path) -> None:
+    left_out = LeftOut("b", 0.875, 0.5, 0.75, {"a": 3, "none": 3})
+    report = replace(summarize(["a", "b"], KNOWN, TRUTH, UNKNOWN), left_out=(left_out,))
+    assert "| b | 0.875 | 0.500 | 0.750 | a 3, none 3 |" in write_routing(report, tmp_path)
+    assert json.loads((tmp_path / "routing.json").read_text())["left_out"][0]["rejected"] == 0.5
 
 
 def test_report_is_written_as_table_and_picture(tmp_path: Path) -> None:

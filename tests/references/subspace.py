@@ -33,12 +33,28 @@ def synergy(x: FloatArray, down: FloatArray, up: FloatArray, chosen: list[list[i
     return result
 
 
-def overlap(basis: FloatArray) -> float:
-    """Return the mean entrywise l1 norm of A_c A_c'^T over ordered pairs of planes."""
+def full_synergy(
+    x: FloatArray,
+    experts: tuple[FloatArray, FloatArray],
+    general: tuple[FloatArray, FloatArray],
+    chosen: tuple[list[list[int]], list[int]],
+    scale: float,
+) -> FloatArray:
+    """Return Eq. 5 for one vector: x plus the selected rank-one terms of every expert, the general one last."""
+    result = synergy(x, *experts, chosen[0], scale)
+    down, up = general
+    for i in chosen[1]:
+        result = result + scale * np.outer(up[:, i], down[i]) @ x
+    return result
+
+
+def overlap(basis: FloatArray, *, entrywise: bool = True) -> float:
+    """Return the mean l1 or Frobenius norm of A_c A_c'^T over ordered pairs of planes."""
     num_planes = len(basis)
     total = 0.0
     for c in range(num_planes):
         for other in range(num_planes):
             if c != other:
-                total += float(np.abs(basis[c] @ basis[other].T).sum())
+                cross = basis[c] @ basis[other].T
+                total += float(np.abs(cross).sum() if entrywise else np.linalg.norm(cross))
     return total / (num_planes * (num_planes - 1))

@@ -102,6 +102,21 @@ def test_only_new_planes_and_the_general_expert_learn(subspace: KnowledgeSubspac
         assert not torch.equal(held[name], free[name])
 
 
+def test_a_step_of_the_optimizer_moves_the_general_expert_once_along_the_protected_gradient(
+    subspace: KnowledgeSubspace,
+) -> None:
+    before, free = {name: p.detach().clone() for name, p in subspace.named_parameters()}, gradients(subspace)
+    optimizer = torch.optim.SGD(subspace.parameters(), lr=0.01)
+    with learning_only(subspace, 2):
+        gradients(subspace)
+        optimizer.step()
+    for name, tasks in (("general_down", subspace.task_down), ("general_up", subspace.task_up)):
+        expected = reference.protected_gradient(free[name].double().numpy(), tasks[:2].double().numpy(), 3)
+        moved = before[name] - getattr(subspace, name).detach()
+        np.testing.assert_allclose(moved.numpy(), 0.01 * expected, atol=1e-5)
+    assert torch.equal(subspace.down[:2], before["down"][:2])
+
+
 def test_unprotected_general_expert_gets_the_plain_gradient(subspace: KnowledgeSubspace) -> None:
     free = gradients(subspace)
     with learning_only(subspace, 2, protect=False):

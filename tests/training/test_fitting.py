@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from ignite.engine import Events
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from striq.anchors.pictures import find_anchor_picture, write_anchor_pictures
 from striq.config import EncoderConfig, QualityConfig, StriqConfig, TrainingConfig
@@ -23,13 +25,15 @@ from striq.quality.normalization import plane_weights
 from striq.registration.affine import invert_affine, pixel_grid
 from striq.registration.matching import Matches
 from striq.scorer import StriqScorer, load_scorer
+from striq.training import trainer
 from striq.training.fitting import Fitting
 from striq.training.frames import load_images
 from striq.training.handlers import GRADIENT_LIMIT
 from striq.training.objective import endpoint_error, inverse_inconsistency, match_loss
-from striq.training.pairs import PairDataset
+from striq.training.pairs import EpochOrder, PairDataset
 from striq.training.trainer import make_fitting, make_trainer, train_scorer
 from striq.types import FrameRecord
+from tests.training.interruption import differing_tensors, kill_in_epoch
 
 CONFIG = StriqConfig(encoder=EncoderConfig(size=(64, 64)), quality=QualityConfig(num_anchors=4))
 SHORT = TrainingConfig(max_epochs=1, views=1, batch_size=8)
@@ -134,15 +138,20 @@ def test_ratings_do_not_influence_training(
             assert torch.equal(value, again.state_dict()[name]), name
 
 
-def test_training_resumes_to_the_same_scorer(
-    run: tuple[Path, StriqScorer], records: list[FrameRecord], tmp_path: Path
+def test_killed_and_resumed_training_ends_with_the_very_scorer_of_an_unbroken_one(
+    records: list[FrameRecord], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    two = replace(SHORT, max_epochs=2)
-    straight = train_scorer(records, tmp_path / "a", config=CONFIG, training=two, quiet=True, device="cpu")
-    train_scorer(records, tmp_path / "b", config=CONFIG, training=SHORT, quiet=True, device="cpu")
-    resumed = train_scorer(records, tmp_path / "b", config=CONFIG, training=two, resume=True, quiet=True, device="cpu")
-    assert resumed.info["epochs"] == 2
-    torch.testing.assert_close(resumed.range_low, straight.range_low, atol=0.05, rtol=0)
+    three = replace(SHORT, max_epochs=3)
+    settings: dict[str, Any] = {"config": CONFIG, "training": three, "quiet": True, "device": "cpu"}
+    unbroken = train_scorer(records, tmp_path / "a", **settings)
+    with monkeypatch.context() as patch:
+        kill_in_epoch(patch, trainer, 3)
+        with pytest.raises(KeyboardInterrupt):
+            train_scorer(records, tmp_path / "b", **settings)
+    assert not (tmp_path / "b" / "model.pt").exists()
+    resumed = train_scorer(records, tmp_path / "b", resume=True, **settings)
+    assert resumed.info["epochs"] == 3
+    assert differing_tensors(resumed, unbroken) == set()
 
 
 def test_folder_of_a_training_run_is_a_model(run: tuple[Path, StriqScorer]) -> None:
@@ -169,6 +178,17 @@ def test_pairs_show_one_plane_and_change_with_the_epoch(records: list[FrameRecor
     pairs.epoch = 1
     assert [pairs[i] for i in range(len(pairs))] != first
     assert all(fitting.planes[p["frame"]] == fitting.planes[p["partner"]] for p in first)
+
+
+def test_order_of_pairs_depends_on_seed_and_epoch_alone(records: list[FrameRecord]) -> None:
+    pairs = PairDataset(make_fitting(records, config=CONFIG, training=SHORT, quiet=True, device="cpu"))
+    orders = []
+    for epoch, seed in ((1, 0), (2, 0), (1, 5), (1, 0)):
+        pairs.epoch = epoch
+        orders.append(list(EpochOrder(pairs, seed=seed)))
+    assert all(sorted(order) == list(range(len(pairs))) for order in orders)
+    assert orders[0] == orders[3]
+    assert orders[1] != orders[0] != orders[2]
 
 
 def test_too_few_frames_of_a_plane_are_refused(records: list[FrameRecord]) -> None:
@@ -211,6 +231,21 @@ def test_a_monstrous_gradient_is_shortened_before_the_step(records: list[FrameRe
     trainer.run()
     assert lengths
     assert max(lengths) == pytest.approx(GRADIENT_LIMIT, rel=1e-3)
+
+
+def test_training_logs_how_the_subspaces_lie_to_one_another(
+    records: list[FrameRecord], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    two = replace(SHORT, max_epochs=2)
+    with caplog.at_level(logging.INFO, logger="striq"):
+        train_scorer(records, tmp_path, config=CONFIG, training=two, quiet=True, device="cpu")
+    assert caplog.text.count("Subspaces: ") == 2
+    folders = {file.parent for file in (tmp_path / "tensorboard").rglob("events*")}
+    events = [EventAccumulator(str(folder)).Reload() for folder in folders]
+    for name in ("principal_angle_min_deg", "cross_gram_max", "effective_rank_min"):
+        values = [e.value for one in events if name in one.Tags()["scalars"] for e in one.Scalars(name)]
+        assert len(values) == 2
+        assert f"{name} {values[-1]:.3g}" in caplog.text
 
 
 def test_training_logs_where_the_encoder_comes_from(

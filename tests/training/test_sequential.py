@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,6 +18,7 @@ from striq.scorer import StriqScorer, load_scorer
 from striq.training import sequential
 from striq.training.sequential import add_plane, extend_scorer, stage_folder, train_sequential
 from striq.types import FrameRecord
+from tests.training.interruption import differing_tensors, kill_in_epoch
 
 PLANES = ("a4c", "kidney", "abdomen")
 CONFIG = StriqConfig(encoder=EncoderConfig(size=(64, 64)), quality=QualityConfig(num_anchors=4))
@@ -86,6 +89,24 @@ def test_resuming_keeps_the_planes_already_learned(
     )
     train_sequential(records, run, order=PLANES, config=CONFIG, training=SHORT, resume=True, device="cpu", quiet=True)
     assert learned == [("abdomen", True)]
+
+
+def test_killed_and_resumed_learning_ends_with_the_very_scorer_of_an_unbroken_one(
+    records: list[FrameRecord], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two = replace(SHORT, max_epochs=2)
+    settings: dict[str, Any] = {"order": PLANES, "config": CONFIG, "training": two, "device": "cpu", "quiet": True}
+    unbroken = train_sequential(records, tmp_path / "a", **settings)
+    with monkeypatch.context() as patch:
+        kill_in_epoch(patch, sequential, 2, only=2)  # the third plane: the first is trained elsewhere
+        with pytest.raises(KeyboardInterrupt):
+            train_sequential(records, tmp_path / "b", **settings)
+    known = load_scorer(stage_folder(tmp_path / "b", 1, "kidney"), "cpu")
+    assert bool(known.model.subspace.task_down[1].any())  # what projection and masks need is in the checkpoint
+    assert not (stage_folder(tmp_path / "b", 2, "abdomen") / "model.pt").exists()
+    resumed = train_sequential(records, tmp_path / "b", resume=True, **settings)
+    assert differing_tensors(resumed, unbroken) == set()
+    assert bool(resumed.model.subspace.task_down.flatten(1).any(dim=1).all())
 
 
 def test_known_several_and_missing_planes_are_refused(
