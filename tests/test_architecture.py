@@ -15,7 +15,7 @@ LAYERS = (
     {"model"},
     {"anchors", "quality"},
     {"scorer"},
-    {"training", "evaluation", "baselines", "audit"},
+    {"training", "evaluation", "export", "baselines", "audit"},
     {"reporting"},
     {"commands"},
     {"cli", "demo", "worker"},

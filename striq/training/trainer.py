@@ -18,7 +18,6 @@ from monai.engines.evaluator import SupervisedEvaluator
 from monai.engines.trainer import SupervisedTrainer
 from monai.handlers.checkpoint_loader import CheckpointLoader
 from monai.handlers.checkpoint_saver import CheckpointSaver
-from monai.handlers.tensorboard_handlers import TensorBoardStatsHandler
 from monai.handlers.validation_handler import ValidationHandler
 from monai.utils.misc import set_determinism
 
@@ -27,6 +26,7 @@ from striq.data.splits import hold_out
 from striq.errors import CheckpointError
 from striq.model.encoder import load_backbone, shipped_backbone
 from striq.scorer import StriqScorer, pick_device
+from striq.training.curves import TENSORBOARD, TRAINING, VALIDATION, WriteCurves
 from striq.training.fitting import Fitting
 from striq.training.frames import load_images
 from striq.training.handlers import (
@@ -152,6 +152,7 @@ def make_trainer(
     optimizer = make_optimizer(network, training.learning_rate)
     pairs, best = PairDataset(fitting, seed=training.seed), KeepBest(fitting)
     evaluator = _make_evaluator(fitting, network, loss, best, training)
+    WriteCurves(output / TENSORBOARD / VALIDATION).attach(evaluator)
     trainer = SupervisedTrainer(
         device=fitting.scorer.device,
         max_epochs=training.max_epochs,
@@ -169,7 +170,7 @@ def make_trainer(
             LimitGradient(),
             WatchSubspace(fitting),
             ValidationHandler(interval=1, validator=evaluator),
-            TensorBoardStatsHandler(log_dir=str(output / "tensorboard"), output_transform=_loss_of),
+            WriteCurves(output / TENSORBOARD / TRAINING),
             FinishScorer(fitting, output / MODEL_NAME, best, anchor_images=anchor_images),
         ],
     )
