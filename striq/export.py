@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import io
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +77,16 @@ class ExportFormat:
     read: Callable[[bytes], Network]
 
 
-def export_scorer(scorer: StriqScorer, path: str | Path, kind: str, planes: Sequence[str] = ()) -> Path:
+@dataclass(frozen=True)
+class Exported:
+    """What was written: the file, its planes, and by how much its scores differed at most from the scorer's own."""
+
+    path: Path
+    planes: list[str]
+    difference: float
+
+
+def export_scorer(scorer: StriqScorer, path: str | Path, kind: str, planes: Sequence[str] = ()) -> Exported:
     """Write a scorer in another format, for the CPU, once what is to be written has given the scorer's own scores.
 
     Args:
@@ -103,7 +113,7 @@ def export_scorer(scorer: StriqScorer, path: str | Path, kind: str, planes: Sequ
             f"{chosen.tolerance:g} is allowed. Please report this model and the versions of torch and ONNX."
         )
         raise StriqError(msg)
-    return write_bytes(path, content)
+    return Exported(write_bytes(path, content), network.planes, difference)
 
 
 def _facts(network: PlaneQuality) -> dict[str, Any]:
@@ -143,6 +153,7 @@ def _read_program(content: bytes) -> Network:
 
 
 def _write_onnx(network: nn.Module, example: Tensor, facts: Mapping[str, Any]) -> bytes:
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it would complain that torchvision is not there
     try:
         program = torch.onnx.export(
             _as_program(network, example),

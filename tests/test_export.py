@@ -42,7 +42,7 @@ def exported(
 
     def write_once(kind: str) -> tuple[bytes, Callable[[Tensor], Tensor]]:
         if kind not in known:
-            path = export_scorer(tiny_scorer, folder / f"model{FORMATS[kind].suffix}", kind, ["abdomen"])
+            path = export_scorer(tiny_scorer, folder / f"model{FORMATS[kind].suffix}", kind, ["abdomen"]).path
             known[kind] = path.read_bytes(), FORMATS[kind].read(path.read_bytes())
         return known[kind]
 

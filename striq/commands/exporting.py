@@ -32,9 +32,9 @@ def export(
     from striq.export import export_scorer
     from striq.scorer import load_scorer
 
-    scorer = load_scorer(model, "cpu")
-    export_scorer(scorer, out, chosen, planes or ())
-    say(f"{', '.join(planes or scorer.planes)}: {out}, {out.stat().st_size / 1e6:.1f} MB")
+    written = export_scorer(load_scorer(model, "cpu"), out, chosen, planes or ())
+    size = written.path.stat().st_size / 1e6
+    say(f"{', '.join(written.planes)}: {out}, {size:.1f} MB; scores within {written.difference:.0e} of the model's")
 
 
 def choose_kind(out: Path, kind: str | None) -> str:

@@ -45,13 +45,18 @@ def draw_curves(path: str | Path, curves: Mapping[str, Mapping[str, Curve]]) -> 
     return target
 
 
+def means_of_epochs(steps: Curve, epochs: int) -> Curve:
+    """Return the mean of each epoch's steps, as (epoch, value); all epochs have as many steps."""
+    parts = np.array_split([value for _, value in steps], epochs) if steps else []
+    return [(epoch, float(part.mean())) for epoch, part in enumerate(parts, start=1)]
+
+
 def _draw_losses(axes: Axes, curves: Mapping[str, Mapping[str, Curve]]) -> None:
     steps = curves[TRAINING].get(LOSS, [])
-    epochs = len(curves[TRAINING].get(ERROR, [])) or 1
-    per_epoch = max(1, len(steps) // epochs)
-    axes.plot([(i + 1) / per_epoch for i in range(len(steps))], [v for _, v in steps], color=STEP_COLOR, linewidth=0.8)
-    means = [float(np.mean([v for _, v in steps[e * per_epoch : (e + 1) * per_epoch]])) for e in range(epochs)]
-    _draw(axes, [(epoch, mean) for epoch, mean in enumerate(means, start=1)] if steps else [], TRAINING_COLOR, TRAINING)
+    epochs = max(1, len(curves[TRAINING].get(ERROR, [])))
+    places = [epochs * (i + 1) / len(steps) for i in range(len(steps))]
+    axes.plot(places, [value for _, value in steps], color=STEP_COLOR, linewidth=0.8)
+    _draw(axes, means_of_epochs(steps, epochs), TRAINING_COLOR, TRAINING)
     held_out = [(step, -value) for step, value in curves[VALIDATION].get(NEGATIVE_LOSS, [])]
     _draw(axes, held_out, VALIDATION_COLOR, VALIDATION)
     axes.set_title("Loss: steps, mean of each epoch, held-out frames", fontsize=10, loc="left")

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import onnxruntime
 import pytest
 import torch
-from monai.bundle.scripts import ckpt_export
+from monai.bundle.scripts import ckpt_export, onnx_export
 from monai.bundle.scripts import run as run_bundle
 from monai.bundle.workflows import ConfigWorkflow
 
@@ -171,6 +172,25 @@ def test_exported_network_gives_the_same_quality(trained: Path, elsewhere: Path)
     image = 0.1 + 0.9 * torch.rand(3, 1, 64, 64, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         torch.testing.assert_close(exported(image), scorer(image), atol=1e-4, rtol=0)
+
+
+@pytest.mark.slow
+def test_network_exported_by_monai_to_onnx_gives_the_same_quality(trained: Path, elsewhere: Path) -> None:
+    onnx_export(
+        net_id="network_def",
+        filepath=str(elsewhere / "model.onnx"),
+        ckpt_file=str(trained),
+        meta_file=str(CONFIGS / "metadata.json"),
+        config_file=str(CONFIGS / "inference.json"),
+        input_shape=[1, 1, 64, 64],
+        device="cpu",
+    )
+    image = 0.1 + 0.9 * torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        expected = load_scorer(trained, device="cpu")(image)
+    session = onnxruntime.InferenceSession(elsewhere / "model.onnx", providers=["CPUExecutionProvider"])
+    found = session.run(None, {session.get_inputs()[0].name: image.numpy()})[0]
+    torch.testing.assert_close(torch.from_numpy(found), expected, atol=1e-4, rtol=0)
 
 
 def test_planes_are_learned_one_after_another_by_an_override(phantom: Path, elsewhere: Path) -> None:
