@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from torch import distributed
 
+from striq.errors import StriqError
 from striq.evaluation.controls import ScoredFrames, score_with_controls
 from striq.evaluation.protocol import rated_records, write_evaluation
 from striq.evaluation.tables import EvaluationTable
@@ -36,8 +37,11 @@ def evaluate_in_parallel(
 
     Raises:
         DatasetError: If no frame is rated.
-        RuntimeError: If the process group has not been joined; start with ``torchrun``.
+        StriqError: If the process group has not been joined.
     """
+    if not distributed.is_initialized():
+        msg = "Several processes can only evaluate together once they are joined. Start them with 'torchrun'."
+        raise StriqError(msg)
     rated = rated_records(records)
     rank, count = distributed.get_rank(), distributed.get_world_size()
     share = rated[rank::count]
@@ -47,16 +51,18 @@ def evaluate_in_parallel(
     distributed.all_gather_object(parts, own)
     if not is_first():
         return None
-    return write_evaluation(rated, _interleave(parts, len(rated)), Path(output_dir), note=note)
+    return write_evaluation(rated, interleave(parts, len(rated)), Path(output_dir), note=note)
 
 
-def _interleave(parts: Sequence[ScoredFrames | None], total: int) -> ScoredFrames:
-    """Put the shares back into the order of the frames."""
-    first = parts[0]
-    if first is None:
-        msg = "The first process has no frame, which only happens without any frame."
-        raise RuntimeError(msg)
-    scores = {name: np.full(total, np.nan) for name in first.scores}
+def interleave(parts: Sequence[ScoredFrames | None], total: int) -> ScoredFrames:
+    """Return the scores in the order of the frames.
+
+    Args:
+        parts: Of process r of N, the scores of frames r, r + N, r + 2N and so on; ``None`` where it has none.
+        total: Frames in all.
+    """
+    names = [] if parts[0] is None else list(parts[0].scores)
+    scores = {name: np.full(total, np.nan) for name in names}
     accepted = np.zeros(total, dtype=np.bool_)
     for rank, part in enumerate(parts):
         if part is not None:

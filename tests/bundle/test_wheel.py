@@ -62,7 +62,7 @@ def test_package_is_the_installed_one_and_finds_its_model(folder: Path) -> None:
 def test_inference_from_another_folder_gives_the_scores_of_the_scorer(folder: Path) -> None:
     bundle(folder, "inference", "inference.json")
     written = folder / TOOL.NAME / "eval" / "quality.csv"  # of the unpacked bundle, not of the package's
-    rows = list(csv.DictReader(written.open(encoding="utf-8")))
+    rows = list(csv.DictReader(written.read_text(encoding="utf-8").splitlines()))
     assert len(rows) == 4
     scorer = striq.load_scorer(device="cpu")
     score = scorer.score([open_cine(rows[0]["source"])[0]], "synthetic_kidney")[0]
