@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -20,8 +21,8 @@ class TracedNetwork(nn.Module):
         super().__init__()
         with torch.no_grad(), warnings.catch_warnings():
             # Sizes that the tracer keeps are those of the feature maps, which are fixed.
-            warnings.simplefilter("ignore", torch.jit.TracerWarning)
-            self.network = torch.jit.trace(network, example, check_trace=False)
+            warnings.simplefilter("ignore", torch.jit.TracerWarning)  # pyright: ignore[reportPrivateImportUsage]
+            self.network = cast("nn.Module", torch.jit.trace(network, example, check_trace=False))
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the network's output."""
