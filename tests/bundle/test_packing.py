@@ -75,6 +75,8 @@ def test_packing_again_gives_the_same_bytes(packed: Path, tmp_path: Path) -> Non
     (source / "eval").mkdir(exist_ok=True)
     (source / "eval" / "quality.csv").write_text("output of a run", encoding="utf-8")
     assert TOOL.pack(tmp_path / "again", source).read_bytes() == packed.read_bytes()
+    with zipfile.ZipFile(packed) as opened:  # the time of packing would not differ within two seconds
+        assert {info.date_time for info in opened.infolist()} == {TOOL.EPOCH}
 
 
 def test_hash_of_the_weights_is_the_one_prepared() -> None:
