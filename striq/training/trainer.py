@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import operator
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -38,6 +37,7 @@ from striq.training.handlers import (
     NegativeLoss,
     PrepareScorer,
     WatchSubspace,
+    lower_is_better,
 )
 from striq.training.objective import RegistrationLoss, RegistrationNetwork
 from striq.training.pairs import PairBatcher, PairDataset
@@ -163,7 +163,7 @@ def make_trainer(
         prepare_batch=PairBatcher(fitting),
         decollate=False,
         key_train_metric={"endpoint_error_px": EndpointError()},
-        metric_cmp_fn=operator.lt,
+        metric_cmp_fn=lower_is_better,
         train_handlers=[
             PrepareScorer(fitting),
             EpochPairs(pairs),

@@ -15,6 +15,7 @@ from typing import Any
 import onnxruntime
 import pytest
 import torch
+from monai.bundle.config_parser import ConfigParser
 from monai.bundle.scripts import ckpt_export, onnx_export
 from monai.bundle.scripts import run as run_bundle
 from monai.bundle.workflows import ConfigWorkflow
@@ -208,6 +209,13 @@ def test_training_keeps_curves_of_loss_and_error(trained: Path, elsewhere: Path)
     for name in ("training", "validation"):
         assert [step for step, _ in curves[name]["endpoint_error_px"]] == [1]
     assert len(curves["validation"]["negative_loss"]) == 1
+
+
+def test_smaller_error_is_the_better_one_for_the_trainer() -> None:
+    parser = ConfigParser(ConfigParser.load_config_file(CONFIGS / "train.json"))
+    better = parser.get_parsed_content("train#trainer#metric_cmp_fn")
+    assert better(1.0, 2.0)
+    assert not better(2.0, 1.0)
 
 
 def test_evaluating_runs_as_an_override_of_training_too(trained: Path, phantom: Path, elsewhere: Path) -> None:
