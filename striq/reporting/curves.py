@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from striq.training.curves import TRAINING, VALIDATION, Curve
 from striq.writing import replacing
@@ -35,6 +36,7 @@ def draw_curves(path: str | Path, curves: Mapping[str, Mapping[str, Curve]]) -> 
     errors.set_ylim(bottom=0)
     for axes in (losses, errors):
         axes.set_xlabel("Epoch", fontsize=9)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.tick_params(labelsize=8)
         axes.spines[["top", "right"]].set_visible(False)
         if axes.get_legend_handles_labels()[0]:
@@ -55,14 +57,15 @@ def _draw_losses(axes: Axes, curves: Mapping[str, Mapping[str, Curve]]) -> None:
     steps = curves[TRAINING].get(LOSS, [])
     epochs = max(1, len(curves[TRAINING].get(ERROR, [])))
     places = [epochs * (i + 1) / len(steps) for i in range(len(steps))]
-    axes.plot(places, [value for _, value in steps], color=STEP_COLOR, linewidth=0.8)
-    _draw(axes, means_of_epochs(steps, epochs), TRAINING_COLOR, TRAINING)
+    axes.plot(places, [value for _, value in steps], color=STEP_COLOR, linewidth=0.8, label=f"{TRAINING}, steps")
+    means = [(epoch - 0.5, mean) for epoch, mean in means_of_epochs(steps, epochs)]  # in the middle of the epoch
+    _draw(axes, means, TRAINING_COLOR, f"{TRAINING}, mean of an epoch")
     held_out = [(step, -value) for step, value in curves[VALIDATION].get(NEGATIVE_LOSS, [])]
     _draw(axes, held_out, VALIDATION_COLOR, VALIDATION)
-    axes.set_title("Loss: steps, mean of each epoch, held-out frames", fontsize=10, loc="left")
+    axes.set_title("Loss", fontsize=10, loc="left")
 
 
-def _draw(axes: Axes, curve: Curve, color: str, name: str) -> None:
+def _draw(axes: Axes, curve: Sequence[tuple[float, float]], color: str, name: str) -> None:
     if curve:
         steps, values = zip(*curve, strict=True)
         axes.plot(steps, values, color=color, marker="o", markersize=4, linewidth=1.6, label=name)
