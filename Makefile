@@ -9,7 +9,11 @@ SLICER_VENV := .venv-slicer
 SLICER_BIN := $(SLICER_VENV)/bin
 SLICER_READY := $(SLICER_VENV)/.ready
 
-.PHONY: setup lint types test test-slow test-slicer pictures-slicer demo clean
+# The wheel, as it is installed by users, to run the packed bundle with.
+WHEEL_VENV := .venv-wheel
+WHEEL_READY := $(WHEEL_VENV)/.ready
+
+.PHONY: setup lint types test test-slow test-slicer pictures-slicer wheel bundle curves test-bundle demo clean
 
 setup: $(READY)
 
@@ -48,8 +52,33 @@ test-slicer: $(SLICER_READY)
 pictures-slicer: $(SLICER_READY)
 	$(SLICER_BIN)/python -m pytest -q slicer_extension/tests/test_pictures.py --pictures docs/pictures --model '$(MODEL)'
 
+# Wheel and sdist.
+wheel: $(READY)
+	rm -f dist/*.whl dist/*.tar.gz
+	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m build --outdir dist .
+
+# `make bundle MODEL_URL=https://...` leaves the weights out, to be fetched from there.
+bundle: $(READY)
+	$(BIN)/python tools/make_bundle.py --out dist --model-url '$(MODEL_URL)'
+
+$(WHEEL_READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(WHEEL_VENV)
+	$(WHEEL_VENV)/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	touch $(WHEEL_READY)
+
+# What the Model Zoo checks, offline, and the packed bundle beside the installed wheel.
+test-bundle: wheel bundle $(WHEEL_READY)
+	$(WHEEL_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --force-reinstall --no-deps dist/striq-*.whl
+	$(WHEEL_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt dist/striq-*.whl
+	$(BIN)/python -m pytest -q tests/bundle tests/test_export.py --durations=10
+
+# The curves in the bundle's own page: a training on the phantom, drawn.
+curves: $(READY)
+	$(BIN)/python -m monai.bundle run training --config_file monai_bundle/configs/train.json --output_dir runs/curves --work_dir runs/curves
+	$(BIN)/python -m striq.cli curves runs/curves --out monai_bundle/docs/training_curves.png
+
 demo: $(READY)
 	$(BIN)/python -m striq.demo --out demo
 
 clean:
-	rm -rf $(VENV) $(SLICER_VENV) demo dist .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(SLICER_VENV) $(WHEEL_VENV) demo dist .pytest_cache .ruff_cache

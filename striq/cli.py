@@ -11,6 +11,8 @@ import typer
 import striq
 from striq.commands.ablation import ablate
 from striq.commands.benchmark import bench
+from striq.commands.curves import curves
+from striq.commands.exporting import export
 from striq.commands.forgetting import forgetting
 from striq.commands.inspection import anchors, info
 from striq.commands.listing import list_frames
@@ -36,6 +38,7 @@ for command in (
     info,
     anchors,
     train,
+    curves,
     evaluate,
     compare,
     robustness,
@@ -45,6 +48,7 @@ for command in (
     bench,
     pretrain,
     phantom,
+    export,
 ):
     app.command()(command)
 app.command(name="list")(list_frames)

@@ -22,6 +22,7 @@ from striq.inference.encoder import pick_precision
 from striq.inference.quick import QuickPath
 from striq.model.aligner import Alignment
 from striq.model.striq import Pyramid, StriqModel
+from striq.model.tracing import TracedNetwork
 from striq.quality.consistency import consistency_terms
 from striq.quality.frame_terms import NUM_TERMS, contrast_term, frame_terms
 from striq.quality.normalization import TermRange, quality_score
@@ -118,7 +119,7 @@ class StriqScorer(nn.Module):
             image: Prepared frames, zero outside the fan, shape ``(B, 1, H, W)``.
         """
         frozen, contrast = self.embed(image), contrast_term(image)
-        unknown = image.new_full((len(image),), torch.nan)
+        unknown = image.new_full((image.shape[0],), torch.nan)
         judged = [
             self.judge(frozen, contrast, plane).quality if sources else unknown
             for plane, sources in enumerate(self.bank.sources)
@@ -323,6 +324,10 @@ class StriqScorer(nn.Module):
         self.bank.resize([len(sources) for sources in extra["anchor_sources"]])
         self.to(device)
         return super().load_state_dict(state_dict, strict=strict, assign=assign)
+
+    def __prepare_scriptable__(self) -> nn.Module:
+        """Return what ``torch.jit.script`` compiles in the scorer's place: its operations, recorded."""
+        return TracedNetwork(self, self.range_low.new_zeros(1, 1, *self.config.encoder.size))
 
     def save(self, path: str | Path) -> Path:
         """Write the checkpoint atomically and return its path; in half precision what loses nothing by it."""

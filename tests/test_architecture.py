@@ -16,7 +16,7 @@ LAYERS = (
     {"anchors", "quality"},
     {"inference"},
     {"scorer"},
-    {"training", "evaluation", "baselines", "audit"},
+    {"training", "evaluation", "export", "baselines", "audit"},
     {"reporting"},
     {"commands"},
     {"cli", "demo", "worker"},

@@ -72,6 +72,13 @@ class AnchorBank(nn.Module):
             self.register_buffer(f"masks{stage}_{plane}", (masks * SHARES).round().to(device, torch.uint8))
         self.sources[plane] = list(sources)
 
+    def clear(self, plane: int) -> None:
+        """Forget the anchors of one plane."""
+        for name in ("maps", "scales", "masks"):
+            for stage in range(len(self.shapes)):
+                self.register_buffer(f"{name}{stage}_{plane}", self._stored(name, stage, plane)[:0])
+        self.sources[plane] = []
+
     def features(self, plane: int) -> Pyramid:
         """Return the stored anchors of one plane in single precision."""
         stages = range(len(self.shapes))

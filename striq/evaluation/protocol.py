@@ -62,7 +62,7 @@ def cross_validate(
     changed: list[ChangedScores] = []
     for number, fold in enumerate(group_folds(records, num_folds, seed=training.seed)):
         folder = output / f"fold_{number}"
-        test = _rated(fold.test)
+        test = rated_records(fold.test)
         if resume and (folder / MODEL_NAME).is_file():
             scorer = load_scorer(folder, device)
         else:
@@ -111,15 +111,34 @@ def evaluate_scorer(
     Raises:
         DatasetError: If no frame is rated.
     """
-    rated = _rated(records)
+    rated = rated_records(records)
     if robustness:
         write_robustness(score_changed(scorer, rated, quiet=quiet), Path(output_dir), note=note)
     images = load_images(rated, scorer.config.encoder.size, quiet=quiet)
     scored = score_with_controls(scorer, images, rated, quiet=quiet)
-    return _report(_as_rated(rated, 0), scored, Path(output_dir), note=note, seed=0)
+    return write_evaluation(rated, scored, Path(output_dir), note=note)
 
 
-def _rated(records: Sequence[FrameRecord]) -> list[FrameRecord]:
+def write_evaluation(
+    records: Sequence[FrameRecord], scored: ScoredFrames, output_dir: Path, *, note: str = ""
+) -> EvaluationTable:
+    """Compare the scores of a given scorer with the ratings, and write them and the table.
+
+    Args:
+        records: Rated frames.
+        scored: Their scores.
+        output_dir: Gets the table as JSON, Markdown, CSV and picture.
+        note: A sentence printed beside every figure.
+    """
+    return _report(_as_rated(records, 0), scored, output_dir, note=note, seed=0)
+
+
+def rated_records(records: Sequence[FrameRecord]) -> list[FrameRecord]:
+    """Return the records that have a rating.
+
+    Raises:
+        DatasetError: If there is none.
+    """
     rated = [record for record in records if record.rating is not None]
     if not rated:
         msg = "No frame has a rating to compare scores with. Give a rating table or a 'rating' column."

@@ -25,7 +25,7 @@ def warp(moving: Tensor, transform: Tensor) -> Tensor:
     Raises:
         ValueError: If ``transform`` is not one 2x3 matrix per feature map.
     """
-    expected = (len(moving), 2, 3)
+    expected = (moving.shape[0], 2, 3)
     if tuple(transform.shape) != expected:
         msg = f"'transform' must have shape {expected} (one 2x3 matrix per map), got {tuple(transform.shape)}."
         raise ValueError(msg)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,9 @@ from striq.data.datasets import load_dataset
 from striq.data.phantom import PHANTOM_PLANES, drawable_planes, write_phantom
 from striq.data.phantom.storage import TABLE_NAME
 from striq.data.transforms import list_frames
+from striq.errors import CheckpointError, StriqError
 from striq.scorer import StriqScorer, default_checkpoint
+from striq.training.distributed import is_first, wait
 from striq.types import FrameRecord
 from striq.writing import write_csv
 
@@ -24,9 +28,16 @@ SUBJECTS, FRAMES_PER_SUBJECT = 10, 4  # of the default phantom: 240 frames of si
 
 
 def bundle_root() -> str:
-    """Return the folder of the bundle: the working directory if it is one, else the one beside or in the package."""
-    here = Path.cwd()
-    return str(here if (here / "configs" / "metadata.json").is_file() else default_checkpoint().parent.parent)
+    """Return the folder of the bundle.
+
+    Convention:
+        - The working directory if it is a bundle; else the bundle whose configuration runs, which MONAI puts on the
+          search path; else the one beside or in the package.
+    """
+    for folder in (Path.cwd(), *map(Path, sys.path)):
+        if (folder / "configs" / "metadata.json").is_file():
+            return str(folder.resolve())
+    return str(default_checkpoint().parent.parent)
 
 
 def find_records(
@@ -71,9 +82,10 @@ def find_frames(dataset_dir: str | Path, work_dir: str | Path, *, seed: int = 0)
 def _phantom(work_dir: str | Path, seed: int, plane_names: Sequence[str] = ()) -> Path:
     planes = drawable_planes(plane_names)  # a name it cannot draw is found missing when the data set is loaded
     table = Path(work_dir) / "-".join([f"phantom_seed{seed}", *planes]) / TABLE_NAME
-    if table.is_file():
-        return table
-    return write_phantom(table.parent, SUBJECTS, FRAMES_PER_SUBJECT, planes=planes or PHANTOM_PLANES, seed=seed)
+    if is_first() and not table.is_file():
+        write_phantom(table.parent, SUBJECTS, FRAMES_PER_SUBJECT, planes=planes or PHANTOM_PLANES, seed=seed)
+    wait()
+    return table
 
 
 def prepare_batch(
@@ -83,6 +95,24 @@ def prepare_batch(
     del kwargs
     image = batchdata["image"].to(device, non_blocking=non_blocking)
     return image, torch.zeros(len(image))
+
+
+def load_engine(path: str | Path) -> torch.jit.ScriptModule:
+    """Return the TensorRT engine that ``monai.bundle trt_export`` wrote.
+
+    Raises:
+        CheckpointError: If there is no such file.
+        StriqError: If the package ``torch_tensorrt``, which runs it, is missing.
+    """
+    if not Path(path).is_file():
+        msg = f"{path}: no engine there. Make it on this machine with 'python -m monai.bundle trt_export'."
+        raise CheckpointError(msg)
+    try:
+        importlib.import_module("torch_tensorrt")  # registers the operators of the engine
+    except ImportError as error:
+        msg = f"{path} needs an NVIDIA GPU and the package torch-tensorrt that fits torch {torch.__version__}: {error}."
+        raise StriqError(msg) from error
+    return torch.jit.load(str(path))
 
 
 def collate(items: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:

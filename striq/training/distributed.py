@@ -41,6 +41,12 @@ def is_first() -> bool:
     return not distributed.is_initialized() or distributed.get_rank() == 0
 
 
+def wait() -> None:
+    """Wait until every process has come this far."""
+    if distributed.is_initialized():
+        distributed.barrier()
+
+
 def leave() -> None:
     """Leave the process group."""
     if distributed.is_initialized():

@@ -219,6 +219,11 @@ class EndpointError(Average):
         super().__init__(endpoint_error_px)
 
 
+def lower_is_better(value: float, best: float) -> bool:
+    """Return whether an error is the smallest so far."""
+    return value < best
+
+
 def endpoint_error_px(output: Any) -> Tensor:
     """Return the mean endpoint error of one batch, in pixels of a 256-pixel frame."""
     return endpoint_error(output["pred"].known[-1], output["label"]).mean().detach() * HALF_WIDTH_PX

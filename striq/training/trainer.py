@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import operator
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +16,6 @@ from monai.data.dataloader import DataLoader
 from monai.engines.evaluator import SupervisedEvaluator
 from monai.engines.trainer import SupervisedTrainer
 from monai.handlers.checkpoint_loader import CheckpointLoader
-from monai.handlers.tensorboard_handlers import TensorBoardStatsHandler
 from monai.handlers.validation_handler import ValidationHandler
 from monai.utils.misc import set_determinism
 
@@ -27,6 +25,7 @@ from striq.errors import CheckpointError
 from striq.model.encoder import load_backbone, shipped_backbone
 from striq.model.geometry import FIGURES
 from striq.scorer import StriqScorer, pick_device
+from striq.training.curves import TENSORBOARD, TRAINING, VALIDATION, WriteCurves
 from striq.training.fitting import Fitting
 from striq.training.frames import load_images
 from striq.training.handlers import (
@@ -39,6 +38,7 @@ from striq.training.handlers import (
     PrepareScorer,
     SaveProgress,
     WatchSubspace,
+    lower_is_better,
 )
 from striq.training.objective import RegistrationLoss, RegistrationNetwork
 from striq.training.pairs import EpochOrder, PairBatcher, PairDataset
@@ -155,6 +155,7 @@ def make_trainer(
     optimizer = make_optimizer(network, training.learning_rate)
     pairs, best = PairDataset(fitting, seed=training.seed), KeepBest(fitting)
     evaluator = _make_evaluator(fitting, network, loss, best, training)
+    WriteCurves(output / TENSORBOARD / VALIDATION).attach(evaluator)
     trainer = SupervisedTrainer(
         device=fitting.scorer.device,
         max_epochs=training.max_epochs,
@@ -167,14 +168,14 @@ def make_trainer(
         prepare_batch=PairBatcher(fitting),
         decollate=False,
         key_train_metric={"endpoint_error_px": EndpointError()},
-        metric_cmp_fn=operator.lt,
+        metric_cmp_fn=lower_is_better,
         train_handlers=[
             PrepareScorer(fitting),
             EpochPairs(pairs),
             LimitGradient(),
             WatchSubspace(fitting),
             ValidationHandler(interval=1, validator=evaluator),
-            TensorBoardStatsHandler(log_dir=str(output / "tensorboard"), output_transform=_loss_of),
+            WriteCurves(output / TENSORBOARD / TRAINING),
             FinishScorer(fitting, output / MODEL_NAME, best, anchor_images=anchor_images),
         ],
     )

@@ -5,26 +5,32 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import onnxruntime
 import pytest
 import torch
-from monai.bundle.scripts import ckpt_export
+from monai.bundle.config_parser import ConfigParser
+from monai.bundle.scripts import ckpt_export, onnx_export
 from monai.bundle.scripts import run as run_bundle
 from monai.bundle.workflows import ConfigWorkflow
 
 from striq.data.phantom import write_phantom
 from striq.data.readers import open_cine
 from striq.data.transforms import list_frames
+from striq.errors import CheckpointError, StriqError
 from striq.scorer import load_scorer
+from striq.training.bundle import bundle_root, load_engine
+from striq.training.curves import read_curves
 
 BUNDLE = Path(__file__).parents[2] / "monai_bundle"
 CONFIGS = BUNDLE / "configs"
-NAMES = ("train", "inference", "evaluate", "multi_gpu_train", "train_sequential")
+NAMES = tuple(sorted(path.stem for path in CONFIGS.glob("*.json") if path.stem != "metadata"))
 SMALL = {
     "config": {
         "_target_": "striq.config.StriqConfig",
@@ -76,7 +82,8 @@ def phantom(elsewhere: Path) -> Path:
 @pytest.fixture(scope="module")
 def trained(elsewhere: Path, phantom: Path) -> Path:
     output = elsewhere / "models"
-    run(workflow("train", "train", dataset_dir=str(phantom), output_dir=str(output), **SMALL))
+    work = str(elsewhere / "work")
+    run(workflow("train", "train", dataset_dir=str(phantom), output_dir=str(output), work_dir=work, **SMALL))
     return output / "model.pt"
 
 
@@ -168,10 +175,29 @@ def test_exported_network_gives_the_same_quality(trained: Path, elsewhere: Path)
         torch.testing.assert_close(exported(image), scorer(image), atol=1e-4, rtol=0)
 
 
+@pytest.mark.slow
+def test_network_exported_by_monai_to_onnx_gives_the_same_quality(trained: Path, elsewhere: Path) -> None:
+    onnx_export(
+        net_id="network_def",
+        filepath=str(elsewhere / "model.onnx"),
+        ckpt_file=str(trained),
+        meta_file=str(CONFIGS / "metadata.json"),
+        config_file=str(CONFIGS / "inference.json"),
+        input_shape=[1, 1, 64, 64],
+        device="cpu",
+    )
+    image = 0.1 + 0.9 * torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        expected = load_scorer(trained, device="cpu")(image)
+    session = onnxruntime.InferenceSession(elsewhere / "model.onnx", providers=["CPUExecutionProvider"])
+    found = session.run(None, {session.get_inputs()[0].name: image.numpy()})[0]
+    torch.testing.assert_close(torch.from_numpy(found), expected, atol=1e-4, rtol=0)
+
+
 def test_planes_are_learned_one_after_another_by_an_override(phantom: Path, elsewhere: Path) -> None:
     output = elsewhere / "one_by_one"
     files = [str(CONFIGS / name) for name in ("train.json", "train_sequential.json")]
-    overrides = {"dataset_dir": str(phantom), "output_dir": str(output), **SMALL}
+    overrides = {"dataset_dir": str(phantom), "output_dir": str(output), "work_dir": str(output), **SMALL}
     run_bundle(run_id="training", config_file=files, meta_file=str(CONFIGS / "metadata.json"), **overrides)
     assert load_scorer(output, device="cpu").planes == ["kidney", "a4c"]
     assert load_scorer(output / "01_kidney", device="cpu").planes == ["kidney"]
@@ -183,15 +209,87 @@ def test_planes_are_learned_one_after_another_by_an_override(phantom: Path, else
     assert (output / "02_a4c" / "model.pt").is_file()
 
 
+def test_training_keeps_curves_of_loss_and_error(trained: Path, elsewhere: Path) -> None:
+    curves = read_curves(elsewhere / "work" / "tensorboard")
+    assert [step for step, _ in curves["training"]["Loss"]] == list(range(1, len(curves["training"]["Loss"]) + 1))
+    for name in ("training", "validation"):
+        assert [step for step, _ in curves[name]["endpoint_error_px"]] == [1]
+    assert len(curves["validation"]["negative_loss"]) == 1
+
+
+def test_smaller_error_is_the_better_one_for_the_trainer() -> None:
+    parser = ConfigParser(ConfigParser.load_config_file(CONFIGS / "train.json"))
+    better = parser.get_parsed_content("train#trainer#metric_cmp_fn")
+    assert better(1.0, 2.0)
+    assert not better(2.0, 1.0)
+
+
+def test_evaluating_runs_as_an_override_of_training_too(trained: Path, phantom: Path, elsewhere: Path) -> None:
+    output = elsewhere / "overridden"
+    files = [str(CONFIGS / name) for name in ("train.json", "evaluate.json")]
+    overrides = {"checkpoint": str(trained), "dataset_dir": str(phantom / "phantom.csv"), "output_dir": str(output)}
+    run_bundle(run_id="evaluating", config_file=files, meta_file=str(CONFIGS / "metadata.json"), **overrides)
+    assert (output / "evaluation.md").is_file()
+
+
+def test_bundle_in_another_folder_is_taken_for_itself(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copied = elsewhere / "copied"
+    shutil.copytree(CONFIGS, copied / "configs")
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    assert bundle_root() == str(BUNDLE)
+    flow = workflow("inference", "infer")
+    flow.config_root_path = copied / "configs"
+    flow.run_id = "bundle_root"
+    flow.initialize()
+    flow.run()
+    assert bundle_root() == str(copied.resolve())
+
+
+def test_engine_that_is_not_there_is_asked_for(elsewhere: Path) -> None:
+    with pytest.raises(CheckpointError, match="trt_export"):
+        load_engine(elsewhere / "model_trt.ts")
+
+
+def test_engine_without_its_package_is_refused(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch_tensorrt", None)
+    with pytest.raises(StriqError, match="needs an NVIDIA GPU and the package torch-tensorrt"):
+        load_engine(trained)
+
+
+def torchrun(elsewhere: Path, run_id: str, names: list[str], overrides: dict[str, Any]) -> None:
+    (elsewhere / f"{run_id}.json").write_text(json.dumps(overrides), encoding="utf-8")
+    files = [*(str(CONFIGS / name) for name in names), str(elsewhere / f"{run_id}.json")]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    bundle = ["-m", "monai.bundle", "run", run_id, "--config_file", str(files)]
+    finished = subprocess.run([*launcher, *bundle], capture_output=True, text=True, check=False, timeout=900)
+    assert finished.returncode == 0, finished.stderr[-3000:]
+
+
 @pytest.mark.slow
 def test_two_processes_train_one_scorer(phantom: Path, elsewhere: Path) -> None:
     output = elsewhere / "two"
-    files = [str(CONFIGS / name) for name in ("train.json", "multi_gpu_train.json")]
-    overrides = {"dataset_dir": str(phantom), "output_dir": str(output), **SMALL}
+    overrides = {"dataset_dir": str(phantom), "output_dir": str(output), "work_dir": str(output), **SMALL}
     del overrides["device"]
-    (elsewhere / "small.json").write_text(json.dumps(overrides), encoding="utf-8")
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    bundle = ["-m", "monai.bundle", "run", "training", "--config_file", str([*files, str(elsewhere / "small.json")])]
-    finished = subprocess.run([*launcher, *bundle], capture_output=True, text=True, check=False, timeout=600)
-    assert finished.returncode == 0, finished.stderr[-3000:]
+    torchrun(elsewhere, "training", ["train.json", "multi_gpu_train.json"], overrides)
     assert load_scorer(output / "model.pt", device="cpu").planes == ["a4c", "kidney"]
+    assert len(list((output / "tensorboard" / "training").iterdir())) == 1  # the first process writes
+
+
+@pytest.mark.slow
+def test_two_processes_evaluate_every_frame_once_as_one_process_does(
+    trained: Path, phantom: Path, elsewhere: Path
+) -> None:
+    table = phantom / "odd.csv"  # 29 frames: not the same number for each process
+    table.write_text("".join((phantom / "phantom.csv").read_text(encoding="utf-8").splitlines(keepends=True)[:-1]))
+    common = {"checkpoint": str(trained), "dataset_dir": str(table)}
+    one, two = elsewhere / "evaluated_by_one", elsewhere / "evaluated_by_two"
+    run(workflow("evaluate", None, output_dir=str(one), device="cpu", **common))
+    torchrun(elsewhere, "evaluating", ["evaluate.json", "multi_gpu_evaluate.json"], {"output_dir": str(two), **common})
+    rows = [list(csv.reader((folder / "scores.csv").open(encoding="utf-8"))) for folder in (one, two)]
+    assert len(rows[0]) == len(rows[1]) == 1 + 29
+    names = rows[0][0]
+    for mine, other in zip(rows[0][1:], rows[1][1:], strict=True):
+        for name, a, b in zip(names, mine, other, strict=True):
+            assert a == b or float(a) == pytest.approx(float(b), abs=1e-6), name
+    tables = [json.loads((folder / "evaluation.json").read_text(encoding="utf-8")) for folder in (one, two)]
+    assert tables[0].keys() == tables[1].keys()

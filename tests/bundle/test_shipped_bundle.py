@@ -9,8 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
-from monai.bundle.scripts import ckpt_export, verify_metadata, verify_net_in_out
+from monai.bundle.scripts import verify_metadata, verify_net_in_out
 
 import striq
 from striq.anchors.pictures import find_anchor_picture
@@ -98,25 +97,6 @@ def test_anchors_are_kept_as_features_with_their_source_and_without_a_path_of_an
 def test_default_scorer_is_the_bundle_and_small_enough_to_share() -> None:
     assert striq.load_scorer(device="cpu").info == striq.load_scorer(MODEL, device="cpu").info
     assert MODEL.stat().st_size < 25 * MEGABYTE
-
-
-@pytest.mark.slow  # a minute and 6 GB: the tracer keeps every intermediate of seven planes
-@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
-def test_exported_network_gives_the_same_quality(tmp_path: Path) -> None:
-    ckpt_export(
-        net_id="network_def",
-        filepath=str(tmp_path / "model.ts"),
-        ckpt_file=str(MODEL),
-        meta_file=METADATA,
-        config_file=INFERENCE,
-        use_trace=True,
-        input_shape=[1, 1, 256, 256],
-        device="cpu",
-    )
-    exported = torch.jit.load(tmp_path / "model.ts")
-    image = 0.1 + 0.9 * torch.rand(2, 1, 256, 256, generator=torch.Generator().manual_seed(0))
-    with torch.inference_mode():
-        torch.testing.assert_close(exported(image), striq.load_scorer(MODEL, "cpu")(image), atol=1e-3, rtol=0)
 
 
 @pytest.mark.slow

@@ -1,0 +1,56 @@
+"""``striq export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from striq.commands.options import ModelOption
+from striq.commands.terminal import check_writable, say
+from striq.errors import StriqError
+
+KINDS = {".ts": "torchscript", ".onnx": "onnx", ".pt2": "torch-export"}
+
+
+def export(
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write: .ts, .onnx or .pt2.")],
+    kind: Annotated[
+        str | None,
+        typer.Option("--format", help=f"{', '.join(KINDS.values())}.", show_default="what the file's suffix says"),
+    ] = None,
+    planes: Annotated[
+        list[str] | None,
+        typer.Option(help="Plane to score frames as; repeat for several, in the order wanted.", show_default="all"),
+    ] = None,
+    model: ModelOption = None,
+) -> None:
+    """Write a model as one file that runs without STRIQ: prepared frames in, the quality as each plane out."""
+    chosen = choose_kind(out, kind)
+    check_writable(out)
+    from striq.export import export_scorer
+    from striq.scorer import load_scorer
+
+    written = export_scorer(load_scorer(model, "cpu"), out, chosen, planes or ())
+    size = written.path.stat().st_size / 1e6
+    say(f"{', '.join(written.planes)}: {out}, {size:.1f} MB; scores within {written.difference:.0e} of the model's")
+
+
+def choose_kind(out: Path, kind: str | None) -> str:
+    """Return the format asked for, or the one that the suffix of the file stands for.
+
+    Raises:
+        StriqError: If neither says which, or they contradict each other.
+    """
+    meant = KINDS.get(out.suffix.lower())
+    if kind is not None and kind not in KINDS.values():
+        msg = f"--format {kind!r} is not one of {', '.join(KINDS.values())}."
+        raise StriqError(msg)
+    if kind is None and meant is None:
+        msg = f"{out}: the suffix says no format. Use {', '.join(KINDS)}, or give --format {'|'.join(KINDS.values())}."
+        raise StriqError(msg)
+    if kind is not None and meant is not None and kind != meant:
+        msg = f"{out}: the suffix stands for {meant}, --format says {kind}. Change one of them."
+        raise StriqError(msg)
+    return str(kind or meant)
