@@ -10,6 +10,7 @@ import typer
 
 import striq
 from striq.commands.ablation import ablate
+from striq.commands.auditing import audit
 from striq.commands.benchmark import bench
 from striq.commands.forgetting import forgetting
 from striq.commands.inspection import anchors, info
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 for command in (
     score,
+    audit,
     info,
     anchors,
     train,

@@ -15,8 +15,9 @@ LAYERS = (
     {"model"},
     {"anchors", "quality"},
     {"scorer"},
-    {"training", "evaluation", "baselines", "audit"},
+    {"training", "evaluation", "baselines"},
     {"reporting"},
+    {"audit"},
     {"commands"},
     {"cli", "demo", "worker"},
 )

@@ -23,7 +23,9 @@ PHANTOM_SUBJECTS, PHANTOM_FRAMES = 40, 4  # of the data set made where none is g
 VIEWS = {"2ch": "two-chamber", "4ch": "four-chamber"}
 
 
-def _one_of(names: Sequence[str]) -> Callable[[str], str]:
+def one_of(names: Sequence[str]) -> Callable[[str], str]:
+    """Return the check of an option that takes one of some words."""
+
     def check(value: str) -> str:
         if value not in names:
             msg = f"{value!r} is not one of {', '.join(names)}."
@@ -48,7 +50,7 @@ DatasetArgument = Annotated[
 OutOption = Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")]
 PlanesOption = Annotated[list[str] | None, typer.Option(help="Plane to keep; repeat for several.", show_default="all")]
 LayoutOption = Annotated[
-    str, typer.Option(callback=_one_of(LAYOUTS), help=f"How the data set is arranged: {', '.join(LAYOUTS)}.")
+    str, typer.Option(callback=one_of(LAYOUTS), help=f"How the data set is arranged: {', '.join(LAYOUTS)}.")
 ]
 GroupPatternOption = Annotated[
     str | None, typer.Option(help=r"Regular expression that finds the group in a file name, such as '^(\d{3})_'.")
@@ -58,18 +60,18 @@ EpochsOption = Annotated[int | None, typer.Option(min=1, help="Passes over the t
 StrategyOption = Annotated[
     str | None,
     typer.Option(
-        callback=lambda value: value if value is None else _one_of(STRATEGIES)(value),
+        callback=lambda value: value if value is None else one_of(STRATEGIES)(value),
         help=f"How anchors are chosen: {', '.join(STRATEGIES)}.",
         show_default=STRATEGIES[0],
     ),
 ]
 NumAnchorsOption = Annotated[int | None, typer.Option(min=1, help="Anchors per plane.", show_default="20")]
 ModeOption = Annotated[
-    str, typer.Option(callback=_one_of(get_args(Mode)), help=f"Family of transforms: {', '.join(get_args(Mode))}.")
+    str, typer.Option(callback=one_of(get_args(Mode)), help=f"Family of transforms: {', '.join(get_args(Mode))}.")
 ]
 ProtocolOption = Annotated[
     str,
-    typer.Option(callback=_one_of(PROTOCOLS), help="All planes at once, or one after another in the order given."),
+    typer.Option(callback=one_of(PROTOCOLS), help="All planes at once, or one after another in the order given."),
 ]
 BackboneOption = Annotated[
     Path | None,
