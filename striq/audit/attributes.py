@@ -71,7 +71,7 @@ def parse_date(text: str) -> datetime.date | None:
     """
     digits = text.replace("-", "").replace(".", "")[:8]
     try:
-        return datetime.datetime.strptime(digits, "%Y%m%d").date()
+        return datetime.datetime.strptime(digits, "%Y%m%d").date() if len(digits) == 8 else None
     except ValueError:
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -82,6 +83,7 @@ def run_ray(
 
 def _import_ray() -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report its use to its makers
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     try:
         import ray
         import ray.data
@@ -93,12 +95,14 @@ def _import_ray() -> Any:
 
 def _connect(ray: Any, num_cpus: int) -> None:
     """Join a cluster, or start one on this machine with one processor more, for the reading of the numbers."""
+    for name in ("ray", "ray.data"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     if os.environ.get("RAY_ADDRESS"):
-        ray.init(log_to_driver=False)
+        ray.init(**quiet)
     else:
-        ray.init(num_cpus=num_cpus + 1, object_store_memory=STORE_BYTES, include_dashboard=False, log_to_driver=False)
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
+        ray.init(num_cpus=num_cpus + 1, object_store_memory=STORE_BYTES, include_dashboard=False, **quiet)
+    ray.data.DataContext.get_current().enable_progress_bars = False
 
 
 def _share(ray: Any, device: str, workers: int, threads: int) -> dict[str, float]:

@@ -21,6 +21,7 @@ from striq.errors import StriqError
 LOG_NAME = "_plan/torchrun.log"
 MAX_RESTARTS = 4  # twice for a file that ends its process, and that for two files
 INTERRUPTED = 130
+ERROR = "error: "  # begins a line of the log
 POLL_S = 0.5
 LONGEST = timedelta(days=1)  # of planning a large archive
 
@@ -110,8 +111,10 @@ def launch(
             process.terminate()  # its processes end with it
             process.wait()
     watch()
-    if process.returncode:
-        msg = f"The processes of this audit failed: {_reason(log)} All is in {log}. The same command goes on from here."
+    errors = _errors(log)
+    if process.returncode or errors:
+        reason = errors[-1] if errors else "one of them ended without a reason."
+        msg = f"The processes of this audit failed: {reason} All is in {log}. The same command goes on from here."
         raise StriqError(msg)
 
 
@@ -125,14 +128,17 @@ def _environment(workers: int) -> Mapping[str, str]:
     return {"OMP_NUM_THREADS": str(threads_each(workers)), **os.environ}
 
 
-def _reason(log: Path) -> str:
+def _errors(log: Path) -> list[str]:
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    return errors[-1] if errors else "one of them ended without a reason."
+    return [line.removeprefix(ERROR) for line in lines if line.startswith(ERROR)]
 
 
 def main() -> None:
-    """Be one process of :func:`launch`: do shards of the audit named on the command line until all are taken."""
+    """Be one process of :func:`launch`: do shards of the audit named on the command line until all are taken.
+
+    An error with a reason ends it with status 0, because ``torchrun`` would start the process again for any other;
+    the reason is in the log.
+    """
     folder, model, device = sys.argv[1:]
     end_on_sigterm()
     try:
@@ -141,8 +147,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except (StriqError, OSError) as error:
-        sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
-        sys.exit(2)
+        sys.stderr.write(f"{ERROR}{' '.join(str(error).split())}\n")
 
 
 if __name__ == "__main__":
