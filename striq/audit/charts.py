@@ -30,7 +30,7 @@ def histogram(scores: Distribution, threshold: float, *, width: int = 220, heigh
     return _svg(width, height + 18, "Histogram of Q", [*bars, base, _mark(threshold * width, height), *labels])
 
 
-def box(scores: Distribution, threshold: float, *, width: int = 260, height: int = 20) -> str:
+def box(scores: Distribution, threshold: float, *, width: int = 240, height: int = 20) -> str:
     """Return a box from the lower to the upper quartile, a line for the median, whiskers at 5 and 95 %."""
     low, lower, median, upper, high = (width * scores.quantile(share) for share in (0.05, 0.25, 0.5, 0.75, 0.95))
     middle = height / 2
@@ -47,7 +47,7 @@ def box(scores: Distribution, threshold: float, *, width: int = 260, height: int
 
 def timeline(weeks: Sequence[Distribution], threshold: float, *, width: int = 1000, height: int = 180) -> str:
     """Return the median of Q by week, in a band from the lower to the upper quartile."""
-    across = np.linspace(20, width - 20, len(weeks)) if len(weeks) > 1 else np.array([width / 2])
+    across = np.linspace(60, width - 20, len(weeks)) if len(weeks) > 1 else np.array([width / 2])
     below, middle, above = (
         [(x, height * (1 - week.quantile(share))) for x, week in zip(across, weeks, strict=True)]
         for share in (0.25, 0.5, 0.75)
@@ -59,6 +59,7 @@ def timeline(weeks: Sequence[Distribution], threshold: float, *, width: int = 10
         f'<line x1="0" x2="{width}" y1="{level:.1f}" y2="{level:.1f}" stroke="{RED}" stroke-dasharray="4 3"/>',
         f'<polyline points="{_points(middle)}" fill="none" stroke="{BLUE}" stroke-width="2"/>',
         *(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{BLUE}"/>' for x, y in middle),
+        f'<text x="4" y="14">Q = 1</text><text x="4" y="{height - 4}">0</text>',
         *(
             f'<text x="{across[i]:.1f}" y="{height + 16}" text-anchor="{anchor}">{weeks[i].name}</text>'
             for i, anchor in _ends(len(weeks))

@@ -19,12 +19,13 @@ svg { display: block; width: 100%; } svg text { font-size: 12px; fill: #6b7280; 
 .tiles, .planes { display: flex; flex-wrap: wrap; gap: 1rem; }
 .tiles div { background: #f9fafb; padding: .6rem 1rem; min-width: 7rem; }
 .tiles b { display: block; font-size: 1.4rem; font-variant-numeric: tabular-nums; }
-.planes figure { margin: 0; width: 220px; } .planes figcaption b { overflow-wrap: anywhere; }
-.wide { overflow-x: auto; } .wide svg { min-width: 180px; width: 260px; }
-td { vertical-align: top; } td.left, th.left { text-align: left; }
+.planes figure { margin: 0; width: 200px; min-width: 9rem; } .planes b, .note { overflow-wrap: anywhere; }
+@media (max-width: 40rem) { .planes figure { width: 44%; } th, td { padding: .2rem .4rem; } }
+.wide { overflow-x: auto; } td svg { width: 240px; } .weeks svg { min-width: 40rem; } .weeks text { font-size: 14px; }
+td { vertical-align: top; } td .note { display: block; font-size: .85rem; }
 .name { display: inline-block; min-width: 9rem; max-width: 26rem; overflow-wrap: anywhere; text-align: left; }
 """
-SCORES = ("Studies", "Frames", "No plane", "5 %, quartiles, 95 %", "Median Q", "Accepted")
+SCORES = ("Q from 0 to 1", "Median", "Accepted", "Frames", "No plane")
 
 
 def write_summary(path: Path, summary: AuditSummary) -> Path:
@@ -70,7 +71,8 @@ def _reading(summary: AuditSummary) -> str:
     )
     return (
         f"{planes}Q is relative to the frames the model was trained on, plane by plane: a group with another mix of "
-        "planes, devices or patients may differ for that reason alone. The dashed line is the threshold."
+        "planes, devices or patients may differ for that reason alone. The dashed line is the threshold; a "
+        "box reaches from the lower to the upper quartile, with the median in it, and its lines from 5 to 95 %."
     )
 
 
@@ -103,34 +105,33 @@ def _plane(plane: Distribution, threshold: float) -> str:
 def _section(title: str, column: str, groups: Sequence[Distribution], threshold: float) -> list[str]:
     if not groups:
         return [f"<h2>{title}</h2>", '<p class="note">No frame shows one of the planes.</p>']
-    rows = [[_name(group.name or "not stated"), *_cells(group, threshold)] for group in groups[:MOST_GROUPS]]
-    return [f"<h2>{title}</h2>", _wide(html_table((column, *SCORES), rows)), _rest(len(groups), MOST_GROUPS)]
+    table = html_table((column, *SCORES, "Studies"), [_group(group, threshold) for group in groups[:MOST_GROUPS]])
+    return [f"<h2>{title}</h2>", _wide(table), _rest(len(groups), MOST_GROUPS)]
 
 
 def _weeks(weeks: Sequence[Distribution], threshold: float) -> list[str]:
     shown = [week for week in weeks if len(week.quality)]
     dated = [week for week in shown if week.name]
-    chart = [timeline(dated, threshold)] if dated else []
-    rows = [[_name(week.name or "not stated"), *_cells(week, threshold)] for week in shown]
-    table = f"<details><summary>{len(rows)} weeks</summary>{_wide(html_table(('Week', *SCORES), rows))}</details>"
-    note = '<p class="note">Line: median; band: quartiles. Weeks without frames are left out.</p>'
+    chart = [f'<div class="wide weeks">{timeline(dated, threshold)}</div>'] if dated else []
+    rows = html_table(("Week", *SCORES, "Studies"), [_group(week, threshold) for week in shown])
+    table = f"<details><summary>{len(shown)} groups</summary>{_wide(rows)}</details>"
+    note = '<p class="note">Line: median; band: quartiles. ISO weeks; those without frames are left out.</p>'
     return ["<h2>By week</h2>", *chart, note, table]
 
 
 def _worst(studies: Sequence[StudySummary], threshold: float) -> list[str]:
     rows = [
         [
-            _name(study.scores.name),
-            *(escape(text) for text in (study.site, study.operator, study.date)),
-            *_cells(study.scores, threshold)[1:],
-            "<br>".join(_link(path, f"{median:.2f} ") for path, median in study.files[:MOST_FILES])
+            _name(study.scores.name, " · ".join(filter(None, (study.date, study.site, study.operator)))),
+            *_cells(study.scores, threshold),
+            "".join(_link(path, f"{median:.2f} ") for path, median in study.files[:MOST_FILES])
             + _rest(len(study.files), MOST_FILES),
         ]
         for study in studies
     ]
-    columns = ("Study", "Site", "Operator", "Date", *SCORES[1:], "Files, lowest median first")
     note = f"The {len(rows)} studies with the lowest median Q. Where no study is known, a file stands for one."
-    return ["<h2>Worst studies first</h2>", f'<p class="note">{note}</p>', _wide(html_table(columns, rows))]
+    table = html_table(("Study", *SCORES, "Files, lowest median first"), rows)
+    return ["<h2>Worst studies first</h2>", f'<p class="note">{note}</p>', _wide(table)]
 
 
 def _unreadable(files: Sequence[Unreadable]) -> list[str]:
@@ -148,14 +149,17 @@ def _unreadable(files: Sequence[Unreadable]) -> list[str]:
     return [f"<h2>Not readable: {len(files)} files</h2>", _wide(table), _rest(len(files), MOST_UNREADABLE)]
 
 
+def _group(group: Distribution, threshold: float) -> list[str]:
+    return [_name(group.name or "not stated"), *_cells(group, threshold), f"{group.num_studies:,}"]
+
+
 def _cells(scores: Distribution, threshold: float) -> list[str]:
     return [
-        f"{scores.num_studies:,}",
-        f"{len(scores.quality):,}",
-        f"{scores.num_without_plane:,}",
         box(scores, threshold),
         f"{scores.quantile(0.5):.2f}",
         _share(scores),
+        f"{len(scores.quality):,}",
+        f"{scores.num_without_plane:,}",
     ]
 
 
@@ -171,8 +175,8 @@ def _link(path: str, before: str = "") -> str:
     )
 
 
-def _name(text: str) -> str:
-    return f'<span class="name">{escape(text)}</span>'
+def _name(text: str, below: str = "") -> str:
+    return f'<span class="name">{escape(text)}<span class="note">{escape(below)}</span></span>'
 
 
 def _rest(count: int, most: int) -> str:
