@@ -17,7 +17,7 @@ from striq.errors import DatasetError
 MANIFEST_COLUMNS = ("path", "site", "operator", "study", "date")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ListedFile:
     """A file to audit as found: how large and how old it is, and what the manifest says about it.
 

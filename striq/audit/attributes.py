@@ -18,7 +18,7 @@ SITES = ("InstitutionName", "StationName")
 KEYWORDS = ("StudyInstanceUID", "SeriesInstanceUID", "OperatorsName", "Manufacturer", *SITES, *DATES)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Attributes:
     """Where a file comes from; an empty text or ``None`` is unknown.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from striq.audit.arrow import ARROW_ERRORS, pyarrow
-from striq.audit.layout import PART_PATTERN, part_path
+from striq.audit.layout import BEGUN_FOLDER, PART_PATTERN, part_path
 from striq.audit.plan import ArchiveFile, Plan
 from striq.reporting.rows import COLUMNS, FrameResult, score_row
 from striq.writing import replacing
@@ -77,6 +77,12 @@ def is_done(folder: Path, number: int, plan: Plan) -> bool:
 def pending_shards(folder: Path, plan: Plan) -> list[int]:
     """Return the numbers of the shards still to do."""
     return [number for number in range(len(plan.shards)) if not is_done(folder, number, plan)]
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed processes left behind; to be called when no process works in the folder."""
+    for left in (*folder.glob(f".{PART_PATTERN}.*.tmp"), *(folder / BEGUN_FOLDER).glob("*.txt")):
+        left.unlink(missing_ok=True)
 
 
 def foreign_parts(folder: Path, planned: Collection[int]) -> list[Path]:

@@ -15,6 +15,8 @@ from striq.audit.layout import FILES_NAME, PLAN_NAME
 from striq.errors import StriqError
 from striq.writing import replacing, write_json
 
+ROWS_AT_ONCE = 10_000  # of the list of files; an archive may have millions
+
 
 @dataclass(frozen=True)
 class AuditSettings:
@@ -41,7 +43,7 @@ class AuditSettings:
     shard_size: int = 32
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ArchiveFile:
     """A file to score, as it was when the audit was planned: how large, how old, and where it comes from."""
 
@@ -127,11 +129,11 @@ def read_plan(folder: Path) -> Plan:
     try:
         content = json.loads((folder / PLAN_NAME).read_text(encoding="utf-8"))
         settings = AuditSettings(**content["settings"])
-        rows = pyarrow.parquet.read_table(folder / FILES_NAME, schema=_files_schema()).to_pylist()
-        shards: list[list[ArchiveFile]] = [[] for _ in range(rows[-1]["shard"] + 1)]
-        for row in rows:
-            shards[row["shard"]].append(_file(row))
-        return Plan(settings, content["listing"], tuple(map(tuple, shards)))
+        shards: dict[int, list[ArchiveFile]] = {}
+        for batch in pyarrow.parquet.ParquetFile(folder / FILES_NAME).iter_batches(ROWS_AT_ONCE):
+            for row in batch.to_pylist():
+                shards.setdefault(row["shard"], []).append(_file(row))
+        return Plan(settings, content["listing"], tuple(tuple(shards[number]) for number in range(len(shards))))
     except (*ARROW_ERRORS, ValueError, KeyError, TypeError, IndexError) as error:
         reason = " ".join(str(error).split())[:150]
         msg = f"{folder / PLAN_NAME}: the plan of this audit cannot be read ({reason}). Give another --out folder."

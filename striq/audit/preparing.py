@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from striq.audit.parts import foreign_parts
 from striq.audit.plan import ArchiveFile, AuditSettings, Plan, make_shards, read_plan, write_plan
 from striq.errors import StriqError
 
+Track = Callable[[Sequence[ListedFile]], Iterable[ListedFile]]
+
 
 def prepare(
     archive: Path,
@@ -23,6 +25,7 @@ def prepare(
     *,
     keep_plan: bool = False,
     say: Callable[[str], object] = lambda text: None,
+    track: Track = iter,
 ) -> Plan:
     """Return the plan of an audit, made now or, if it was begun before, read from its folder.
 
@@ -32,6 +35,7 @@ def prepare(
         settings: What the scores depend on.
         keep_plan: Go on with the files as they were listed when the audit began, without looking for changes.
         say: Takes what the user must know.
+        track: Returns what it is given, and shows how far the reading of headers has come.
 
     Raises:
         StriqError: If the folder holds an audit of other files or with other settings.
@@ -46,17 +50,17 @@ def prepare(
         if repeats:
             say(f"{archive}: {repeats} rows repeat a file; each file is scored once.")
         if plan is None:
-            plan = _new_plan(files, settings, folder)
+            plan = _new_plan(files, settings, folder, track)
         elif fingerprint(files) != plan.listing:
             raise _changed(files, plan, folder)
     _refuse_foreign_parts(folder, len(plan.shards))
     return plan
 
 
-def _new_plan(files: Sequence[ListedFile], settings: AuditSettings, folder: Path) -> Plan:
+def _new_plan(files: Sequence[ListedFile], settings: AuditSettings, folder: Path, track: Track) -> Plan:
     _refuse_foreign_parts(folder, 0)
     pseudonym = _pseudonyms() if settings.hash_operators else str
-    described = [ArchiveFile(file.path, file.size, file.mtime_ns, _describe(file, pseudonym)) for file in files]
+    described = [ArchiveFile(file.path, file.size, file.mtime_ns, _describe(file, pseudonym)) for file in track(files)]
     plan = Plan(settings, fingerprint(files), make_shards(described, settings.shard_size))
     write_plan(plan, folder)
     return plan

@@ -59,8 +59,12 @@ def audit(
     if engine == "local" and workers not in (None, 1):
         msg = f"The engine 'local' is one process. For {workers} of them add --engine torchrun or --engine ray."
         raise StriqError(msg)
+    import striq.audit.arrow  # before what takes long: says so where it is missing  # noqa: F401
     from striq.audit.engines import torchrun
+    from striq.audit.engines.ray_data import import_ray
 
+    if engine == "ray":
+        import_ray()
     wanted = {
         "plane": plane,
         "threshold": threshold,
@@ -82,7 +86,7 @@ def _run(job: _Job, engine: str, workers: int | None) -> int:
     end_on_sigterm()
     try:
         with progress_bar() as progress:
-            plan = job.plan()
+            plan = job.plan(progress)
             pending = pending_shards(job.out, plan)
             if pending:
                 _ENGINES[engine](job, plan, pending, workers, progress)
@@ -143,7 +147,7 @@ def _as_one_of_many(job: _Job) -> int:
 
     end_on_sigterm()
     store, rank, num_processes = torchrun.join()
-    torchrun.wait_for_plan(store, rank, job.plan)
+    torchrun.wait_for_plan(store, rank, lambda: job.plan(progress_bar()))
     torchrun.run_rank(store, job.out, job.model, job.device)
     torchrun.wait_for_all(store, num_processes)
     if rank == 0:
@@ -162,7 +166,7 @@ class _Job:
     wanted: dict[str, Any]
     keep_plan: bool
 
-    def plan(self) -> Plan:
+    def plan(self, progress: Progress) -> Plan:
         """Return the plan, made now or when the audit began."""
         import striq
         from striq.audit.plan import AuditSettings
@@ -181,19 +185,27 @@ class _Job:
             striq_version=striq.__version__,
             **{**self.wanted, "threshold": threshold},
         )
-        return prepare(self.archive, self.out, settings, keep_plan=self.keep_plan, say=complain)
+        return prepare(
+            self.archive,
+            self.out,
+            settings,
+            keep_plan=self.keep_plan,
+            say=complain,
+            track=lambda files: progress.track(files, description="Headers"),
+        )
 
     def finish(self, plan: Plan) -> int:
         """Write the summary of an audit whose shards are all done, and return the exit status."""
         from striq.audit.layout import SUMMARY_NAME
         from striq.audit.page import write_summary
-        from striq.audit.parts import pending_shards
+        from striq.audit.parts import pending_shards, remove_leftovers
         from striq.audit.summary import summarize
 
         left = pending_shards(self.out, plan)
         if left:
             msg = f"{self.out}: {len(left)} of {len(plan.shards)} shards are not done. Run the same command again."
             raise StriqError(msg)
+        remove_leftovers(self.out)
         summary = summarize(self.out, plan)
         page = write_summary(self.out / SUMMARY_NAME, summary)
         say(f"{summary.num_scored} frames of {summary.num_files} files scored, {len(summary.unreadable)} with failures")

@@ -14,8 +14,8 @@ import pytest
 import striq.audit.scoring
 from striq import cli
 from striq.audit.begun import Begun
-from striq.audit.layout import begun_path, part_path
-from striq.audit.parts import is_done, pending_shards
+from striq.audit.layout import BEGUN_FOLDER, begun_path, part_path
+from striq.audit.parts import is_done, pending_shards, remove_leftovers
 from striq.audit.plan import ArchiveFile, AuditSettings, Plan
 from striq.audit.preparing import prepare
 from striq.audit.scoring import score_batch, spread
@@ -150,8 +150,13 @@ def test_a_part_that_is_not_whole_or_of_another_plan_is_done_again(
 def test_what_a_killed_process_left_half_written_counts_for_nothing(worker: AuditWorker) -> None:
     left = worker.folder / ".part-000000.parquet.0123.tmp"
     left.write_bytes(b"PAR1 half of it")
+    with Begun(worker.folder, 0).watch(0):
+        pass
     assert len(run_all(worker)) == 20
     assert pending_shards(worker.folder, worker.plan) == []
+    remove_leftovers(worker.folder)
+    assert not left.exists()
+    assert list((worker.folder / BEGUN_FOLDER).iterdir()) == []
 
 
 def test_a_model_that_has_changed_since_is_refused(worker: AuditWorker, tmp_path: Path, tiny_model: Path) -> None:

@@ -57,7 +57,7 @@ def run_ray(
     Raises:
         StriqError: If Ray is not installed, or the actors fail; what is done stays.
     """
-    ray = _import_ray()
+    ray = import_ray()
     threads = threads_each(workers)
     _connect(ray, workers * threads)
     try:
@@ -81,7 +81,12 @@ def run_ray(
         ray.shutdown()
 
 
-def _import_ray() -> Any:
+def import_ray() -> Any:
+    """Return Ray with its data sets.
+
+    Raises:
+        StriqError: If it is not installed.
+    """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report its use to its makers
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     try:
