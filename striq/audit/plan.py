@@ -24,7 +24,7 @@ class AuditSettings:
 
     Attributes:
         model_sha256: Of the checkpoint.
-        model_name: Its file name.
+        model_name: What it is called.
         striq_version: Of the program.
         threshold: Quality above which a frame is accepted.
         plane: Name of the plane the frames show, or ``"auto"``.

@@ -80,7 +80,7 @@ def _pseudonyms() -> Callable[[str], str]:
 
 
 def _refuse_other_settings(begun: AuditSettings, wanted: AuditSettings, folder: Path) -> None:
-    before, now = asdict(begun), asdict(wanted)
+    before, now = asdict(begun), asdict(replace(wanted, model_name=begun.model_name))  # a copy is the same model
     differing = [f"{name} was {before[name]}, is now {now[name]}" for name in before if before[name] != now[name]]
     if differing:
         msg = (

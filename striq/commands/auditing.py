@@ -179,9 +179,10 @@ class _Job:
         scorer.score([], self.wanted["plane"])  # refuses a plane that the model does not know
         given = self.wanted["threshold"]
         threshold = scorer.config.quality.threshold if given is None else given
+        identity = ModelIdentity.of(checkpoint, threshold)
         settings = AuditSettings(
-            model_sha256=ModelIdentity.of(checkpoint, threshold).sha256,
-            model_name=checkpoint.name,
+            model_sha256=identity.sha256,
+            model_name=f"{identity.name} {identity.version}".strip(),
             striq_version=striq.__version__,
             **{**self.wanted, "threshold": threshold},
         )

@@ -126,6 +126,11 @@ def test_other_settings_are_never_mixed(
         prepare(archive, tmp_path / "out", other, keep_plan=True)
 
 
+def test_a_model_may_have_another_name(archive: Path, tmp_path: Path, settings: AuditSettings) -> None:
+    plan = prepare(archive, tmp_path / "out", settings)
+    assert prepare(archive, tmp_path / "out", replace(settings, model_name="copy.pt")) == plan
+
+
 def test_changes_of_the_archive_are_counted_and_refused(archive: Path, tmp_path: Path, settings: AuditSettings) -> None:
     plan = prepare(archive, tmp_path / "out", settings)
     write_still(archive / "new.png")
