@@ -9,7 +9,6 @@ import numpy as np
 from striq.audit.summary import Distribution
 
 NUM_BINS = 20
-BLUE, PALE, GRAY, RED = "#2563eb", "#bfdbfe", "#d1d5db", "#b42318"
 
 
 def histogram(scores: Distribution, threshold: float, *, width: int = 220, height: int = 80) -> str:
@@ -18,7 +17,7 @@ def histogram(scores: Distribution, threshold: float, *, width: int = 220, heigh
     step, tallest = width / NUM_BINS, max(int(counts.max()), 1)
     bars = [
         f'<rect x="{i * step + 0.5:.1f}" y="{height * (1 - count / tallest):.1f}" width="{step - 1:.1f}" '
-        f'height="{height * count / tallest:.1f}" fill="{BLUE}"/>'
+        f'height="{height * count / tallest:.1f}" class="bar"/>'
         for i, count in enumerate(counts)
         if count
     ]
@@ -26,7 +25,7 @@ def histogram(scores: Distribution, threshold: float, *, width: int = 220, heigh
         f'<text x="{x}" y="{height + 14}" text-anchor="{anchor}">{text}</text>'
         for x, anchor, text in ((0, "start", "0"), (width / 2, "middle", "Q"), (width, "end", "1"))
     ]
-    base = f'<line x1="0" x2="{width}" y1="{height}" y2="{height}" stroke="{GRAY}"/>'
+    base = f'<line x1="0" x2="{width}" y1="{height}" y2="{height}" class="base"/>'
     return _svg(width, height + 18, "Histogram of Q", [*bars, base, _mark(threshold * width, height), *labels])
 
 
@@ -35,12 +34,11 @@ def box(scores: Distribution, threshold: float, *, width: int = 240, height: int
     low, lower, median, upper, high = (width * scores.quantile(share) for share in (0.05, 0.25, 0.5, 0.75, 0.95))
     middle = height / 2
     parts = [
-        f'<rect x="0" y="0" width="{width}" height="{height}" fill="#f9fafb"/>',
+        f'<rect x="0" y="0" width="{width}" height="{height}" class="wash"/>',
         _mark(threshold * width, height),
-        f'<line x1="{low:.1f}" x2="{high:.1f}" y1="{middle}" y2="{middle}" stroke="{BLUE}"/>',
-        f'<rect x="{lower:.1f}" y="4" width="{max(upper - lower, 1):.1f}" height="{height - 8}" fill="{PALE}" '
-        f'stroke="{BLUE}"/>',
-        f'<line x1="{median:.1f}" x2="{median:.1f}" y1="2" y2="{height - 2}" stroke="{BLUE}" stroke-width="2.5"/>',
+        f'<line x1="{low:.1f}" x2="{high:.1f}" y1="{middle}" y2="{middle}" class="whisker"/>',
+        f'<rect x="{lower:.1f}" y="4" width="{max(upper - lower, 1):.1f}" height="{height - 8}" class="box"/>',
+        f'<line x1="{median:.1f}" x2="{median:.1f}" y1="2" y2="{height - 2}" class="median"/>',
     ]
     return _svg(width, height, "Box plot of Q", parts)
 
@@ -54,11 +52,11 @@ def timeline(weeks: Sequence[Distribution], threshold: float, *, width: int = 10
     )
     level = height * (1 - threshold)
     parts = [
-        f'<rect x="0" y="0" width="{width}" height="{height}" fill="#f9fafb"/>',
-        f'<polygon points="{_points([*above, *below[::-1]])}" fill="{PALE}"/>',
-        f'<line x1="0" x2="{width}" y1="{level:.1f}" y2="{level:.1f}" stroke="{RED}" stroke-dasharray="4 3"/>',
-        f'<polyline points="{_points(middle)}" fill="none" stroke="{BLUE}" stroke-width="2"/>',
-        *(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{BLUE}"/>' for x, y in middle),
+        f'<rect x="0" y="0" width="{width}" height="{height}" class="wash"/>',
+        f'<polygon points="{_points([*above, *below[::-1]])}" class="band"/>',
+        f'<line x1="0" x2="{width}" y1="{level:.1f}" y2="{level:.1f}" class="threshold"/>',
+        f'<polyline points="{_points(middle)}" class="line"/>',
+        *(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" class="dot"/>' for x, y in middle),
         f'<text x="4" y="14">Q = 1</text><text x="4" y="{height - 4}">0</text>',
         *(
             f'<text x="{across[i]:.1f}" y="{height + 16}" text-anchor="{anchor}">{weeks[i].name}</text>'
@@ -77,9 +75,8 @@ def _points(points: Sequence[tuple[float, float]]) -> str:
 
 
 def _mark(x: float, height: int) -> str:
-    return f'<line x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{height}" stroke="{RED}" stroke-dasharray="4 3"/>'
+    return f'<line x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{height}" class="threshold"/>'
 
 
 def _svg(width: int, height: int, name: str, parts: Sequence[str]) -> str:
-    size = f'viewBox="0 0 {width} {height}" style="max-width: {width}px"'
-    return f'<svg role="img" aria-label="{name}" {size}>{"".join(parts)}</svg>'
+    return f'<svg class="chart" role="img" aria-label="{name}" viewBox="0 0 {width} {height}">{"".join(parts)}</svg>'

@@ -70,6 +70,11 @@ class Unreadable:
     num_frames: int | None
     error: str
 
+    @property
+    def num_failed(self) -> int:
+        """Frames that could not be scored; of a file that could not be opened nobody knows how many it has."""
+        return self.num_frames or 0
+
 
 @dataclass(frozen=True)
 class AuditSummary:
