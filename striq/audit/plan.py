@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -112,8 +112,8 @@ def write_plan(plan: Plan, folder: Path) -> None:
         "size": [file.size for _, file in numbered],
         "mtime_ns": [file.mtime_ns for _, file in numbered],
     }
-    for position, field in enumerate(fields(Attributes)):
-        columns[field.name] = [astuple(file.attributes)[position] for _, file in numbered]
+    for field in fields(Attributes):
+        columns[field.name] = [getattr(file.attributes, field.name) for _, file in numbered]
     with replacing(folder / FILES_NAME) as stream:
         pyarrow.parquet.write_table(pyarrow.table(columns, schema=_files_schema()), stream, compression="zstd")
     content = {"listing": plan.listing, "settings": asdict(plan.settings)}

@@ -146,12 +146,13 @@ def _as_one_of_many(job: _Job) -> int:
     from striq.audit.plan import read_plan
 
     end_on_sigterm()
-    store, rank, num_processes = torchrun.join()
+    store, rank = torchrun.join()
     torchrun.wait_for_plan(store, rank, lambda: job.plan(progress_bar()))
     torchrun.run_rank(store, job.out, job.model, job.device)
-    torchrun.wait_for_all(store, num_processes)
     if rank == 0:
-        job.finish(read_plan(job.out))
+        plan = read_plan(job.out)
+        torchrun.wait_until_done(job.out, plan)
+        job.finish(plan)
     return 0  # any other status means to torchrun that the process failed
 
 

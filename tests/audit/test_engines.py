@@ -193,10 +193,11 @@ def test_processes_that_torchrun_started_share_the_work(tiny_model: Path, tmp_pa
 
 def test_each_shard_is_taken_by_one_process_only() -> None:
     store = torch.distributed.HashStore()
-    takers = [take_shards(store, 10) for _ in range(3)]
+    takers = [take_shards(store, 10, "taken") for _ in range(3)]
     taken = [next(taker) for _ in range(3) for taker in takers]
     assert sorted([*taken, *takers[0]]) == list(range(10))
     assert [list(taker) for taker in takers] == [[], [], []]
+    assert list(take_shards(store, 10, "taken after 1 restarts")) == list(range(10))
 
 
 def test_threads_are_shared(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,8 @@ import torch
 from torch.distributed.rendezvous import rendezvous
 
 from striq.audit.engines.processes import end_on_sigterm, threads_each
+from striq.audit.parts import is_done, pending_shards
+from striq.audit.plan import Plan
 from striq.audit.worker import AuditWorker
 from striq.errors import StriqError
 
@@ -31,19 +33,21 @@ def under_torchrun() -> bool:
     return {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"} <= os.environ.keys()
 
 
-def join() -> tuple[Any, int, int]:
-    """Return the store that the processes share, the number of this process, and how many there are."""
-    return next(rendezvous("env://", timeout=LONGEST))
+def join() -> tuple[Any, int]:
+    """Return the store that the processes share, and the number of this process."""
+    store, rank, _ = next(rendezvous("env://", timeout=LONGEST))
+    return store, rank
 
 
-def take_shards(store: Any, num_shards: int) -> Iterator[int]:
+def take_shards(store: Any, num_shards: int, key: str) -> Iterator[int]:
     """Yield the numbers of shards that no other process has taken.
 
     Args:
         store: Counts for all processes; an ``add`` is one step that none can interrupt.
         num_shards: Of the plan.
+        key: Name of the count.
     """
-    while (number := store.add("taken", 1) - 1) < num_shards:
+    while (number := store.add(key, 1) - 1) < num_shards:
         yield number
 
 
@@ -55,11 +59,12 @@ def wait_for_plan(store: Any, rank: int, prepare: Callable[[], object]) -> None:
     store.wait(["planned"], LONGEST)
 
 
-def wait_for_all(store: Any, num_processes: int) -> None:
-    """Return when every process has called this."""
-    store.add("finished", 1)
-    while store.add("finished", 0) < num_processes:
+def wait_until_done(folder: Path, plan: Plan) -> None:
+    """Return when every shard has its part, whoever writes it; ``torchrun`` ends this process if another one fails."""
+    left = pending_shards(folder, plan)
+    while left:
         time.sleep(POLL_S)
+        left = [number for number in left if not is_done(folder, number, plan)]
 
 
 def run_rank(store: Any, folder: Path, model: Path | None, device: str) -> None:
@@ -72,7 +77,9 @@ def run_rank(store: Any, folder: Path, model: Path | None, device: str) -> None:
         device: Likewise.
     """
     worker = AuditWorker(folder, model, local_device(device))
-    for number in take_shards(store, len(worker.plan.shards)):
+    # Processes that were started again share the store of those before, whose shards are not all done.
+    key = f"taken after {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')} restarts"
+    for number in take_shards(store, len(worker.plan.shards), key):
         worker.run(number)
 
 
@@ -142,7 +149,7 @@ def main() -> None:
     folder, model, device = sys.argv[1:]
     end_on_sigterm()
     try:
-        store, _, _ = join()
+        store, _ = join()
         run_rank(store, Path(folder), Path(model) if model else None, device)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
