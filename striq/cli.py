@@ -10,6 +10,7 @@ import typer
 
 import striq
 from striq.commands.ablation import ablate
+from striq.commands.auditing import audit
 from striq.commands.benchmark import bench
 from striq.commands.curves import curves
 from striq.commands.exporting import export
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 for command in (
     score,
+    audit,
     info,
     anchors,
     train,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from striq.anchors.bank import AnchorBank
+from striq.checkpoint import find_checkpoint, read_checkpoint
 from striq.config import StriqConfig
 from striq.data.preprocessing import prepare_batch
 from striq.errors import CheckpointError, StriqError
@@ -349,19 +350,11 @@ def _standstill(anchors: Pyramid) -> Alignment:
     return Alignment(identity, (identity,))
 
 
-def default_checkpoint() -> Path:
-    """Return where the shipped model lies: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).parent
-    installed = package / "bundle" / "models" / "model.pt"
-    return installed if installed.is_file() else package.parent / "monai_bundle" / "models" / "model.pt"
-
-
 def load_scorer(path: str | Path | None = None, device: str = AUTO, *, precision: str = "float32") -> StriqScorer:
     """Return a scorer ready to use.
 
     Args:
-        path: A ``model.pt``, a bundle that holds ``models/model.pt``, or a folder that ``striq train`` wrote; the
-            shipped bundle by default.
+        path: As for :func:`striq.checkpoint.find_checkpoint`.
         device: ``"auto"`` (CUDA, then MPS, then CPU), or a device of PyTorch.
         precision: Of the encoder on a CPU: ``"float32"``; ``"bfloat16"``, which moves Q by 0.002 at most (measured); or
             ``"auto"``, the latter where the processor computes in it.
@@ -369,20 +362,8 @@ def load_scorer(path: str | Path | None = None, device: str = AUTO, *, precision
     Raises:
         CheckpointError: If there is no readable checkpoint.
     """
-    file = default_checkpoint() if path is None else Path(path)
-    if file.is_dir():  # a bundle, or a training run
-        file = file / "models" / "model.pt" if (file / "models").is_dir() else file / "model.pt"
-    if not file.is_file():
-        msg = f"{file}: no model there. Give --model a model.pt or a bundle folder, or make one with 'striq train'."
-        raise CheckpointError(msg)
-    try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for a damaged file; all mean the same to the user
-        reason = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
-        msg = f"{file}: cannot be read as a checkpoint ({reason}). Expected a model.pt written by STRIQ."
-        raise CheckpointError(msg) from error
     scorer = StriqScorer(["unset"])
-    scorer.load_state_dict(state)
+    scorer.load_state_dict(read_checkpoint(find_checkpoint(path)))
     scorer = cast("StriqScorer", scorer.eval().to(pick_device(device)))
     scorer.quick.precision = pick_precision(precision, scorer.device)
     return scorer

@@ -34,6 +34,7 @@ from torch.nn import functional as F
 
 import striq
 from striq.anchors.pictures import find_anchor_picture
+from striq.checkpoint import default_checkpoint
 from striq.commands.terminal import check_device
 from striq.data.cine import Cine
 from striq.data.fan import bounding_box, fan_mask
@@ -41,7 +42,7 @@ from striq.data.readers.intensity import to_unit_gray
 from striq.errors import ReadError, StriqError
 from striq.reporting.rows import FrameResult
 from striq.reporting.scoring import score_cine
-from striq.scorer import AUTO, BATCH_SIZE, StriqScorer, default_checkpoint, load_scorer
+from striq.scorer import AUTO, BATCH_SIZE, StriqScorer, load_scorer
 from striq.types import NO_PLANE, Frame, FrameScore
 from striq.writing import replacing
 

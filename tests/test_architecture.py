@@ -10,14 +10,15 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "striq"
 # Each layer may import itself and the layers before it, never those after.
 LAYERS = (
-    {"types", "config", "errors", "writing"},
+    {"types", "config", "errors", "writing", "checkpoint"},
     {"data", "registration"},
     {"model"},
     {"anchors", "quality"},
     {"inference"},
     {"scorer"},
-    {"training", "evaluation", "export", "baselines", "audit"},
+    {"training", "evaluation", "export", "baselines"},
     {"reporting"},
+    {"audit"},
     {"commands"},
     {"cli", "demo", "worker"},
 )

@@ -553,6 +553,7 @@ def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> N
     "command",
     [
         "score",
+        "audit",
         "info",
         "anchors",
         "list",
@@ -572,7 +573,7 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
 
 
 def test_package_and_help_load_without_heavy_libraries() -> None:
-    heavy = {"torch", "monai", "matplotlib", "scipy", "pydicom"}
+    heavy = {"torch", "monai", "matplotlib", "scipy", "pydicom", "pyarrow", "ray"}
     program = f"import sys, striq, striq.cli, striq.demo; print({heavy} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "set()"

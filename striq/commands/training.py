@@ -80,8 +80,9 @@ def add_plane(
     check_writable(out / "model.pt")
     show_log()
     from striq.anchors.pictures import copy_anchor_pictures
+    from striq.checkpoint import default_checkpoint
     from striq.data.splits import check_disjoint_groups
-    from striq.scorer import default_checkpoint, load_scorer
+    from striq.scorer import load_scorer
     from striq.training import sequential
 
     records, _ = options.read_records(dataset, out, planes=[name], layout=layout, group_pattern=group_pattern)

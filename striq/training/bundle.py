@@ -14,12 +14,13 @@ from ignite.engine import Engine, Events
 from torch import Tensor
 from torch.utils.data import default_collate
 
+from striq.checkpoint import default_checkpoint
 from striq.data.datasets import load_dataset
 from striq.data.phantom import PHANTOM_PLANES, drawable_planes, write_phantom
 from striq.data.phantom.storage import TABLE_NAME
 from striq.data.transforms import list_frames
 from striq.errors import CheckpointError, StriqError
-from striq.scorer import StriqScorer, default_checkpoint
+from striq.scorer import StriqScorer
 from striq.training.distributed import is_first, wait
 from striq.types import FrameRecord
 from striq.writing import write_csv

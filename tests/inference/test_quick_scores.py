@@ -12,10 +12,11 @@ import pytest
 import torch
 from scipy import stats
 
+from striq.checkpoint import default_checkpoint
 from striq.data.datasets import load_dataset
 from striq.data.phantom import make_phantom
 from striq.data.readers import open_cine
-from striq.scorer import StriqScorer, default_checkpoint, load_scorer
+from striq.scorer import StriqScorer, load_scorer
 from striq.types import Frame, FrameScore
 
 CAMUS = Path(__file__).parents[3] / "shared" / "data" / "camus_a4c"

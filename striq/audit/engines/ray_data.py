@@ -1,0 +1,123 @@
+"""A pool of Ray actors, on one machine or a cluster; the numbers of shards travel, pictures and scores do not."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from striq.audit.engines.processes import threads_each
+from striq.audit.worker import AuditWorker
+from striq.errors import StriqError
+
+BLOCKS_PER_WORKER = 64  # of shard numbers: small enough that all workers end at the same time
+STORE_BYTES = 128 * 1024**2  # Ray would set aside a third of the memory
+
+
+class ShardActor:
+    """One worker of the pool; its model stays loaded.
+
+    Args:
+        folder: Folder of the audit, on a disk that all machines share.
+        model: As for :class:`AuditWorker`.
+        device: Likewise.
+    """
+
+    def __init__(self, folder: str, model: str, device: str) -> None:
+        self.worker = AuditWorker(Path(folder), Path(model) if model else None, device)
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Do the shards whose numbers are in ``batch``."""
+        for number in batch["shard"]:
+            self.worker.run(int(number))
+        return batch
+
+
+def run_ray(
+    folder: Path,
+    model: Path | None,
+    device: str,
+    shards: Sequence[int],
+    *,
+    workers: int,
+    advance: Callable[[], object] = lambda: None,
+) -> None:
+    """Do shards with Ray Data: on the cluster that ``RAY_ADDRESS`` names, or else on this machine.
+
+    Args:
+        folder: Folder of the audit, with its plan.
+        model: As for :class:`AuditWorker`.
+        device: Likewise.
+        shards: Numbers of the shards to do.
+        workers: Actors.
+        advance: Called after each shard.
+
+    Raises:
+        StriqError: If Ray is not installed, or the actors fail; what is done stays.
+    """
+    ray = import_ray()
+    threads = threads_each(workers)
+    _connect(ray, workers * threads)
+    try:
+        numbers = ray.data.from_items(
+            [{"shard": number} for number in shards],
+            override_num_blocks=min(len(shards), BLOCKS_PER_WORKER * workers),
+        )
+        done = numbers.map_batches(
+            ShardActor,
+            batch_size=1,
+            compute=ray.data.ActorPoolStrategy(size=workers),
+            fn_constructor_args=(str(folder.absolute()), str(model.absolute()) if model else "", device),
+            **_share(ray, device, workers, threads),
+        )
+        for _ in done.iter_rows():
+            advance()
+    except ray.exceptions.RayError as error:
+        msg = f"The workers of this audit failed: {_reason(error)} The same command goes on from here."
+        raise StriqError(msg) from error
+    finally:
+        ray.shutdown()
+
+
+def import_ray() -> Any:
+    """Return Ray with its data sets.
+
+    Raises:
+        StriqError: If it is not installed.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report its use to its makers
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    try:
+        import ray
+        import ray.data
+    except ImportError as error:
+        msg = "The engine 'ray' needs Ray Data. Install it: pip install 'striq[audit,ray]'."
+        raise StriqError(msg) from error
+    return ray
+
+
+def _connect(ray: Any, num_cpus: int) -> None:
+    """Join a cluster, or start one on this machine with one processor more, for the reading of the numbers."""
+    for name in ("ray", "ray.data"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if os.environ.get("RAY_ADDRESS"):
+        ray.init(**quiet)
+    else:
+        ray.init(num_cpus=num_cpus + 1, object_store_memory=STORE_BYTES, include_dashboard=False, **quiet)
+    ray.data.DataContext.get_current().enable_progress_bars = False
+
+
+def _share(ray: Any, device: str, workers: int, threads: int) -> dict[str, float]:
+    """Return what each actor has of the machines: GPUs where there are some, in parts if there are fewer."""
+    gpus = ray.cluster_resources().get("GPU", 0)
+    if device.startswith(("auto", "cuda")) and gpus:
+        return {"num_gpus": min(1.0, gpus / workers)}
+    return {"num_cpus": threads}
+
+
+def _reason(error: Exception) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[-1].strip() if lines else type(error).__name__

@@ -1,0 +1,57 @@
+"""The summary of an audit as one page that opens offline: no script, nothing fetched."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path, PurePath
+from types import SimpleNamespace
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+import striq.reporting
+from striq.audit.charts import box, histogram, timeline
+from striq.audit.summary import AuditSummary
+from striq.writing import write_text
+
+TEMPLATE = Path(__file__).parent / "template"
+STYLES = (Path(striq.reporting.__file__).parent / "page" / "style.css", TEMPLATE / "audit.css")  # all pages, this page
+MOST = SimpleNamespace(groups=50, files=5, unreadable=500)  # rows of a table; the Parquet files hold the rest
+
+
+def write_summary(path: Path, summary: AuditSummary) -> Path:
+    """Write the page, atomically, and return its path."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_printable,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    threshold = summary.settings.threshold
+    weeks = [week for week in summary.weeks if len(week.quality)]
+    text = environment.get_template("audit.html.j2").render(
+        summary=summary,
+        settings=summary.settings,
+        weeks=weeks,
+        dated=[week for week in weeks if week.name],
+        most=MOST,
+        style=Markup("".join(style.read_text(encoding="utf-8") for style in STYLES)),
+        uri=lambda file: Path(file).as_uri(),
+        name=lambda file: PurePath(file).name,
+        **{draw.__name__: partial(_drawn, draw, threshold) for draw in (box, histogram, timeline)},
+    )
+    return write_text(path, text)
+
+
+def _drawn(draw: Any, threshold: float, *scores: Any) -> Markup:
+    return Markup(draw(*scores, threshold))
+
+
+def _printable(value: Any) -> Any:
+    """Return text that any browser shows as it is: no control characters, none that change the direction."""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in value)

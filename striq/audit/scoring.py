@@ -1,0 +1,99 @@
+"""Scores of a batch of files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from striq.audit.parts import AuditRow
+from striq.audit.plan import ArchiveFile, AuditSettings
+from striq.data.cine import Cine
+from striq.data.readers import open_cine
+from striq.errors import StriqError
+from striq.reporting.rows import FrameResult, source_name
+from striq.reporting.scoring import score_cine
+
+if TYPE_CHECKING:
+    from striq.scorer import StriqScorer
+
+Watch = Callable[[int], AbstractContextManager[bool]]
+
+
+def score_batch(
+    scorer: StriqScorer,
+    files: Sequence[ArchiveFile],
+    settings: AuditSettings,
+    watch: Watch = lambda index: nullcontext(True),
+) -> list[AuditRow]:
+    """Return one row per frame, in order, and one per file that cannot be scored; the same in every process.
+
+    Args:
+        scorer: Fitted scorer.
+        files: Files to score.
+        settings: How to.
+        watch: Entered for each file, by its index, while it is scored; what it yields says whether it may be scored.
+
+    Raises:
+        StriqError: If the scorer cannot score at all: it does not know the plane, or has no anchors.
+    """
+    scorer.score([], settings.plane)
+    rows = []
+    for index, file in enumerate(files):
+        with watch(index) as may_be_scored:
+            results = _score_file(scorer, file, settings) if may_be_scored else [_given_up(file)]
+        rows.extend(AuditRow(file, result) for result in results)
+    return rows
+
+
+def _score_file(scorer: StriqScorer, file: ArchiveFile, settings: AuditSettings) -> list[FrameResult]:
+    source = source_name(Path(file.path))
+    try:
+        cine = open_cine(file.path)
+    except StriqError as error:
+        return [FrameResult(source, None, error=str(error))]
+    chosen = spread(len(cine), settings.max_frames_per_cine)
+    some = Cine(
+        cine.source,
+        len(chosen),
+        lambda index: cine[chosen[index]].pixels,
+        spacing_mm=cine.spacing_mm,
+        times_s=None if cine.times_s is None else [cine.times_s[index] for index in chosen],
+    )
+    results = score_cine(scorer, some, source, plane=settings.plane, threshold=settings.threshold)
+    return [_at(result, chosen) for result in results]
+
+
+def spread(num_frames: int, limit: int) -> list[int]:
+    """Return the indices of at most ``limit`` frames from the first to the last; of all frames for 0.
+
+    Example:
+        >>> spread(61, 4)
+        [0, 20, 40, 60]
+    """
+    if limit == 0 or num_frames <= limit:
+        return list(range(num_frames))
+    if limit == 1:
+        return [num_frames // 2]
+    return np.linspace(0, num_frames - 1, limit).round().astype(int).tolist()
+
+
+def _at(result: FrameResult, chosen: Sequence[int]) -> FrameResult:
+    """Return a result with the index that its frame has in the whole cine."""
+    if result.index is None:
+        return result
+    index = chosen[result.index]
+    return replace(result, index=index, score=result.score and replace(result.score, index=index))
+
+
+def _given_up(file: ArchiveFile) -> FrameResult:
+    source = source_name(Path(file.path))
+    error = (
+        f"{source}: not scored. Scoring this file has ended its process twice: it may be damaged, or too large for "
+        "the memory. Score it alone with 'striq score' to see."
+    )
+    return FrameResult(source, None, error=error)

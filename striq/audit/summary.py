@@ -1,0 +1,231 @@
+"""What an audit found: distributions of the score by plane, site, operator and week, and the worst studies."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striq.audit.arrow import pyarrow
+from striq.audit.layout import part_path
+from striq.audit.plan import AuditSettings, Plan
+from striq.types import NO_PLANE
+
+READ = ("source", "frame", "plane", "quality", "accepted", "error", "study_instance_uid", "site", "operator", "date")
+NUM_WORST = 100  # studies listed
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Scores of one group of frames.
+
+    Attributes:
+        name: Of the plane, site, operator or week; empty where it is not known.
+        quality: Q of the frames that show one of the model's planes, sorted, shape ``(N,)``.
+        num_accepted: How many of them are accepted.
+        num_without_plane: Frames that show none of the planes.
+        num_studies: Studies the frames come from.
+    """
+
+    name: str
+    quality: NDArray[np.float64]
+    num_accepted: int
+    num_without_plane: int
+    num_studies: int
+
+    def quantile(self, share: float) -> float:
+        """Return the Q that this share of the frames is below."""
+        return float(np.quantile(self.quality, share)) if len(self.quality) else float("nan")
+
+
+@dataclass(frozen=True)
+class StudySummary:
+    """One study, or one file where no study is known.
+
+    Attributes:
+        scores: Its frames; the name is the StudyInstanceUID or the path.
+        site: Where it was recorded.
+        operator: By whom.
+        date: When, as ISO date.
+        files: Paths, the one with the lowest median first, each with that median.
+    """
+
+    scores: Distribution
+    site: str
+    operator: str
+    date: str
+    files: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A file with frames that could not be scored: how many, or ``None`` for the file as a whole, and a reason."""
+
+    source: str
+    num_frames: int | None
+    error: str
+
+    @property
+    def num_failed(self) -> int:
+        """Frames that could not be scored; of a file that could not be opened nobody knows how many it has."""
+        return self.num_frames or 0
+
+
+@dataclass(frozen=True)
+class AuditSummary:
+    """All that the page of an audit shows.
+
+    Attributes:
+        settings: How was scored, and by which model.
+        num_files: Files of the plan.
+        whole: All frames.
+        planes: By plane, frames that show none of them last.
+        sites: Lowest median first, as the operators.
+        operators: Likewise.
+        weeks: In order of time.
+        worst: Studies with the lowest median first.
+        unreadable: Files with frames that could not be scored.
+    """
+
+    settings: AuditSettings
+    num_files: int
+    whole: Distribution
+    planes: tuple[Distribution, ...]
+    sites: tuple[Distribution, ...]
+    operators: tuple[Distribution, ...]
+    weeks: tuple[Distribution, ...]
+    worst: tuple[StudySummary, ...]
+    unreadable: tuple[Unreadable, ...]
+
+    @property
+    def num_scored(self) -> int:
+        """Number of frames with a score."""
+        return len(self.whole.quality) + self.whole.num_without_plane
+
+
+def summarize(folder: Path, plan: Plan) -> AuditSummary:
+    """Read the parts of a finished audit and return what they say together."""
+    paths = [part_path(folder, number) for number in range(len(plan.shards))]
+    table = pyarrow.concat_tables(pyarrow.parquet.read_table(path, columns=list(READ)) for path in paths)
+    frames = _Frames(table.filter(table["error"].is_null()))
+    return AuditSummary(
+        settings=plan.settings,
+        num_files=len(plan.files),
+        whole=frames.distribution("", np.arange(len(frames.quality))),
+        planes=tuple(sorted(frames.by_plane(), key=lambda group: (group.name == NO_PLANE, group.name))),
+        sites=_lowest_first(frames.by(frames.column("site"))),
+        operators=_lowest_first(frames.by(frames.column("operator"))),
+        weeks=tuple(sorted(frames.by(frames.weeks()), key=lambda group: group.name)),
+        worst=tuple(frames.describe_study(study) for study in _lowest_first(frames.by(frames.study))[:NUM_WORST]),
+        unreadable=_unreadable(table.filter(table["error"].is_valid())),
+    )
+
+
+@dataclass(frozen=True)
+class _Column:
+    """Values of a column: their names, and the number of its name for every row."""
+
+    names: list[str]
+    codes: NDArray[np.int64]
+
+
+class _Frames:
+    """Scored frames, column by column."""
+
+    def __init__(self, table: Any) -> None:
+        self.table = table
+        self.quality: NDArray[np.float64] = table["quality"].to_numpy()
+        self.accepted: NDArray[np.bool_] = table["accepted"].to_numpy()
+        self.source = self.column("source")
+        self.study = self._encode(
+            pyarrow.compute.call_function("coalesce", [table["study_instance_uid"], table["source"]])
+        )
+        self.plane = self.column("plane")
+        self.shows_plane = np.array([name != NO_PLANE for name in self.plane.names], bool)[self.plane.codes]
+
+    def column(self, name: str) -> _Column:
+        """Return a column of the table; what is not known is empty."""
+        return self._encode(self.table[name].cast(pyarrow.string()).fill_null(""))
+
+    def _encode(self, values: Any) -> _Column:
+        encoded = pyarrow.chunked_array(values.chunks, values.type).combine_chunks().dictionary_encode()
+        return _Column(encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.int64))
+
+    def weeks(self) -> _Column:
+        """Return the ISO week of every frame, such as ``2024-W05``."""
+        days = self.column("date")
+        names = [_week(datetime.date.fromisoformat(day)) if day else "" for day in days.names]
+        known = sorted(set(names))
+        codes = np.array([known.index(name) for name in names], np.int64)
+        return _Column(known, codes[days.codes] if names else days.codes)
+
+    def by(self, column: _Column) -> list[Distribution]:
+        """Return a distribution for each value of a column."""
+        return [self.distribution(name, rows) for name, rows in _groups(column)]
+
+    def by_plane(self) -> list[Distribution]:
+        """Return a distribution for each plane, one for the frames that show none of them too."""
+        return [self.distribution(name, rows, of_none=name == NO_PLANE) for name, rows in _groups(self.plane)]
+
+    def distribution(self, name: str, rows: NDArray[np.int64], *, of_none: bool = False) -> Distribution:
+        """Return the scores of some rows."""
+        kept = rows if of_none else rows[self.shows_plane[rows]]
+        return Distribution(
+            name=name,
+            quality=np.sort(self.quality[kept]),
+            num_accepted=int(self.accepted[kept].sum()),
+            num_without_plane=len(rows) - len(kept),
+            num_studies=len(np.unique(self.study.codes[rows])),
+        )
+
+    def describe_study(self, scores: Distribution) -> StudySummary:
+        """Return a study with its origin and its files."""
+        rows = np.flatnonzero(self.study.codes == self.study.names.index(scores.name))
+        shown = rows[self.shows_plane[rows]]
+        files = [
+            (self.source.names[code], float(np.median(self.quality[shown[self.source.codes[shown] == code]])))
+            for code in np.unique(self.source.codes[shown])
+        ]
+        first = self.table.slice(int(rows[0]), 1).to_pylist()[0]
+        return StudySummary(
+            scores,
+            site=first["site"] or "",
+            operator=first["operator"] or "",
+            date=first["date"].isoformat() if first["date"] else "",
+            files=tuple(sorted(files, key=lambda file: file[1])),
+        )
+
+
+def _groups(column: _Column) -> list[tuple[str, NDArray[np.int64]]]:
+    """Return the rows of each value, in one pass however many values there are."""
+    order = np.argsort(column.codes, kind="stable")
+    ends = np.searchsorted(column.codes[order], np.arange(len(column.names)), side="right")
+    return list(zip(column.names, np.split(order, ends[:-1]) if len(ends) else [], strict=True))
+
+
+def _lowest_first(groups: Sequence[Distribution]) -> tuple[Distribution, ...]:
+    """Return the groups with any frame of a plane, the one with the lowest median first."""
+    return tuple(sorted((group for group in groups if len(group.quality)), key=lambda group: group.quantile(0.5)))
+
+
+def _week(day: datetime.date) -> str:
+    year, week, _ = day.isocalendar()
+    return f"{year}-W{week:02d}"
+
+
+def _unreadable(table: Any) -> tuple[Unreadable, ...]:
+    """Return the files of the rows with an error, each with its first reason."""
+    found: dict[str, Unreadable] = {}
+    for row in table.select(["source", "frame", "error"]).to_pylist():
+        before = found.get(row["source"])
+        if before is None:
+            number = None if row["frame"] is None else 1
+            found[row["source"]] = Unreadable(row["source"], number, row["error"])
+        elif before.num_frames is not None:
+            found[row["source"]] = Unreadable(row["source"], before.num_frames + 1, before.error)
+    return tuple(found.values())

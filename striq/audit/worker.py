@@ -1,0 +1,69 @@
+"""One process of an audit: it keeps a model loaded and does one shard after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+from striq.audit.begun import Begun
+from striq.audit.parts import is_done, write_part
+from striq.audit.plan import Plan, read_plan
+from striq.audit.scoring import score_batch
+from striq.checkpoint import find_checkpoint
+from striq.errors import StriqError
+from striq.reporting.identity import ModelIdentity
+from striq.scorer import StriqScorer, load_scorer
+
+
+class AuditWorker:
+    """Does shards of the audit in a folder.
+
+    Args:
+        folder: Folder of the audit, with its plan.
+        model: Checkpoint, as for ``load_scorer``; it must be the one that the audit was planned with.
+        device: Likewise.
+    """
+
+    def __init__(self, folder: Path, model: Path | None, device: str) -> None:
+        self.folder, self.model, self.device = folder, model, device
+        self.plan: Plan = read_plan(folder)
+
+    @cached_property
+    def scorer(self) -> StriqScorer:
+        """The model, loaded when the first shard needs it.
+
+        Raises:
+            StriqError: If the checkpoint is not the one of the plan.
+        """
+        checkpoint = find_checkpoint(self.model)
+        settings = self.plan.settings
+        found = ModelIdentity.of(checkpoint, settings.threshold).sha256
+        if found != settings.model_sha256:
+            msg = (
+                f"{checkpoint}: not the model of this audit. Expected sha256 {settings.model_sha256[:12]}..., got "
+                f"{found[:12]}.... Give the same --model, or another --out folder."
+            )
+            raise StriqError(msg)
+        return load_scorer(checkpoint, self.device)
+
+    def run(self, number: int, advance: Callable[[], object] = lambda: None) -> None:
+        """Score a shard and write its part, unless it is done.
+
+        Args:
+            number: Number of the shard.
+            advance: Called after each file.
+        """
+        if is_done(self.folder, number, self.plan):
+            return
+        scorer, shard, begun = self.scorer, self.plan.shards[number], Begun(self.folder, number)
+
+        @contextmanager
+        def watch(index: int) -> Iterator[bool]:
+            with begun.watch(index) as may_be_scored:
+                yield may_be_scored
+            advance()
+
+        write_part(self.folder, number, score_batch(scorer, shard, self.plan.settings, watch), self.plan)
+        begun.forget()

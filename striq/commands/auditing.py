@@ -1,0 +1,216 @@
+"""``striq audit``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from striq.commands import options
+from striq.commands.terminal import check_device, check_writable, complain, progress_bar, say
+from striq.errors import StriqError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from striq.audit.plan import Plan
+
+ENGINES = ("local", "torchrun", "ray")
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+
+
+def audit(
+    archive: Annotated[
+        Path,
+        typer.Argument(help="Folder of an archive, or a CSV or Parquet manifest (path[,site,operator,study,date])."),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for Parquet files and the summary page.")],
+    engine: Annotated[
+        str, typer.Option(callback=options.one_of(ENGINES), help=f"Who does the work: {', '.join(ENGINES)}.")
+    ] = "local",
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes of torchrun or ray.", show_default="one per GPU, or per processor"),
+    ] = None,
+    plane: Annotated[str, typer.Option(help="Plane the frames show, or 'auto' to decide per frame.")] = "auto",
+    threshold: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=1.0, help="Quality above which a frame is accepted.", show_default="the model's"),
+    ] = None,
+    max_frames_per_cine: Annotated[
+        int | None, typer.Option(min=1, help="Most frames scored of a cine, evenly spread.", show_default="all")
+    ] = None,
+    hash_operators: Annotated[bool, typer.Option("--hash-operators", help="Write pseudonyms of operators.")] = False,
+    shard_size: Annotated[int, typer.Option(min=1, help="Files per Parquet file; a study is never divided.")] = 32,
+    keep_plan: Annotated[
+        bool, typer.Option("--keep-plan", help="Finish an audit with the files listed when it began.")
+    ] = False,
+    model: options.ModelOption = None,
+    device: options.DeviceOption = "auto",
+) -> None:
+    """Score every frame of an archive into Parquet, with a summary page; the same command resumes a stopped run.
+
+    Exit status 0: all scored. 1: some could not be read, see the column 'error'. 2: wrong use, no model, or a worker
+    failed. 130: interrupted; the Parquet files done so far are complete.
+    """
+    check_writable(out / "part")
+    if engine == "local" and workers not in (None, 1):
+        msg = f"The engine 'local' is one process. For {workers} of them add --engine torchrun or --engine ray."
+        raise StriqError(msg)
+    import striq.audit.arrow  # before what takes long: says so where it is missing  # noqa: F401
+    from striq.audit.engines import torchrun
+    from striq.audit.engines.ray_data import import_ray
+
+    if engine == "ray":
+        import_ray()
+    wanted = {
+        "plane": plane,
+        "threshold": threshold,
+        "max_frames_per_cine": max_frames_per_cine or 0,
+        "hash_operators": hash_operators,
+        "shard_size": shard_size,
+    }
+    job = _Job(archive, out, model, check_device(device), wanted, keep_plan)
+    if engine == "torchrun" and torchrun.under_torchrun():
+        raise typer.Exit(_as_one_of_many(job))
+    raise typer.Exit(_run(job, engine, workers))
+
+
+def _run(job: _Job, engine: str, workers: int | None) -> int:
+    """Do what is left of an audit and write its summary."""
+    from striq.audit.engines.processes import end_on_sigterm
+    from striq.audit.parts import pending_shards
+
+    end_on_sigterm()
+    try:
+        with progress_bar() as progress:
+            plan = job.plan(progress)
+            pending = pending_shards(job.out, plan)
+            if pending:
+                _ENGINES[engine](job, plan, pending, workers, progress)
+    except KeyboardInterrupt:
+        complain(f"interrupted: what is done is in {job.out}; the same command goes on from there")
+        return INTERRUPTED
+    return job.finish(plan)
+
+
+def _run_local(job: _Job, plan: Plan, pending: list[int], workers: int | None, progress: Progress) -> None:
+    from striq.audit.worker import AuditWorker
+
+    del workers
+    task = progress.add_task("Files", total=sum(len(plan.shards[number]) for number in pending))
+    worker = AuditWorker(job.out, job.model, job.device)
+    for number in pending:
+        worker.run(number, lambda: progress.advance(task))
+
+
+def _run_torchrun(job: _Job, plan: Plan, pending: list[int], workers: int | None, progress: Progress) -> None:
+    from striq.audit.engines.processes import default_workers
+    from striq.audit.engines.torchrun import launch
+    from striq.audit.layout import part_path
+
+    del plan
+    task = progress.add_task("Shards", total=len(pending))
+
+    def watch() -> None:
+        progress.update(task, completed=sum(part_path(job.out, number).is_file() for number in pending))
+
+    launch(job.out, job.model, job.device, workers=workers or default_workers(), watch=watch)
+
+
+def _run_ray(job: _Job, plan: Plan, pending: list[int], workers: int | None, progress: Progress) -> None:
+    from striq.audit.engines.processes import default_workers
+    from striq.audit.engines.ray_data import run_ray
+
+    del plan
+    task = progress.add_task("Shards", total=len(pending))
+    run_ray(
+        job.out,
+        job.model,
+        job.device,
+        pending,
+        workers=workers or default_workers(),
+        advance=lambda: progress.advance(task),
+    )
+
+
+_ENGINES = {"local": _run_local, "torchrun": _run_torchrun, "ray": _run_ray}
+
+
+def _as_one_of_many(job: _Job) -> int:
+    """Do a part of an audit in one of the processes that ``torchrun`` started; the first one plans and sums up."""
+    from striq.audit.engines import torchrun
+    from striq.audit.engines.processes import end_on_sigterm
+    from striq.audit.plan import read_plan
+
+    end_on_sigterm()
+    store, rank = torchrun.join()
+    torchrun.wait_for_plan(store, rank, lambda: job.plan(progress_bar()))
+    torchrun.run_rank(store, job.out, job.model, job.device)
+    if rank == 0:
+        plan = read_plan(job.out)
+        torchrun.wait_until_done(job.out, plan)
+        job.finish(plan)
+    return 0  # any other status means to torchrun that the process failed
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What the command line asks for."""
+
+    archive: Path
+    out: Path
+    model: Path | None
+    device: str
+    wanted: dict[str, Any]
+    keep_plan: bool
+
+    def plan(self, progress: Progress) -> Plan:
+        """Return the plan, made now or when the audit began."""
+        import striq
+        from striq.audit.plan import AuditSettings
+        from striq.audit.preparing import prepare
+        from striq.checkpoint import find_checkpoint
+        from striq.reporting.identity import ModelIdentity
+        from striq.scorer import load_scorer
+
+        checkpoint = find_checkpoint(self.model)
+        scorer = load_scorer(checkpoint, "cpu")
+        scorer.score([], self.wanted["plane"])  # refuses a plane that the model does not know
+        given = self.wanted["threshold"]
+        threshold = scorer.config.quality.threshold if given is None else given
+        identity = ModelIdentity.of(checkpoint, threshold)
+        settings = AuditSettings(
+            model_sha256=identity.sha256,
+            model_name=f"{identity.name} {identity.version}".strip(),
+            striq_version=striq.__version__,
+            **{**self.wanted, "threshold": threshold},
+        )
+        return prepare(
+            self.archive,
+            self.out,
+            settings,
+            keep_plan=self.keep_plan,
+            say=complain,
+            track=lambda files: progress.track(files, description="Headers"),
+        )
+
+    def finish(self, plan: Plan) -> int:
+        """Write the summary of an audit whose shards are all done, and return the exit status."""
+        from striq.audit.layout import SUMMARY_NAME
+        from striq.audit.page import write_summary
+        from striq.audit.parts import pending_shards, remove_leftovers
+        from striq.audit.summary import summarize
+
+        left = pending_shards(self.out, plan)
+        if left:
+            msg = f"{self.out}: {len(left)} of {len(plan.shards)} shards are not done. Run the same command again."
+            raise StriqError(msg)
+        remove_leftovers(self.out)
+        summary = summarize(self.out, plan)
+        page = write_summary(self.out / SUMMARY_NAME, summary)
+        say(f"{summary.num_scored} frames of {summary.num_files} files scored, {len(summary.unreadable)} with failures")
+        say(f"{self.out}: one row per frame in {len(plan.shards)} Parquet files; {page}: the summary")
+        return 1 if summary.unreadable else 0

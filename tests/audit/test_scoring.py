@@ -1,0 +1,227 @@
+"""Tests of the scores of a batch, of parts, of workers, and of what is noted while they work."""
+
+from __future__ import annotations
+
+import csv
+from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet
+import pytest
+
+import striq.audit.scoring
+from striq import cli
+from striq.audit.begun import Begun
+from striq.audit.layout import BEGUN_FOLDER, begun_path, part_path
+from striq.audit.parts import is_done, pending_shards, remove_leftovers
+from striq.audit.plan import ArchiveFile, AuditSettings, Plan
+from striq.audit.preparing import prepare
+from striq.audit.scoring import score_batch, spread
+from striq.audit.worker import AuditWorker
+from striq.errors import CheckpointError, StriqError
+from striq.reporting.rows import COLUMNS, score_row
+from striq.scorer import StriqScorer
+from tests.audit.conftest import PATIENT, write_cine
+
+
+@pytest.fixture
+def plan(archive: Path, tmp_path: Path, settings: AuditSettings) -> Plan:
+    return prepare(archive, tmp_path / "out", settings)
+
+
+@pytest.fixture
+def worker(plan: Plan, tmp_path: Path, tiny_model: Path) -> AuditWorker:
+    return AuditWorker(tmp_path / "out", tiny_model, "cpu")
+
+
+def run_all(worker: AuditWorker) -> list[dict[str, object]]:
+    for number in range(len(worker.plan.shards)):
+        worker.run(number)
+    return pyarrow.parquet.read_table(worker.folder).to_pylist()
+
+
+def test_the_folder_is_one_table_with_the_figures_of_striq_score(
+    worker: AuditWorker, archive: Path, tmp_path: Path, tiny_model: Path
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["score", str(archive), "--out", str(tmp_path / "s.csv"), "--model", str(tiny_model)])
+    with (tmp_path / "s.csv").open(encoding="utf-8", newline="") as stream:
+        scored = {(row["source"], row["frame"]): row for row in csv.DictReader(stream)}
+    rows = run_all(worker)
+    assert len(rows) == len(scored) == 3 * 2 * 3 + 1 + 1
+    for row in rows:
+        expected = scored[str(row["source"]), "" if row["frame"] is None else str(row["frame"])]
+        for name in COLUMNS:
+            cell = expected[name]
+            if isinstance(row[name], float):
+                assert row[name] == pytest.approx(float(cell), abs=1e-6)
+            else:
+                assert row[name] == {"": None, "true": True, "false": False}.get(
+                    cell, row["frame"] if name == "frame" else cell
+                )
+
+
+def test_every_row_says_where_it_comes_from_and_nothing_of_the_patient(worker: AuditWorker, plan: Plan) -> None:
+    rows = run_all(worker)
+    assert {row["model_sha256"] for row in rows} == {plan.settings.model_sha256}
+    origins = {(row["study_instance_uid"], row["site"], row["operator"]) for row in rows}
+    assert origins == {
+        ("1.2.0", "North", "Operator^0"),
+        ("1.2.1", "South", "Operator^1"),
+        ("1.2.2", "North", "Operator^2"),
+        (None, None, None),
+    }
+    assert PATIENT not in str(rows)
+    assert "4711" not in str(rows)
+
+
+def test_a_file_that_cannot_be_read_is_a_row(worker: AuditWorker, archive: Path) -> None:
+    failed = [row for row in run_all(worker) if row["error"]]
+    assert [(row["source"], row["frame"], row["quality"]) for row in failed] == [
+        (str(archive / "stills" / "b.png"), None, None)
+    ]
+
+
+def test_a_batch_depends_on_its_files_and_settings_only(tiny_scorer: StriqScorer, plan: Plan) -> None:
+    together = score_batch(tiny_scorer, plan.files, plan.settings)
+    alone = [row for file in plan.files for row in score_batch(tiny_scorer, [file], plan.settings)]
+    assert [score_row(row.result) for row in together] == [score_row(row.result) for row in alone]
+
+
+def test_an_unknown_plane_stops_before_any_file(
+    tiny_scorer: StriqScorer, settings: AuditSettings, tmp_path: Path
+) -> None:
+    with pytest.raises(StriqError, match="does not know the plane 'elbow'"):
+        score_batch(tiny_scorer, [ArchiveFile(str(tmp_path))], replace(settings, plane="elbow"))
+
+
+def test_some_frames_of_a_cine_keep_index_time_and_score(
+    tiny_scorer: StriqScorer, settings: AuditSettings, tmp_path: Path
+) -> None:
+    file = ArchiveFile(str(write_cine(tmp_path / "a.dcm", num_frames=9, FrameTime="20")))
+    everything = [row.result for row in score_batch(tiny_scorer, [file], settings)]
+    some = [row.result for row in score_batch(tiny_scorer, [file], replace(settings, max_frames_per_cine=3))]
+    assert [result.index for result in some] == [0, 4, 8]
+    for result in some:
+        assert result.index is not None
+        expected = everything[result.index]
+        assert result.score is not None
+        assert expected.score is not None
+        assert (result.score.index, result.score.time_s) == (result.index, expected.score.time_s)
+        assert result.score.quality == pytest.approx(expected.score.quality, abs=1e-6)
+
+
+@pytest.mark.parametrize("num_frames", [1, 2, 5, 60])
+@pytest.mark.parametrize("limit", [0, 1, 2, 7, 100])
+def test_spread_frames_are_distinct_and_reach_from_end_to_end(num_frames: int, limit: int) -> None:
+    found = spread(num_frames, limit)
+    assert found == sorted(set(found))
+    assert len(found) == (min(num_frames, limit) if limit else num_frames)
+    if limit != 1:
+        assert (found[0], found[-1]) == (0, num_frames - 1)
+        assert np.ptp(np.diff(found)) <= 1 if len(found) > 1 else True
+
+
+def test_a_shard_that_is_done_is_not_done_again(worker: AuditWorker, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker.run(0)
+    monkeypatch.setattr("striq.audit.worker.score_batch", lambda *_: pytest.fail("scored again"))
+    worker.run(0)
+    assert pending_shards(worker.folder, worker.plan) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "foreign"])
+def test_a_part_that_is_not_whole_or_of_another_plan_is_done_again(
+    worker: AuditWorker, plan: Plan, damage: str
+) -> None:
+    worker.run(0)
+    part = part_path(worker.folder, 0)
+    whole = part.read_bytes()
+    if damage == "foreign":
+        pyarrow.parquet.write_table(pyarrow.parquet.read_table(part).replace_schema_metadata(None), part)
+    else:
+        part.write_bytes(whole[: len(whole) // 2] if damage == "cut" else b"")
+    assert not is_done(worker.folder, 0, plan)
+    worker.run(0)
+    assert is_done(worker.folder, 0, plan)
+
+
+def test_what_a_killed_process_left_half_written_counts_for_nothing(worker: AuditWorker) -> None:
+    left = worker.folder / ".part-000000.parquet.0123.tmp"
+    left.write_bytes(b"PAR1 half of it")
+    with Begun(worker.folder, 0).watch(0):
+        pass
+    assert len(run_all(worker)) == 20
+    assert pending_shards(worker.folder, worker.plan) == []
+    remove_leftovers(worker.folder)
+    assert not left.exists()
+    assert list((worker.folder / BEGUN_FOLDER).iterdir()) == []
+
+
+def test_a_model_that_has_changed_since_is_refused(worker: AuditWorker, tmp_path: Path, tiny_model: Path) -> None:
+    other = tmp_path / "other.pt"
+    other.write_bytes(tiny_model.read_bytes() + b"\0")
+    with pytest.raises(StriqError, match=r"not the model of this audit\. Expected sha256"):
+        AuditWorker(worker.folder, other, "cpu").run(0)
+    with pytest.raises(CheckpointError):
+        AuditWorker(worker.folder, tmp_path / "nowhere.pt", "cpu").run(0)
+    assert not part_path(worker.folder, 0).exists()
+
+
+def test_progress_counts_the_files(worker: AuditWorker) -> None:
+    done: list[int] = []
+    for number in range(4):
+        worker.run(number, lambda: done.append(1))
+    assert len(done) == len(worker.plan.files)
+
+
+def die(watch: AbstractContextManager[bool], error: BaseException) -> None:
+    with suppress(BaseException), watch:
+        raise error
+
+
+def test_a_file_that_ended_two_processes_is_left_alone(tmp_path: Path) -> None:
+    ended = []
+    for _ in range(2):
+        notes = Begun(tmp_path, 0)
+        with notes.watch(0) as may_be_scored:
+            assert may_be_scored
+        ended.append(notes.watch(1))
+        assert ended[-1].__enter__()  # the process ends here, with no chance to note anything
+    with Begun(tmp_path, 0).watch(1) as may_be_scored:
+        assert not may_be_scored
+    with Begun(tmp_path, 0).watch(0) as may_be_scored:
+        assert may_be_scored
+
+
+@pytest.mark.parametrize(("error", "may_be_scored"), [(MemoryError(), False), (KeyboardInterrupt(), True)])
+def test_errors_not_foreseen_count_and_interruptions_do_not(
+    tmp_path: Path, error: BaseException, may_be_scored: bool
+) -> None:
+    for _ in range(2):
+        die(Begun(tmp_path, 0).watch(0), error)
+    with Begun(tmp_path, 0).watch(0) as found:
+        assert found is may_be_scored
+
+
+def test_a_file_that_breaks_the_program_costs_itself_only(
+    worker: AuditWorker, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = striq.audit.scoring.open_cine
+
+    def failing(path: str) -> object:
+        if path.endswith("study_01/cine_0.dcm"):
+            msg = "a fault in a library"
+            raise RuntimeError(msg)
+        return original(path)
+
+    monkeypatch.setattr("striq.audit.scoring.open_cine", failing)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="a fault in a library"):
+            run_all(worker)
+    rows = run_all(worker)
+    given_up = [row for row in rows if row["error"] and "ended its process twice" in str(row["error"])]
+    assert [row["source"] for row in given_up] == [str(archive / "study_01" / "cine_0.dcm")]
+    assert len(rows) == 20 - 3 + 1
+    assert not begun_path(worker.folder, 2).exists()
