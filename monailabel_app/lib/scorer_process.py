@@ -66,7 +66,6 @@ class ScorerProcess:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
         self._answers: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-        self._log: IO[bytes] | None = None
         self._last_id = 0
         self.loaded: dict[str, Any] = {}
         atexit.register(self.stop)
@@ -103,19 +102,26 @@ class ScorerProcess:
                     frames.append({key: value for key, value in answer.items() if key not in ("event", "id")})
             raise AssertionError  # ``_ask`` ends with the last answer or an error
 
-    def stop(self) -> None:
-        """End the process; harmless if there is none."""
+    def stop(self) -> str:
+        """End the process and return the last thing it said to its log; harmless if there is none."""
         process, self._process = self._process, None
         self.loaded = {}
         if process is None:
-            return
+            return ""
         assert process.stdin is not None
+        assert process.stdout is not None
         try:
             process.stdin.close()  # the process ends with its input
             process.wait(ENDING_SECONDS)
         except (OSError, subprocess.TimeoutExpired):
             process.kill()
             process.wait()
+        self._reader.join()
+        process.stdout.close()
+        with self._log as log:
+            log.seek(0)
+            said = log.read().decode("utf-8", errors="replace").strip()
+        return said.splitlines()[-1] if said else "it said nothing"
 
     def _ready(self) -> dict[str, Any]:
         if self._process is not None and self._process.poll() is None and self.loaded:
@@ -132,22 +138,24 @@ class ScorerProcess:
 
     def _launch(self) -> None:
         environment = {key: value for key, value in os.environ.items() if key not in NOT_INHERITED}
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 (read when the process has ended)
+        log = tempfile.TemporaryFile()  # noqa: SIM115 (read and closed by ``stop``)
         try:
             process = subprocess.Popen(
                 [self._settings.python, *self._arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=self._log,
+                stderr=log,
                 text=True,
                 encoding="utf-8",
                 env=environment,
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )
         except OSError as error:
+            log.close()
             raise UnavailableError(f"The scoring process cannot start: {error}.") from error
-        self._process, self._answers = process, queue.SimpleQueue()
-        threading.Thread(target=_read, args=(process.stdout, self._answers), daemon=True).start()
+        self._process, self._log, self._answers = process, log, queue.SimpleQueue()
+        self._reader = threading.Thread(target=_read, args=(process.stdout, self._answers), daemon=True)
+        self._reader.start()
         ready = self._next()
         if ready.get("protocol") != PROTOCOL:
             self.stop()
@@ -189,13 +197,8 @@ class ScorerProcess:
         return answer
 
     def _gone(self) -> UnavailableError:
-        """Return the error of a process that has ended, with the last thing it said."""
-        self.stop()
-        assert self._log is not None
-        self._log.seek(0)
-        said = self._log.read().decode("utf-8", errors="replace").strip()
-        last = said.splitlines()[-1] if said else "it said nothing"
-        return UnavailableError(f"The scoring process ({self._settings.python}) ended: {last}.")
+        """Return the error of a process that has ended."""
+        return UnavailableError(f"The scoring process ({self._settings.python}) ended: {self.stop()}.")
 
 
 def _read(lines: IO[str], answers: queue.SimpleQueue[dict[str, Any] | None]) -> None:

@@ -110,7 +110,9 @@ def test_scoring_process_that_was_killed_is_started_again(server: Server, expect
     process.kill()
     while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
         time.sleep(0.05)
-    assert_as_command_line(server.infer("good").json()["frames"][0], expected["good.png", 0])
+    answer = server.infer("good")
+    assert answer.status_code == 200, answer.text
+    assert_as_command_line(answer.json()["frames"][0], expected["good.png", 0])
     assert [again.pid for again in server.scoring_processes()] != [process.pid]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,20 +14,18 @@ from serving import APP, STRIQ_PYTHON, server_environment
     ("conf", "complaint"),
     [
         ({}, "does not know where STRIQ is installed"),
-        ({"striq_python": "/nowhere/python"}, "is not an interpreter that can be run"),
         ({"striq_python": sys.executable}, "No module named"),  # MONAI Label's own environment has no striq
-        ({"striq_python": STRIQ_PYTHON, "striq_model": "/nowhere/model.pt"}, "there is no '/nowhere/model.pt'"),
         ({"striq_python": STRIQ_PYTHON, "striq_model": str(APP / "main.py")}, "cannot be read as a checkpoint"),
-        ({"striq_python": STRIQ_PYTHON, "threshold": "2"}, "'threshold' must be a number from 0 to 1"),
     ],
 )
 def test_wrong_setting_ends_the_start(conf: dict[str, str], complaint: str, tmp_path: Path) -> None:
     pairs = [part for pair in conf.items() for part in ("--conf", *pair)]
-    os.environ.pop("STRIQ_PYTHON", None)
+    environment = server_environment(HOME=str(tmp_path))
+    environment.pop("STRIQ_PYTHON")
     command = [sys.executable, "-m", "monailabel.main", "start_server", "--app", str(APP), "--studies", str(tmp_path)]
     finished = subprocess.run(
         [*command, "-i", "127.0.0.1", "-p", "0", *pairs],
-        env=server_environment(HOME=str(tmp_path)),
+        env=environment,
         cwd=tmp_path,
         capture_output=True,
         text=True,
