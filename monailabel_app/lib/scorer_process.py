@@ -31,6 +31,10 @@ class UnavailableError(RuntimeError):
     """The scoring process cannot start, ended on its own, or does not answer."""
 
 
+class EndedError(UnavailableError):
+    """The scoring process ended on its own."""
+
+
 @dataclass(frozen=True)
 class FileScores:
     """Scores of one file, as the scoring process answers.
@@ -47,7 +51,7 @@ class FileScores:
 class ScorerProcess:
     """One scoring process with its model loaded. Safe to use from several threads; they wait for each other.
 
-    A process that ended is started again for the next image.
+    A process that has ended is started again when it is asked.
 
     Args:
         settings: Interpreter, model and device.
@@ -91,16 +95,25 @@ class ScorerProcess:
             RefusedError: If the file cannot be read, or the model does not know the plane.
             UnavailableError: If the process does not do its work.
         """
+        details = {"file": str(file), "plane": plane, "threshold": threshold, "boxes": False}
         with self._lock:
-            self._ready()
-            frames = []
-            details = {"file": str(file), "plane": plane, "threshold": threshold, "boxes": False}
-            for answer in self._ask("score", **details):
-                if answer["event"] == "finished":
-                    return FileScores(frames, answer["summary"])
-                if answer["event"] == "frame":
-                    frames.append({key: value for key, value in answer.items() if key not in ("event", "id")})
-            raise AssertionError  # ``_ask`` ends with the last answer or an error
+            was_up = self._is_up()
+            try:
+                return self._score(details)
+            except EndedError:
+                if not was_up:
+                    raise
+            return self._score(details)  # the process may have ended long before it was asked: a fresh one decides
+
+    def _score(self, details: dict[str, Any]) -> FileScores:
+        self._ready()
+        frames = []
+        for answer in self._ask("score", **details):
+            if answer["event"] == "finished":
+                return FileScores(frames, answer["summary"])
+            if answer["event"] == "frame":
+                frames.append({key: value for key, value in answer.items() if key not in ("event", "id")})
+        raise AssertionError  # ``_ask`` ends with the last answer or an error
 
     def stop(self) -> str:
         """End the process and return the last thing it said to its log; harmless if there is none."""
@@ -123,8 +136,11 @@ class ScorerProcess:
             said = log.read().decode("utf-8", errors="replace").strip()
         return said.splitlines()[-1] if said else "it said nothing"
 
+    def _is_up(self) -> bool:
+        return self._process is not None and self._process.poll() is None and bool(self.loaded)
+
     def _ready(self) -> dict[str, Any]:
-        if self._process is not None and self._process.poll() is None and self.loaded:
+        if self._is_up():
             return self.loaded
         self.stop()
         self._launch()
@@ -196,9 +212,9 @@ class ScorerProcess:
             raise self._gone()
         return answer
 
-    def _gone(self) -> UnavailableError:
+    def _gone(self) -> EndedError:
         """Return the error of a process that has ended."""
-        return UnavailableError(f"The scoring process ({self._settings.python}) ended: {self.stop()}.")
+        return EndedError(f"The scoring process ({self._settings.python}) ended: {self.stop()}.")
 
 
 def _read(lines: IO[str], answers: queue.SimpleQueue[dict[str, Any] | None]) -> None:

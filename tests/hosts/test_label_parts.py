@@ -136,10 +136,11 @@ def test_process_that_does_not_come_up_is_reported(text: str, complaint: str, tm
         program(tmp_path, text, answer_seconds=seconds).start()
 
 
-def test_process_that_ends_is_started_again_for_the_next_image(tmp_path: Path) -> None:
+def ending_once(tmp_path: Path) -> ScorerProcess:
+    """Return a process that ends instead of scoring, the first time only."""
     mark = tmp_path / "second"
     answer = json.dumps({"event": "finished", "id": 0, "summary": {"quality": 1.0}})
-    process = program(
+    return program(
         tmp_path,
         f"""
 import json, pathlib, sys
@@ -154,10 +155,21 @@ for line in sys.stdin:
     print(json.dumps({{**answer, "id": command["id"]}}), flush=True)
 """,
     )
+
+
+def test_process_that_ends_over_an_image_is_reported_and_started_again_for_the_next(tmp_path: Path) -> None:
+    process = ending_once(tmp_path)
     with pytest.raises(UnavailableError, match="out of memory"):
         process.score("a.png")
     assert process.score("a.png").summary == {"quality": 1.0}
     process.stop()
+    process.stop()
+
+
+def test_image_is_not_blamed_for_a_process_that_was_there_before_it(tmp_path: Path) -> None:
+    process = ending_once(tmp_path)
+    process.start()
+    assert process.score("a.png").summary == {"quality": 1.0}
     process.stop()
 
 
