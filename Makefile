@@ -13,7 +13,16 @@ SLICER_READY := $(SLICER_VENV)/.ready
 WHEEL_VENV := .venv-wheel
 WHEEL_READY := $(WHEEL_VENV)/.ready
 
-.PHONY: setup lint types test test-slow test-slicer pictures-slicer wheel bundle curves test-bundle demo clean
+# MONAI Label pins pydicom 2, STRIQ needs 3: two environments, as a site has them.
+LABEL_VENV := .venv-label
+LABEL_BIN := $(LABEL_VENV)/bin
+LABEL_READY := $(LABEL_VENV)/.ready
+
+DEPLOY_VENV := .venv-deploy
+DEPLOY_BIN := $(DEPLOY_VENV)/bin
+DEPLOY_READY := $(DEPLOY_VENV)/.ready
+
+.PHONY: setup lint types test test-slow test-slicer test-label test-deploy pictures-slicer wheel bundle curves test-bundle demo clean
 
 setup: $(READY)
 
@@ -77,8 +86,32 @@ curves: $(READY)
 	$(BIN)/python -m monai.bundle run training --config_file monai_bundle/configs/train.json --output_dir runs/curves --work_dir runs/curves
 	$(BIN)/python -m striq.cli curves runs/curves --out monai_bundle/docs/training_curves.png
 
+# The stub stands in for a part of torchvision that the CPU build of torch has not; other builds need none.
+$(LABEL_READY): monailabel_app/requirements.txt
+	$(PYTHON) -m venv $(LABEL_VENV)
+	$(LABEL_BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(LABEL_BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 \
+		-r monailabel_app/requirements.txt pytest
+	cp monailabel_app/tests/torchvision_on_cpu_torch.pth \
+		"$$($(LABEL_BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+	touch $(LABEL_READY)
+
+test-label: $(READY) $(LABEL_READY)
+	STRIQ_PYTHON=$(CURDIR)/$(BIN)/python $(LABEL_BIN)/python -m pytest -q -c monailabel_app/tests/pytest.ini \
+		monailabel_app/tests --durations=10
+
+$(DEPLOY_READY): pyproject.toml monai_deploy_app/requirements.txt
+	$(PYTHON) -m venv $(DEPLOY_VENV)
+	$(DEPLOY_BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(DEPLOY_BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 \
+		-r monai_deploy_app/requirements.txt pytest -e .
+	touch $(DEPLOY_READY)
+
+test-deploy: $(DEPLOY_READY)
+	$(DEPLOY_BIN)/python -m pytest -q -c monai_deploy_app/tests/pytest.ini monai_deploy_app/tests --durations=10
+
 demo: $(READY)
 	$(BIN)/python -m striq.demo --out demo
 
 clean:
-	rm -rf $(VENV) $(SLICER_VENV) $(WHEEL_VENV) demo dist .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(SLICER_VENV) $(WHEEL_VENV) $(LABEL_VENV) $(DEPLOY_VENV) demo dist .pytest_cache .ruff_cache

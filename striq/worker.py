@@ -5,12 +5,14 @@ Start it with ``python -m striq.worker``. It keeps its model loaded between comm
 Commands (``id`` is returned with every answer):
     ``{"command": "load", "id": 1, "model": null, "device": "auto"}``
     ``{"command": "score", "id": 2, "frames": "frames.npy", "plane": "auto", "times_s": null, "spacing_mm": null}``
+    ``{"command": "score", "id": 2, "file": "cine.dcm", "plane": "auto", "threshold": null}``
     ``{"command": "explain", "id": 3, "frames": "frames.npy", "index": 5, "plane": "auto", "folder": "maps"}``
     ``{"command": "cancel"}`` ends a running score early; ``{"command": "stop"}`` ends the process as well, while the
     end of the input lets the work begun finish first.
 
 Answers: ``ready`` once, then ``loaded``, ``frame`` (one per frame), ``finished``, ``explained``, ``notice``, ``error``.
-``frames`` is a NumPy file of pictures as stored, shape ``(N, H, W)`` or ``(N, H, W, C)``.
+``frames`` is a NumPy file of pictures as stored, shape ``(N, H, W)`` or ``(N, H, W, C)``; ``file`` is any file that
+``striq score`` reads, and scores the same.
 """
 
 from __future__ import annotations
@@ -34,14 +36,16 @@ from torch.nn import functional as F
 
 import striq
 from striq.anchors.pictures import find_anchor_picture
-from striq.checkpoint import default_checkpoint
 from striq.commands.terminal import check_device
 from striq.data.cine import Cine
 from striq.data.fan import bounding_box, fan_mask
+from striq.data.readers import open_cine
 from striq.data.readers.intensity import to_unit_gray
 from striq.errors import ReadError, StriqError
+from striq.reporting.identity import ModelIdentity
 from striq.reporting.rows import FrameResult
 from striq.reporting.scoring import score_cine
+from striq.reporting.summary import summarize
 from striq.scorer import AUTO, BATCH_SIZE, StriqScorer, load_scorer
 from striq.types import NO_PLANE, Frame, FrameScore
 from striq.writing import replacing
@@ -78,6 +82,16 @@ def open_frames(path: str | Path, command: Mapping[str, Any]) -> Cine:
         spacing_mm=None if spacing is None else (float(spacing[0]), float(spacing[1])),
         times_s=command.get("times_s"),
     )
+
+
+def commanded_cine(command: Mapping[str, Any]) -> Cine:
+    """Return the cine that a command names: the one of ``file``, else of ``frames``.
+
+    Raises:
+        ReadError: If it cannot be read.
+        KeyError: If the command names neither.
+    """
+    return open_cine(command["file"]) if command.get("file") else open_frames(command["frames"], command)
 
 
 class Inbox:
@@ -157,13 +171,15 @@ class Worker:
         given = command.get("model") or None
         self._scorer = None  # after a failure the model before must not go on unnoticed
         self._scorer = load_scorer(given, check_device(command.get("device", AUTO)))
-        self._checkpoint = default_checkpoint() if given is None else Path(given)
+        self._checkpoint = find_checkpoint(given)
+        identity = ModelIdentity.of(self._checkpoint, self._scorer.config.quality.threshold)
         answer = {
             "event": "loaded",
             "id": command.get("id"),
             "model": str(self._checkpoint),
+            "sha256": identity.sha256,
             "planes": self._scorer.planes,
-            "threshold": self._scorer.config.quality.threshold,
+            "threshold": identity.threshold,
             "device": self._scorer.device.type,
         }
         self._send(answer)
@@ -178,8 +194,8 @@ class Worker:
         scorer, plane = self._ready_scorer(), command.get("plane", AUTO)
         if plane != AUTO:
             scorer.plane_index(plane)
-        cine = open_frames(command["frames"], command)
-        counts = {"scored": 0, "failed": 0}
+        cine, threshold = commanded_cine(command), command.get("threshold")
+        results: list[FrameResult] = []
         cancelled = False
         for start in range(0, len(cine), BATCH_SIZE):
             cancelled = self._interrupted()
@@ -187,13 +203,15 @@ class Worker:
                 break
             started = time.perf_counter()
             part = _part(cine, start)
-            results = self._falling_back(lambda part=part: _results(scorer, part, plane), command)
+            scored = self._falling_back(lambda part=part: _results(scorer, part, plane, threshold), command)
             each_ms = (time.perf_counter() - started) * 1000 / len(part)
-            for result in results:
-                counts["failed" if result.score is None else "scored"] += 1
-                self._send(_frame_answer(scorer, result, start, cine, command, each_ms))
+            for result in (_moved(result, start) for result in scored):
+                results.append(result)
+                self._send(_frame_answer(scorer, result, cine, command, each_ms))
+        summary = summarize(results)
         end = {"event": "finished", "id": command.get("id"), "cancelled": cancelled, "device": scorer.device.type}
-        self._send({**end, **counts, "total": len(cine)})
+        counts = {"scored": summary.num_scored, "failed": len(results) - summary.num_scored, "total": len(cine)}
+        self._send({**end, **counts, "summary": asdict(summary)})
 
     def _falling_back(self, work: Callable[[], Any], command: Mapping[str, Any]) -> Any:
         """Return the result of the work, done again on the CPU when the accelerator's memory runs out."""
@@ -213,7 +231,7 @@ class Worker:
 
     def _explain(self, command: Mapping[str, Any]) -> None:
         scorer, index = self._ready_scorer(), int(command["index"])
-        cine, folder = open_frames(command["frames"], command), Path(command["folder"])
+        cine, folder = commanded_cine(command), Path(command["folder"])
         frame, plane = cine[index], command.get("plane", AUTO)
         explanation = self._falling_back(lambda: scorer.explain(frame, plane), command)
         box = _box(frame)
@@ -238,19 +256,25 @@ def _part(cine: Cine, start: int) -> Cine:
     return Cine(cine.source, size, lambda index: cine[start + index].pixels, spacing_mm=cine.spacing_mm)
 
 
-def _results(scorer: StriqScorer, part: Cine, plane: str) -> list[FrameResult]:
-    return list(score_cine(scorer, part, part.source, plane=plane, threshold=None))
+def _results(scorer: StriqScorer, part: Cine, plane: str, threshold: float | None) -> list[FrameResult]:
+    return list(score_cine(scorer, part, part.source, plane=plane, threshold=threshold))
+
+
+def _moved(result: FrameResult, start: int) -> FrameResult:
+    """Return a result of a part with the frame's index in the whole cine."""
+    index = start + cast("int", result.index)
+    return replace(result, index=index, score=None if result.score is None else replace(result.score, index=index))
 
 
 def _frame_answer(
-    scorer: StriqScorer, result: FrameResult, start: int, cine: Cine, command: Mapping[str, Any], each_ms: float
+    scorer: StriqScorer, result: FrameResult, cine: Cine, command: Mapping[str, Any], each_ms: float
 ) -> dict[str, Any]:
-    index = start + cast("int", result.index)
+    index = cast("int", result.index)
     answer: dict[str, Any] = {"event": "frame", "id": command.get("id"), "index": index, "ms": round(each_ms, 3)}
     if result.score is None:
         return {**answer, "error": result.error}
     time_s = None if cine.times_s is None else cine.times_s[index]
-    answer.update(_score_answer(scorer, replace(result.score, index=index, time_s=time_s)))
+    answer.update(_score_answer(scorer, replace(result.score, time_s=time_s)))
     if command.get("boxes", True):
         answer["box"] = _box(cine[index])
     return answer

@@ -17,9 +17,8 @@ TINY_PLANES = ("a4c", "abdomen")
 TINY_SIZE = (64, 64)
 
 
-@pytest.fixture(scope="session")
-def tiny_scorer() -> StriqScorer:
-    """A scorer of two phantom planes on 64x64 frames with three anchors each, fitted but not trained."""
+def fit_tiny_scorer() -> StriqScorer:
+    """Return a scorer of two phantom planes on 64x64 frames with three anchors each, fitted but not trained."""
     frames = list(make_phantom(4, 2, planes=TINY_PLANES, size=TINY_SIZE))
     records = [
         FrameRecord(Path(f"{frame.plane}_{index}.png"), frame.plane, f"subject_{index // 2 % 4}")
@@ -32,6 +31,12 @@ def tiny_scorer() -> StriqScorer:
     fit.prepare()
     fit.finish()
     return scorer
+
+
+@pytest.fixture(scope="session")
+def tiny_scorer() -> StriqScorer:
+    """The small fitted scorer."""
+    return fit_tiny_scorer()
 
 
 @pytest.fixture(scope="session")

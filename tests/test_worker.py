@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import subprocess
@@ -16,10 +17,12 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from ultrasound_files import write_ultrasound
 
 from striq.data.cine import Cine
 from striq.data.fan import bounding_box, fan_mask
 from striq.data.phantom import make_phantom_cine
+from striq.data.readers import open_cine
 from striq.data.readers.intensity import to_unit_gray
 from striq.errors import ReadError
 from striq.scorer import StriqScorer
@@ -67,6 +70,7 @@ def test_worker_says_what_it_loaded(tiny_model: Path) -> None:
         "event": "loaded",
         "id": 1,
         "model": str(tiny_model),
+        "sha256": hashlib.sha256(tiny_model.read_bytes()).hexdigest(),
         "planes": ["a4c", "abdomen"],
         "threshold": 0.5,
         "device": "cpu",
@@ -90,6 +94,17 @@ def test_scores_equal_those_of_the_scorer(
         np.testing.assert_allclose(frame["transform"], expected.transform, atol=ALLOWED_DIFFERENCE)
         assert frame["nearest_anchor"]["path"] == expected.nearest_anchor.path
         assert frame["ms"] > 0
+    qualities = [frame["quality"] for frame in frames]
+    assert finished.pop("summary") == {
+        "quality": pytest.approx(np.median(qualities)),
+        "accepted": sum(frame["accepted"] for frame in frames) > NUM_FRAMES / 2,
+        "plane": max(plane := [frame["plane"] for frame in frames], key=plane.count),
+        "best_frame": int(np.argmax(qualities)),  # counted in the cine, not in the batch
+        "worst_frame": int(np.argmin(qualities)),
+        "num_frames": NUM_FRAMES,
+        "num_scored": NUM_FRAMES,
+        "num_accepted": sum(frame["accepted"] for frame in frames),
+    }
     assert finished == {
         "event": "finished",
         "id": 7,
@@ -99,6 +114,34 @@ def test_scores_equal_those_of_the_scorer(
         "failed": 0,
         "total": NUM_FRAMES,
     }
+
+
+def test_file_is_scored_as_the_command_line_scores_it(
+    tiny_model: Path, tiny_scorer: StriqScorer, stored: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    path = write_ultrasound(tmp_path / "c.dcm", stored, series="1.2", study="1.3")
+    _, _, *frames, finished = answers_to(load(tiny_model), {"command": "score", "file": str(path)})
+    for frame, expected in zip(frames, tiny_scorer.score(open_cine(path)), strict=True):
+        assert frame["quality"] == pytest.approx(expected.quality, abs=ALLOWED_DIFFERENCE)
+        assert frame["plane"] == expected.plane
+        assert frame["time_s"] == pytest.approx(expected.time_s)
+    assert finished["summary"]["num_scored"] == NUM_FRAMES
+
+
+def test_threshold_of_a_command_decides_what_is_accepted(tiny_model: Path, frames_file: str) -> None:
+    for threshold, wanted in ((0.0, lambda frame: frame["plane"] != "none"), (1.0, lambda _: False)):
+        score = {"command": "score", "frames": frames_file, "threshold": threshold}
+        _, _, *frames, finished = answers_to(load(tiny_model), score)
+        assert [frame["accepted"] for frame in frames] == [wanted(frame) for frame in frames]
+        assert finished["summary"]["num_accepted"] == sum(frame["accepted"] for frame in frames)
+
+
+def test_file_that_cannot_be_read_is_answered_in_words(tiny_model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "broken.png"
+    path.write_bytes(b"no picture")
+    *_, answer = answers_to(load(tiny_model), {"command": "score", "id": 4, "file": str(path)})
+    assert (answer["event"], answer["id"]) == ("error", 4)
+    assert "broken.png" in answer["text"]
 
 
 def test_box_is_where_the_fan_lies(tiny_model: Path, stored: NDArray[np.uint8], frames_file: str) -> None:

@@ -1,0 +1,95 @@
+"""Settings of the app, as ``monailabel start_server --conf KEY VALUE`` gives them."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+AUTO = "auto"
+KEYS = ("striq_python", "striq_model", "plane", "threshold", "device")
+
+
+class SettingsError(ValueError):
+    """A setting of the app that cannot be used as given."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the app scores.
+
+    Attributes:
+        python: Interpreter of the environment that STRIQ is installed in.
+        model: A ``model.pt``, a bundle, or a folder that ``striq train`` wrote; ``None`` for the shipped model.
+        plane: Plane that the images show, or ``"auto"`` to decide per frame.
+        threshold: Q above which a frame is accepted; ``None`` for the model's own.
+        device: Device of PyTorch, or ``"auto"``.
+    """
+
+    python: str
+    model: str | None = None
+    plane: str = AUTO
+    threshold: float | None = None
+    device: str = AUTO
+
+    @classmethod
+    def of(cls, conf: Mapping[str, str], environ: Mapping[str, str]) -> Settings:
+        """Return the settings of a server.
+
+        Args:
+            conf: The server's ``--conf`` pairs; keys of MONAI Label's own are left alone.
+            environ: Environment variables; ``STRIQ_PYTHON`` stands in for ``striq_python``.
+
+        Raises:
+            SettingsError: If one is missing or cannot be used.
+        """
+        return cls(
+            python=_interpreter(conf.get("striq_python") or environ.get("STRIQ_PYTHON") or ""),
+            model=_model(conf.get("striq_model") or ""),
+            plane=conf.get("plane") or AUTO,
+            threshold=as_threshold(conf.get("threshold")),
+            device=conf.get("device") or AUTO,
+        )
+
+
+def as_threshold(value: object) -> float | None:
+    """Return a threshold given as a number or as text; what is empty is ``None``.
+
+    Raises:
+        SettingsError: If it is not a number in [0, 1].
+    """
+    if value is None or value == "":
+        return None
+    try:
+        threshold = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        threshold = math.nan
+    if not 0.0 <= threshold <= 1.0:
+        raise SettingsError(f"'threshold' must be a number from 0 to 1, got {value!r}.")
+    return threshold
+
+
+def _interpreter(given: str) -> str:
+    """Return the interpreter as an absolute path that is not resolved: a link is what makes it that of a venv."""
+    if not given:
+        raise SettingsError(
+            "The app does not know where STRIQ is installed. Give the interpreter of that environment: "
+            "--conf striq_python /path/to/striq_env/bin/python, or set STRIQ_PYTHON."
+        )
+    found = shutil.which(given)
+    if found is None:
+        raise SettingsError(
+            f"'striq_python': {given!r} is not an interpreter that can be run. "
+            "Expected the python of the environment that STRIQ is installed in."
+        )
+    return str(Path(found).absolute())
+
+
+def _model(given: str) -> str | None:
+    if given and not Path(given).exists():
+        raise SettingsError(
+            f"'striq_model': there is no {given!r}. Expected a model.pt, a bundle or a training folder."
+        )
+    return str(Path(given).absolute()) if given else None

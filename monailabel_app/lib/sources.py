@@ -1,0 +1,41 @@
+"""Which files an image of a datastore consists of, and whether they have changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pydicom
+
+MARKER_AT, MARKER = 128, b"DICM"
+
+
+def image_files(path: str | Path) -> list[Path]:
+    """Return the files of an image: itself, or the files of a DICOM series in the order of their instance numbers.
+
+    Args:
+        path: A file, or a folder that holds one series.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return [path]
+    files = (file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+    return sorted(files, key=lambda file: (_instance_number(file), file.name))
+
+
+def stamp(path: str | Path) -> str:
+    """Return a text that changes when a file, or a file of a folder, is replaced; empty if there is none."""
+    files = sorted(file for file in image_files(path) if file.is_file()) if Path(path).exists() else []
+    states = [(file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    return " ".join(f"{size}-{time_ns}" for size, time_ns in states)
+
+
+def _instance_number(file: Path) -> int:
+    with file.open("rb") as stream:
+        stream.seek(MARKER_AT)
+        if stream.read(len(MARKER)) != MARKER:
+            return 0
+    try:
+        header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=["InstanceNumber"])
+        return int(header.get("InstanceNumber") or 0)
+    except Exception:  # a damaged file is refused by name when it is scored; here only its place is unknown
+        return 0

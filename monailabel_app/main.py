@@ -1,0 +1,125 @@
+"""MONAI Label app: ultrasound plane quality as a model, a note in the datastore, and an order of the worklist."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any
+
+import requests
+from fastapi import HTTPException
+from lib.dicomweb import UltrasoundArchive
+from lib.infer import NOT_FOUND, StriqQuality
+from lib.judgement import NOTICE
+from lib.scorer_process import ScorerProcess
+from lib.scoring import QualityScoring
+from lib.settings import Settings
+from lib.strategy import WorstFirst
+from monailabel.config import settings
+from monailabel.interfaces.app import MONAILabelApp
+from monailabel.interfaces.datastore import Datastore
+from monailabel.interfaces.exception import MONAILabelException
+from monailabel.interfaces.tasks.infer_v2 import InferTask
+from monailabel.interfaces.tasks.scoring import ScoringMethod
+from monailabel.interfaces.tasks.strategy import Strategy
+from monailabel.tasks.activelearning.random import Random
+from monailabel.utils.async_tasks.utils import tasks
+
+logger = logging.getLogger(__name__)
+
+BAD_GATEWAY = 502
+MODEL, METHOD, STRATEGY = "striq_quality", "striq_quality", "worst_first"
+# What STRIQ reads and an annotation client can open, in the place of MONAI Label's list for CT and pathology.
+FILE_PATTERNS = (
+    *("*.nii.gz", "*.nii", "*.nrrd", "*.mha", "*.mhd", "*.dcm", "*.dicom"),
+    *("*.png", "*.jpg", "*.jpeg", "*.tif", "*.tiff", "*.bmp"),
+)
+
+
+class StriqLabelApp(MONAILabelApp):
+    """Quality control beside any annotation work: scores only, no labels, no training.
+
+    Args:
+        app_dir: Folder of the app.
+        studies: Folder of images, or the address of a DICOMweb archive.
+        conf: The server's ``--conf`` pairs.
+
+    Raises:
+        SettingsError: If a setting is missing or cannot be used.
+    """
+
+    def __init__(self, app_dir: str, studies: str, conf: dict[str, str]) -> None:
+        self._settings = Settings.of(conf or {}, os.environ)
+        self._scorer = ScorerProcess(self._settings)
+        self._quality = StriqQuality(self._scorer, self._settings)
+        self._scoring = QualityScoring(self._scorer, self._quality)
+        super().__init__(
+            app_dir=app_dir,
+            studies=studies,
+            conf=conf,
+            name="STRIQ ultrasound plane quality",
+            description=f"Annotation-free quality control of ultrasound planes. {NOTICE}",
+            version="0.1.0",
+        )
+
+    def init_infers(self) -> dict[str, InferTask]:
+        """Return the one model."""
+        return {MODEL: self._quality}
+
+    def init_scoring_methods(self) -> dict[str, ScoringMethod]:
+        """Return the one scoring method."""
+        return {METHOD: self._scoring}
+
+    def init_strategies(self) -> dict[str, Strategy]:
+        """Return the strategies; a client offers the first one."""
+        return {STRATEGY: WorstFirst(), "random": Random()}
+
+    def init_datastore(self) -> Datastore:
+        """Return the datastore of ultrasound images; settings that the user made stay."""
+        if _is_default("MONAI_LABEL_DATASTORE_FILE_EXT"):
+            settings.MONAI_LABEL_DATASTORE_FILE_EXT = list(FILE_PATTERNS)
+        if _is_default("MONAI_LABEL_DICOMWEB_SEARCH_FILTER"):
+            settings.MONAI_LABEL_DICOMWEB_SEARCH_FILTER = {"Modality": "US"}
+        return super().init_datastore()
+
+    def _init_dicomweb_datastore(self) -> Datastore:
+        return UltrasoundArchive(self.studies)
+
+    def infer(self, request: dict[str, Any], datastore: Datastore | None = None) -> dict[str, Any]:
+        """Answer a request for inference.
+
+        Raises:
+            HTTPException: If it cannot be answered; it says why, where MONAI Label has one status without a word.
+        """
+        try:
+            result: dict[str, Any] = super().infer(request, datastore)
+        except MONAILabelException as error:
+            raise HTTPException(NOT_FOUND, error.msg) from error
+        except requests.RequestException as error:
+            raise HTTPException(BAD_GATEWAY, f"The archive does not answer: {error}") from error
+        return result
+
+    def info(self) -> dict[str, Any]:
+        """Return what clients see; without labels, or they would prepare segments by these names."""
+        return {**super().info(), "labels": [], "notice": NOTICE}
+
+    def on_init_complete(self) -> None:
+        """Load the model before the first request, so that what is wrong with it ends the start.
+
+        Raises:
+            UnavailableError: If the scoring process does not come up.
+        """
+        loaded = self._scorer.start()
+        logger.info("STRIQ %s: %s (sha256 %s)", loaded["version"], loaded["model"], loaded["sha256"])
+        super().on_init_complete()
+
+    def async_scoring(self, method: str | None, params: dict[str, Any] | None = None) -> Any:
+        """Start a scoring method; of its own accord, as after every sample, only if an image waits for a score."""
+        queued = any(task["status"] == "SUBMITTED" for task in tasks("scoring"))
+        if method is None and (queued or not self._scoring.waiting(self.datastore())):
+            return {}
+        return super().async_scoring(method, params)
+
+
+def _is_default(name: str) -> bool:
+    return getattr(settings, name) == type(settings).model_fields[name].default
