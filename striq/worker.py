@@ -39,6 +39,7 @@ from striq.data.cine import Cine
 from striq.data.fan import bounding_box, fan_mask
 from striq.data.readers.intensity import to_unit_gray
 from striq.errors import ReadError, StriqError
+from striq.reporting.model_facts import model_facts
 from striq.reporting.rows import FrameResult
 from striq.reporting.scoring import score_cine
 from striq.scorer import AUTO, BATCH_SIZE, StriqScorer, default_checkpoint, load_scorer
@@ -164,6 +165,8 @@ class Worker:
             "planes": self._scorer.planes,
             "threshold": self._scorer.config.quality.threshold,
             "device": self._scorer.device.type,
+            "version": striq.__version__,
+            "about": model_facts(self._checkpoint),
         }
         self._send(answer)
 

@@ -39,8 +39,8 @@ _spec.loader.exec_module(_fixtures)
 tiny_scorer, tiny_model = _fixtures.tiny_scorer, _fixtures.tiny_model  # the small fitted scorer of the package's tests
 
 from UltrasoundPlaneQCLib.Logic import PlaneQualityLogic  # noqa: E402
+from UltrasoundPlaneQCLib.ModelHolder import ModelHolder  # noqa: E402
 from UltrasoundPlaneQCLib.Results import Results  # noqa: E402
-from UltrasoundPlaneQCLib.Scoring import ModelHolder  # noqa: E402
 from UltrasoundPlaneQCLib.WorkerClient import WorkerClient  # noqa: E402
 
 LPS = np.diag([-0.4, -0.3, 0.4, 1.0])  # columns 0.4 mm, rows 0.3 mm apart; shows stored pictures upright

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 import time
 from pathlib import Path
@@ -13,8 +14,9 @@ from conftest import LPS, NUM_FRAMES, add_browser
 from standin import mrml
 from UltrasoundPlaneQCLib.FrameSource import SourceError, openFrames
 from UltrasoundPlaneQCLib.Logic import PlaneQualityLogic
+from UltrasoundPlaneQCLib.ModelHolder import ModelHolder
 from UltrasoundPlaneQCLib.Results import Results
-from UltrasoundPlaneQCLib.Scoring import CANCELLED, FAILED, FINISHED, ModelHolder, ScoringRun
+from UltrasoundPlaneQCLib.Scoring import CANCELLED, FAILED, FINISHED, ScoringRun
 from UltrasoundPlaneQCLib.WorkerClient import WorkerClient, WorkerError
 
 from striq.data.readers import open_cine
@@ -68,11 +70,13 @@ def test_named_plane_is_the_plane_of_every_frame(browser, logic, tiny_model: Pat
 
 def test_model_is_loaded_once_for_two_runs(browser, logic, tiny_model: Path) -> None:
     logic.scoreSequence(browser, modelPath=str(tiny_model), device="cpu")
-    assert logic.holder.request(str(tiny_model), "cpu") is None
+    assert not logic.holder.request(str(tiny_model), "cpu")
 
 
 def test_results_say_which_model_and_device_they_come_from(scored, tiny_model: Path) -> None:
-    assert Results(scored).facts() == {"model": str(tiny_model), "device": "cpu"}
+    facts = Results(scored).facts()
+    assert (facts["model"], facts["device"]) == (str(tiny_model), "cpu")
+    assert facts["about"]["sha256"] == hashlib.sha256(tiny_model.read_bytes()).hexdigest()
 
 
 def test_cancel_keeps_the_scores_done_so_far(logic, scene: mrml.Scene, cine_pixels, tiny_model: Path) -> None:

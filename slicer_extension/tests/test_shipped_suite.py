@@ -10,7 +10,7 @@ import pytest
 import slicer
 from conftest import MODULE, Clicker, add_sequence_browser
 from standin import mrml
-from UltrasoundPlaneQCLib.Scoring import ModelHolder
+from UltrasoundPlaneQCLib.ModelHolder import ModelHolder
 from UltrasoundPlaneQCLib.SelfTest import runSelfTest
 
 

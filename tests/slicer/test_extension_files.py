@@ -16,7 +16,16 @@ MODULE = ROOT / "slicer_extension" / "UltrasoundPlaneQC"
 NAME = MODULE.name
 LIB = MODULE / f"{NAME}Lib"
 UI = MODULE / "Resources" / "UI" / f"{NAME}.ui"
-WITH_QT = {"LivePanel", "ScorePanel", "Shortcuts", "Views", "WhyPanel", "Widget", f"{NAME}SubjectHierarchyPlugin"}
+WITH_QT = {
+    "LivePanel",
+    "ResultsPanel",
+    "ScorePanel",
+    "Shortcuts",
+    "Views",
+    "WhyPanel",
+    "Widget",
+    f"{NAME}SubjectHierarchyPlugin",
+}
 PARTS = sorted(LIB.glob("*.py"))
 
 
