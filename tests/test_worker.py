@@ -17,11 +17,13 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+import striq
 from striq.data.cine import Cine
 from striq.data.fan import bounding_box, fan_mask
 from striq.data.phantom import make_phantom_cine
 from striq.data.readers.intensity import to_unit_gray
 from striq.errors import ReadError
+from striq.reporting.model_facts import model_facts
 from striq.scorer import StriqScorer
 from striq.types import FrameScore
 from striq.worker import Inbox, Worker, anchor_picture, open_frames, serve
@@ -63,6 +65,8 @@ def load(model: Path) -> dict[str, Any]:
 def test_worker_says_what_it_loaded(tiny_model: Path) -> None:
     ready, loaded = answers_to(load(tiny_model))
     assert ready["event"] == "ready"
+    assert loaded.pop("version") == striq.__version__
+    assert loaded.pop("about") == model_facts(tiny_model)
     assert loaded == {
         "event": "loaded",
         "id": 1,

@@ -156,7 +156,8 @@ def add_browser(pixels: np.ndarray, scene: mrml.Scene, name: str = "cine") -> sl
     sequence = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", name)
     sequence.SetIndexName("time")
     sequence.SetIndexUnit("s")
-    volume = slicer.util.addVolumeFromArray(pixels[0][None].copy(), ijkToRAS=LPS, name=f"{name} picture")
+    kind = "vtkMRMLVectorVolumeNode" if pixels.ndim == 4 else "vtkMRMLScalarVolumeNode"
+    volume = slicer.util.addVolumeFromArray(pixels[0][None].copy(), LPS, f"{name} picture", kind)
     for index, picture in enumerate(pixels):
         slicer.util.updateVolumeFromArray(volume, picture[None].copy())
         sequence.SetDataNodeAtValue(volume, f"{index / FRAME_RATE:.3f}")

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import slicer
 from conftest import Clicker, add_browser
-from PySide6 import QtCore, QtGui, QtWidgets
+from PySide6 import QtCore, QtWidgets
 from standin import mrml
-from standin.rendering import SliceView, drawChart
+from standin.rendering import SliceView, drawChart, pixmap
 from UltrasoundPlaneQCLib import Overlays
 from UltrasoundPlaneQCLib.Samples import SAMPLE
 
@@ -49,14 +49,12 @@ def model(request: pytest.FixtureRequest, tiny_model: Path) -> Path:
 @pytest.fixture
 def sample(scene: mrml.Scene) -> slicer.vtkMRMLSequenceBrowserNode:
     """The sample cine, as it is after loading."""
+    return load_sample(scene)
+
+
+def load_sample(scene: mrml.Scene) -> slicer.vtkMRMLSequenceBrowserNode:
     cine = open_cine(SAMPLE)
     return add_browser(np.stack([np.round(frame.pixels * 255).astype(np.uint8) for frame in cine]), scene, "sample")
-
-
-def pixmap(picture: np.ndarray) -> QtGui.QPixmap:
-    height, width, _ = picture.shape
-    content = np.ascontiguousarray(picture)
-    return QtGui.QPixmap.fromImage(QtGui.QImage(content.data, width, height, 3 * width, QtGui.QImage.Format_RGB888))
 
 
 def keep_window(path: Path, clicker: Clicker, view: SliceView, open_sections: tuple[str, ...]) -> np.ndarray:

@@ -63,6 +63,22 @@ def test_stack_and_browser_give_the_same_scores(browser, scored, cine_pixels, lo
     assert [result.quality for result in of_stack] == pytest.approx([result.quality for result in Results(scored)])
 
 
+def test_color_cine_is_scored_by_its_gray(scored, scene: mrml.Scene, cine_pixels, logic, tiny_model: Path) -> None:
+    color = np.repeat(cine_pixels[..., None], 3, axis=-1)
+    cine = add_browser(color, scene, "color")
+    assert openFrames(cine).frame(0).shape == (*cine_pixels.shape[1:], 3)
+    of_color = Results(logic.scoreSequence(cine, modelPath=str(tiny_model), device="cpu"))
+    expected = [result.quality for result in Results(scored)]
+    assert [result.quality for result in of_color] == pytest.approx(expected, abs=1e-3)
+
+
+def test_single_color_picture_is_scored(scored, cine_pixels, logic, tiny_model: Path) -> None:
+    color = np.repeat(cine_pixels[:1, ..., None], 3, axis=-1)
+    volume = slicer.util.addVolumeFromArray(color.copy(), nodeClassName="vtkMRMLVectorVolumeNode", name="color")
+    (result,) = Results(logic.scoreSequence(volume, modelPath=str(tiny_model), device="cpu"))
+    assert result.quality == pytest.approx(Results(scored)[0].quality, abs=1e-3)
+
+
 def test_named_plane_is_the_plane_of_every_frame(browser, logic, tiny_model: Path) -> None:
     table = logic.scoreSequence(browser, plane="abdomen", modelPath=str(tiny_model), device="cpu")
     assert {result.plane for result in Results(table)} == {"abdomen"}

@@ -55,11 +55,7 @@ class PlaneQualityLogic:
         self.ensureDependencies()
         run = self.startRun(node, plane, modelPath, device, threshold)
         try:
-            while run.isRunning:
-                run.advance()
-                time.sleep(POLL_SECONDS)
-            if run.state == FAILED:
-                raise SourceError(run.message)
+            _drive(run)
         except Exception:
             slicer.mrmlScene.RemoveNode(run.results.node)
             raise
@@ -120,3 +116,12 @@ class PlaneQualityLogic:
         """End the worker and remove temporary files."""
         self.explainer.close()
         self.holder.stop()
+
+
+def _drive(run):
+    """Wait for a run to end."""
+    while run.isRunning:
+        run.advance()
+        time.sleep(POLL_SECONDS)
+    if run.state == FAILED:
+        raise SourceError(run.message)

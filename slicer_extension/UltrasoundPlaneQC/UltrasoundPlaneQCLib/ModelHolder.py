@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 from .WorkerClient import WorkerClient
 
@@ -51,7 +52,8 @@ class ModelHolder:
         if not self.loaded:
             return ""
         about = self.loaded.get("about", {})
-        name = " ".join(part for part in (about.get("name"), about.get("version")) if part) or self.loaded["model"]
+        file = "/".join(Path(about.get("file", self.loaded["model"])).parts[-2:])
+        name = " ".join(part for part in (about.get("name"), about.get("version")) if part) or file
         checksum = (about.get("sha256") or "")[:12]
         planes = ", ".join(self.loaded["planes"])
         return f"{name}, SHA-256 {checksum}, striq {self.loaded.get('version', '?')}, {self.loaded['device']}: {planes}"

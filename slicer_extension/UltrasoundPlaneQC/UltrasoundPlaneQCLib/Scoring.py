@@ -6,7 +6,6 @@ import logging
 import time
 
 import numpy as np
-
 from slicer.i18n import tr as _
 
 from .FrameSource import SourceError
