@@ -9,7 +9,7 @@ SLICER_VENV := .venv-slicer
 SLICER_BIN := $(SLICER_VENV)/bin
 SLICER_READY := $(SLICER_VENV)/.ready
 
-.PHONY: setup lint types test test-slow test-slicer pictures-slicer demo clean
+.PHONY: setup lint types test test-slow test-slicer pictures-slicer measure-slicer demo clean
 
 setup: $(READY)
 
@@ -46,7 +46,12 @@ test-slicer: $(SLICER_READY)
 
 # `make pictures-slicer MODEL=folder` draws the pictures of the manual.
 pictures-slicer: $(SLICER_READY)
-	$(SLICER_BIN)/python -m pytest -q slicer_extension/tests/test_pictures.py --pictures docs/pictures --model '$(MODEL)'
+	$(SLICER_BIN)/python -m pytest -q slicer_extension/tests/test_pictures.py slicer_extension/tests/test_full_window.py \
+		--pictures docs/pictures --model '$(MODEL)'
+
+# `make measure-slicer CINE=cine.dcm` measures what a user waits for; `OPTIONS="--model folder --repeat 5 --threads 1"`.
+measure-slicer: $(SLICER_READY)
+	$(SLICER_BIN)/python slicer_extension/tools/measure.py $(CINE) $(OPTIONS)
 
 demo: $(READY)
 	$(BIN)/python -m striq.demo --out demo
