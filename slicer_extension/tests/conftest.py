@@ -50,6 +50,7 @@ FRAME_RATE = 25.0
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--pictures", help="folder that keeps the pictures of the window")
+    parser.addoption("--write-references", action="store_true", help="make the reference pictures anew; look at them")
     parser.addoption("--model", help="model that scores in the pictures; the small one of the tests by default")
 
 

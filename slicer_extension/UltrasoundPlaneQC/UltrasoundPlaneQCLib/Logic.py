@@ -75,6 +75,10 @@ class PlaneQualityLogic:
         fileNodes(f"STRIQ {run.source.name}", [run.results.node, chart.node, *chart.seriesNodes()])
         return chart.node
 
+    def exportCsv(self, table, path):
+        """Write the scores of a table node that :meth:`scoreSequence` returned as CSV; return the path. For scripts."""
+        return Results(table).exportCsv(path)
+
     def explain(self, source, index, plane="auto", modelPath="", device="auto"):
         """Explain one frame and wait for it; return the worker's answer. For scripts."""
         self.explainer.ask(source, index, plane, modelPath, device)

@@ -63,13 +63,22 @@ class SliceView:
         self.logic.FitSliceToBackground()
         self.logic.SnapSliceOffsetToIJK()
 
+    def props(self) -> list[vtk.vtkProp]:
+        """Return what is drawn over the slice."""
+        found = self._renderer.GetViewProps()
+        return [found.GetItemAsObject(number) for number in range(found.GetNumberOfItems())]
+
+    def removeBut(self, kept: list[vtk.vtkProp]) -> None:
+        """Take everything away that is drawn over the slice but some."""
+        for prop in self.props():
+            if prop not in kept:
+                self._renderer.RemoveViewProp(prop)
+
     def state(self) -> tuple[int, ...]:
         """Return something that differs whenever a picture would."""
         composite = self.logic.GetSliceCompositeNode()
         volumes = (composite.GetNthNodeReference(role, 0) for role in ("backgroundVolume", "foregroundVolume"))
-        props = self._renderer.GetViewProps()
-        drawn = [props.GetItemAsObject(number) for number in range(props.GetNumberOfItems())]
-        parts = [self.node, composite, *(volume for volume in volumes if volume is not None), *drawn]
+        parts = [self.node, composite, *(volume for volume in volumes if volume is not None), *self.props()]
         return (*self.window.GetSize(), *(part.GetMTime() for part in parts))
 
     def draw(self) -> None:
