@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import striq
+import striq.worker as worker_module
 from striq.data.cine import Cine
 from striq.data.fan import bounding_box, fan_mask
 from striq.data.phantom import make_phantom_cine
@@ -294,6 +295,28 @@ def test_full_accelerator_falls_back_to_the_cpu_and_says_so(
     assert "CUDA ran out" in notices[0]["text"]
     assert [answer["index"] for answer in answers if answer["event"] == "frame"] == list(range(NUM_FRAMES))
     assert answers[-1]["device"] == "cpu"
+
+
+def test_model_that_does_not_fit_is_loaded_on_the_cpu_and_said(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: list[dict[str, Any]] = []
+    tried: list[str] = []
+    real_load = worker_module.load_scorer
+
+    def full(path: str, device: str) -> StriqScorer:
+        tried.append(device)
+        if device != "cpu":
+            raise torch.OutOfMemoryError
+        return real_load(path, device)
+
+    monkeypatch.setattr(worker_module, "load_scorer", full)
+    monkeypatch.setattr(worker_module, "check_device", lambda device: device)
+    Worker(answers.append, lambda: False).handle({**load(tiny_model), "device": "cuda"})
+    assert tried == ["cuda", "cpu"]
+    assert [answer["event"] for answer in answers] == ["notice", "loaded"]
+    assert "does not fit" in answers[0]["text"]
+    assert answers[1]["device"] == "cpu"
 
 
 @pytest.mark.slow
