@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import slicer
+from conftest import PATIENCE_SECONDS
 from standin import mrml
 from UltrasoundPlaneQCLib.FrameSource import SourceError, openFrames
 from UltrasoundPlaneQCLib.LiveRecords import LENGTH, LivePlot, LiveRecorder
 from UltrasoundPlaneQCLib.LiveScoring import LiveScoring, LiveVerdict
-
-PATIENCE_SECONDS = 60
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import slicer
-from conftest import LPS, NUM_FRAMES, add_browser
+from conftest import LPS, NUM_FRAMES, PATIENCE_SECONDS, add_browser
 from standin import mrml
 from UltrasoundPlaneQCLib.FrameSource import SourceError, openFrames
 from UltrasoundPlaneQCLib.Logic import PlaneQualityLogic
@@ -22,7 +22,6 @@ from UltrasoundPlaneQCLib.WorkerClient import WorkerClient, WorkerError
 from striq.data.readers import open_cine
 
 ALLOWED_DIFFERENCE = 1e-5
-PATIENCE_SECONDS = 60
 
 
 def drive(run: ScoringRun, *, until: int | None = None) -> list[float]:
