@@ -104,7 +104,7 @@ class Clicker:
             time.sleep(0.002)
             assert time.monotonic() < until, self.ui.statusLabel.text
 
-    def choose(self, browser: object, model: Path) -> None:
+    def choose(self, browser: object, model: Path | str) -> None:
         """Choose frames, a model and the CPU."""
         self.ui.inputSelector.setCurrentNode(browser)
         self.ui.modelPath.setText(str(model))

@@ -1,4 +1,4 @@
-"""Score the sample in a whole window on the screen of ``DISPLAY``: ``full_window.py MODEL PICTURE``, prints JSON.
+"""Score the sample in a whole window on the screen of ``DISPLAY``: ``full_window.py MODEL PLANE PICTURE``.
 
 A process of its own, because Qt talks to one kind of screen only. The mouse goes where a user's would: buttons of the
 panel, then a point of the plot.
@@ -27,7 +27,7 @@ def click_point(clicker: conftest.Clicker, chart: object, frame: int) -> None:
     clicker.passTime(0.5)
 
 
-def main(model: str, picture: str) -> dict[str, object]:
+def main(model: str, plane: str, picture: str) -> dict[str, object]:
     """Go through the steps of a user and keep a picture of the screen."""
     scene, screen = conftest._SCENE, QtGui.QGuiApplication.primaryScreen()
     scene.clear()
@@ -37,7 +37,7 @@ def main(model: str, picture: str) -> dict[str, object]:
     widget.enter()
     clicker.ui.liveSection.collapsed = clicker.ui.whySection.collapsed = True
     clicker.choose(load_sample(scene), Path(model))
-    clicker.ui.planeSelector.setCurrentText("a4c")
+    clicker.ui.planeSelector.setCurrentText(plane)
     clicker.click("scoreButton")
     clicker.waitFor(lambda: clicker.panel.score.run is None, PATIENCE_SECONDS)
     qualities = [result.quality for result in conftest.results_of(clicker)]

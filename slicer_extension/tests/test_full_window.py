@@ -39,7 +39,8 @@ def test_user_scores_and_clicks_a_point_in_a_whole_window(
     screen: str, request: pytest.FixtureRequest, tiny_model: Path, tmp_path: Path
 ) -> None:
     picture = Path(request.config.getoption("--pictures") or tmp_path) / "slicer_window.png"
-    model = request.config.getoption("--model") or tiny_model
+    model = request.config.getoption("--model")
+    asked = (model, "auto") if model else (tiny_model, "a4c")
     environment = {
         **os.environ,
         "DISPLAY": screen,
@@ -47,12 +48,12 @@ def test_user_scores_and_clicks_a_point_in_a_whole_window(
         "VTK_DEFAULT_OPENGL_WINDOW": "vtkXOpenGLRenderWindow",
     }
     done = subprocess.run(
-        [sys.executable, str(PROGRAM), str(model), str(picture)],
+        [sys.executable, str(PROGRAM), *map(str, asked), str(picture)],
         env=environment,
         capture_output=True,
         text=True,
         check=False,
-        timeout=500,
+        timeout=900,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout.splitlines()[-1])

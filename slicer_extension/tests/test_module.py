@@ -16,8 +16,11 @@ from standin import mrml
 from UltrasoundPlaneQCLib.FrameSource import SourceError, openFrames
 from UltrasoundPlaneQCLib.ModelHolder import ModelHolder
 from UltrasoundPlaneQCLib.Results import Results
+from UltrasoundPlaneQCLib.Samples import SAMPLE
 from UltrasoundPlaneQCLib.Shortcuts import KEYS
 from UltrasoundPlaneQCLib.WorkerClient import WorkerClient
+
+from striq.data.readers import open_cine
 
 MANUAL = ROOT / "docs" / "how-to" / "slicer.md"
 
@@ -138,6 +141,18 @@ def test_sample_is_offered_and_its_hash_is_right(clicker: Clicker, scene: mrml.S
     path = urllib.request.url2pathname(sample["uris"].removeprefix("file://"))
     sequence = scene.logics["Sequences"].AddSequence(path, slicer.vtkMRMLMessageCollection())
     assert sequence.GetNumberOfDataNodes() >= 20
+
+
+def test_sample_shows_a_plane_that_the_shipped_model_knows(clicker: Clicker, scene: mrml.Scene) -> None:
+    cine = open_cine(SAMPLE)
+    chosen = [np.round(cine[index].pixels * 255).astype(np.uint8) for index in (0, len(cine) // 2, len(cine) - 1)]
+    clicker.choose(add_browser(np.stack(chosen), scene), "")
+    clicker.click("scoreButton")
+    clicker.waitFor(lambda: clicker.panel.score.run is None)
+    results = list(results_of(clicker))
+    assert {result.plane for result in results} == {"synthetic_four_chamber"}
+    assert [result.verdict for result in results] == ["rejected", "accepted", "rejected"]  # a sweep through the plane
+    assert "STRIQ ultrasound plane quality" in clicker.ui.aboutLabel.text
 
 
 def test_scene_that_is_closed_leaves_an_empty_panel(done: Clicker, scene: mrml.Scene) -> None:
