@@ -17,7 +17,7 @@ from PySide6 import QtCore, QtGui, QtTest
 from standin.window import makeWindow
 from test_pictures import load_sample
 
-PATIENCE_SECONDS = 300
+PATIENCE_SECONDS = 900
 
 
 def click_point(clicker: conftest.Clicker, chart: object, frame: int) -> None:

@@ -53,7 +53,7 @@ def test_user_scores_and_clicks_a_point_in_a_whole_window(
         capture_output=True,
         text=True,
         check=False,
-        timeout=900,
+        timeout=1200,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout.splitlines()[-1])
