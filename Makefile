@@ -22,7 +22,7 @@ DEPLOY_VENV := .venv-deploy
 DEPLOY_BIN := $(DEPLOY_VENV)/bin
 DEPLOY_READY := $(DEPLOY_VENV)/.ready
 
-.PHONY: setup lint types test test-slow test-slicer test-label test-deploy pictures-slicer wheel bundle curves test-bundle demo clean
+.PHONY: setup lint types test test-slow test-slicer test-label test-deploy pictures-slicer measure-slicer wheel bundle curves test-bundle demo clean
 
 setup: $(READY)
 
@@ -59,7 +59,12 @@ test-slicer: $(SLICER_READY)
 
 # `make pictures-slicer MODEL=folder` draws the pictures of the manual.
 pictures-slicer: $(SLICER_READY)
-	$(SLICER_BIN)/python -m pytest -q slicer_extension/tests/test_pictures.py --pictures docs/pictures --model '$(MODEL)'
+	$(SLICER_BIN)/python -m pytest -q slicer_extension/tests/test_pictures.py slicer_extension/tests/test_full_window.py \
+		--pictures docs/pictures --model '$(MODEL)'
+
+# `make measure-slicer CINE=cine.dcm` measures what a user waits for; `OPTIONS="--model folder --repeat 5 --threads 1"`.
+measure-slicer: $(SLICER_READY)
+	$(SLICER_BIN)/python slicer_extension/tools/measure.py $(CINE) $(OPTIONS)
 
 # Wheel and sdist.
 wheel: $(READY)

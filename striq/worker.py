@@ -36,6 +36,7 @@ from torch.nn import functional as F
 
 import striq
 from striq.anchors.pictures import find_anchor_picture
+from striq.checkpoint import find_checkpoint
 from striq.commands.terminal import check_device
 from striq.data.cine import Cine
 from striq.data.fan import bounding_box, fan_mask
@@ -170,7 +171,7 @@ class Worker:
     def _load(self, command: Mapping[str, Any]) -> None:
         given = command.get("model") or None
         self._scorer = None  # after a failure the model before must not go on unnoticed
-        self._scorer = load_scorer(given, check_device(command.get("device", AUTO)))
+        self._scorer = self._load_falling_back(given, check_device(command.get("device", AUTO)), command)
         self._checkpoint = find_checkpoint(given)
         identity = ModelIdentity.of(self._checkpoint, self._scorer.config.quality.threshold)
         answer = {
@@ -181,8 +182,24 @@ class Worker:
             "planes": self._scorer.planes,
             "threshold": identity.threshold,
             "device": self._scorer.device.type,
+            "version": striq.__version__,
+            "about": {"name": identity.name, "version": identity.version},
         }
         self._send(answer)
+
+    def _load_falling_back(self, model: str | None, device: str, command: Mapping[str, Any]) -> StriqScorer:
+        """Return the scorer, on the CPU when it does not fit into the accelerator's memory."""
+        try:
+            return load_scorer(model, device)
+        except RuntimeError as error:
+            if not _is_out_of_memory(error) or device == "cpu":
+                raise
+        self._notice("The model does not fit into the memory of the graphics card", command)
+        return load_scorer(model, "cpu")
+
+    def _notice(self, reason: str, command: Mapping[str, Any]) -> None:
+        text = f"{reason}: the work goes on with the CPU, more slowly."
+        self._send({"event": "notice", "id": command.get("id"), "text": text, "device": "cpu"})
 
     def _ready_scorer(self) -> StriqScorer:
         if self._scorer is None:
@@ -217,16 +234,15 @@ class Worker:
         """Return the result of the work, done again on the CPU when the accelerator's memory runs out."""
         try:
             return work()
-        except RuntimeError as error:  # MPS has no class of its own for this
+        except RuntimeError as error:
             scorer = self._ready_scorer()
-            is_memory = isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)
-            if not is_memory or scorer.device.type == "cpu":
+            if not _is_out_of_memory(error) or scorer.device.type == "cpu":
                 raise
-            text = f"The memory of {scorer.device.type.upper()} ran out: the work goes on with the CPU, more slowly."
+            reason = f"The memory of {scorer.device.type.upper()} ran out"
         scorer.to("cpu")
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        self._send({"event": "notice", "id": command.get("id"), "text": text, "device": "cpu"})
+        self._notice(reason, command)
         return work()
 
     def _explain(self, command: Mapping[str, Any]) -> None:
@@ -248,6 +264,10 @@ class Worker:
         if picture is not None:
             answer["anchor_picture"] = str(_save(folder / "anchor.npy", picture))
         self._send(answer)
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)  # MPS has no class for this
 
 
 def _part(cine: Cine, start: int) -> Cine:

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from ultrasound_files import write_ultrasound
 
+import striq
+import striq.worker as worker_module
 from striq.data.cine import Cine
 from striq.data.fan import bounding_box, fan_mask
 from striq.data.phantom import make_phantom_cine
@@ -66,6 +68,8 @@ def load(model: Path) -> dict[str, Any]:
 def test_worker_says_what_it_loaded(tiny_model: Path) -> None:
     ready, loaded = answers_to(load(tiny_model))
     assert ready["event"] == "ready"
+    assert loaded.pop("version") == striq.__version__
+    assert loaded.pop("about") == {"name": "model.pt", "version": ""}
     assert loaded == {
         "event": "loaded",
         "id": 1,
@@ -333,6 +337,28 @@ def test_full_accelerator_falls_back_to_the_cpu_and_says_so(
     assert "CUDA ran out" in notices[0]["text"]
     assert [answer["index"] for answer in answers if answer["event"] == "frame"] == list(range(NUM_FRAMES))
     assert answers[-1]["device"] == "cpu"
+
+
+def test_model_that_does_not_fit_is_loaded_on_the_cpu_and_said(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: list[dict[str, Any]] = []
+    tried: list[str] = []
+    real_load = worker_module.load_scorer
+
+    def full(path: str, device: str) -> StriqScorer:
+        tried.append(device)
+        if device != "cpu":
+            raise torch.OutOfMemoryError
+        return real_load(path, device)
+
+    monkeypatch.setattr(worker_module, "load_scorer", full)
+    monkeypatch.setattr(worker_module, "check_device", lambda device: device)
+    Worker(answers.append, lambda: False).handle({**load(tiny_model), "device": "cuda"})
+    assert tried == ["cuda", "cpu"]
+    assert [answer["event"] for answer in answers] == ["notice", "loaded"]
+    assert "does not fit" in answers[0]["text"]
+    assert answers[1]["device"] == "cpu"
 
 
 @pytest.mark.slow

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import slicer
 from slicer.i18n import tr as _
 from slicer.i18n import translate
@@ -14,6 +16,7 @@ from slicer.ScriptedLoadableModule import (
 from slicer.util import VTKObservationMixin
 from UltrasoundPlaneQCLib.FrameSource import openFrames
 from UltrasoundPlaneQCLib.Logic import PlaneQualityLogic
+from UltrasoundPlaneQCLib.Samples import registerSample
 
 
 class UltrasoundPlaneQC(ScriptedLoadableModule):
@@ -30,7 +33,7 @@ class UltrasoundPlaneQC(ScriptedLoadableModule):
             "by registering it to reference frames in feature space. Research only, not for diagnosis."
         )
         parent.acknowledgementText = _("STRIQ is open source under the Apache License 2.0.")
-        slicer.app.connect("startupCompleted()", _registerSample)
+        slicer.app.connect("startupCompleted()", registerSample)
 
     def setup(self):
         """Add the entry in the data tree."""
@@ -38,12 +41,6 @@ class UltrasoundPlaneQC(ScriptedLoadableModule):
 
         scripted = slicer.qSlicerSubjectHierarchyScriptedPlugin(None)
         scripted.setPythonSource(plugin.UltrasoundPlaneQCSubjectHierarchyPlugin.filePath)
-
-
-def _registerSample():
-    from UltrasoundPlaneQCLib.Samples import registerSample
-
-    registerSample()
 
 
 class UltrasoundPlaneQCWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -75,6 +72,12 @@ class UltrasoundPlaneQCWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
         with slicer.util.tryWithErrorDisplay(_("This cannot be scored.")):
             self.ui.inputSelector.setCurrentNode(openFrames(node).node)
             self.ui.scoreButton.click()
+
+    def onReload(self):
+        """Load the parts of the module anew as well; the application does it for this file alone."""
+        for name in [name for name in sys.modules if name.split(".")[0] == "UltrasoundPlaneQCLib"]:
+            del sys.modules[name]
+        ScriptedLoadableModuleWidget.onReload(self)
 
     def enter(self):
         """Take the keys while the module is open."""

@@ -39,17 +39,19 @@ _spec.loader.exec_module(_fixtures)
 tiny_scorer, tiny_model = _fixtures.tiny_scorer, _fixtures.tiny_model  # the small fitted scorer of the package's tests
 
 from UltrasoundPlaneQCLib.Logic import PlaneQualityLogic  # noqa: E402
+from UltrasoundPlaneQCLib.ModelHolder import ModelHolder  # noqa: E402
 from UltrasoundPlaneQCLib.Results import Results  # noqa: E402
-from UltrasoundPlaneQCLib.Scoring import ModelHolder  # noqa: E402
 from UltrasoundPlaneQCLib.WorkerClient import WorkerClient  # noqa: E402
 
 LPS = np.diag([-0.4, -0.3, 0.4, 1.0])  # columns 0.4 mm, rows 0.3 mm apart; shows stored pictures upright
 NUM_FRAMES = 9
 FRAME_RATE = 25.0
+PATIENCE_SECONDS = 240  # a test machine may be busy; what is slow is measured elsewhere
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--pictures", help="folder that keeps the pictures of the window")
+    parser.addoption("--write-references", action="store_true", help="make the reference pictures anew; look at them")
     parser.addoption("--model", help="model that scores in the pictures; the small one of the tests by default")
 
 
@@ -94,7 +96,7 @@ class Clicker:
                 return
             time.sleep(0.002)
 
-    def waitFor(self, isDone: Callable[[], bool], seconds: float = 60) -> None:
+    def waitFor(self, isDone: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
         """Let time pass until something has happened."""
         until = time.monotonic() + seconds
         while not isDone():
@@ -102,7 +104,7 @@ class Clicker:
             time.sleep(0.002)
             assert time.monotonic() < until, self.ui.statusLabel.text
 
-    def choose(self, browser: object, model: Path) -> None:
+    def choose(self, browser: object, model: Path | str) -> None:
         """Choose frames, a model and the CPU."""
         self.ui.inputSelector.setCurrentNode(browser)
         self.ui.modelPath.setText(str(model))
@@ -156,7 +158,8 @@ def add_browser(pixels: np.ndarray, scene: mrml.Scene, name: str = "cine") -> sl
     sequence = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", name)
     sequence.SetIndexName("time")
     sequence.SetIndexUnit("s")
-    volume = slicer.util.addVolumeFromArray(pixels[0][None].copy(), ijkToRAS=LPS, name=f"{name} picture")
+    kind = "vtkMRMLVectorVolumeNode" if pixels.ndim == 4 else "vtkMRMLScalarVolumeNode"
+    volume = slicer.util.addVolumeFromArray(pixels[0][None].copy(), LPS, f"{name} picture", kind)
     for index, picture in enumerate(pixels):
         slicer.util.updateVolumeFromArray(volume, picture[None].copy())
         sequence.SetDataNodeAtValue(volume, f"{index / FRAME_RATE:.3f}")

@@ -9,6 +9,7 @@ from subprocess import CalledProcessError
 
 import pytest
 import slicer
+from conftest import Clicker
 from UltrasoundPlaneQCLib import Dependencies
 from UltrasoundPlaneQCLib.Logic import REQUIREMENTS
 
@@ -110,3 +111,56 @@ def test_failed_installation_names_a_way_out(computer: Computer, monkeypatch: py
 def test_installed_packages_are_found_without_importing_them() -> None:
     assert Dependencies.isInstalled("numpy")
     assert not Dependencies.isInstalled("a-package-that-nobody-has")
+
+
+class Extensions:
+    """The Extensions Manager: notes what it is asked to install."""
+
+    def __init__(self) -> None:
+        self.interactive, self.asked = True, []
+
+    def installExtensionFromServer(self, name: str, restart: bool) -> bool:
+        self.asked.append((name, restart, self.interactive))
+        return True
+
+
+@pytest.fixture
+def extensions(computer: Computer, monkeypatch: pytest.MonkeyPatch) -> Extensions:
+    """A Slicer without the PyTorch extension, used by a person."""
+    manager = Extensions()
+    monkeypatch.setitem(sys.modules, "PyTorchUtils", None)
+    monkeypatch.setattr(slicer.app, "extensions", manager)
+    monkeypatch.setattr(slicer.app, "isTesting", False)
+    return manager
+
+
+def test_pytorch_extension_is_installed_when_the_user_agrees(
+    extensions: Extensions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    questions: list[str] = []
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda text: questions.append(text) or True)
+    with pytest.raises(Dependencies.DependencyError, match=r"PyTorch is installed.*restart Slicer"):
+        Dependencies.ensureDependencies(REQUIREMENTS)
+    assert extensions.asked == [("PyTorch", False, False)]  # no restart before the scene is saved, no second question
+    assert "Download" in questions[0]
+
+
+def test_pytorch_extension_is_not_fetched_without_consent(
+    extensions: Extensions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda text: False)
+    with pytest.raises(Dependencies.DependencyError, match="Install the PyTorch extension"):
+        Dependencies.ensureDependencies(REQUIREMENTS)
+    assert extensions.asked == []
+
+
+def test_click_on_score_installs_first_and_says_what_is_wrong(
+    clicker: Clicker, browser, computer: Computer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(computer, "installTorch", lambda **_: None)
+    clicker.ui.inputSelector.setCurrentNode(browser)
+    assert computer.asked == []  # nothing before the click
+    clicker.click("scoreButton")
+    assert "PyTorch was not installed" in clicker.ui.statusLabel.text
+    assert clicker.panel.score.run is None
+    assert clicker.ui.scoreButton.isEnabled()

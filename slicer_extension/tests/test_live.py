@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import slicer
+from conftest import PATIENCE_SECONDS
 from standin import mrml
 from UltrasoundPlaneQCLib.FrameSource import SourceError, openFrames
 from UltrasoundPlaneQCLib.LiveRecords import LENGTH, LivePlot, LiveRecorder
 from UltrasoundPlaneQCLib.LiveScoring import LiveScoring, LiveVerdict
-
-PATIENCE_SECONDS = 60
 
 
 @pytest.fixture
@@ -142,6 +141,7 @@ def test_empty_recording_leaves_nothing_behind() -> None:
 
 def test_running_plot_keeps_its_length() -> None:
     plot = LivePlot()
+    plot.begin()
     for index in range(LENGTH + 30):
         plot.add(LiveVerdict(0.5, "accepted", "a4c", 1.0, 2.0, index * 0.04), 0.6)
     times = slicer.util.arrayFromTableColumn(plot.table, "time_s")

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import csv
+import re
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import slicer
-from conftest import NUM_FRAMES, Clicker, add_browser, results_of, shown
+from conftest import NUM_FRAMES, ROOT, Clicker, add_browser, add_sequence_browser, results_of, shown
 from PySide6 import QtCore, QtTest
 from standin import mrml
 from UltrasoundPlaneQCLib.FrameSource import SourceError, openFrames
+from UltrasoundPlaneQCLib.ModelHolder import ModelHolder
 from UltrasoundPlaneQCLib.Results import Results
+from UltrasoundPlaneQCLib.Samples import SAMPLE
 from UltrasoundPlaneQCLib.Shortcuts import KEYS
 from UltrasoundPlaneQCLib.WorkerClient import WorkerClient
+
+from striq.data.readers import open_cine
+
+MANUAL = ROOT / "docs" / "how-to" / "slicer.md"
 
 
 @pytest.mark.parametrize("key", sorted(KEYS))
@@ -135,6 +143,18 @@ def test_sample_is_offered_and_its_hash_is_right(clicker: Clicker, scene: mrml.S
     assert sequence.GetNumberOfDataNodes() >= 20
 
 
+def test_sample_shows_a_plane_that_the_shipped_model_knows(clicker: Clicker, scene: mrml.Scene) -> None:
+    cine = open_cine(SAMPLE)
+    chosen = [np.round(cine[index].pixels * 255).astype(np.uint8) for index in (0, len(cine) // 2, len(cine) - 1)]
+    clicker.choose(add_browser(np.stack(chosen), scene), "")
+    clicker.click("scoreButton")
+    clicker.waitFor(lambda: clicker.panel.score.run is None)
+    results = list(results_of(clicker))
+    assert {result.plane for result in results} == {"synthetic_four_chamber"}
+    assert [result.verdict for result in results] == ["rejected", "accepted", "rejected"]  # a sweep through the plane
+    assert "STRIQ ultrasound plane quality" in clicker.ui.aboutLabel.text
+
+
 def test_scene_that_is_closed_leaves_an_empty_panel(done: Clicker, scene: mrml.Scene) -> None:
     slicer.mrmlScene.Clear(False)
     done.passTime()
@@ -179,3 +199,37 @@ def test_new_input_does_not_keep_the_scores_of_another(done: Clicker, scene: mrm
     done.ui.inputSelector.setCurrentNode(other)
     assert done.panel.session.parameters.resultsNode is None
     assert done.ui.frameLabel.text == "No scores yet"
+
+
+def test_script_of_the_manual_scores_files_without_a_window_and_survives_a_bad_one(
+    clicker: Clicker, scene: mrml.Scene, cine_pixels, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (script,) = (block for block in code_blocks(MANUAL) if "sys.argv" in block)
+    sequence = add_browser(cine_pixels, scene).GetMasterSequenceNode()
+    storage = sequence.CreateDefaultStorageNode()
+    storage.SetFileName(str(tmp_path / "cine.seq.nrrd"))
+    assert storage.WriteData(sequence)
+    expected = clicker.panel.session.logic.scoreSequence(sequence, modelPath=str(tiny_model), device="cpu")
+    qualities = [f"{result.quality:.9g}" for result in Results(expected)]
+    request, statuses = ModelHolder.request, []
+
+    def load(path: str) -> slicer.vtkMRMLSequenceNode:
+        found = scene.logics["Sequences"].AddSequence(path, slicer.vtkMRMLMessageCollection())
+        if found is None:
+            raise RuntimeError(path)
+        add_sequence_browser(found, scene)
+        return found
+
+    monkeypatch.setattr(ModelHolder, "request", lambda self, model, _: request(self, model or str(tiny_model), "cpu"))
+    monkeypatch.setattr(slicer.util, "loadSequence", load, raising=False)
+    monkeypatch.setattr(slicer.util, "exit", statuses.append, raising=False)
+    monkeypatch.setattr(slicer.app, "_layouts", None)  # as with --no-main-window
+    monkeypatch.setattr(sys, "argv", ["run.py", str(tmp_path / "absent.seq.nrrd"), str(tmp_path / "cine.seq.nrrd")])
+    exec(compile(script, "run.py", "exec"), {})
+    with (tmp_path / "cine.seq.csv").open() as stream:
+        assert [row["quality"] for row in csv.DictReader(stream)] == qualities
+    assert statuses == [1]
+
+
+def code_blocks(page: Path) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from scipy import ndimage
 from standin.rendering import SliceView
 from UltrasoundPlaneQCLib import Overlays
 from UltrasoundPlaneQCLib.FrameSource import openFrames
+from UltrasoundPlaneQCLib.Views import Views
 
 ROWS, COLUMNS = 60, 90
 BOX = (10, 20, 50, 80)  # top, left, bottom, right
@@ -182,7 +184,17 @@ def test_explanation_of_the_worker_is_shown(browser, logic, tiny_model: Path, vi
     np.testing.assert_array_equal(view.picture(), plain)
 
 
-def test_slice_view_looks_like_the_reference_picture(view: SliceView) -> None:
+def assert_looks_like(name: str, found: np.ndarray) -> None:
+    """Compare a view with its reference picture; ``--write-references`` of the command line makes that anew."""
+    wanted = np.array(Image.open(REFERENCES / f"{name}.png"), dtype=int)
+    found = found.astype(int)
+    assert found.shape == wanted.shape
+    assert np.abs(found - wanted).mean() < ALLOWED_GRAY
+    assert np.abs(found[:, ::-1] - wanted).mean() > 2 * ALLOWED_GRAY  # the limit would notice a mirrored view
+
+
+def show_gradient(view: SliceView) -> None:
+    """Show a frame with a residual that grows to the right in its lower half."""
     pixels = draw_cine(2)[4]
     volume = add_volume(pixels)
     view.show(volume)
@@ -190,8 +202,34 @@ def test_slice_view_looks_like_the_reference_picture(view: SliceView) -> None:
     residual = np.tile(np.linspace(0, 2, columns, dtype=np.float32), (rows, 1))
     residual[: rows // 2] = np.nan
     Overlays.showOver(Overlays.showResidual(volume, 0, residual, 0), volume, 0.6)
-    found = view.picture().astype(int)
-    wanted = np.array(Image.open(REFERENCES / "residual.png"), dtype=int)
-    assert found.shape == wanted.shape
-    assert np.abs(found - wanted).mean() < ALLOWED_GRAY
-    assert np.abs(found[:, ::-1] - wanted).mean() > 2 * ALLOWED_GRAY  # the limit would notice a mirrored view
+
+
+def show_anchor(view: SliceView) -> None:
+    """Show a reference, turned and moved, over a frame."""
+    cine = draw_cine(2)
+    volume = add_volume(cine[4])
+    view.show(volume)
+    turn = math.radians(20)
+    pull_back = np.array([[math.cos(turn), math.sin(turn), 0.1], [-math.sin(turn), math.cos(turn), -0.2]])
+    Overlays.showOver(Overlays.showAnchor(volume, 0, cine[0], pull_back, (7, 3, 71, 83), 0), volume, 0.7)
+
+
+def show_verdict(view: SliceView) -> None:
+    """Show a frame with its verdict in the corner."""
+    volume = add_volume(draw_cine(2)[4])
+    view.show(volume)
+    Views(lambda *_: None).showVerdict("rejected  Q 0.31", "rejected")
+
+
+@pytest.mark.parametrize("arrange", [show_gradient, show_anchor, show_verdict], ids=["residual", "anchor", "verdict"])
+def test_slice_view_looks_like_the_reference_picture(
+    arrange: Callable[[SliceView], None], view: SliceView, request: pytest.FixtureRequest
+) -> None:
+    name = request.node.callspec.id
+    props = view.props()
+    arrange(view)
+    found = view.picture()
+    view.removeBut(props)
+    if request.config.getoption("--write-references"):
+        Image.fromarray(found).save(REFERENCES / f"{name}.png")
+    assert_looks_like(name, found)

@@ -102,6 +102,7 @@ def test_best_and_next_buttons_go_there(done: Clicker) -> None:
         before = shown(done)
         done.click(button)
         after = shown(done)
+        assert after != before  # there are several of each
         assert results[after].verdict == wanted
         between = [(before + step) % NUM_FRAMES for step in range(1, (after - before) % NUM_FRAMES)]
         assert all(results[index].verdict != wanted for index in between)

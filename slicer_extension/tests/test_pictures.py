@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import slicer
 from conftest import Clicker, add_browser
-from PySide6 import QtCore, QtGui, QtWidgets
+from PySide6 import QtCore, QtWidgets
 from standin import mrml
-from standin.rendering import SliceView, drawChart
+from standin.rendering import SliceView, drawChart, pixmap
 from UltrasoundPlaneQCLib import Overlays
 from UltrasoundPlaneQCLib.Samples import SAMPLE
 
@@ -47,16 +47,20 @@ def model(request: pytest.FixtureRequest, tiny_model: Path) -> Path:
 
 
 @pytest.fixture
+def plane(request: pytest.FixtureRequest) -> str:
+    """A model that is given tells the plane by itself; the small one is told."""
+    return "auto" if request.config.getoption("--model") else "a4c"
+
+
+@pytest.fixture
 def sample(scene: mrml.Scene) -> slicer.vtkMRMLSequenceBrowserNode:
     """The sample cine, as it is after loading."""
+    return load_sample(scene)
+
+
+def load_sample(scene: mrml.Scene) -> slicer.vtkMRMLSequenceBrowserNode:
     cine = open_cine(SAMPLE)
     return add_browser(np.stack([np.round(frame.pixels * 255).astype(np.uint8) for frame in cine]), scene, "sample")
-
-
-def pixmap(picture: np.ndarray) -> QtGui.QPixmap:
-    height, width, _ = picture.shape
-    content = np.ascontiguousarray(picture)
-    return QtGui.QPixmap.fromImage(QtGui.QImage(content.data, width, height, 3 * width, QtGui.QImage.Format_RGB888))
 
 
 def keep_window(path: Path, clicker: Clicker, view: SliceView, open_sections: tuple[str, ...]) -> np.ndarray:
@@ -88,8 +92,10 @@ def keep_window(path: Path, clicker: Clicker, view: SliceView, open_sections: tu
     return shown
 
 
-def test_picture_of_a_scored_cine(clicker: Clicker, sample, model: Path, wide_view: SliceView, folder: Path) -> None:
-    clicker.ui.planeSelector.setCurrentText("a4c")
+def test_picture_of_a_scored_cine(
+    clicker: Clicker, sample, model: Path, plane: str, wide_view: SliceView, folder: Path
+) -> None:
+    clicker.ui.planeSelector.setCurrentText(plane)
     clicker.score(sample, model)
     clicker.click("bestButton")
     shown = keep_window(folder / "slicer_scored.png", clicker, wide_view, ("inputsSection", "resultsSection"))
@@ -97,8 +103,10 @@ def test_picture_of_a_scored_cine(clicker: Clicker, sample, model: Path, wide_vi
     assert (shown.max(axis=2) > 60).mean() > 0.1  # the fan fills a good part of the view
 
 
-def test_picture_of_an_overlay(clicker: Clicker, sample, model: Path, wide_view: SliceView, folder: Path) -> None:
-    clicker.ui.planeSelector.setCurrentText("a4c")
+def test_picture_of_an_overlay(
+    clicker: Clicker, sample, model: Path, plane: str, wide_view: SliceView, folder: Path
+) -> None:
+    clicker.ui.planeSelector.setCurrentText(plane)
     clicker.score(sample, model)
     clicker.click("bestButton")
     clicker.click("explainButton")
@@ -109,14 +117,15 @@ def test_picture_of_an_overlay(clicker: Clicker, sample, model: Path, wide_view:
 
 
 def test_picture_of_a_reference(
-    clicker: Clicker, sample, model: Path, wide_view: SliceView, folder: Path, tmp_path: Path
+    clicker: Clicker, sample, model: Path, plane: str, wide_view: SliceView, folder: Path, tmp_path: Path
 ) -> None:
-    pictured = model if (model.parent if model.is_file() else model).joinpath("anchors").is_dir() else tmp_path
-    if pictured == tmp_path:  # the small model has no pictures: any will do for the test
+    hasPictures = any(folder.joinpath("anchors").is_dir() for folder in (model, model / "models", model.parent))
+    pictured = model if hasPictures else tmp_path
+    if not hasPictures:  # the small model has no pictures: any will do for the test
         shutil.copy(model, tmp_path / "model.pt")
         frames = prepare_batch(list(open_cine(SAMPLE))[:3], (128, 128))
         write_anchor_pictures(tmp_path, {"a4c": frames})
-    clicker.ui.planeSelector.setCurrentText("a4c")
+    clicker.ui.planeSelector.setCurrentText(plane)
     clicker.score(sample, pictured)
     clicker.click("bestButton")
     clicker.ui.overlaySelector.setCurrentText("anchor")
@@ -127,7 +136,9 @@ def test_picture_of_a_reference(
     assert (shown.max(axis=2) > 60).mean() > 0.1
 
 
-def test_picture_of_live_scoring(clicker: Clicker, sample, model: Path, wide_view: SliceView, folder: Path) -> None:
+def test_picture_of_live_scoring(
+    clicker: Clicker, sample, model: Path, plane: str, wide_view: SliceView, folder: Path
+) -> None:
     frames = open_cine(SAMPLE)
     clicker.ui.modelPath.setText(str(model))
     clicker.ui.deviceSelector.setCurrentText("cpu")
@@ -135,7 +146,7 @@ def test_picture_of_live_scoring(clicker: Clicker, sample, model: Path, wide_vie
     matrix = np.diag([-0.8, -0.8, 0.8, 1.0])
     stream = slicer.util.addVolumeFromArray(stored[None].copy(), ijkToRAS=matrix, name="Image_Reference")
     stream.CreateDefaultDisplayNodes()
-    clicker.ui.planeSelector.setCurrentText("a4c")
+    clicker.ui.planeSelector.setCurrentText(plane)
     clicker.ui.liveSelector.setCurrentNode(stream)
     clicker.click("liveButton")
     live = clicker.panel.live.live

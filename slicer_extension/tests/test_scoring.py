@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 import time
 from pathlib import Path
@@ -9,18 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import slicer
-from conftest import LPS, NUM_FRAMES, add_browser
+from conftest import LPS, NUM_FRAMES, PATIENCE_SECONDS, add_browser
 from standin import mrml
 from UltrasoundPlaneQCLib.FrameSource import SourceError, openFrames
 from UltrasoundPlaneQCLib.Logic import PlaneQualityLogic
+from UltrasoundPlaneQCLib.ModelHolder import ModelHolder
 from UltrasoundPlaneQCLib.Results import Results
-from UltrasoundPlaneQCLib.Scoring import CANCELLED, FAILED, FINISHED, ModelHolder, ScoringRun
+from UltrasoundPlaneQCLib.Scoring import CANCELLED, FAILED, FINISHED, ScoringRun
 from UltrasoundPlaneQCLib.WorkerClient import WorkerClient, WorkerError
 
 from striq.data.readers import open_cine
 
 ALLOWED_DIFFERENCE = 1e-5
-PATIENCE_SECONDS = 60
 
 
 def drive(run: ScoringRun, *, until: int | None = None) -> list[float]:
@@ -61,6 +62,22 @@ def test_stack_and_browser_give_the_same_scores(browser, scored, cine_pixels, lo
     assert [result.quality for result in of_stack] == pytest.approx([result.quality for result in Results(scored)])
 
 
+def test_color_cine_is_scored_by_its_gray(scored, scene: mrml.Scene, cine_pixels, logic, tiny_model: Path) -> None:
+    color = np.repeat(cine_pixels[..., None], 3, axis=-1)
+    cine = add_browser(color, scene, "color")
+    assert openFrames(cine).frame(0).shape == (*cine_pixels.shape[1:], 3)
+    of_color = Results(logic.scoreSequence(cine, modelPath=str(tiny_model), device="cpu"))
+    expected = [result.quality for result in Results(scored)]
+    assert [result.quality for result in of_color] == pytest.approx(expected, abs=1e-3)
+
+
+def test_single_color_picture_is_scored(scored, cine_pixels, logic, tiny_model: Path) -> None:
+    color = np.repeat(cine_pixels[:1, ..., None], 3, axis=-1)
+    volume = slicer.util.addVolumeFromArray(color.copy(), nodeClassName="vtkMRMLVectorVolumeNode", name="color")
+    (result,) = Results(logic.scoreSequence(volume, modelPath=str(tiny_model), device="cpu"))
+    assert result.quality == pytest.approx(Results(scored)[0].quality, abs=1e-3)
+
+
 def test_named_plane_is_the_plane_of_every_frame(browser, logic, tiny_model: Path) -> None:
     table = logic.scoreSequence(browser, plane="abdomen", modelPath=str(tiny_model), device="cpu")
     assert {result.plane for result in Results(table)} == {"abdomen"}
@@ -68,11 +85,13 @@ def test_named_plane_is_the_plane_of_every_frame(browser, logic, tiny_model: Pat
 
 def test_model_is_loaded_once_for_two_runs(browser, logic, tiny_model: Path) -> None:
     logic.scoreSequence(browser, modelPath=str(tiny_model), device="cpu")
-    assert logic.holder.request(str(tiny_model), "cpu") is None
+    assert not logic.holder.request(str(tiny_model), "cpu")
 
 
 def test_results_say_which_model_and_device_they_come_from(scored, tiny_model: Path) -> None:
-    assert Results(scored).facts() == {"model": str(tiny_model), "device": "cpu"}
+    facts = Results(scored).facts()
+    assert (facts["model"], facts["device"]) == (str(tiny_model), "cpu")
+    assert facts["sha256"] == hashlib.sha256(tiny_model.read_bytes()).hexdigest()
 
 
 def test_cancel_keeps_the_scores_done_so_far(logic, scene: mrml.Scene, cine_pixels, tiny_model: Path) -> None:

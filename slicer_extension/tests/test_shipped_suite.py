@@ -10,7 +10,7 @@ import pytest
 import slicer
 from conftest import MODULE, Clicker, add_sequence_browser
 from standin import mrml
-from UltrasoundPlaneQCLib.Scoring import ModelHolder
+from UltrasoundPlaneQCLib.ModelHolder import ModelHolder
 from UltrasoundPlaneQCLib.SelfTest import runSelfTest
 
 
@@ -41,7 +41,7 @@ def application(clicker: Clicker, scene: mrml.Scene, tiny_model: Path, monkeypat
 def test_suite_passes(application: mrml.Scene, capfd: pytest.CaptureFixture[str]) -> None:
     runSelfTest()
     said = capfd.readouterr().err
-    assert "Ran 4 tests" in said
+    assert "Ran 7 tests" in said
     assert "OK" in said
 
 
@@ -53,5 +53,5 @@ def test_suite_reports_what_fails(application: mrml.Scene, monkeypatch: pytest.M
         self.fail("on purpose")
 
     monkeypatch.setattr(suite.UltrasoundPlaneQCModuleTest, "test_sampleHasFramesAndTimes", fail)
-    with pytest.raises(AssertionError, match=r"1 of 4 tests failed: .*test_sampleHasFramesAndTimes"):
+    with pytest.raises(AssertionError, match=r"1 of 7 tests failed: .*test_sampleHasFramesAndTimes"):
         runSelfTest()

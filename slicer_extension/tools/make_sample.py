@@ -1,6 +1,6 @@
 """Make the sample cine of the extension, its thumbnail and the icons: ``make_sample.py`` with slicer-core installed.
 
-The cine is a generated phantom (a sweep through the four-chamber plane), so it may be passed on freely.
+The cine is a generated phantom, so it may be passed on freely: a sweep through a plane that the shipped model knows.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def write_icons(picture: np.ndarray) -> None:
 
 def main() -> None:
     """Write everything."""
-    frames = make_phantom_cine("a4c", NUM_FRAMES, seed=7, size=SIZE)
+    frames = make_phantom_cine("four_chamber", NUM_FRAMES, seed=7, size=SIZE)
     pixels = np.stack([np.round(frame.pixels * 255).astype(np.uint8) for frame in frames])
     write_cine(pixels)
     write_hash()

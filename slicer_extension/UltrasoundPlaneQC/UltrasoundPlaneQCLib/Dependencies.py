@@ -7,6 +7,7 @@ from pathlib import Path
 from subprocess import CalledProcessError
 
 import slicer
+from slicer.i18n import tr as _
 
 MODULE_NAME = "UltrasoundPlaneQC"
 TORCH_REQUIREMENT = ">=2.8"
@@ -42,25 +43,43 @@ def ensureDependencies(requirements):
         _install(requirements)
     except CalledProcessError as error:
         raise DependencyError(
-            f"The installation of {Path(requirements).name} failed with status {error.returncode}. "
-            "Look into the application log, check the network, or install without one as the manual describes."
+            _(
+                "The installation of {file} failed with status {status}. "
+                "Look into the application log, check the network, or install without one as the manual describes."
+            ).format(file=Path(requirements).name, status=error.returncode)
         ) from error
     if not isInstalled("striq"):
-        raise DependencyError(f"striq is not installed. Install {Path(requirements).name} as the manual describes.")
+        raise DependencyError(
+            _("striq is not installed. Install {file} as the manual describes.").format(file=Path(requirements).name)
+        )
 
 
 def _installTorch():
     try:
         import PyTorchUtils
     except ImportError as error:
+        _offerExtension()
         raise DependencyError(
-            "PyTorch is not installed. Install the PyTorch extension in the Extensions Manager, restart, try again."
+            _("PyTorch is not installed. Install the PyTorch extension in the Extensions Manager, restart, try again.")
         ) from error
     installed = PyTorchUtils.PyTorchUtilsLogic().installTorch(
         askConfirmation=True, torchVersionRequirement=TORCH_REQUIREMENT
     )
     if installed is None:
-        raise DependencyError("PyTorch was not installed, so nothing can be scored. Press Score to be asked again.")
+        raise DependencyError(_("PyTorch was not installed, so nothing can be scored. Press Score to be asked again."))
+
+
+def _offerExtension():
+    """Install the PyTorch extension if the user agrees; it works after a restart."""
+    manager = slicer.app.extensionsManagerModel()
+    question = _(
+        "Scoring needs the extension PyTorch. Download and install it now? Slicer must be restarted afterwards."
+    )
+    if manager is None or slicer.app.testingEnabled() or not slicer.util.confirmOkCancelDisplay(question):
+        return
+    manager.interactive = False  # asked already
+    if manager.installExtensionFromServer("PyTorch", False):  # without a restart: the scene may not be saved
+        raise DependencyError(_("The extension PyTorch is installed. Save your work, restart Slicer, and press Score."))
 
 
 def _install(requirements):
@@ -73,7 +92,7 @@ def _install(requirements):
 
 
 def _installByOldWay(requirements):
-    question = "Ultrasound Plane QC needs Python packages that are not installed. Download and install them now?"
+    question = _("Ultrasound Plane QC needs Python packages that are not installed. Download and install them now?")
     if not slicer.util.confirmOkCancelDisplay(question):
-        raise DependencyError("The Python packages were not installed. Press Score to be asked again.")
+        raise DependencyError(_("The Python packages were not installed. Press Score to be asked again."))
     slicer.util.pip_install(["-r", str(requirements)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import slicer
 import vtk
+from slicer.i18n import tr as _
 
 SECONDS_PER_UNIT = {"s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3, "us": 1e-6}
 COLOR_CHANNELS = (3, 4)
@@ -24,7 +25,7 @@ def openFrames(node):
         SourceError: If the node holds no pictures.
     """
     if node is None:
-        raise SourceError("No input is chosen. Choose a sequence browser or a volume.")
+        raise SourceError(_("No input is chosen. Choose a sequence browser or a volume."))
     if node.IsA("vtkMRMLSequenceBrowserNode"):
         return SequenceFrames(node)
     browser = _browserOf(node)
@@ -33,7 +34,9 @@ def openFrames(node):
     if node.IsA("vtkMRMLVolumeNode"):
         return StackFrames(node)
     raise SourceError(
-        f"{node.GetName()} is a {node.GetNodeTagName()}. Expected a sequence browser or a volume of ultrasound frames."
+        _("{name} is a {kind}. Expected a sequence browser or a volume of ultrasound frames.").format(
+            name=node.GetName(), kind=node.GetNodeTagName()
+        )
     )
 
 
@@ -53,7 +56,9 @@ def pictureOf(volume, sliceIndex=0):
     upright without regard to the direction matrix of the volume.
     """
     if volume.GetImageData() is None:
-        raise SourceError(f"{volume.GetName()} has no picture yet. Wait for the stream, or load its data.")
+        raise SourceError(
+            _("{name} has no picture yet. Wait for the stream, or load its data.").format(name=volume.GetName())
+        )
     stored = slicer.util.arrayFromVolume(volume)
     return stored[sliceIndex]
 
@@ -74,6 +79,11 @@ class StackFrames:
         self.numFrames = slicer.util.arrayFromVolume(volume).shape[0]
         self.spacingMm = spacingOf(volume)
         self.timesS = None
+
+    @property
+    def isInScene(self):
+        """Whether the frames are still there."""
+        return self.volume.GetScene() is not None
 
     def frame(self, index):
         """Return the stored pixels of one frame."""
@@ -115,7 +125,9 @@ class SequenceFrames:
         first = self._dataNode(0)
         if slicer.util.arrayFromVolume(first).shape[0] != 1:
             raise SourceError(
-                f"{self.name} steps through 3-D volumes. Expected one picture per time point; score one volume alone."
+                _(
+                    "{name} steps through 3-D volumes. Expected one picture per time point; score one volume alone."
+                ).format(name=self.name)
             )
         self.spacingMm = spacingOf(first)
         self.timesS = self._times()
@@ -124,6 +136,12 @@ class SequenceFrames:
     def master(self):
         """The sequence that counts the frames."""
         return self.browser.GetMasterSequenceNode()
+
+    @property
+    def isInScene(self):
+        """Whether the frames are still there."""
+        nodes = (self.browser, self.sequence, self.master)
+        return all(node is not None and node.GetScene() is not None for node in nodes)
 
     def _dataNode(self, index):
         return self.sequence.GetDataNodeAtValue(self.master.GetNthIndexValue(index), False)
@@ -160,4 +178,6 @@ def _volumeSequence(browser):
         first = sequence.GetNthDataNode(0) if sequence.GetNumberOfDataNodes() else None
         if first is not None and first.IsA("vtkMRMLVolumeNode") and first.GetImageData() is not None:
             return sequence
-    raise SourceError(f"{browser.GetName()} holds no pictures. Expected a sequence of ultrasound volumes.")
+    raise SourceError(
+        _("{name} holds no pictures. Expected a sequence of ultrasound volumes.").format(name=browser.GetName())
+    )

@@ -9,7 +9,7 @@ from slicer.i18n import tr as _
 from .FrameSource import SourceError
 from .LiveRecords import LivePlot, LiveRecorder
 from .LiveScoring import LiveScoring
-from .Results import ACCEPTED, REJECTED
+from .Results import ACCEPTED, REJECTED, verdictWord
 from .WorkerClient import WorkerError
 
 # Dark enough for white text; the word says the same, so color is never the only sign.
@@ -30,23 +30,26 @@ class LivePanel:
     def __init__(self, ui, session, views, timer):
         self.ui, self.session, self.views, self.timer = ui, session, views, timer
         self.live = LiveScoring(session.logic.holder, lambda: session.parameters.threshold, self.onVerdict)
-        self._plot = None
+        self._plot = LivePlot()
         ui.liveSelector.connect("currentNodeChanged(vtkMRMLNode*)", self.onStream)
         ui.recordCheckBox.connect("toggled(bool)", self.onRecord)
         ui.liveButton.connect("clicked()", self.onButton)
+        session.listen(self.refresh)
 
     def show(self):
         """Show what the parameter node says."""
         parameters = self.session.parameters
         self.ui.liveSelector.setCurrentNode(parameters.liveNode)
         self.ui.recordCheckBox.setChecked(parameters.recordLive)
-        self._refresh()
+        self.refresh()
 
     def onStream(self, node):
         """Take another stream."""
+        if self.live.isRunning and node is self.live.volume:
+            return
         self.stop()
         self.session.parameters.liveNode = node
-        self._refresh()
+        self.refresh()
 
     def onRecord(self, isOn):
         """Record from the next start on, or no more."""
@@ -58,7 +61,7 @@ class LivePanel:
             self.stop()
         else:
             self.start()
-        self._refresh()
+        self.refresh()
 
     def start(self):
         """Score the stream from now on."""
@@ -70,19 +73,23 @@ class LivePanel:
         except (SourceError, WorkerError, OSError, RuntimeError) as error:
             slicer.util.errorDisplay(str(error))
             return
+        self.session.isLive = True
         self.views.showVolume(parameters.liveNode)
-        self._plot = LivePlot()
+        self._plot.begin()
         self.views.showLayout(self._plot.chart)
         self.timer.start()
+        self.session.changed()
 
     def stop(self):
         """Stop scoring the stream; a recording is put into a browser."""
         if not self.live.isRunning:
             return
         self.live.stop()
+        self.session.isLive = False
         self.views.showVerdict("", "")
         self._showVerdict("", "")
-        self._refresh()
+        self.ui.liveRateLabel.setText("")
+        self.session.changed()
 
     def advance(self):
         """Take verdicts that have arrived; return whether the stream is on."""
@@ -90,7 +97,7 @@ class LivePanel:
             said = self.live.poll()
         except (SourceError, WorkerError) as error:
             self.stop()
-            self._refresh()
+            self.refresh()
             slicer.util.errorDisplay(str(error))
             return False
         if said:
@@ -100,7 +107,7 @@ class LivePanel:
     def onVerdict(self, judged):
         """Show one verdict."""
         quality = "" if judged.quality is None else f"  Q {judged.quality:.2f}"
-        text = f"{judged.verdict}{quality}"
+        text = f"{verdictWord(judged.verdict)}{quality}"
         self._showVerdict(text.upper() if judged.quality is not None else text, judged.verdict)
         self.views.showVerdict(text, judged.verdict)
         self._plot.add(judged, self.session.parameters.threshold)
@@ -121,11 +128,16 @@ class LivePanel:
         label.setAutoFillBackground(bool(text))
         label.setPalette(palette)
 
-    def _refresh(self):
+    def refresh(self):
+        """Offer what can be done now, and say why not."""
         isOn, hasStream = self.live.isRunning, self.session.parameters.liveNode is not None
+        isTaken = self.session.run is not None
         button = self.ui.liveButton
         button.setChecked(isOn)
         button.setText(_("Stop") if isOn else _("Start"))
-        button.setEnabled(hasStream)
-        button.setToolTip(_("Score every new image, the newest first") if hasStream else _("Choose a stream first"))
+        button.setEnabled(hasStream and not isTaken)
+        if isTaken:
+            button.setToolTip(_("Frames are being scored; start the stream afterwards"))
+        else:
+            button.setToolTip(_("Score every new image, the newest first") if hasStream else _("Choose a stream first"))
         self.ui.recordCheckBox.setEnabled(not isOn)

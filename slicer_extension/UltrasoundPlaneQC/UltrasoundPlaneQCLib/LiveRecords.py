@@ -6,7 +6,9 @@ import math
 
 import slicer
 import vtk
+from slicer.i18n import tr as _
 
+from .Folder import fileNodes
 from .ScoreSequence import NAME as SCORE_NAME
 from .ScoreSequence import scoreText
 
@@ -18,14 +20,19 @@ class LivePlot:
     """The last scores as a plot that runs along; its length is fixed, so a long session does not slow it down."""
 
     def __init__(self):
+        self.table = self.chart = None
+
+    def begin(self):
+        """Make the nodes in place of those of the stream before."""
+        self._remove()
         self.table = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", "STRIQ live quality")
         for name in COLUMNS:
             column = vtk.vtkDoubleArray()
             column.SetName(name)
             self.table.AddColumn(column)
         self.chart = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotChartNode", "STRIQ live plot")
-        self.chart.SetXAxisTitle("Time in seconds")
-        self.chart.SetYAxisTitle("Quality Q")
+        self.chart.SetXAxisTitle(_("Time in seconds"))
+        self.chart.SetYAxisTitle(_("Quality Q"))
         self.chart.SetYAxisRangeAuto(False)
         self.chart.SetYAxisRange(0.0, 1.0)
         for name, color in (("quality", (0.15, 0.35, 0.65)), ("threshold", (0.45, 0.45, 0.45))):
@@ -37,6 +44,15 @@ class LivePlot:
             series.SetMarkerStyle(series.MarkerStyleNone)
             series.SetColor(*color)
             self.chart.AddAndObservePlotSeriesNodeID(series.GetID())
+
+        fileNodes("STRIQ live", [self.table, self.chart])
+
+    def _remove(self):
+        if self.chart is None or self.chart.GetScene() is None:
+            return
+        series = [self.chart.GetNthPlotSeriesNode(n) for n in range(self.chart.GetNumberOfPlotSeriesNodes())]
+        for node in (self.chart, *series, self.table):
+            slicer.mrmlScene.RemoveNode(node)
 
     def add(self, judged, threshold):
         """Add one verdict; beyond the length of the plot the oldest goes."""
@@ -89,4 +105,5 @@ class LiveRecorder:
         self.browser = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceBrowserNode", self._name)
         self.browser.SetAndObserveMasterSequenceNodeID(self._images.GetID())
         self.browser.AddSynchronizedSequenceNode(self._scores)
+        fileNodes("STRIQ live", [self.browser, self._images, self._scores])
         return self.browser

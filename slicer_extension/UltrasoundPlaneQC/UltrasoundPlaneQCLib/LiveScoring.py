@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import slicer
+from slicer.i18n import tr as _
 
 from .FrameSource import SourceError, pictureOf
-from .Results import ACCEPTED, NO_PLANE, REJECTED
+from .Results import ACCEPTED, NO_PLANE, REJECTED, UNSCORED
 from .WorkerClient import Scratch
 
 RATE_SECONDS = 2.0  # span over which rates are counted
@@ -50,7 +51,7 @@ class LiveScoring:
         self.holder, self._threshold, self._onVerdict = holder, threshold, onVerdict
         self.volume, self.recorder = None, None
         self.received = self.scored = 0
-        self._observation = self._commandId = self._loadId = self._scratch = None
+        self._observation = self._commandId = self._scratch = None
         self._newest = None  # arrival time of an image that waits
         self._arrivals, self._verdicts = deque(), deque()  # both hold when images arrived
 
@@ -70,12 +71,12 @@ class LiveScoring:
             recorder: Takes images and scores, if they are to be kept.
         """
         if volume is None:
-            raise SourceError("No live image is chosen. Connect OpenIGTLink and choose the volume that it updates.")
+            raise SourceError(_("No live image is chosen. Connect OpenIGTLink and choose the volume that it updates."))
         self.stop()
         self._plane, self.recorder, self._scratch = plane, recorder, Scratch()
         self.received = self.scored = 0
         self._began = time.monotonic()
-        self._loadId = self.holder.request(modelPath, device)
+        self.holder.request(modelPath, device)
         self.volume = volume
         event = slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent
         self._observation = volume.AddObserver(event, self._onImage)
@@ -86,8 +87,8 @@ class LiveScoring:
             return
         self.volume.RemoveObserver(self._observation)
         self.volume, self._newest = None, None
-        self.holder.client.forget(self._loadId, self._commandId)
-        self._commandId = self._loadId = None
+        self.holder.client.forget(self._commandId)
+        self._commandId = None
         self._arrivals.clear()
         self._verdicts.clear()
         self._scratch.remove()
@@ -117,7 +118,7 @@ class LiveScoring:
     def poll(self):
         """Take the answers that have arrived, without waiting; return what the user should be told, if anything."""
         said = None
-        for answer in self.holder.poll(self._loadId, self._commandId) if self.isRunning else ():
+        for answer in self.holder.poll(self._commandId) if self.isRunning else ():
             event = answer["event"]
             if event == "error":
                 self.stop()
@@ -139,7 +140,7 @@ class LiveScoring:
         self._verdicts.append(self._inWork)
         quality, plane = answer.get("quality"), answer.get("plane", NO_PLANE)
         if quality is None:
-            verdict = answer.get("error", "not scored")
+            verdict = answer.get("error", UNSCORED)
         else:
             verdict = ACCEPTED if quality > self._threshold() and plane != NO_PLANE else REJECTED
         latencyMs = (now - self._inWork) * 1000

@@ -9,12 +9,14 @@ import slicer
 
 from . import Navigation, Overlays
 from .Dependencies import ensureDependencies
+from .Explaining import Explainer
 from .Folder import fileNodes
 from .FrameSource import SourceError, openFrames
+from .ModelHolder import ModelHolder
 from .Results import Results
 from .ScoreChart import ScoreChart
 from .ScoreSequence import attachScores
-from .Scoring import FAILED, Explainer, ModelHolder, ScoringRun
+from .Scoring import FAILED, ScoringRun
 from .TransformWords import describeTransform
 
 POLL_SECONDS = 0.01
@@ -32,14 +34,12 @@ class PlaneQualityLogic:
         """Install what is absent, after asking."""
         ensureDependencies(REQUIREMENTS)
 
-    def startRun(self, node, plane="auto", modelPath="", device="auto", threshold=0.5):
+    def startRun(self, node, plane="auto", modelPath="", device="auto", threshold=None):
         """Return a run over the frames of a node; call its ``advance`` until it has ended."""
         source = openFrames(node)
-        results = Results.create(source)
-        results.rejudge(threshold)
-        return ScoringRun(source, self.holder, results, plane, modelPath, device)
+        return ScoringRun(source, self.holder, Results.create(source), plane, modelPath, device, threshold)
 
-    def scoreSequence(self, node, plane="auto", modelPath="", device="auto", threshold=0.5):
+    def scoreSequence(self, node, plane="auto", modelPath="", device="auto", threshold=None):
         """Score all frames of a node and wait for it; return the table node. For scripts.
 
         Args:
@@ -47,29 +47,37 @@ class PlaneQualityLogic:
             plane: Name of the plane, or ``"auto"``.
             modelPath: Model or bundle; empty for the shipped one.
             device: ``"auto"``, ``"cuda"``, ``"mps"`` or ``"cpu"``.
-            threshold: Quality above which a frame is accepted.
+            threshold: Quality above which a frame is accepted; the model's own by default.
 
         Raises:
             SourceError: If the node holds no frames, or the worker refuses them.
         """
         self.ensureDependencies()
         run = self.startRun(node, plane, modelPath, device, threshold)
-        while run.isRunning:
-            run.advance()
-            time.sleep(POLL_SECONDS)
-        if run.state == FAILED:
+        try:
+            _drive(run)
+        except Exception:
             slicer.mrmlScene.RemoveNode(run.results.node)
-            raise SourceError(run.message)
+            raise
         self.finishRun(run)
         return run.results.node
 
     def finishRun(self, run):
-        """Put the scores into the browser of the frames and file the nodes; return the chart node."""
+        """Put the scores into the browser of the frames and file the nodes; return the chart node.
+
+        ``None`` if the frames or the scores were removed meanwhile.
+        """
+        if not (run.source.isInScene and run.results.isInScene):
+            return None
         if run.source.node.IsA("vtkMRMLSequenceBrowserNode"):
             attachScores(run.source.browser, run.results)
         chart = ScoreChart.create(run.results)
         fileNodes(f"STRIQ {run.source.name}", [run.results.node, chart.node, *chart.seriesNodes()])
         return chart.node
+
+    def exportCsv(self, table, path):
+        """Write the scores of a table node that :meth:`scoreSequence` returned as CSV; return the path. For scripts."""
+        return Results(table).exportCsv(path)
 
     def explain(self, source, index, plane="auto", modelPath="", device="auto"):
         """Explain one frame and wait for it; return the worker's answer. For scripts."""
@@ -112,3 +120,12 @@ class PlaneQualityLogic:
         """End the worker and remove temporary files."""
         self.explainer.close()
         self.holder.stop()
+
+
+def _drive(run):
+    """Wait for a run to end."""
+    while run.isRunning:
+        run.advance()
+        time.sleep(POLL_SECONDS)
+    if run.state == FAILED:
+        raise SourceError(run.message)

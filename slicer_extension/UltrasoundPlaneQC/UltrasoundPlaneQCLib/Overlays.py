@@ -12,7 +12,7 @@ from .TransformWords import boxMatrix, square
 HEAT_POINTS = ((0.0, (0.10, 0.05, 0.35)), (1.0, (0.85, 0.25, 0.20)), (2.0, (1.00, 0.95, 0.55)))
 NOTHING = -1.0  # value outside the fan; the display threshold hides it
 RESIDUAL_NAME, ANCHOR_NAME, TRANSFORM_NAME = "STRIQ residual", "STRIQ reference", "STRIQ reference to frame"
-FRAME_ATTRIBUTE = "STRIQ.frame"
+FRAME_ATTRIBUTE, VOLUME_REFERENCE = "STRIQ.frame", "striqFrameOf"
 
 
 def showResidual(volume, sliceIndex, residual, frame):
@@ -30,7 +30,7 @@ def showResidual(volume, sliceIndex, residual, frame):
     ijkToRas = _matrix(volume.GetIJKToRASMatrix) @ _sliceOffset(sliceIndex)
     node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(ijkToRas))
     node.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
-    node.SetAttribute(FRAME_ATTRIBUTE, str(frame))
+    _mark(node, volume, frame)
     _displayHeat(node)
     return node
 
@@ -53,7 +53,7 @@ def showAnchor(volume, sliceIndex, picture, transform, box, frame):
     pixelsToBox = _in3d(np.linalg.inv(boxMatrix((0, 0, height, width))))
     node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(boxToRas @ pixelsToBox))
     node.SetAndObserveTransformNodeID(_anchorTransform(volume, boxToRas, transform).GetID())
-    node.SetAttribute(FRAME_ATTRIBUTE, str(frame))
+    _mark(node, volume, frame)
     _displayGray(node)
     return node
 
@@ -82,6 +82,19 @@ def showOver(overlay, background, opacity):
         elif background is not None and composite.GetBackgroundVolumeID() == background.GetID():
             composite.SetForegroundVolumeID(overlay.GetID())
             composite.SetForegroundOpacity(opacity)
+
+
+def _mark(node, volume, frame):
+    node.SetAttribute(FRAME_ATTRIBUTE, str(frame))
+    node.SetNodeReferenceID(VOLUME_REFERENCE, volume.GetID())
+
+
+def hideStale(volume, frame):
+    """Take our overlays away unless they are about this frame of this volume."""
+    for node in shownOverlays():
+        isOfFrame = node.GetAttribute(FRAME_ATTRIBUTE) == str(frame)
+        if not isOfFrame or node.GetNodeReference(VOLUME_REFERENCE) is not volume:
+            showOver(None, None, 0.0)
 
 
 def shownOverlays():

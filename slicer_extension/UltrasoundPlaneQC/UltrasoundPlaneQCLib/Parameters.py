@@ -22,6 +22,7 @@ class Parameters:
         device: One of ``DEVICES``.
         modelPath: A model or bundle folder; empty for the shipped one.
         threshold: Quality above which a frame is accepted.
+        hasOwnThreshold: The user has set the threshold; else it is the model's.
         overlay: One of ``OVERLAYS``.
         overlayOpacity: Opacity of the overlay.
         explainEachFrame: Explain again whenever another frame is shown.
@@ -36,6 +37,7 @@ class Parameters:
     device: str = AUTO
     modelPath: str = ""
     threshold: Annotated[float, WithinRange(0.0, 1.0)] = 0.5
+    hasOwnThreshold: bool = False
     overlay: str = "residual"
     overlayOpacity: Annotated[float, WithinRange(0.0, 1.0)] = 0.5
     explainEachFrame: bool = False

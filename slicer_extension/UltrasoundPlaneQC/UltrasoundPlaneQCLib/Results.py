@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import slicer
 import vtk
+from slicer.i18n import tr as _
 
 NO_PLANE = "none"
 ACCEPTED, REJECTED, UNSCORED = "accepted", "rejected", "not scored"
@@ -17,7 +18,7 @@ TEXTS = ("verdict", "decided_by", "plane", "transform", "box", "anchor", "error"
 EXPORTED = ("frame", "time_s", "quality", "verdict", "plane", *TERMS, "plane_probability", "decided_by", "error")
 COLUMNS = (*EXPORTED, *(name for name in (*NUMBERS, *TEXTS) if name not in EXPORTED))
 BY_SCORE, BY_USER = "score", "user"
-KIND = "STRIQ.results"
+KIND, INPUT = "STRIQ.results", "striqInput"
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,18 @@ class Results:
         self.node = node
 
     @classmethod
+    def find(cls, source):
+        """Return the newest scores of a source that the scene holds, ``None`` if there are none."""
+        tables = slicer.util.getNodesByClass("vtkMRMLTableNode")
+        known = [node for node in tables if node.GetAttribute(KIND) and node.GetNodeReference(INPUT) is source.node]
+        return cls(known[-1]) if known else None
+
+    @classmethod
     def create(cls, source):
         """Return an empty table for the frames of a source."""
         node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", f"{source.name} quality")
         node.SetAttribute(KIND, "1")
-        node.AddNodeReferenceID("striqInput", source.node.GetID())
+        node.AddNodeReferenceID(INPUT, source.node.GetID())
         results = cls(node)
         results._fill(source)
         return results
@@ -76,6 +84,11 @@ class Results:
     def __len__(self):
         return self.node.GetNumberOfRows()
 
+    @property
+    def isInScene(self):
+        """Whether the table is still there."""
+        return self.node.GetScene() is not None
+
     def __getitem__(self, row):
         verdict, plane = self._text(row, "verdict"), self._text(row, "plane")
         return FrameResult(
@@ -94,6 +107,11 @@ class Results:
 
     def __iter__(self):
         return (self[row] for row in range(len(self)))
+
+    @property
+    def inputId(self):
+        """Name in the scene of the node that was scored."""
+        return self.node.GetNodeReferenceID(INPUT)
 
     @property
     def threshold(self):
@@ -181,6 +199,11 @@ class Results:
         column = self.node.GetTable().GetColumnByName(name)
         column.SetValue(row, value)
         column.Modified()
+
+
+def verdictWord(verdict):
+    """Return a verdict in the language of the application; the table keeps the English word."""
+    return {ACCEPTED: _("accepted"), REJECTED: _("rejected"), UNSCORED: _("not scored")}.get(verdict, verdict)
 
 
 def _newColumn(name):

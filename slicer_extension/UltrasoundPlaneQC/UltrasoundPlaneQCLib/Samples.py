@@ -6,7 +6,7 @@ from pathlib import Path
 
 RESOURCES = Path(__file__).parents[1] / "Resources"
 SAMPLE = RESOURCES / "Data" / "STRIQPhantomCine.seq.nrrd"
-SHA256 = "fd633e168130db92351fe53f53f4cebda2875de7c263c9034e1e6ae23b39d0f8"
+SHA256 = "7f9a962d2f817a9a7ba3b817910f4a37f91365081486bbeb10be279a53b260d0"
 
 
 def registerSample():

@@ -6,6 +6,7 @@ import math
 
 import slicer
 import vtk
+from slicer.i18n import tr as _
 
 COLORS = {"quality": (0.15, 0.35, 0.65), "threshold": (0.45, 0.45, 0.45), "cursor": (0.85, 0.25, 0.1)}
 LINE_COLUMNS = ("threshold x", "threshold", "cursor x", "cursor")
@@ -19,11 +20,17 @@ class ScoreChart:
         self.node = node
 
     @classmethod
+    def find(cls, results):
+        """Return the chart of a table of scores, ``None`` if it has none."""
+        charts = slicer.util.getNodesByClass("vtkMRMLPlotChartNode")
+        return next((cls(node) for node in charts if node.GetNodeReference(RESULTS_REFERENCE) is results.node), None)
+
+    @classmethod
     def create(cls, results):
         """Return the chart of a table of scores."""
         node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotChartNode", f"{results.node.GetName()} plot")
         node.SetTitle(results.node.GetName())
-        node.SetYAxisTitle("Quality Q")
+        node.SetYAxisTitle(_("Quality Q"))
         node.SetYAxisRangeAuto(False)
         node.SetYAxisRange(0.0, 1.0)
         chart = cls(node)
@@ -31,10 +38,10 @@ class ScoreChart:
         lines = _lineTable(results)
         node.AddNodeReferenceID(LINES_REFERENCE, lines.GetID())
         hasTimes = bool(len(results)) and not math.isnan(results[0].timeS)
-        node.SetXAxisTitle("Time in seconds" if hasTimes else "Frame")
-        chart._addSeries("Quality", results.node, "time_s" if hasTimes else "frame", "quality")
-        chart._addSeries("Threshold", lines, "threshold x", "threshold")
-        chart._addSeries("Frame shown", lines, "cursor x", "cursor")
+        node.SetXAxisTitle(_("Time in seconds") if hasTimes else _("Frame"))
+        chart._addSeries(_("Quality"), results.node, "time_s" if hasTimes else "frame", "quality")
+        chart._addSeries(_("Threshold"), lines, "threshold x", "threshold")
+        chart._addSeries(_("Frame shown"), lines, "cursor x", "cursor")
         chart.showThreshold(results.threshold)
         return chart
 

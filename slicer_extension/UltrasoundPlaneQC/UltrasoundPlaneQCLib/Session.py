@@ -22,16 +22,33 @@ class Session(VTKObservationMixin):
     def __init__(self, logic, parameters):
         super().__init__()
         self.logic, self.parameters = logic, parameters
-        self._listeners = []
+        self.run, self.isLive = None, False
+        self._listeners, self._replacedListeners = [], []
 
     def listen(self, listener):
         """Call a function without arguments whenever another frame is shown or a verdict changes."""
         self._listeners.append(listener)
 
+    def listenToReplacement(self, listener):
+        """Call a function without arguments whenever other frames or other scores are chosen."""
+        self._replacedListeners.append(listener)
+
     def changed(self):
-        """Tell the listeners."""
+        """Say that another frame is shown or a verdict has changed."""
         for listener in self._listeners:
             listener()
+
+    def replaced(self):
+        """Say that other frames or other scores are chosen."""
+        self._watch()
+        for listener in self._replacedListeners:
+            listener()
+        self.changed()
+
+    @property
+    def isBusy(self):
+        """Whether the worker is taken by a run or a stream; it does one thing at a time."""
+        return self.run is not None or self.isLive
 
     @property
     def source(self):
@@ -62,7 +79,7 @@ class Session(VTKObservationMixin):
         index = source.currentIndex()
         return (index, results[index]) if index < len(results) else (None, None)
 
-    def watch(self):
+    def _watch(self):
         """Observe what shows the frames of the input, and nothing else any more."""
         self.removeObservers()
         source = self.source

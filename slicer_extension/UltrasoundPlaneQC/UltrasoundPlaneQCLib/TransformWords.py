@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from slicer.i18n import tr as _
 
 # Smaller differences than these cannot be seen and are not worth a word.
 SMALLEST_DEGREES, SMALLEST_MM, SMALLEST_PERCENT = 1.0, 1.0, 2.0
@@ -46,9 +47,9 @@ def describeTransform(transform, box, spacingMm=None):
     linear = forward[:2, :2]
     center = place @ np.array([0.0, 0.0, 1.0])
     shift = (forward @ center - center)[:2]
-    parts = [_rotation(linear), _shift(shift, "mm" if spacingMm else "pixels"), _size(linear)]
+    parts = [_rotation(linear), _shift(shift, _("mm") if spacingMm else _("pixels")), _size(linear)]
     said = [part for part in parts if part]
-    return ", ".join(said) if said else "lies like the reference"
+    return ", ".join(said) if said else _("lies like the reference")
 
 
 def _rotation(linear):
@@ -56,21 +57,22 @@ def _rotation(linear):
     degrees = math.degrees(math.atan2(linear[1, 0] - linear[0, 1], linear[0, 0] + linear[1, 1]))
     if abs(degrees) < SMALLEST_DEGREES:
         return ""
-    return f"rotated {abs(degrees):.0f}° {'clockwise' if degrees > 0 else 'counterclockwise'}"
+    said = _("rotated {degrees:.0f}° clockwise") if degrees > 0 else _("rotated {degrees:.0f}° counterclockwise")
+    return said.format(degrees=abs(degrees))
 
 
 def _shift(shift, unit):
-    names = (("right", "left"), ("down", "up"))
+    names = ((_("right"), _("left")), (_("down"), _("up")))
     said = [
         f"{abs(amount):.0f} {unit} {positive if amount > 0 else negative}"
         for amount, (positive, negative) in zip(shift, names, strict=True)
         if abs(amount) >= SMALLEST_MM
     ]
-    return f"shifted {' and '.join(said)}" if said else ""
+    return _("shifted {distances}").format(distances=_(" and ").join(said)) if said else ""
 
 
 def _size(linear):
     percent = (math.sqrt(abs(np.linalg.det(linear))) - 1) * 100
     if abs(percent) < SMALLEST_PERCENT:
         return ""
-    return f"{abs(percent):.0f} % {'larger' if percent > 0 else 'smaller'}"
+    return (_("{percent:.0f} % larger") if percent > 0 else _("{percent:.0f} % smaller")).format(percent=abs(percent))

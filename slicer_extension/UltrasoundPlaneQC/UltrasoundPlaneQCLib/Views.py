@@ -32,7 +32,7 @@ class Views:
     def __init__(self, onPoint):
         self._onPoint = onPoint
         self._plotView = None
-        self._corner = None
+        self._corner = self._renderer = None
 
     def showLayout(self, chart):
         """Show the slice view with a chart below it."""
@@ -81,7 +81,8 @@ class Views:
         view = manager.sliceWidget(manager.sliceViewNames()[0]).sliceView()
         if self._corner is None:
             self._corner = _cornerText()
-            view.renderWindow().GetRenderers().GetFirstRenderer().AddViewProp(self._corner)
+            self._renderer = view.renderWindow().GetRenderers().GetFirstRenderer()
+            self._renderer.AddViewProp(self._corner)
         self._corner.SetInput(text)
         self._corner.GetTextProperty().SetColor(*COLORS.get(verdict, OTHER_COLOR))
         view.scheduleRender()
@@ -93,9 +94,8 @@ class Views:
             self._plotView = None
         if self._corner is not None:
             self.showVerdict("", "")
-            view = slicer.app.layoutManager().sliceWidget(slicer.app.layoutManager().sliceViewNames()[0]).sliceView()
-            view.renderWindow().GetRenderers().GetFirstRenderer().RemoveViewProp(self._corner)
-            self._corner = None
+            self._renderer.RemoveViewProp(self._corner)
+            self._corner = self._renderer = None
 
 
 def turnUpright(sliceNode, volume):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import slicer
+from slicer.i18n import tr as _
 
 from . import Overlays
 from .FrameSource import SourceError
@@ -25,7 +26,7 @@ class WhyPanel:
     def __init__(self, ui, session, timer):
         self.ui, self.session, self.timer = ui, session, timer
         self._explained = None  # (source, index, explanation) of the last answer
-        self._asked = None
+        self._asked = None  # (input, index) of the last question
         ui.overlaySelector.addItems(OVERLAYS)
         ui.explainButton.connect("clicked()", self.explain)
         ui.explainEachFrameCheckBox.connect("toggled(bool)", self.onEachFrame)
@@ -59,7 +60,7 @@ class WhyPanel:
     def explain(self):
         """Ask why the frame shown got its score."""
         index, result = self.session.currentFrame()
-        if index is None or not result.isScored:
+        if index is None or not result.isScored or self.session.run is not None:
             return
         parameters = self.session.parameters
         try:
@@ -69,7 +70,7 @@ class WhyPanel:
         except (SourceError, WorkerError, OSError) as error:
             slicer.util.errorDisplay(str(error))
             return
-        self._asked = index
+        self._asked = (self._input(), index)
         self.timer.start()
 
     def advance(self):
@@ -88,30 +89,39 @@ class WhyPanel:
 
     def _showOverlay(self):
         index, _result = self.session.currentFrame()
-        if self._explained is None or self._explained[1] != index:
+        if self._explained is None or self._explained[1] != index or self._explained[0].node is not self._input():
             return
         source, index, explanation = self._explained
         parameters = self.session.parameters
         self.session.logic.showExplanation(source, index, explanation, parameters.overlay, parameters.overlayOpacity)
 
+    def _input(self):
+        source = self.session.source
+        return None if source is None else source.node
+
     def refresh(self):
         """Bring bars and words in line with the frame shown; an overlay of another frame is taken away."""
         index, result = self.session.currentFrame()
         isScored = result is not None and result.isScored
-        self.ui.explainButton.setEnabled(isScored)
+        isWaiting = self.session.run is not None
+        self.ui.explainButton.setEnabled(isScored and not isWaiting)
+        self.ui.explainButton.setToolTip(_whatItDoes(isScored, isWaiting))
         for term in TERMS:
             percent = round(100 * result.goodness[term]) if isScored else 0
             getattr(self.ui, f"{term}Bar").setValue(percent)
         source = self.session.source
         self.ui.transformLabel.setText(self.session.logic.describe(source, result) if isScored else "")
         self.ui.anchorLabel.setText(Path(result.anchor).name if isScored else "")
-        self._removeStale(index)
-        if self.session.parameters.explainEachFrame and isScored and self._asked != index:
+        Overlays.hideStale(None if source is None else source.volume, index)
+        if self._asked != (self._input(), index):
+            self._asked = None
+        if self.session.parameters.explainEachFrame and isScored and not isWaiting and self._asked is None:
             self.explain()
 
-    def _removeStale(self, index):
-        for node in Overlays.shownOverlays():
-            if node.GetAttribute(Overlays.FRAME_ATTRIBUTE) != str(index):
-                Overlays.showOver(None, None, 0.0)
-        if self._asked != index:
-            self._asked = None
+
+def _whatItDoes(isScored, isWaiting):
+    if isWaiting:
+        return _("Frames are being scored; explain them afterwards")
+    return (
+        _("Show where this frame differs from its nearest reference (E)") if isScored else _("Score frames first (E)")
+    )

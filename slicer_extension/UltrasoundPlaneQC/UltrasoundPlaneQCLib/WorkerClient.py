@@ -12,6 +12,8 @@ import tempfile
 import threading
 from pathlib import Path
 
+from slicer.i18n import tr as _
+
 PROTOCOL = 1  # of striq.worker
 ENDING_SECONDS = 0.5  # a worker that does not end by itself is killed
 
@@ -45,7 +47,7 @@ class WorkerClient:
             return
         self.stop()  # what an earlier process left
         self._answers, self._mailboxes = queue.SimpleQueue(), {}
-        self._log = tempfile.TemporaryFile(mode="w+b")  # noqa: SIM115 (closed by ``stop``)
+        self._log = tempfile.TemporaryFile(mode="a+b")  # noqa: SIM115 (closed by ``stop``)
         try:
             self._process = subprocess.Popen(
                 self._arguments,
@@ -57,7 +59,9 @@ class WorkerClient:
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )
         except OSError as error:
-            raise WorkerError(f"The scoring process cannot start: {error}. Reinstall the extension.") from error
+            raise WorkerError(
+                _("The scoring process cannot start: {error}. Reinstall the extension.").format(error=error)
+            ) from error
         self._reader = threading.Thread(target=_read, args=(self._process.stdout, self._answers), daemon=True)
         self._reader.start()
 
@@ -97,12 +101,20 @@ class WorkerClient:
         for number in numbers:
             self._mailboxes.pop(number, None)
 
-    def _obituary(self):
+    def lastWords(self):
+        """Return what the process, or libraries in it, wrote beside its answers."""
+        if self._log is None or self._log.closed:
+            return ""
         self._log.seek(0)
-        said = self._log.read().decode("utf-8", errors="replace").strip()
+        return self._log.read().decode("utf-8", errors="replace").strip()
+
+    def _obituary(self):
+        said = self.lastWords()
         logging.error("The scoring process ended. It said:\n%s", said)
-        last = said.splitlines()[-1] if said else "it said nothing"
-        return f"The scoring process ended unexpectedly: {last}. See the application log for details."
+        last = said.splitlines()[-1] if said else _("it said nothing")
+        return _("The scoring process ended unexpectedly: {last}. See the application log for details.").format(
+            last=last
+        )
 
     def stop(self):
         """End the process; harmless if it has ended."""
@@ -123,8 +135,9 @@ class WorkerClient:
 def _checkProtocol(answer):
     if answer["event"] == "ready" and answer["protocol"] != PROTOCOL:
         raise WorkerError(
-            f"The installed striq {answer['version']} speaks protocol {answer['protocol']}, "
-            f"this extension {PROTOCOL}. Update both."
+            _("The installed striq {version} speaks protocol {theirs}, this extension {ours}. Update both.").format(
+                version=answer["version"], theirs=answer["protocol"], ours=PROTOCOL
+            )
         )
 
 

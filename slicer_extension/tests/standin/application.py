@@ -142,7 +142,7 @@ class Application(Dialect, QtCore.QObject):
         self._modules, self._layouts = ModuleManager(), LayoutManager(scene, view)
         self._window = MainWindow()
         self._window.setObjectName("qSlicerMainWindow")
-        self.isTesting = True
+        self.isTesting, self.extensions = True, None
 
     def layoutManager(self) -> LayoutManager:
         """Return what arranges the views."""
@@ -151,6 +151,10 @@ class Application(Dialect, QtCore.QObject):
     def moduleManager(self) -> ModuleManager:
         """Return what loads modules."""
         return self._modules
+
+    def extensionsManagerModel(self) -> object:
+        """Return what installs extensions; ``None`` where it is switched off, as here."""
+        return self.extensions
 
     def testingEnabled(self) -> bool:
         """Return whether dialogs are to be skipped."""
@@ -204,6 +208,7 @@ class ScriptedLoadableModuleWidget:
         self.moduleName = type(self).__name__.removesuffix("Widget")
         self.parent, self.logic = parent, None
         self.layout = QtWidgets.QWidget.layout(parent)
+        setattr(slicer.modules, type(self).__name__, self)
 
     def resourcePath(self, name: str) -> str:
         """Return the path of a file under ``Resources``."""
@@ -214,6 +219,10 @@ class ScriptedLoadableModuleWidget:
 
     def cleanup(self) -> None:
         """Take it down."""
+
+    def onReload(self) -> None:
+        """Do what the button *Reload* does: Slicer's own function."""
+        slicer.util.reloadScriptedModule(self.moduleName)
 
 
 class ScriptedLoadableModuleLogic:
@@ -334,31 +343,34 @@ def loadModule(path: Path) -> Callable[[], object]:
 
     The panel's Python object is what ``slicer.util.getModuleWidget`` returns from then on.
     """
-    module = _loadFile(path)
     name = path.stem
-    handle = types.SimpleNamespace(path=str(path), name=name, panel=None)
+    handle = types.SimpleNamespace(path=str(path), name=name, panel=None, representation=None)
     setattr(slicer.modules, name.lower(), handle)
-    described = getattr(module, name)(types.SimpleNamespace(path=str(path)))
+    described = getattr(_loadFile(path), name)(types.SimpleNamespace(path=str(path)))
     if hasattr(described, "setup"):
         described.setup()
     handle.described = described
     slicer.app.startupCompleted.emit()
 
-    class Representation:
-        """What the application keeps of a panel."""
+    class Representation(slicer.qMRMLWidget):
+        """The widget of the application that a panel lives in."""
 
         def self(self) -> object:
             """Return the Python object."""
             return handle.panel
 
+        def reload(self) -> None:
+            """Make the Python object anew, from the code that is loaded now."""
+            handle.panel = getattr(sys.modules[name], f"{name}Widget")(self)
+            handle.panel.setup()
+
     def makePanel() -> object:
-        parent = slicer.qMRMLWidget()
-        QtWidgets.QVBoxLayout(parent)
-        handle.panel = getattr(module, f"{name}Widget")(parent)
-        handle.panel.setup()
+        handle.representation = Representation()
+        QtWidgets.QVBoxLayout(handle.representation)
+        handle.representation.reload()
         return handle.panel
 
-    handle.widgetRepresentation = Representation
+    handle.widgetRepresentation = lambda: handle.representation
     handle.logic = lambda: handle.panel.logic
     slicer.qSlicerScriptedLoadableModuleWidget = Representation
     slicer.qSlicerScriptedLoadableModule = type(handle)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import slicer
 import vtk
+from PySide6 import QtGui
 from vtk.util.numpy_support import vtk_to_numpy
 
 from .mrml import Scene
@@ -62,11 +63,34 @@ class SliceView:
         self.logic.FitSliceToBackground()
         self.logic.SnapSliceOffsetToIJK()
 
-    def picture(self) -> np.ndarray:
-        """Return what the view shows, shape ``(H, W, 3)``, row 0 at the top."""
+    def props(self) -> list[vtk.vtkProp]:
+        """Return what is drawn over the slice."""
+        found = self._renderer.GetViewProps()
+        return [found.GetItemAsObject(number) for number in range(found.GetNumberOfItems())]
+
+    def removeBut(self, kept: list[vtk.vtkProp]) -> None:
+        """Take everything away that is drawn over the slice but some."""
+        for prop in self.props():
+            if prop not in kept:
+                self._renderer.RemoveViewProp(prop)
+
+    def state(self) -> tuple[int, ...]:
+        """Return something that differs whenever a picture would."""
+        composite = self.logic.GetSliceCompositeNode()
+        volumes = (composite.GetNthNodeReference(role, 0) for role in ("backgroundVolume", "foregroundVolume"))
+        parts = [self.node, composite, *(volume for volume in volumes if volume is not None), *self.props()]
+        return (*self.window.GetSize(), *(part.GetMTime() for part in parts))
+
+    def draw(self) -> None:
+        """Draw the slice as its node says."""
         source = self.logic.GetImageDataConnection()
         self._mapper.SetInputConnection(source)
         self._actor.SetVisibility(source is not None)
+        self.window.Render()
+
+    def picture(self) -> np.ndarray:
+        """Return what the view shows, shape ``(H, W, 3)``, row 0 at the top."""
+        self.draw()
         return grab(self.window)
 
     def pixelOf(self, ras: tuple[float, float, float]) -> tuple[int, int]:
@@ -90,8 +114,7 @@ def _offscreen(size: tuple[int, int]) -> tuple[vtk.vtkRenderer, vtk.vtkRenderWin
 
 def grab(window: vtk.vtkRenderWindow) -> np.ndarray:
     """Return the content of a window, row 0 at the top."""
-    window.Render()
-    window.Render()  # the first one may only have brought the nodes up to date
+    window.Render()  # the one before may only have brought the nodes up to date
     reader = vtk.vtkWindowToImageFilter()
     reader.SetInput(window)
     reader.ReadFrontBufferOff()
@@ -110,6 +133,15 @@ def drawChart(chart: slicer.vtkMRMLPlotChartNode, size: tuple[int, int] = (480, 
     view.SetRenderWindow(window)
     plot = vtk.vtkChartXY()
     view.GetScene().AddItem(plot)
+    fillChart(plot, chart)
+    picture = grab(window)
+    window.Finalize()
+    return picture
+
+
+def fillChart(plot: vtk.vtkChartXY, chart: slicer.vtkMRMLPlotChartNode) -> None:
+    """Give a chart of VTK the curves and axes of a chart node."""
+    plot.ClearPlots()
     plot.SetTitle(chart.GetTitle() or "")
     axis = plot.GetAxis(vtk.vtkAxis.LEFT)
     axis.SetTitle(chart.GetYAxisTitle() or "")
@@ -118,9 +150,6 @@ def drawChart(chart: slicer.vtkMRMLPlotChartNode, size: tuple[int, int] = (480, 
     plot.GetAxis(vtk.vtkAxis.BOTTOM).SetTitle(chart.GetXAxisTitle() or "")
     for number in range(chart.GetNumberOfPlotSeriesNodes()):
         _drawSeries(plot, chart.GetNthPlotSeriesNode(number))
-    picture = grab(window)
-    window.Finalize()
-    return picture
 
 
 def _drawSeries(plot: vtk.vtkChartXY, series: slicer.vtkMRMLPlotSeriesNode) -> None:
@@ -132,6 +161,13 @@ def _drawSeries(plot: vtk.vtkChartXY, series: slicer.vtkMRMLPlotSeriesNode) -> N
     curve.GetPen().SetLineType(vtk.vtkPen.DASH_LINE if isDashed else vtk.vtkPen.SOLID_LINE)
     hasMarkers = series.GetMarkerStyle() == series.MarkerStyleCircle
     curve.SetMarkerStyle(vtk.vtkPlotPoints.CIRCLE if hasMarkers else vtk.vtkPlotPoints.NONE)
+
+
+def pixmap(picture: np.ndarray) -> QtGui.QPixmap:
+    """Return a picture in the form that Qt paints."""
+    height, width, _ = picture.shape
+    content = np.ascontiguousarray(picture)
+    return QtGui.QPixmap.fromImage(QtGui.QImage(content.data, width, height, 3 * width, QtGui.QImage.Format_RGB888))
 
 
 def writePng(path: Path, picture: np.ndarray) -> None:

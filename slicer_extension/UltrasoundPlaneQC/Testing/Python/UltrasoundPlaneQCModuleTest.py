@@ -8,6 +8,7 @@ import unittest
 from pathlib import Path
 
 import slicer
+from UltrasoundPlaneQCLib import Overlays
 from UltrasoundPlaneQCLib.FrameSource import openFrames
 from UltrasoundPlaneQCLib.Results import Results
 from UltrasoundPlaneQCLib.Samples import SAMPLE
@@ -68,12 +69,58 @@ class UltrasoundPlaneQCModuleTest(unittest.TestCase):
         widget.ui.thresholdSlider.setValue(1.0)
         self.assertEqual({result.verdict for result in results}, {"rejected"})
 
-    def test_resultsComeBackWithTheScene(self):
-        """A saved scene holds the results."""
+    def test_panelExplainsAFrame(self):
+        """A user asks why; the answer lies over the frame, and is gone with the next one."""
+        widget = self.scoreSample()
+        widget.ui.overlaySelector.setCurrentText("residual")
+        widget.ui.explainButton.click()
+        self.waitFor(lambda: bool(Overlays.shownOverlays()))
+        source = widget.panel.session.source
+        source.select((source.currentIndex() + 1) % source.numFrames)
+        self.waitFor(lambda: not Overlays.shownOverlays())
+
+    def test_userOverrulesAndExports(self):
+        """A verdict of the user is in the exported table, and can be taken back."""
+        widget = self.scoreSample()
+        widget.panel.session.source.select(3)
+        slicer.app.processEvents()
+        widget.ui.rejectButton.click()
+        table = widget.panel.session.parameters.resultsNode
+        with tempfile.TemporaryDirectory() as folder:
+            rows = widget.logic.exportCsv(table, Path(folder) / "scores.csv").read_text().splitlines()
+        self.assertIn("rejected", rows[4])
+        self.assertIn("user", rows[4])
+        widget.ui.revertButton.click()
+        self.assertEqual(Results(table)[3].decidedBy, "score")
+
+    def test_liveImagesAreScored(self):
+        """Every new image of a volume gets a verdict, and the recording keeps images and scores together."""
+        slicer.util.selectModule(MODULE_NAME)
+        widget = slicer.util.getModuleWidget(MODULE_NAME)
+        source = openFrames(loadSample())
+        volume = slicer.util.addVolumeFromArray(source.frame(0)[None].copy(), name="Image_Reference")
+        widget.ui.liveSelector.setCurrentNode(volume)
+        widget.ui.recordCheckBox.setChecked(True)
+        widget.ui.liveButton.click()
+        live = widget.panel.live.live
+        for count in range(3):
+            slicer.util.updateVolumeFromArray(volume, source.frame(count)[None].copy())
+            self.waitFor(lambda count=count: live.scored == count + 1)
+        self.assertIn("Q ", widget.ui.liveVerdictLabel.text)
+        widget.ui.liveButton.click()
+        self.assertEqual(openFrames(slicer.util.getNode("STRIQ recording")).numFrames, 3)
+
+    def scoreSample(self):
+        """Score the sample in the panel; return the module's widget."""
         slicer.util.selectModule(MODULE_NAME)
         widget = slicer.util.getModuleWidget(MODULE_NAME)
         widget.scoreNode(loadSample())
         self.waitFor(lambda: widget.panel.score.run is None)
+        return widget
+
+    def test_resultsComeBackWithTheScene(self):
+        """A saved scene holds the results."""
+        widget = self.scoreSample()
         expected = [result.quality for result in widget.panel.session.results]
         with tempfile.TemporaryDirectory() as folder:
             path = str(Path(folder) / "scene.mrb")
