@@ -160,8 +160,8 @@ class ScoringRun:
             self.results.remember(
                 model=self.holder.loaded["model"],
                 device=self.holder.loaded["device"],
-                sha256=self.holder.loaded["sha256"],
-                about=self.holder.loaded["about"],
+                sha256=self.holder.loaded.get("sha256", ""),
+                about=self.holder.loaded.get("about", {}),
             )
         self.holder.client.forget(self._scoreId)
         self._pixels = None
