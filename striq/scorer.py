@@ -340,6 +340,24 @@ def default_checkpoint() -> Path:
     return installed if installed.is_file() else package.parent / "monai_bundle" / "models" / "model.pt"
 
 
+def find_checkpoint(path: str | Path | None = None) -> Path:
+    """Return the file that :func:`load_scorer` loads.
+
+    Args:
+        path: As there.
+
+    Raises:
+        CheckpointError: If there is none.
+    """
+    file = default_checkpoint() if path is None else Path(path)
+    if file.is_dir():  # a bundle, or a training run
+        file = file / "models" / "model.pt" if (file / "models").is_dir() else file / "model.pt"
+    if not file.is_file():
+        msg = f"{file}: no model there. Give --model a model.pt or a bundle folder, or make one with 'striq train'."
+        raise CheckpointError(msg)
+    return file
+
+
 def load_scorer(path: str | Path | None = None, device: str = AUTO) -> StriqScorer:
     """Return a scorer ready to use.
 
@@ -351,12 +369,7 @@ def load_scorer(path: str | Path | None = None, device: str = AUTO) -> StriqScor
     Raises:
         CheckpointError: If there is no readable checkpoint.
     """
-    file = default_checkpoint() if path is None else Path(path)
-    if file.is_dir():  # a bundle, or a training run
-        file = file / "models" / "model.pt" if (file / "models").is_dir() else file / "model.pt"
-    if not file.is_file():
-        msg = f"{file}: no model there. Give --model a model.pt or a bundle folder, or make one with 'striq train'."
-        raise CheckpointError(msg)
+    file = find_checkpoint(path)
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a damaged file; all mean the same to the user

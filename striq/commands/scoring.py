@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from striq.commands.options import DeviceOption, ModelOption
+from striq.commands.outputs import Outputs
 from striq.commands.terminal import check_device, check_writable, complain, progress_bar, say
 from striq.errors import StriqError
 
@@ -32,20 +33,27 @@ def score(
     model: ModelOption = None,
     device: DeviceOption = "auto",
     plots: Annotated[Path | None, typer.Option(help="Folder for a picture per cine: score over time.")] = None,
+    dicom_sr: Annotated[
+        Path | None, typer.Option(help="Folder for a DICOM structured report (TID 1500) per DICOM file.")
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Page to write: all cines, opens offline.")] = None,
 ) -> None:
     """Score every frame of files and folders into a CSV.
 
-    Exit status 0: all scored. 1: some could not be read, see the column 'error'. 2: wrong use, or no model.
+    Exit status 0: all scored. 1: some could not be read, see the column 'error', or reported. 2: wrong use, or no model.
     130: interrupted; the rows done so far are written.
     """
     check_writable(out)
     from striq.data.readers import find_sources
-    from striq.scorer import AUTO, load_scorer
+    from striq.reporting.identity import ModelIdentity
+    from striq.scorer import AUTO, find_checkpoint, load_scorer
 
     scorer = load_scorer(model, check_device(device))
     if plane != AUTO:
         scorer.plane_index(plane)
-    job = _Job(scorer, plane, scorer.config.quality.threshold if threshold is None else threshold, plots)
+    limit = scorer.config.quality.threshold if threshold is None else threshold
+    outputs = Outputs(ModelIdentity.of(find_checkpoint(model), limit), plots, dicom_sr, html)
+    job = _Job(scorer, plane, outputs)
     with progress_bar() as progress:
         status = _run(job, find_sources(paths), out, progress)
     raise typer.Exit(status)
@@ -63,18 +71,18 @@ def _run(job: _Job, sources: list[Path], out: Path, progress: Progress) -> int:
         return INTERRUPTED
     finally:
         write_scores(out, job.results)
+        job.outputs.finish()
     failed = sum(result.score is None for result in job.results)
     say(f"{len(job.results) - failed} frames of {len(sources)} files scored, {failed} failures: {out}")
-    return 1 if failed else 0
+    return 1 if failed or job.outputs.failures else 0
 
 
 class _Job:
     """Scoring of one file after the other, with the results so far."""
 
-    def __init__(self, scorer: StriqScorer, plane: str, threshold: float, plots: Path | None) -> None:
-        self.scorer, self.plane, self.threshold, self.plots = scorer, plane, threshold, plots
+    def __init__(self, scorer: StriqScorer, plane: str, outputs: Outputs) -> None:
+        self.scorer, self.plane, self.outputs = scorer, plane, outputs
         self.results: list[FrameResult] = []
-        self.pictures: set[Path] = set()
 
     def score_file(self, path: Path, progress: Progress) -> None:
         """Add the results of one file, and complain in one line if something in it cannot be read."""
@@ -87,11 +95,14 @@ class _Job:
             cine = open_cine(path)
         except StriqError as error:
             self.results.append(FrameResult(source, None, error=str(error)))
+            self.outputs.add_unreadable(self.results[-1])
             complain(f"error: {error}")
             return
         task = progress.add_task(path.name, total=len(cine))
         try:
-            for result in score_cine(self.scorer, cine, source, plane=self.plane, threshold=self.threshold):
+            for result in score_cine(
+                self.scorer, cine, source, plane=self.plane, threshold=self.outputs.model.threshold
+            ):
                 self.results.append(result)
                 progress.advance(task)
         finally:
@@ -102,18 +113,4 @@ class _Job:
         errors = [result.error for result in results if result.score is None]
         if errors:
             complain(f"error: {path}: {len(errors)} of {len(cine)} frames cannot be scored; the first: {errors[0]}")
-        scores = [result.score for result in results if result.score is not None]
-        if self.plots is not None and len(scores) > 1:
-            from striq.reporting.pictures import draw_scores
-
-            draw_scores(self._picture(path), path.name, scores, cine.__getitem__, self.threshold)
-
-    def _picture(self, path: Path) -> Path:
-        """Return a name of its own for the picture of a file; two files may have the same name."""
-        assert self.plots is not None
-        number, target = 1, self.plots / f"{path.name}.png"
-        while target in self.pictures:
-            number += 1
-            target = self.plots / f"{path.name}_{number}.png"
-        self.pictures.add(target)
-        return target
+        self.outputs.add(path, cine, results)
