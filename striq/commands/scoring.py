@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from striq.commands.options import DeviceOption, ModelOption
-from striq.commands.outputs import Outputs
+from striq.commands.outputs import Outputs, Wanted
 from striq.commands.terminal import check_device, check_writable, complain, progress_bar, say
 from striq.errors import StriqError
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from striq.data.cine import Cine
     from striq.reporting.rows import FrameResult
-    from striq.scorer import StriqScorer
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
@@ -36,14 +35,18 @@ def score(
     dicom_sr: Annotated[
         Path | None, typer.Option(help="Folder for a DICOM structured report (TID 1500) per DICOM file.")
     ] = None,
-    html: Annotated[Path | None, typer.Option(help="Page to write: all cines, opens offline.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="HTML file to write: all cines on one page that opens offline.")
+    ] = None,
 ) -> None:
     """Score every frame of files and folders into a CSV.
 
-    Exit status 0: all scored. 1: some could not be read, see the column 'error', or reported. 2: wrong use, or no model.
-    130: interrupted; the rows done so far are written.
+    Exit status 0: all scored. 1: some could not be read, see the column 'error', or not be reported. 2: wrong use, or
+    no model. 130: interrupted; the rows done so far are written.
     """
     check_writable(out)
+    wanted = Wanted(plots, dicom_sr, html)
+    wanted.check(paths)
     from striq.data.readers import find_sources
     from striq.reporting.identity import ModelIdentity
     from striq.scorer import AUTO, find_checkpoint, load_scorer
@@ -52,8 +55,7 @@ def score(
     if plane != AUTO:
         scorer.plane_index(plane)
     limit = scorer.config.quality.threshold if threshold is None else threshold
-    outputs = Outputs(ModelIdentity.of(find_checkpoint(model), limit), plots, dicom_sr, html)
-    job = _Job(scorer, plane, outputs)
+    job = _Job(plane, Outputs(scorer, ModelIdentity.of(find_checkpoint(model), limit), wanted))
     with progress_bar() as progress:
         status = _run(job, find_sources(paths), out, progress)
     raise typer.Exit(status)
@@ -71,7 +73,7 @@ def _run(job: _Job, sources: list[Path], out: Path, progress: Progress) -> int:
         return INTERRUPTED
     finally:
         write_scores(out, job.results)
-        job.outputs.finish()
+        job.outputs.finish(len(sources) - job.num_done)
     failed = sum(result.score is None for result in job.results)
     say(f"{len(job.results) - failed} frames of {len(sources)} files scored, {failed} failures: {out}")
     return 1 if failed or job.outputs.failures else 0
@@ -80,9 +82,10 @@ def _run(job: _Job, sources: list[Path], out: Path, progress: Progress) -> int:
 class _Job:
     """Scoring of one file after the other, with the results so far."""
 
-    def __init__(self, scorer: StriqScorer, plane: str, outputs: Outputs) -> None:
-        self.scorer, self.plane, self.outputs = scorer, plane, outputs
+    def __init__(self, plane: str, outputs: Outputs) -> None:
+        self.plane, self.outputs = plane, outputs
         self.results: list[FrameResult] = []
+        self.num_done = 0  # files
 
     def score_file(self, path: Path, progress: Progress) -> None:
         """Add the results of one file, and complain in one line if something in it cannot be read."""
@@ -96,18 +99,19 @@ class _Job:
         except StriqError as error:
             self.results.append(FrameResult(source, None, error=str(error)))
             self.outputs.add_unreadable(self.results[-1])
+            self.num_done += 1
             complain(f"error: {error}")
             return
         task = progress.add_task(path.name, total=len(cine))
         try:
-            for result in score_cine(
-                self.scorer, cine, source, plane=self.plane, threshold=self.outputs.model.threshold
-            ):
+            scorer, threshold = self.outputs.scorer, self.outputs.model.threshold
+            for result in score_cine(scorer, cine, source, plane=self.plane, threshold=threshold):
                 self.results.append(result)
                 progress.advance(task)
         finally:
             progress.remove_task(task)
         self._report(path, cine, self.results[first:])
+        self.num_done += 1
 
     def _report(self, path: Path, cine: Cine, results: list[FrameResult]) -> None:
         errors = [result.error for result in results if result.score is None]

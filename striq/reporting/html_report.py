@@ -1,31 +1,53 @@
-"""One HTML file with all scores: it opens offline, and asks nothing of a network or of scripts."""
+"""One HTML file with all scores: it opens offline, and asks nothing of a network."""
 
 from __future__ import annotations
 
 import base64
-import tempfile
+import hashlib
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from html import escape
+from datetime import datetime
 from pathlib import Path
 
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from PIL import Image
+
+import striq
+from striq.reporting.goodness import TermShare
+from striq.reporting.html_plot import draw_plot, state_of
 from striq.reporting.identity import ModelIdentity
-from striq.reporting.pictures import draw_scores
 from striq.reporting.rows import FrameResult
+from striq.reporting.summary import CineSummary
 from striq.types import Frame, FrameScore
 from striq.writing import write_text
 
-STYLE = """
-:root { color-scheme: light; }
-body { font: 15px/1.5 system-ui, sans-serif; color: #1f2937; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin-top: 2.5rem; overflow-wrap: anywhere; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .2rem .8rem; border-bottom: 1px solid #e5e7eb; text-align: right; }
-th:first-child, td:first-child { text-align: left; overflow-wrap: anywhere; }
-.accepted { color: #1a7f37; } .rejected { color: #b42318; } .note { color: #6b7280; }
-img { max-width: 100%; } summary { cursor: pointer; }
-"""
-COLUMNS = ("Frame", "Time in s", "Q", "Verdict", "Plane", "Similarity", "NCC", "Smoothness", "Contrast")
+PAGE = Path(__file__).parent / "page"
+PICTURE_WIDTH, JPEG_QUALITY = 360, 82
+
+
+@dataclass(frozen=True)
+class FramePicture:
+    """A frame shown in the report.
+
+    Attributes:
+        name: What is special about it.
+        score: Its score.
+        shares: Its terms as parts of Q.
+        jpeg: The frame, small; empty where it could not be read again.
+    """
+
+    name: str
+    score: FrameScore
+    shares: tuple[TermShare, ...]
+    jpeg: bytes
+
+    @property
+    def uri(self) -> str:
+        """The picture as an address that holds it."""
+        return f"data:image/jpeg;base64,{base64.b64encode(self.jpeg).decode('ascii')}"
 
 
 @dataclass(frozen=True)
@@ -33,23 +55,40 @@ class CineReport:
     """One file in the report.
 
     Attributes:
-        source: Its name.
+        source: Its name in the table of scores.
         results: What became of its frames, or of the file.
-        picture: Score over time, best and worst frame, as PNG; ``None`` where nothing was scored.
+        pictures: Best and worst frame; of a still the only one.
     """
 
     source: str
     results: tuple[FrameResult, ...]
-    picture: bytes | None = None
+    pictures: tuple[FramePicture, ...] = ()
 
     @property
-    def scores(self) -> list[FrameScore]:
-        """The frames that were scored."""
-        return [result.score for result in self.results if result.score is not None]
+    def name(self) -> str:
+        """Name of the file without its folders, which may name patients."""
+        return _printable(Path(self.source).name)
+
+    @property
+    def summary(self) -> CineSummary:
+        """The results in a few figures."""
+        return CineSummary.of(self.results)
+
+    @property
+    def failure(self) -> str:
+        """Why the file could not be opened; empty if it could."""
+        return next((self.reason(result) for result in self.results if result.index is None), "")
+
+    def reason(self, result: FrameResult) -> str:
+        """Return an error without the folders that it names."""
+        return _printable(result.error).replace(_printable(self.source), self.name)
 
 
 def report_cine(
-    source: str, results: Sequence[FrameResult], read: Callable[[int], Frame], threshold: float
+    source: str,
+    results: Sequence[FrameResult],
+    read: Callable[[int], Frame],
+    explain: Callable[[FrameScore], tuple[TermShare, ...]],
 ) -> CineReport:
     """Return what the report shows of one file.
 
@@ -57,91 +96,83 @@ def report_cine(
         source: Name of the file.
         results: What became of its frames.
         read: Returns the frame of an index; asked for the best and the worst one only.
-        threshold: Quality above which a frame was accepted.
+        explain: Returns the terms of a score as parts of Q.
     """
-    scores = [result.score for result in results if result.score is not None]
-    if not scores:
+    summary = CineSummary.of(results)
+    if summary.best is None or summary.worst is None:
         return CineReport(source, tuple(results))
-    with tempfile.TemporaryDirectory() as folder:
-        picture = draw_scores(Path(folder) / "scores.png", Path(source).name, scores, read, threshold)
-        return CineReport(source, tuple(results), picture.read_bytes())
+    chosen = {"Best frame": summary.best, "Worst frame": summary.worst}
+    if summary.num_frames == 1:
+        chosen = {"Frame": summary.best}
+    pictures = tuple(
+        FramePicture(name, score, explain(score), _jpeg(read(score.index))) for name, score in chosen.items()
+    )
+    return CineReport(source, tuple(results), pictures)
 
 
-def write_html(path: str | Path, cines: Sequence[CineReport], model: ModelIdentity) -> Path:
-    """Write the report, the cine with the lowest median first in its overview, atomically, and return the path.
+def write_html(
+    path: str | Path,
+    cines: Sequence[CineReport],
+    model: ModelIdentity,
+    *,
+    num_left: int = 0,
+    written: datetime | None = None,
+) -> Path:
+    """Write the report atomically and return the path; the cine with the lowest median comes first in its overview.
+
+    Convention:
+        - Files are named without their folders, and nothing of a header is shown: no patient's name comes from there.
+        - Frames are counted from 0, as in the table of scores.
 
     Args:
         path: Where to.
         cines: Files in the order they were scored.
         model: What scored them.
+        num_left: Files that an interruption left without a score.
+        written: Time to write down; now by default.
     """
-    note = (
-        f"Model {escape(model.name)}, sha256 {model.sha256}. Accepted above Q = {model.threshold:g}. "
-        "For research only, not for diagnosis."
+    environment = Environment(
+        loader=FileSystemLoader(PAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    body = [
-        "<h1>Ultrasound plane quality</h1>",
-        f"<p class=note>{note}</p>",
-        _overview(cines),
-        *(_section(number, cine) for number, cine in enumerate(cines)),
-    ]
-    head = f"<meta charset=utf-8><title>Ultrasound plane quality</title><style>{STYLE}</style>"
-    text = f"<!doctype html>\n<html lang=en><head>{head}</head>\n<body>\n" + "\n".join(body) + "\n</body></html>\n"
-    return write_text(path, text)
+    script, style = (Markup((PAGE / name).read_text(encoding="utf-8")) for name in ("sort.js", "style.css"))
+    numbered = list(enumerate(cines, start=1))
+    opened = [(number, cine) for number, cine in numbered if not cine.failure]
+    page = environment.get_template("report.html.j2").render(
+        worst_first=sorted(opened, key=lambda item: _order(item[1])),
+        opened=opened,
+        unreadable=[(number, cine) for number, cine in numbered if cine.failure],
+        totals=CineSummary.of([result for cine in cines for result in cine.results]),
+        model=model,
+        version=striq.__version__,
+        written=(written or datetime.now().astimezone()).strftime("%Y-%m-%d %H:%M %Z").strip(),
+        num_left=num_left,
+        script=script,
+        style=style,
+        script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
+        plot=lambda cine: Markup(draw_plot(cine.results, cine.summary, model.threshold)),
+        state_of=state_of,
+        printable=_printable,
+    )
+    return write_text(path, page)
 
 
-def _overview(cines: Sequence[CineReport]) -> str:
-    numbered = sorted(enumerate(cines), key=lambda item: _median(item[1]))
-    rows = [
-        [
-            f'<a href="#cine{number}">{escape(cine.source)}</a>',
-            str(len(cine.scores)),
-            f"{_median(cine):.2f}" if cine.scores else "",
-            str(sum(score.accepted for score in cine.scores)),
-            str(len(cine.results) - len(cine.scores)),
-        ]
-        for number, cine in numbered
-    ]
-    return _table(("File, worst first", "Frames scored", "Median Q", "Accepted", "Failures"), rows)
+def _order(cine: CineReport) -> float:
+    median = cine.summary.median_quality
+    return -1.0 if median is None else median
 
 
-def _median(cine: CineReport) -> float:
-    ordered = sorted(score.quality for score in cine.scores)
-    return ordered[(len(ordered) - 1) // 2] if ordered else -1.0
+def _jpeg(frame: Frame) -> bytes:
+    """Return the frame as a small picture with square pixels."""
+    height, width = frame.pixels.shape
+    row_mm, column_mm = frame.spacing_mm or (1.0, 1.0)
+    new_width = min(PICTURE_WIDTH, width)
+    new_height = max(1, round(new_width * height * row_mm / (width * column_mm)))
+    picture = Image.fromarray(np.round(frame.pixels * 255).astype(np.uint8)).resize((new_width, new_height))
+    stream = io.BytesIO()
+    picture.save(stream, format="JPEG", quality=JPEG_QUALITY)
+    return stream.getvalue()
 
 
-def _section(number: int, cine: CineReport) -> str:
-    parts = [f'<h2 id="cine{number}">{escape(cine.source)}</h2>']
-    if cine.picture is not None:
-        encoded = base64.b64encode(cine.picture).decode("ascii")
-        parts.append(f'<img alt="Score over time, best and worst frame" src="data:image/png;base64,{encoded}">')
-    failures = [result for result in cine.results if result.score is None]
-    parts.extend(f'<p class="rejected">{escape(_failure(result))}</p>' for result in failures)
-    if cine.scores:
-        rows = [_row(score) for score in cine.scores]
-        parts.append(f"<details><summary>{len(rows)} frames</summary>{_table(COLUMNS, rows)}</details>")
-    return "\n".join(parts)
-
-
-def _failure(result: FrameResult) -> str:
-    return result.error if result.index is None else f"Frame {result.index}: {result.error}"
-
-
-def _row(score: FrameScore) -> list[str]:
-    verdict = "accepted" if score.accepted else "rejected"
-    terms = score.terms
-    return [
-        str(score.index),
-        "" if score.time_s is None else f"{score.time_s:.3f}",
-        f"{score.quality:.3f}",
-        f'<span class="{verdict}">{verdict}</span>',
-        escape(score.plane),
-        *(f"{value:.3f}" for value in (terms.similarity, terms.ncc, terms.smoothness, terms.contrast)),
-    ]
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table; the cells are HTML already."""
-    head = "".join(f"<th>{column}</th>" for column in columns)
-    body = "\n".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>"
+def _printable(text: str) -> str:
+    """Return text that any browser shows as it is: no control characters, none that change the direction."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)

@@ -10,7 +10,7 @@ import striq
 from striq.types import NO_PLANE
 
 SCHEME = "99STRIQ"
-MAX_MEANING = 64  # characters of a code meaning (LO)
+MAX_MEANING = 63  # characters of a code meaning (LO) less one: padded to an even number of bytes it may grow by one
 
 PROCEDURE = codes.cid100.ImagingProcedure  # the group names no ultrasonography; the modality of the image says it
 NO_UNITS = CodedConcept("1", "UCUM", "no units")
@@ -54,4 +54,4 @@ def plane_code(plane: str) -> CodedConcept:
         return CodedConcept.from_code(view)
     # A backslash would separate two values, and control characters are not allowed.
     name = "".join(character if character.isprintable() else " " for character in plane.replace("\\", "/")).strip()
-    return CodedConcept(name or "unnamed", SCHEME, (name or "unnamed")[:MAX_MEANING])
+    return CodedConcept(name or "unnamed", SCHEME, (name or "unnamed")[:MAX_MEANING].rstrip())

@@ -169,20 +169,19 @@ class _Writer:
         return self._group("all frames", None, measurements, evaluations)
 
     def _extreme(self, score: FrameScore, derivation: CodedConcept) -> Measurement:
-        frame = SourceImageForMeasurement(
-            self.image.SOPClassUID, self.image.SOPInstanceUID, self._numbers(score.index)
-        )
+        frame = SourceImageForMeasurement(self.image.SOPClassUID, self.image.SOPInstanceUID, self._numbers(score.index))
         return _number(known.QUALITY, score.quality, derivation=derivation, referenced_images=[frame])
 
     def _frame(self, result: FrameResult) -> MeasurementsAndQualitativeEvaluations:
         index, score = result.index or 0, result.score
+        name = f"frame {index + 1}"
         if score is None:
-            return self._group(f"frame {index + 1}", index, [], [QualitativeEvaluation(known.VERDICT, known.NOT_SCORED)])
+            return self._group(name, index, [], [QualitativeEvaluation(known.VERDICT, known.NOT_SCORED)])
         evaluations = [
             QualitativeEvaluation(known.VERDICT, known.ACCEPTED if score.accepted else known.NOT_ACCEPTED),
             QualitativeEvaluation(known.VIEW, known.plane_code(score.plane)),
         ]
-        return self._group(f"frame {index + 1}", index, [_number(known.QUALITY, score.quality)], evaluations)
+        return self._group(name, index, [_number(known.QUALITY, score.quality)], evaluations)
 
     def _group(
         self, name: str, index: int | None, measurements: list[Measurement], evaluations: list[QualitativeEvaluation]
