@@ -34,6 +34,7 @@ def draw_plot(results: Sequence[FrameResult], summary: CineSummary, threshold: f
         *_dots(results, scale),
         *_strip(results, scale),
         *_extremes(summary, scale),
+        f'<text class="halo" x="{LEFT + 4}" y="{_y(threshold) - 5}">threshold {threshold:g}</text>',
     ]
     label = (
         f"Quality over {scale.unit}: median {summary.median_quality:.2f}, "

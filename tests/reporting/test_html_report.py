@@ -6,6 +6,8 @@ import base64
 import hashlib
 import io
 import re
+import shutil
+import subprocess
 from datetime import datetime, timezone
 from html.parser import HTMLParser
 from pathlib import Path
@@ -120,7 +122,7 @@ def test_page_identifies_the_model_and_says_research_only(tmp_path: Path) -> Non
 def test_every_frame_has_its_row_and_a_frame_without_a_score_has_no_figure(tmp_path: Path) -> None:
     cine_of_three = cine_of([0.25, None, 0.75])
     text = write_html(tmp_path / "r.html", [cine_of_three], MODEL, written=NOON).read_text(encoding="utf-8")
-    table = text.split('<div class="frames">')[1].split("</table>")[0]
+    table = text.split('<div class="frames"')[1].split("</table>")[0]
     rows = [re.sub(r"<[^>]+>", "|", row) for row in table.split("<tr>")[2:]]
     assert [row.split("|")[1:5] for row in rows] == [
         ["0", "0.000", "0.250", "not accepted"],
@@ -232,3 +234,16 @@ def test_frame_that_is_gone_is_the_callers_to_report() -> None:
 
     with pytest.raises(ReadError, match="gone"):
         report_cine("c", [FrameResult("c", 0, score_of(0.5))], gone, explain)
+
+
+@pytest.mark.slow
+def test_browser_runs_the_script_of_the_page_and_nothing_that_names_bring(tmp_path: Path) -> None:
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("needs chromium")
+    hostile = "<img src=x onerror='document.title=1'><script>document.title=2<\\script>.dcm"
+    page = write_html(tmp_path / "r.html", [cine_of([0.25, 0.75], hostile), unreadable(hostile)], MODEL)
+    options = ("--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom")
+    found = subprocess.run([browser, *options, page.as_uri()], capture_output=True, text=True, check=True, timeout=300)
+    assert "<title>Ultrasound plane quality</title>" in found.stdout
+    assert found.stdout.count('<button type="button">') == 19  # nine columns of files, ten of frames

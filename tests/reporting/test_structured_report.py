@@ -21,6 +21,7 @@ from striq.reporting.rows import FrameResult
 from striq.reporting.structured_report import write_structured_report
 from tests.reporting.images import MODEL, SOP_INSTANCE_UID, results_of, score_of, write_dicom
 
+PIXELMED = Path("/usr/share/java/pixelmed.jar")
 REAL_CINES = Path(__file__).parents[3] / "shared" / "data" / "dicom_us"
 
 
@@ -258,6 +259,25 @@ def test_dciodvfy_finds_no_error(tmp_path: Path, given: dict[str, Any]) -> None:
 def test_dsrdump_reads_the_whole_tree(tmp_path: Path) -> None:
     said = check_with("dsrdump", report_on(tmp_path, [0.25, None]))
     assert said.count("Measurement Group") == 3
+
+
+@pytest.mark.slow
+def test_pixelmed_finds_every_item_where_the_template_has_it(tmp_path: Path) -> None:
+    if shutil.which("java") is None or not PIXELMED.is_file():
+        pytest.skip("needs java and pixelmed (on Debian: default-jre-headless and libpixelmed-java)")
+    report = report_on(tmp_path, [0.25, None])
+    # Its template rules are larger than Java's own limits allow.
+    limits = [f"-Djdk.xml.{name}=0" for name in ("xpathTotalOpLimit", "xpathExprOpLimit", "xpathExprGrpLimit")]
+    command = ["java", *limits, "-cp", str(PIXELMED), "com.pixelmed.validate.DicomSRValidator", str(report)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "Found Root Template TID_1500" in said
+    assert "Root Template Validation Complete" in said
+    assert "Error" not in said
+    # TID 1501 takes any evaluation; the rules of the validator know none by name.
+    unknown = {
+        line.split("/")[-1].split(" ")[1] for line in said.splitlines() if "Content Item not in template" in line
+    }
+    assert unknown <= {'(intended_use,99STRIQ,"Intended', '(111050,DCM,"Quality', '(111031,DCM,"Image'}
 
 
 @pytest.mark.parametrize("name", ["apical_cine_30f_ybr422_jpeg.dcm", "YBR_FULL-RLE.dcm", "gdcm-US-ALOKA-16.dcm"])
