@@ -19,7 +19,7 @@ import striq
 from striq.reporting.goodness import TermShare
 from striq.reporting.html_plot import draw_plot, state_of
 from striq.reporting.identity import ModelIdentity
-from striq.reporting.rows import FrameResult
+from striq.reporting.rows import FrameResult, encodable
 from striq.reporting.summary import CineSummary
 from striq.types import Frame, FrameScore
 from striq.writing import write_text
@@ -81,7 +81,7 @@ class CineReport:
 
     def reason(self, result: FrameResult) -> str:
         """Return an error without the folders that it names."""
-        return _printable(result.error).replace(_printable(self.source), self.name)
+        return _printable(encodable(result.error)).replace(_printable(self.source), self.name)
 
 
 def report_cine(

@@ -99,9 +99,11 @@ def test_hostile_names_stay_text(tmp_path: Path, place: str) -> None:
 
 
 def test_names_that_are_not_utf8_do_not_cost_the_page(tmp_path: Path) -> None:
-    path = "old\udce4name.dcm"  # how Python decodes a byte that is not UTF-8
+    path = "/Doe^John/old\udce4name.dcm"  # how Python decodes a byte that is not UTF-8
     cine = CineReport(source_name(Path(path)), (FrameResult(source_name(Path(path)), None, error=f"{path}: broken"),))
-    assert "old\\udce4name.dcm" in page_of(tmp_path, cine).text
+    text = page_of(tmp_path, cine).text
+    assert "old\\udce4name.dcm: broken" in text
+    assert "Doe" not in text
 
 
 def test_folders_are_not_named(tmp_path: Path) -> None:
