@@ -8,8 +8,8 @@ from itertools import groupby, pairwise
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
+from striq.reporting.cine_figures import CineFigures
 from striq.reporting.rows import FrameResult
-from striq.reporting.summary import CineSummary
 from striq.types import FrameScore
 
 WIDTH, HEIGHT = 720, 360
@@ -19,7 +19,7 @@ DOTTED_FRAMES = 150  # above, dots would merge into a band
 STATES = {"accepted": "accepted", "rejected": "not accepted", "unscored": "not scored"}
 
 
-def draw_plot(results: Sequence[FrameResult], summary: CineSummary, threshold: float) -> str:
+def draw_plot(results: Sequence[FrameResult], summary: CineFigures, threshold: float) -> str:
     """Return the SVG of one cine: curve, threshold, best and worst frame, and a strip of verdicts below.
 
     Args:
@@ -143,7 +143,7 @@ def _strip(results: Sequence[FrameResult], scale: _Scale) -> list[str]:
     return parts
 
 
-def _extremes(summary: CineSummary, scale: _Scale) -> list[str]:
+def _extremes(summary: CineFigures, scale: _Scale) -> list[str]:
     pairs: tuple[tuple[str, FrameScore | None], ...] = (("best", summary.best), ("worst", summary.worst))
     parts = []
     for name, score in pairs:

@@ -16,11 +16,11 @@ from markupsafe import Markup
 from PIL import Image
 
 import striq
+from striq.reporting.cine_figures import CineFigures
 from striq.reporting.goodness import TermShare
 from striq.reporting.html_plot import draw_plot, state_of
 from striq.reporting.identity import ModelIdentity
 from striq.reporting.rows import FrameResult, encodable
-from striq.reporting.summary import CineSummary
 from striq.types import Frame, FrameScore
 from striq.writing import write_text
 
@@ -70,9 +70,9 @@ class CineReport:
         return _printable(Path(self.source).name)
 
     @property
-    def summary(self) -> CineSummary:
+    def summary(self) -> CineFigures:
         """The results in a few figures."""
-        return CineSummary.of(self.results)
+        return CineFigures.of(self.results)
 
     @property
     def failure(self) -> str:
@@ -98,7 +98,7 @@ def report_cine(
         read: Returns the frame of an index; asked for the best and the worst one only.
         explain: Returns the terms of a score as parts of Q.
     """
-    summary = CineSummary.of(results)
+    summary = CineFigures.of(results)
     if summary.best is None or summary.worst is None:
         return CineReport(source, tuple(results))
     chosen = {"Best frame": summary.best, "Worst frame": summary.worst}
@@ -141,7 +141,7 @@ def write_html(
         worst_first=sorted(opened, key=lambda item: _order(item[1])),
         opened=opened,
         unreadable=[(number, cine) for number, cine in numbered if cine.failure],
-        totals=CineSummary.of([result for cine in cines for result in cine.results]),
+        totals=CineFigures.of([result for cine in cines for result in cine.results]),
         model=model,
         version=striq.__version__,
         written=(written or datetime.now().astimezone()).strftime("%Y-%m-%d %H:%M %Z").strip(),

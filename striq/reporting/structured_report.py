@@ -31,10 +31,10 @@ from pydicom.sr.codedict import codes
 import striq
 from striq.errors import ReadError
 from striq.reporting import report_codes as known
+from striq.reporting.cine_figures import CineFigures
 from striq.reporting.identity import ModelIdentity
 from striq.reporting.patient_context import complete_context
 from striq.reporting.rows import FrameResult
-from striq.reporting.summary import CineSummary
 from striq.types import FrameScore
 from striq.writing import replacing
 
@@ -151,7 +151,7 @@ class _Writer:
 
     def _cine(self, results: Sequence[FrameResult]) -> MeasurementsAndQualitativeEvaluations:
         """Return the group that sums up all frames."""
-        summary = CineSummary.of(results)
+        summary = CineFigures.of(results)
         measurements = [
             _number(known.THRESHOLD, self.model.threshold),
             _number(known.FRAMES, summary.num_frames),

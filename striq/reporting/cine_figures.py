@@ -12,7 +12,7 @@ from striq.types import FrameScore
 
 
 @dataclass(frozen=True)
-class CineSummary:
+class CineFigures:
     """What became of the frames of one file.
 
     Attributes:
@@ -39,7 +39,7 @@ class CineSummary:
         return self.num_frames - self.num_not_scored
 
     @classmethod
-    def of(cls, results: Sequence[FrameResult]) -> CineSummary:
+    def of(cls, results: Sequence[FrameResult]) -> CineFigures:
         """Summarize the results of one file; a file that could not be opened has no frames."""
         scores = [result.score for result in results if result.score is not None]
         frames = [result for result in results if result.index is not None]
