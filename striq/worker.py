@@ -43,12 +43,13 @@ from striq.data.fan import bounding_box, fan_mask
 from striq.data.readers import open_cine
 from striq.data.readers.intensity import to_unit_gray
 from striq.errors import ReadError, StriqError
+from striq.reporting.goodness import judged_plane, term_shares
 from striq.reporting.identity import ModelIdentity
 from striq.reporting.rows import FrameResult
 from striq.reporting.scoring import score_cine
 from striq.reporting.summary import summarize
 from striq.scorer import AUTO, BATCH_SIZE, StriqScorer, load_scorer
-from striq.types import NO_PLANE, Frame, FrameScore
+from striq.types import Frame, FrameScore
 from striq.writing import replacing
 
 PROTOCOL = 1  # raised when a command or an answer changes its meaning
@@ -309,20 +310,8 @@ def _score_answer(scorer: StriqScorer, score: FrameScore) -> dict[str, Any]:
     plain = asdict(score)
     plain["transform"] = score.transform.tolist()
     del plain["details"], plain["source"]
-    plane = scorer.plane_index(judged_plane(scorer, score))
-    low, high = scorer.range_low[plane].tolist(), scorer.range_high[plane].tolist()
-    plain["goodness"] = {
-        name: min(max((worst - value) / max(worst - best, 1e-9), 0.0), 1.0)
-        for (name, value), best, worst in zip(plain["terms"].items(), low, high, strict=True)
-    }
+    plain["goodness"] = {share.name: share.goodness for share in term_shares(scorer, score)}
     return {key: _finite(value) for key, value in plain.items()}
-
-
-def judged_plane(scorer: StriqScorer, score: FrameScore) -> str:
-    """Return the plane whose anchors judged the frame: of a frame that shows none, the likeliest one."""
-    if score.plane != NO_PLANE:
-        return score.plane
-    return max(scorer.planes, key=lambda plane: score.plane_probabilities[plane])
 
 
 def _finite(value: Any) -> Any:

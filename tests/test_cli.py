@@ -587,3 +587,13 @@ def test_package_offers_the_scorer(tiny_model: Path) -> None:
 def test_package_has_no_other_names() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
         _ = striq.nonsense
+
+
+def test_precision_of_the_encoder_is_chosen(folder: Path, tiny_model: Path, tmp_path: Path) -> None:
+    tables = {}
+    for precision in ("float32", "bfloat16"):
+        out = tmp_path / f"{precision}.csv"
+        run("score", folder, "--model", tiny_model, "--out", out, "--precision", precision)
+        tables[precision] = out.read_text(encoding="utf-8")
+    assert tables["float32"] != tables["bfloat16"]
+    assert run("score", folder, "--out", tmp_path / "x.csv", "--precision", "int8") == 2

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from striq.commands.options import DeviceOption, ModelOption
+from striq.commands.options import DeviceOption, ModelOption, PrecisionOption
+from striq.commands.outputs import Outputs, Wanted
 from striq.commands.terminal import check_device, check_writable, complain, progress_bar, say
 from striq.errors import StriqError
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     from striq.data.cine import Cine
     from striq.reporting.rows import FrameResult
-    from striq.scorer import StriqScorer
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
@@ -31,21 +31,33 @@ def score(
     ] = None,
     model: ModelOption = None,
     device: DeviceOption = "auto",
+    precision: PrecisionOption = "float32",
     plots: Annotated[Path | None, typer.Option(help="Folder for a picture per cine: score over time.")] = None,
+    dicom_sr: Annotated[
+        Path | None, typer.Option(help="Folder for a DICOM structured report (TID 1500) per DICOM file.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="HTML file to write: all cines on one page that opens offline.")
+    ] = None,
 ) -> None:
     """Score every frame of files and folders into a CSV.
 
-    Exit status 0: all scored. 1: some could not be read, see the column 'error'. 2: wrong use, or no model.
-    130: interrupted; the rows done so far are written.
+    Exit status 0: all scored. 1: some could not be read, see the column 'error', or not be reported. 2: wrong use, or
+    no model. 130: interrupted; the rows done so far are written.
     """
     check_writable(out)
+    wanted = Wanted(plots, dicom_sr, html)
+    wanted.check(paths)
+    from striq.checkpoint import find_checkpoint
     from striq.data.readers import find_sources
+    from striq.reporting.identity import ModelIdentity
     from striq.scorer import AUTO, load_scorer
 
-    scorer = load_scorer(model, check_device(device))
+    scorer = load_scorer(model, check_device(device), precision=precision)
     if plane != AUTO:
         scorer.plane_index(plane)
-    job = _Job(scorer, plane, scorer.config.quality.threshold if threshold is None else threshold, plots)
+    limit = scorer.config.quality.threshold if threshold is None else threshold
+    job = _Job(plane, Outputs(scorer, ModelIdentity.of(find_checkpoint(model), limit), wanted))
     with progress_bar() as progress:
         status = _run(job, find_sources(paths), out, progress)
     raise typer.Exit(status)
@@ -63,18 +75,19 @@ def _run(job: _Job, sources: list[Path], out: Path, progress: Progress) -> int:
         return INTERRUPTED
     finally:
         write_scores(out, job.results)
+        job.outputs.finish(len(sources) - job.num_done)
     failed = sum(result.score is None for result in job.results)
     say(f"{len(job.results) - failed} frames of {len(sources)} files scored, {failed} failures: {out}")
-    return 1 if failed else 0
+    return 1 if failed or job.outputs.failures else 0
 
 
 class _Job:
     """Scoring of one file after the other, with the results so far."""
 
-    def __init__(self, scorer: StriqScorer, plane: str, threshold: float, plots: Path | None) -> None:
-        self.scorer, self.plane, self.threshold, self.plots = scorer, plane, threshold, plots
+    def __init__(self, plane: str, outputs: Outputs) -> None:
+        self.plane, self.outputs = plane, outputs
         self.results: list[FrameResult] = []
-        self.pictures: set[Path] = set()
+        self.num_done = 0  # files
 
     def score_file(self, path: Path, progress: Progress) -> None:
         """Add the results of one file, and complain in one line if something in it cannot be read."""
@@ -87,33 +100,23 @@ class _Job:
             cine = open_cine(path)
         except StriqError as error:
             self.results.append(FrameResult(source, None, error=str(error)))
+            self.outputs.add_unreadable(self.results[-1])
+            self.num_done += 1
             complain(f"error: {error}")
             return
         task = progress.add_task(path.name, total=len(cine))
         try:
-            for result in score_cine(self.scorer, cine, source, plane=self.plane, threshold=self.threshold):
+            scorer, threshold = self.outputs.scorer, self.outputs.model.threshold
+            for result in score_cine(scorer, cine, source, plane=self.plane, threshold=threshold):
                 self.results.append(result)
                 progress.advance(task)
         finally:
             progress.remove_task(task)
         self._report(path, cine, self.results[first:])
+        self.num_done += 1
 
     def _report(self, path: Path, cine: Cine, results: list[FrameResult]) -> None:
         errors = [result.error for result in results if result.score is None]
         if errors:
             complain(f"error: {path}: {len(errors)} of {len(cine)} frames cannot be scored; the first: {errors[0]}")
-        scores = [result.score for result in results if result.score is not None]
-        if self.plots is not None and len(scores) > 1:
-            from striq.reporting.pictures import draw_scores
-
-            draw_scores(self._picture(path), path.name, scores, cine.__getitem__, self.threshold)
-
-    def _picture(self, path: Path) -> Path:
-        """Return a name of its own for the picture of a file; two files may have the same name."""
-        assert self.plots is not None
-        number, target = 1, self.plots / f"{path.name}.png"
-        while target in self.pictures:
-            number += 1
-            target = self.plots / f"{path.name}_{number}.png"
-        self.pictures.add(target)
-        return target
+        self.outputs.add(path, cine, results)

@@ -1,1 +1,1 @@
-"""Results as files: the table of scores and the picture of a cine's score over time."""
+"""Results as files: table of scores, picture of a cine, page of all cines, DICOM structured report."""

@@ -48,7 +48,7 @@ def score_row(result: FrameResult) -> list[str]:
     """Return one result as cells in the order of ``COLUMNS``; what is not known is empty."""
     frame = "" if result.index is None else str(result.index)
     if result.score is None:
-        return [result.source, frame, *[""] * 8, " ".join(result.error.split())]
+        return [result.source, frame, *[""] * 8, encodable(" ".join(result.error.split()))]
     score, terms = result.score, result.score.terms
     return [
         result.source,
@@ -67,7 +67,12 @@ def score_row(result: FrameResult) -> list[str]:
 
 def source_name(path: Path) -> str:
     """Return a path as text that UTF-8 can hold; bytes of a name that is not UTF-8 are escaped."""
-    return str(path).encode("utf-8", "backslashreplace").decode("utf-8")
+    return encodable(str(path))
+
+
+def encodable(text: str) -> str:
+    """Return text that UTF-8 can hold: what stands for a byte that is not UTF-8 is escaped."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _figure(value: float) -> str:

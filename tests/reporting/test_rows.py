@@ -55,8 +55,9 @@ def test_names_survive_the_table(tmp_path: Path, name: str) -> None:
 
 def test_a_name_that_is_not_utf8_does_not_cost_the_table(tmp_path: Path) -> None:
     name = source_name(Path("old\udce4name.png"))  # how Python decodes a byte that is not UTF-8
-    write_scores(tmp_path / "scores.csv", [FrameResult(name, 0, error="bad")])
+    write_scores(tmp_path / "scores.csv", [FrameResult(name, 0, error="old\udce4name.png: bad")])
     assert name == "old\\udce4name.png"
+    assert (tmp_path / "scores.csv").read_text(encoding="utf-8").endswith("old\\udce4name.png: bad\n")
 
 
 def test_no_results_leave_the_header_alone(tmp_path: Path) -> None:

@@ -1,0 +1,217 @@
+"""DICOM structured reports of scores: template TID 1500, one report per file, one measurement group per frame."""
+
+from __future__ import annotations
+
+import uuid
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import pydicom
+from highdicom import UID
+from highdicom.sr import (
+    AlgorithmIdentification,
+    CodedConcept,
+    ComprehensiveSR,
+    DeviceObserverIdentifyingAttributes,
+    Measurement,
+    MeasurementReport,
+    MeasurementsAndQualitativeEvaluations,
+    ObservationContext,
+    ObserverContext,
+    QualitativeEvaluation,
+    SourceImageForMeasurement,
+    SourceImageForMeasurementGroup,
+    TrackingIdentifier,
+)
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+from pydicom.sr.codedict import codes
+
+import striq
+from striq.errors import ReadError
+from striq.reporting import report_codes as known
+from striq.reporting.cine_figures import CineFigures
+from striq.reporting.identity import ModelIdentity
+from striq.reporting.patient_context import complete_context
+from striq.reporting.rows import FrameResult
+from striq.types import FrameScore
+from striq.writing import replacing
+
+SERIES_NUMBER = 9100
+SERIES_DESCRIPTION = "STRIQ plane quality (research only, not for diagnosis)"
+NAMESPACE = uuid.UUID("6f2f4a1e-0c43-4b0e-9a57-4b6a1d0b7c55")  # of the UIDs derived here; any fixed one will do
+EVIDENCE_KEYWORDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID", "SOPInstanceUID")
+
+
+def write_structured_report(
+    path: str | Path, dicom: str | Path, results: Sequence[FrameResult], model: ModelIdentity
+) -> Path:
+    """Write the scores of one DICOM file as a Comprehensive SR, atomically, and return the path.
+
+    Convention:
+        - Frames are numbered from 1 there, as DICOM does, and from 0 here.
+        - Each call writes a new instance with a UID of its own. Reports on images of one series, by one model and one
+          version of STRIQ, form one series; the tracking UID of a frame is the same in all reports.
+        - A frame without a score has the evaluation *not scored* and no measurement.
+
+    Args:
+        path: Where to.
+        dicom: The file that was scored.
+        results: One per frame.
+        model: What scored them.
+
+    Raises:
+        ReadError: If the file is not DICOM, or lacks what a report must say of its image.
+        ValueError: If there are no results.
+        OSError: If the report cannot be written.
+    """
+    if not results:
+        msg = "A report needs at least one result."
+        raise ValueError(msg)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # on odd but readable values of the image
+        image = _header(Path(dicom))
+        try:
+            report = _Writer(image, model).report(results)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise _unfit(dicom, " ".join(str(error).split())) from error
+        with replacing(path) as stream:
+            report.save_as(stream)
+    return Path(path)
+
+
+def _header(path: Path) -> Dataset:
+    """Return the header of the image, with all that a report inherits in place."""
+    try:
+        header = pydicom.dcmread(path, stop_before_pixels=True)
+    except InvalidDicomError as error:
+        raise _unfit(path, "a file of another format") from error
+    missing = [keyword for keyword in EVIDENCE_KEYWORDS if not header.get(keyword)]
+    missing += ["PatientID"] if "PatientID" not in header else []
+    if missing:
+        raise _unfit(path, f"no {', '.join(missing)}")
+    return complete_context(header)
+
+
+def _unfit(path: str | Path, got: str) -> ReadError:
+    return ReadError(
+        what="No structured report can be written about this file",
+        where=path,
+        expected="a DICOM image that names its patient, study, series and instance",
+        got=got,
+        remedy="The table of scores has its frames all the same; score the DICOM file as the scanner wrote it.",
+    )
+
+
+class _Writer:
+    """Says what one model found in one image, in DICOM's words."""
+
+    def __init__(self, image: Dataset, model: ModelIdentity) -> None:
+        self.image, self.model = image, model
+        self.is_multiframe = "NumberOfFrames" in image
+        self.algorithm = AlgorithmIdentification("STRIQ", striq.__version__, _parameters(model))
+
+    def report(self, results: Sequence[FrameResult]) -> ComprehensiveSR:
+        """Return the report of all frames."""
+        content = MeasurementReport(
+            observation_context=ObservationContext(observer_device_context=self._device()),
+            procedure_reported=known.PROCEDURE,
+            imaging_measurements=[self._cine(results), *(self._frame(result) for result in results)],
+            title=codes.cid7021.ImagingMeasurementReport,
+        )
+        return ComprehensiveSR(
+            evidence=[self.image],
+            content=content,
+            series_instance_uid=_derived_uid(
+                "series", self.image.SeriesInstanceUID, self.model.sha256, striq.__version__
+            ),
+            series_number=SERIES_NUMBER,
+            sop_instance_uid=UID.from_uuid(str(uuid.uuid4())),
+            instance_number=max(1, int(self.image.get("InstanceNumber") or 1)),
+            manufacturer="STRIQ contributors",
+            manufacturer_model_name="STRIQ",
+            software_versions=striq.__version__,
+            series_description=SERIES_DESCRIPTION,
+            specific_character_set="ISO_IR 192",
+            coding_schemes=[known.coding_scheme()],
+            is_complete=True,
+            is_final=True,
+            is_verified=False,
+        )
+
+    def _device(self) -> ObserverContext:
+        attributes = DeviceObserverIdentifyingAttributes(
+            uid=_derived_uid("device", self.model.sha256, striq.__version__),
+            name="STRIQ",
+            manufacturer_name="STRIQ contributors",
+            model_name=f"STRIQ {striq.__version__}",
+        )
+        return ObserverContext(codes.DCM.Device, attributes)
+
+    def _cine(self, results: Sequence[FrameResult]) -> MeasurementsAndQualitativeEvaluations:
+        """Return the group that sums up all frames."""
+        summary = CineFigures.of(results)
+        measurements = [
+            _number(known.THRESHOLD, self.model.threshold),
+            _number(known.FRAMES, summary.num_frames),
+            _number(known.FRAMES_ACCEPTED, summary.num_accepted),
+            _number(known.FRAMES_NOT_SCORED, summary.num_not_scored),
+        ]
+        if summary.median_quality is not None:
+            measurements.append(_number(known.QUALITY, summary.median_quality, derivation=known.MEDIAN))
+        measurements += [
+            self._extreme(score, derivation)
+            for score, derivation in ((summary.worst, known.LOWEST), (summary.best, known.HIGHEST))
+            if score is not None
+        ]
+        evaluations = [QualitativeEvaluation(known.INTENDED_USE, known.RESEARCH_ONLY)]
+        return self._group("all frames", None, measurements, evaluations)
+
+    def _extreme(self, score: FrameScore, derivation: CodedConcept) -> Measurement:
+        frame = SourceImageForMeasurement(self.image.SOPClassUID, self.image.SOPInstanceUID, self._numbers(score.index))
+        return _number(known.QUALITY, score.quality, derivation=derivation, referenced_images=[frame])
+
+    def _frame(self, result: FrameResult) -> MeasurementsAndQualitativeEvaluations:
+        index, score = result.index or 0, result.score
+        name = f"frame {index + 1}"
+        if score is None:
+            return self._group(name, index, [], [QualitativeEvaluation(known.VERDICT, known.NOT_SCORED)])
+        evaluations = [
+            QualitativeEvaluation(known.VERDICT, known.ACCEPTED if score.accepted else known.NOT_ACCEPTED),
+            QualitativeEvaluation(known.VIEW, known.plane_code(score.plane)),
+        ]
+        return self._group(name, index, [_number(known.QUALITY, score.quality)], evaluations)
+
+    def _group(
+        self, name: str, index: int | None, measurements: list[Measurement], evaluations: list[QualitativeEvaluation]
+    ) -> MeasurementsAndQualitativeEvaluations:
+        numbers = None if index is None else self._numbers(index)
+        image = SourceImageForMeasurementGroup(self.image.SOPClassUID, self.image.SOPInstanceUID, numbers)
+        return MeasurementsAndQualitativeEvaluations(
+            tracking_identifier=TrackingIdentifier(_derived_uid("part", self.image.SOPInstanceUID, name), name),
+            algorithm_id=self.algorithm,
+            measurements=measurements or None,
+            qualitative_evaluations=evaluations,
+            source_images=[image],
+        )
+
+    def _numbers(self, index: int) -> list[int] | None:
+        """Return the number of a frame as a reference gives it: none where the image has one frame only."""
+        return [index + 1] if self.is_multiframe else None
+
+
+def _parameters(model: ModelIdentity) -> list[str]:
+    """Return what makes scores by two models differ."""
+    version = f" {model.version}" if model.version else ""
+    return [f"model: {model.name}{version}", f"model sha256: {model.sha256}", f"threshold: {model.threshold:g}"]
+
+
+def _number(name: CodedConcept, value: float, **given: object) -> Measurement:
+    # Seven digits are the precision of the float32 that a score comes from.
+    return Measurement(name, float(f"{value:.7g}"), known.NO_UNITS, **given)  # type: ignore[arg-type]
+
+
+def _derived_uid(*parts: str) -> UID:
+    """Return the same UID for the same parts (UUID version 5 under the root 2.25)."""
+    return UID.from_uuid(str(uuid.uuid5(NAMESPACE, "\n".join(map(str, parts)))))
