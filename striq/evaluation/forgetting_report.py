@@ -60,8 +60,9 @@ def forgetting_markdown(results: Mapping[str, Sequence[Forgetting]], *, note: st
         for way, of_seeds in results.items()
     ]
     titles = ["", "SRCC after the last plane, mean of planes", "forgotten (SRCC)", "largest change of a frame's Q"]
-    seeds = len(next(iter(results.values())))
-    method = f"Mean ± standard deviation over {seeds} seeds. Forgotten: SRCC at a plane's own stage minus at the end."
+    number = len(next(iter(results.values())))
+    seeds = f"{number} seeds" if number > 1 else "one seed"
+    method = f"Mean ± standard deviation over {seeds}. Forgotten: SRCC at a plane's own stage minus at the end."
     lines += [*markdown_table(titles, totals), "", method]
     return "\n".join([*lines, *(["", f"**Note:** {note}"] if note else []), ""])
 
