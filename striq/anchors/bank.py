@@ -73,10 +73,10 @@ class AnchorBank(nn.Module):
         self.sources[plane] = list(sources)
 
     def clear(self, plane: int) -> None:
-        """Forget the anchors of one plane."""
+        """Forget the anchors of one plane, and remove their buffers: PyTorch cannot save a program with empty ones."""
         for name in ("maps", "scales", "masks"):
             for stage in range(len(self.shapes)):
-                self.register_buffer(f"{name}{stage}_{plane}", self._stored(name, stage, plane)[:0])
+                delattr(self, f"{name}{stage}_{plane}")
         self.sources[plane] = []
 
     def features(self, plane: int) -> Pyramid:
