@@ -162,6 +162,7 @@ def test_a_file_that_ends_its_process_becomes_a_row(engine: list[str], tiny_mode
     if not engine:
         ended = finish(arguments, first=str(tmp_path / "first"))
     assert ended.returncode == 1, ended.stderr
+    assert "Traceback" not in ended.stderr, ended.stderr
     rows = rows_of(tmp_path / "out")
     assert len(rows) == 2 * 3 + 1 + 1 + 1
     given_up = [row["source"] for row in rows if row["error"] and "ended its process twice" in row["error"]]

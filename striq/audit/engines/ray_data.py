@@ -59,7 +59,11 @@ def run_ray(
     """
     ray = import_ray()
     threads = threads_each(workers)
-    _connect(ray, workers * threads)
+    try:
+        _connect(ray, workers * threads)
+    except Exception as error:  # Ray raises plain exceptions, such as that a machine took too long
+        msg = f"Ray cannot be started: {_reason(error)} The same command tries again."
+        raise StriqError(msg) from error
     try:
         numbers = ray.data.from_items(
             [{"shard": number} for number in shards],
