@@ -260,7 +260,7 @@ class StriqScorer(nn.Module):
             plane: As in :meth:`score`.
         """
         score = self.score([frame], plane)[0]
-        index = self._judged_plane(score)
+        index = self.plane_index(self.judged_plane(score))
         image = prepare_batch([frame], self.config.encoder.size).to(self.device)
         query = self.model.specialize(self.embed(image), index)
         nearest = self.bank.features(index)[self.bank.sources[index].index(score.nearest_anchor)]
@@ -271,9 +271,10 @@ class StriqScorer(nn.Module):
         residual = torch.where(query.masks[0][0, 0] > 0, 1 - cosine, torch.nan)
         return Explanation(score, registration.warped[-1][0].cpu().numpy(), residual.cpu().numpy())
 
-    def _judged_plane(self, score: FrameScore) -> int:
+    def judged_plane(self, score: FrameScore) -> str:
+        """Return the plane whose anchors judged a frame: of a frame that shows none, the likeliest one."""
         known = {name: score.plane_probabilities[name] for name in self.planes}
-        return self.plane_index(max(known, key=known.__getitem__) if score.plane == NO_PLANE else score.plane)
+        return max(known, key=known.__getitem__) if score.plane == NO_PLANE else score.plane
 
     def plane_index(self, plane: str) -> int:
         """Return the index of a plane.

@@ -43,7 +43,7 @@ from striq.data.fan import bounding_box, fan_mask
 from striq.data.readers import open_cine
 from striq.data.readers.intensity import to_unit_gray
 from striq.errors import ReadError, StriqError
-from striq.reporting.goodness import judged_plane, term_shares
+from striq.reporting.goodness import term_shares
 from striq.reporting.identity import ModelIdentity
 from striq.reporting.rows import FrameResult
 from striq.reporting.scoring import score_cine
@@ -340,7 +340,7 @@ def _on_frame(residual: NDArray[np.float32], box: list[int], shape: tuple[int, .
 
 def anchor_picture(checkpoint: Path, scorer: StriqScorer, score: FrameScore) -> NDArray[np.uint8] | None:
     """Return the picture of the nearest anchor, cropped to its fan, if the model came with one."""
-    plane = judged_plane(scorer, score)
+    plane = scorer.judged_plane(score)
     number = scorer.bank.sources[scorer.plane_index(plane)].index(score.nearest_anchor)
     return find_anchor_picture(checkpoint, plane, number)
 

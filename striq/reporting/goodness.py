@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from striq.types import NO_PLANE, FrameScore
+from striq.types import FrameScore
 
 if TYPE_CHECKING:
     from striq.scorer import StriqScorer
@@ -35,17 +35,10 @@ def term_shares(scorer: StriqScorer, score: FrameScore) -> tuple[TermShare, ...]
         scorer: What scored the frame.
         score: Its score.
     """
-    plane = scorer.plane_index(judged_plane(scorer, score))
+    plane = scorer.plane_index(scorer.judged_plane(score))
     spans = zip(scorer.range_low[plane].tolist(), scorer.range_high[plane].tolist(), strict=True)
     weights = scorer.term_weights[plane].tolist()
     return tuple(
         TermShare(name, value, min(max((worst - value) / max(worst - best, 1e-9), 0.0), 1.0), weight)
         for (name, value), (best, worst), weight in zip(asdict(score.terms).items(), spans, weights, strict=True)
     )
-
-
-def judged_plane(scorer: StriqScorer, score: FrameScore) -> str:
-    """Return the plane whose anchors judged the frame: of a frame that shows none, the likeliest one."""
-    if score.plane != NO_PLANE:
-        return score.plane
-    return max(scorer.planes, key=lambda plane: score.plane_probabilities[plane])

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
 
+from striq.reporting.cine_figures import CineFigures
 from striq.reporting.rows import FrameResult
 
 
@@ -40,18 +39,14 @@ class CineSummary:
 
 def summarize(results: Sequence[FrameResult]) -> CineSummary:
     """Return the summary of the results of one cine."""
-    scores = [result.score for result in results if result.score is not None]
-    num_frames = sum(result.index is not None for result in results)  # a file that cannot be opened has none
-    if not scores:
-        return CineSummary(None, None, None, None, None, num_frames, 0, 0)
-    num_accepted = sum(score.accepted for score in scores)
+    figures = CineFigures.of(results)
     return CineSummary(
-        quality=median(score.quality for score in scores),
-        accepted=2 * num_accepted > len(scores),
-        plane=Counter(score.plane for score in scores).most_common(1)[0][0],
-        best_frame=max(scores, key=lambda score: score.quality).index,
-        worst_frame=min(scores, key=lambda score: score.quality).index,
-        num_frames=num_frames,
-        num_scored=len(scores),
-        num_accepted=num_accepted,
+        quality=figures.median_quality,
+        accepted=2 * figures.num_accepted > figures.num_scored if figures.num_scored else None,
+        plane=next(iter(figures.planes), None),
+        best_frame=None if figures.best is None else figures.best.index,
+        worst_frame=None if figures.worst is None else figures.worst.index,
+        num_frames=figures.num_frames,
+        num_scored=figures.num_scored,
+        num_accepted=figures.num_accepted,
     )
