@@ -21,6 +21,7 @@ from striq.errors import CheckpointError, StriqError
 from striq.inference.ahead import one_ahead
 from striq.inference.encoder import pick_precision
 from striq.inference.quick import QuickPath
+from striq.inference.threads import keep_threads
 from striq.model.aligner import Alignment
 from striq.model.striq import Pyramid, StriqModel
 from striq.model.tracing import TracedNetwork
@@ -88,6 +89,7 @@ class StriqScorer(nn.Module):
 
     def __init__(self, planes: Sequence[str], config: StriqConfig | None = None) -> None:
         super().__init__()
+        keep_threads()
         self._build(list(planes), config or StriqConfig())
 
     def _build(self, planes: list[str], config: StriqConfig) -> None:
