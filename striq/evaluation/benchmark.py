@@ -6,17 +6,18 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from striq.config import QualityConfig, StriqConfig
+from striq.config import AlignerConfig, EncoderConfig, QualityConfig, StriqConfig
 from striq.data.phantom import make_phantom
 from striq.data.preprocessing import prepare_frame
 from striq.evaluation.tables import markdown_table
 from striq.model.aligner import Alignment
+from striq.model.resnet import STAGE_CHANNELS
 from striq.model.striq import Pyramid
 from striq.quality.consistency import consistency_terms
 from striq.quality.frame_terms import contrast_term
@@ -26,7 +27,7 @@ from striq.types import AnchorSource, Frame
 from striq.writing import write_json
 
 WARM_UP = 3
-NAIVE = "total, naive"
+NAIVE = "total, naive, full width"
 PICTURE = (480, 640)  # rows and columns of a frame as scanners store it
 ENCODER_FLOPS = 3.66e9  # of one 256x256 frame
 
@@ -52,17 +53,21 @@ class Timing:
     fastest_ms: float
 
 
-def bench_scorer(num_planes: int, num_anchors: int, *, size: tuple[int, int] = (256, 256)) -> StriqScorer:
+def bench_scorer(
+    num_planes: int, num_anchors: int, *, size: tuple[int, int] = (256, 256), full_width: bool = False
+) -> StriqScorer:
     """Return an untrained scorer with drawn anchors: time does not depend on what was learned.
 
     Args:
         num_planes: Planes.
         num_anchors: Anchors of each.
         size: Rows and columns of a prepared frame.
+        full_width: Keep every channel of every stage and match every cell, as the method is published.
     """
-    config = StriqConfig(quality=QualityConfig(num_anchors=num_anchors))
-    if size != config.encoder.size:
-        config = StriqConfig.from_dict({**config.to_dict(), "encoder": {**config.to_dict()["encoder"], "size": size}})
+    encoder, aligner = EncoderConfig(size=size), AlignerConfig()
+    if full_width:
+        encoder, aligner = replace(encoder, channels=STAGE_CHANNELS), replace(aligner, strides=(1, 1))
+    config = StriqConfig(encoder=encoder, aligner=aligner, quality=QualityConfig(num_anchors=num_anchors))
     scorer = StriqScorer([f"plane_{i}" for i in range(num_planes)], config).eval()
     with torch.inference_mode():
         features = scorer.embed(bench_frames(num_anchors, size=size))
@@ -165,7 +170,7 @@ def _whole(scorer: StriqScorer, image: Tensor) -> Parts:
 def _steps(scorer: StriqScorer, image: Tensor) -> Parts:
     model, count = scorer.model, len(scorer.bank.sources[0])
     anchors = model.describe(scorer.bank.features(0), 0)
-    frozen, contrast = model.embed(image), contrast_term(image)
+    frozen, contrast, size = model.embed(image), contrast_term(image), scorer.config.encoder.size
     frame = model.describe(frozen, 0).repeat_each(count)
 
     def align() -> Alignment:
@@ -178,15 +183,17 @@ def _steps(scorer: StriqScorer, image: Tensor) -> Parts:
 
     aligned = align()
     registration = model.superimpose(aligned, frame.compared, anchors.compared)
+    full = bench_scorer(1, count, size=size, full_width=True).to(image.device)
     picture = Frame(next(iter(make_phantom(1, 1, planes=("a4c",), size=PICTURE, seed=7))).pixels)
     return {
-        "fan and crop": ("", lambda: prepare_frame(picture, (int(image.shape[2]), int(image.shape[3])))),
+        "fan and crop": ("", lambda: prepare_frame(picture, size)),
         "registration and terms": (str(count), lambda: scorer.judge(frozen, contrast, 0)),
         "plain matching": (str(count), align),
         "plain warping": (str(count), lambda: model.superimpose(aligned, frame.compared, anchors.compared)),
         "plain terms": (str(count), lambda: consistency_terms(registration, scorer.config.quality)),
         "total, plain": (str(count), plainly),
-        NAIVE: (str(count), lambda: naive_quality(scorer, model.embed(image), contrast_term(image), 0)),
+        "total, naive": (str(count), lambda: naive_quality(scorer, model.embed(image), contrast_term(image), 0)),
+        NAIVE: (str(count), lambda: naive_quality(full, full.model.embed(image), contrast_term(image), 0)),
     }
 
 
@@ -224,7 +231,7 @@ def write_benchmark(timings: Sequence[Timing], output: Path, *, device: str, thr
         ]
         for timing in timings
     ]
-    titles = ["Part", "Frames at once", "Anchors", "ms per frame, median", "fastest", "naive / this"]
+    titles = ["Part", "Frames at once", "Anchors", "ms per frame, median", "fastest", "naive, full width / this"]
     lines = markdown_table(titles, cells)
     floors = [(name, encoder_floor_ms(device, getattr(torch, name))) for name in ("float32", "bfloat16")]
     told = ", ".join(f"{floor:.1f} ms in {name}" for name, floor in floors)
