@@ -43,3 +43,15 @@ def tiny_scorer() -> StriqScorer:
 def tiny_model(tiny_scorer: StriqScorer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The checkpoint of the small scorer."""
     return tiny_scorer.save(tmp_path_factory.mktemp("model") / "model.pt")
+
+
+ZOO = Path(__file__).parent / "bundle" / "zoo"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is written as the Model Zoo writes its tests: all of it trains, and the libraries it uses warn."""
+    for item in items:
+        if ZOO in item.path.parents:
+            item.add_marker(pytest.mark.slow)
+            for kind in ("DeprecationWarning", "UserWarning", "FutureWarning"):
+                item.add_marker(pytest.mark.filterwarnings(f"ignore::{kind}"))
