@@ -45,7 +45,7 @@ def tiny_model(tiny_scorer: StriqScorer, tmp_path_factory: pytest.TempPathFactor
     return tiny_scorer.save(tmp_path_factory.mktemp("model") / "model.pt")
 
 
-collect_ignore = ["conftest.py"]  # it has no doctests, and folders before it in the alphabet have a conftest of their own
+collect_ignore = ["conftest.py"]  # no doctests here, and folders earlier in the alphabet have a conftest, too
 ZOO = Path(__file__).parent / "bundle" / "zoo"
 
 
