@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
+from nibabel.imageglobals import logger as nibabel_logger
 from nibabel.nifti1 import Nifti1Image
 from nibabel.nifti2 import Nifti2Image
 from nibabel.spatialimages import HeaderDataError
@@ -32,11 +35,23 @@ def open_nifti(path: Path, *, frame_axis: int | None = None) -> Cine:
         ReadError: If the header is not NIfTI, the file is cut off, or it holds a 3-D volume.
     """
     try:
-        image = _load(path)
-        raster = _raster(path, image)
+        with _quiet():
+            image = _load(path)
+            raster = _raster(path, image)
     except (*LOAD_ERRORS, ImageFileError, HeaderDataError, KeyError, OverflowError) as error:
         raise bad_header(path, "a single-file NIfTI header", one_line(error)) from error
     return cine_from_raster(path, raster, frame_axis)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep nibabel from printing what it repairs in a header: what is wrong with a file is said once, by the error."""
+    level = nibabel_logger.level
+    nibabel_logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        nibabel_logger.setLevel(level)
 
 
 def _load(path: Path) -> Any:
