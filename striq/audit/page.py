@@ -13,6 +13,7 @@ from markupsafe import Markup
 import striq.reporting
 from striq.audit.charts import box, histogram, timeline
 from striq.audit.summary import AuditSummary
+from striq.reporting.html_report import printable
 from striq.writing import write_text
 
 TEMPLATE = Path(__file__).parent / "template"
@@ -26,7 +27,7 @@ def write_summary(path: Path, summary: AuditSummary) -> Path:
         loader=FileSystemLoader(TEMPLATE),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=_printable,
+        finalize=_printed,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -50,8 +51,6 @@ def _drawn(draw: Any, threshold: float, *scores: Any) -> Markup:
     return Markup(draw(*scores, threshold))
 
 
-def _printable(value: Any) -> Any:
-    """Return text that any browser shows as it is: no control characters, none that change the direction."""
-    if not isinstance(value, str) or isinstance(value, Markup):
-        return value
-    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in value)
+def _printed(value: Any) -> Any:
+    """Return what a template prints: text of strangers without control characters, all else as it is."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value

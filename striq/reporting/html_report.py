@@ -67,7 +67,7 @@ class CineReport:
     @property
     def name(self) -> str:
         """Name of the file without its folders, which may name patients."""
-        return _printable(Path(self.source).name)
+        return printable(Path(self.source).name)
 
     @property
     def summary(self) -> CineFigures:
@@ -81,7 +81,7 @@ class CineReport:
 
     def reason(self, result: FrameResult) -> str:
         """Return an error without the folders that it names."""
-        return _printable(encodable(result.error)).replace(_printable(self.source), self.name)
+        return printable(encodable(result.error)).replace(printable(self.source), self.name)
 
 
 def report_cine(
@@ -151,7 +151,7 @@ def write_html(
         script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
         plot=lambda cine: Markup(draw_plot(cine.results, cine.summary, model.threshold)),
         state_of=state_of,
-        printable=_printable,
+        printable=printable,
     )
     return write_text(path, page)
 
@@ -173,6 +173,6 @@ def _jpeg(frame: Frame) -> bytes:
     return stream.getvalue()
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Return text that any browser shows as it is: no control characters, none that change the direction."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
