@@ -14,17 +14,19 @@ from striq.data.augmentation import ViewRanges, random_view
 from striq.model.striq import NUM_STAGES, Pyramid
 
 BATCH_SIZE = 16
+MOST_BYTES = 2 << 30  # in memory: 1600 frames with three views each
 
 
 class FeatureCache:
-    """Half-precision features of frames and views, in memory or, with a folder, in memory-mapped files.
+    """Half-precision features of frames and views, in memory, or in memory-mapped files where they are too many.
 
     Args:
         embed: Makes frozen features of prepared frames.
         images: Prepared frames, shape ``(N, 1, H, W)``.
         num_views: Random views of each frame [V].
         seed: Of the views; view v of frame i is the same in every run.
-        folder: Where to map the features to; memory by default.
+        folder: Where features that take more than ``most_bytes`` are mapped to; always memory by default.
+        most_bytes: What may be kept in memory.
         quiet: Do not show a progress bar.
     """
 
@@ -36,6 +38,7 @@ class FeatureCache:
         num_views: int,
         seed: int,
         folder: str | Path | None = None,
+        most_bytes: int = MOST_BYTES,
         quiet: bool = False,
     ) -> None:
         self.num_views = num_views
@@ -49,6 +52,8 @@ class FeatureCache:
             views = [self._view(images, row, seed) for row in rows]
             pyramid = embed(torch.stack(views))
             if not self._maps:
+                one = sum(m[0].numel() for m in (*pyramid.maps, *pyramid.masks))
+                folder = folder if count * one * torch.float16.itemsize > most_bytes else None
                 self._maps = [_allocate(count, m.shape[1:], f"maps{s}", folder) for s, m in enumerate(pyramid.maps)]
                 self._masks = [_allocate(count, m.shape[1:], f"masks{s}", folder) for s, m in enumerate(pyramid.masks)]
             for stage in range(NUM_STAGES):

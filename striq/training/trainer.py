@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -47,6 +48,7 @@ from striq.types import FrameRecord
 logger = logging.getLogger(__name__)
 RESUME_NAME = "checkpoint.pt"
 MODEL_NAME = "model.pt"
+FEATURES_NAME = "features"
 SEEDED = "seeded"  # asks for the seeded initialization of the encoder
 
 
@@ -84,8 +86,17 @@ def train_scorer(
         msg = f"{output / RESUME_NAME}: nothing to resume from. Train once without --resume."
         raise CheckpointError(msg)
     with determinism(training.seed):
-        fitting = make_fitting(records, config=config, training=training, backbone=backbone, device=device, quiet=quiet)
+        fitting = make_fitting(
+            records,
+            config=config,
+            training=training,
+            backbone=backbone,
+            cache_folder=output / FEATURES_NAME,
+            device=device,
+            quiet=quiet,
+        )
         make_trainer(fitting, output, training=training, resume=resume, anchor_images=anchor_images, quiet=quiet).run()
+    shutil.rmtree(output / FEATURES_NAME, ignore_errors=True)  # there where features were too many for the memory
     return fitting.scorer.eval()
 
 
@@ -95,6 +106,7 @@ def make_fitting(
     config: StriqConfig | None = None,
     training: TrainingConfig | None = None,
     backbone: str | Path | None = None,
+    cache_folder: str | Path | None = None,
     device: str = "auto",
     quiet: bool = False,
 ) -> Fitting:
@@ -105,6 +117,7 @@ def make_fitting(
         config: Settings of the scorer.
         training: Settings of the training.
         backbone: Local weights of the encoder, or ``"seeded"``; the shipped backbone by default.
+        cache_folder: Where to map cached features to if they are too many for the memory.
         device: ``"auto"``, or a device of PyTorch.
         quiet: Do not show progress.
     """
@@ -125,6 +138,7 @@ def make_fitting(
         num_views=training.views,
         held_out=torch.tensor([record in chosen for record in records]),
         pretrained=pretrained,
+        cache_folder=cache_folder,
         quiet=quiet,
     )
 

@@ -26,6 +26,7 @@ from striq.registration.affine import invert_affine, pixel_grid
 from striq.registration.matching import Matches
 from striq.scorer import StriqScorer, load_scorer
 from striq.training import trainer
+from striq.training.cache import FeatureCache
 from striq.training.fitting import Fitting
 from striq.training.frames import load_images
 from striq.training.handlers import GRADIENT_LIMIT
@@ -300,3 +301,16 @@ def test_pictures_of_an_earlier_training_do_not_stay(tmp_path: Path) -> None:
     fewer = torch.rand(2, 1, 64, 64, generator=generator)
     write_anchor_pictures(tmp_path, {"a": fewer})
     assert sorted(file.name for file in (tmp_path / "anchors").iterdir()) == ["a_00.png", "a_01.png", "a_b_00.png"]
+
+
+def test_features_too_many_for_the_memory_are_mapped_and_the_same(tmp_path: Path) -> None:
+    scorer = StriqScorer(["a4c"], CONFIG).eval()
+    images = torch.rand(3, 1, *CONFIG.encoder.size, generator=torch.Generator().manual_seed(0))
+    given: dict[str, Any] = {"num_views": 1, "seed": 0, "folder": tmp_path / "features", "quiet": True}
+    with torch.no_grad():
+        kept = FeatureCache(scorer.embed, images, **given)
+        assert not (tmp_path / "features").exists()
+        mapped = FeatureCache(scorer.embed, images, most_bytes=1000, **given)
+    assert len(list((tmp_path / "features").glob("*.npy"))) == 6
+    for one, other in zip(kept.features([0, 2], 1).maps, mapped.features([0, 2], 1).maps, strict=True):
+        assert torch.equal(one, other)
