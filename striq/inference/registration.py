@@ -57,6 +57,10 @@ class AnchorRegistration:
         self.everywhere = GlobalMatcher(matching.maps[-1], matching.masks[-1], self.points[-1])
         self.moving = {s: MapTable(torch.cat([matching.maps[s], matching.masks[s]], dim=1)) for s in self.levels}
         settings = zip(sizes, aligner.config.radii, aligner.config.strides, strict=False)
+        strides = aligner.config.strides
+        self.matched = {
+            s: self.points[s].view(*sizes[s], 2)[:: strides[s], :: strides[s]].flatten(0, 1) for s in self.levels
+        }
         self.around = [LocalMatcher(size, radius, stride, like) for size, radius, stride in settings]
         inside = [(mask > 0).to(mask) for mask in anchors.compared.masks]
         self.compared = [MapTable(torch.cat(pair, dim=1)) for pair in zip(anchors.compared.maps, inside, strict=True)]
@@ -94,7 +98,7 @@ class AnchorRegistration:
             blocks = matcher.touched(mask)
             found = matcher.match(fixed, warped, blocks, self.sharpness[stage])
             cells = matcher.cells[blocks].flatten()
-            points = self.points[stage].view(*frame.maps[stage].shape[2:], 2)[::stride, ::stride].flatten(0, 1)[cells]
+            points = self.matched[stage][cells]
             step = self._solve(stage, points, found, points + found.expected, mask.flatten()[cells])
             steps.append(compose_affine(steps[-1], step))
         return steps

@@ -97,10 +97,7 @@ def _grid(scale: _Scale, threshold: float) -> list[str]:
     parts.append(f'<text class="name" x="{(LEFT + right) / 2:g}" y="{HEIGHT - 6}" text-anchor="middle">{name}</text>')
     parts.append(f'<text class="name" x="{LEFT - 34}" y="12">Quality Q</text>')
     parts.append(f'<path class="threshold" d="M{LEFT} {_y(threshold)}H{right}"/>')
-    text = (
-        f'<text class="tick halo" x="{right}" y="{_y(threshold) - 5}" text-anchor="end">threshold {threshold:g}</text>'
-    )
-    return [*parts, text]
+    return parts
 
 
 def _curve(results: Sequence[FrameResult], scale: _Scale) -> list[str]:
