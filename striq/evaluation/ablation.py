@@ -25,9 +25,9 @@ from striq.data.splits import hold_out
 from striq.errors import StriqError
 from striq.evaluation.activations import Activations, frame_activations
 from striq.model.encoder import load_backbone, shipped_backbone
+from striq.model.striq import Pyramid
 from striq.quality.frame_terms import contrast_term
 from striq.scorer import StriqScorer, pick_device
-from striq.training.cache import FeatureCache
 from striq.training.fitting import Fitting
 from striq.training.frames import load_images
 from striq.training.trainer import determinism, make_trainer
@@ -159,7 +159,8 @@ class AblationRunner:
         self.data, self.output, self.config = data, output, config or StriqConfig()
         self.training = replace(training or TrainingConfig(), seed=data.seed)
         self.device, self.quiet = pick_device(device), quiet
-        self._cache: FeatureCache | None = None
+        self._first: Fitting | None = None  # whose encoder and features later rows take over
+        self._test_features: list[Pyramid] = []
 
     def run(self, name: str, overrides: Overrides) -> dict[str, float]:
         """Return the SRCC of each plane for one row, from its result file where there is one.
@@ -181,7 +182,7 @@ class AblationRunner:
             scorer = self._fit(config, training)
         srcc = self._score(scorer)
         if config.subspace.enabled:
-            values = frame_activations(scorer, self.data.test_images)
+            values = frame_activations(scorer, self._features_of_test(scorer))
             planes = tuple(record.plane for record in self.data.test)
             Activations(values, planes, config.subspace.rank).save(activations_file(self.output, name, self.data.seed))
         result = {"row": name, "seed": self.data.seed, "overrides": overrides, "made_of": made_of, "srcc": srcc}
@@ -195,6 +196,9 @@ class AblationRunner:
             load_backbone(scorer.model.encoder, backbone)
         _, validation = hold_out(self.data.train, training.validation_fraction, seed=training.seed)
         chosen = set(validation)
+        like = self._first
+        if like is not None and (like.scorer.config.encoder, like.num_views) != (config.encoder, training.views):
+            like = None
         fitting = Fitting(
             scorer.to(self.device),
             self.data.train_images,
@@ -203,7 +207,7 @@ class AblationRunner:
             num_views=training.views,
             held_out=torch.tensor([record in chosen for record in self.data.train]),
             pretrained=backbone is not None,
-            cache=self._cache,
+            like=like,
             quiet=self.quiet,
         )
         key = digest([training_key(config, training), self.data.fingerprint])
@@ -218,16 +222,23 @@ class AblationRunner:
             learned = {n: p.detach().cpu() for n, p in scorer.model.named_parameters() if p.requires_grad}
             with replacing(trained) as stream:
                 torch.save(learned, stream)
-        self._cache = fitting.cache
+        if like is None:
+            self._first, self._test_features = fitting, []
         return scorer.eval()
 
     @torch.inference_mode()
+    def _features_of_test(self, scorer: StriqScorer) -> list[Pyramid]:
+        if not self._test_features:
+            self._test_features = [scorer.embed(image.to(self.device)) for image in self.data.test_images.split(1)]
+        return self._test_features
+
+    @torch.inference_mode()
     def _score(self, scorer: StriqScorer) -> dict[str, float]:
-        qualities = []
+        features, qualities = self._features_of_test(scorer), []
         for index in track(range(len(self.data.test)), description="Scoring", disable=self.quiet, transient=True):
             image = self.data.test_images[index : index + 1].to(self.device)
             plane = scorer.plane_index(self.data.test[index].plane)
-            qualities.append(float(scorer.judge(scorer.embed(image), contrast_term(image), plane).quality))
+            qualities.append(float(scorer.judge(features[index], contrast_term(image), plane).quality))
         planes = np.array([record.plane for record in self.data.test])
         ratings = np.array([float(record.rating or 0.0) for record in self.data.test])
         return {

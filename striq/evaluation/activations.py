@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from torch import Tensor
 
 from striq.errors import StriqError
-from striq.model.striq import NUM_STAGES
+from striq.model.striq import NUM_STAGES, Pyramid
 from striq.scorer import StriqScorer
 from striq.writing import replacing, write_json
 
@@ -44,7 +43,7 @@ class Activations:
 
 
 @torch.inference_mode()
-def frame_activations(scorer: StriqScorer, images: Tensor) -> NDArray[np.float32]:
+def frame_activations(scorer: StriqScorer, features: Iterable[Pyramid]) -> NDArray[np.float32]:
     """Return how strongly each frame excites each basis of the planes' experts, shape ``(N, P * R)``.
 
     Convention:
@@ -52,14 +51,13 @@ def frame_activations(scorer: StriqScorer, images: Tensor) -> NDArray[np.float32
 
     Args:
         scorer: Fitted scorer.
-        images: Prepared frames, shape ``(N, 1, H, W)``.
+        features: Frozen features of N frames, in batches.
     """
     found = []
     mean_map = scorer.model.mean_map(NUM_STAGES - 1).mean(dim=0)
-    for image in images.split(16):
-        frozen = scorer.embed(image.to(scorer.device))
-        features, mask = frozen.maps[-1], frozen.masks[-1]
-        activation, _ = scorer.model.subspace.activations((features - mean_map) * (mask > 0), mask)
+    for frozen in features:
+        maps, mask = frozen.maps[-1], frozen.masks[-1]
+        activation, _ = scorer.model.subspace.activations((maps - mean_map) * (mask > 0), mask)
         found.append(activation.flatten(1).cpu())
     return torch.cat(found).numpy()
 

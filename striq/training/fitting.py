@@ -39,7 +39,8 @@ class Fitting:
         held_out: Which frames only validate, shape ``(N,)``; none by default.
         pretrained: The backbone holds weights of its own: keep its normalization statistics.
         cache_folder: Where to map cached features to; memory by default.
-        cache: Features of the same frames and views by the same encoder, made before; computed by default.
+        like: An earlier fitting of the same frames and views with the same backbone, whose encoder and features are
+            taken over; computed by default.
         known: Planes, the first ones, that were fitted before and have no frames here; what all planes share stays.
         quiet: Do not show progress bars.
     """
@@ -55,7 +56,7 @@ class Fitting:
         held_out: Tensor | None = None,
         pretrained: bool = False,
         cache_folder: str | Path | None = None,
-        cache: FeatureCache | None = None,
+        like: Fitting | None = None,
         known: int = 0,
         quiet: bool = False,
     ) -> None:
@@ -65,7 +66,7 @@ class Fitting:
         self.planes = torch.tensor([scorer.plane_index(record.plane) for record in records])
         self.held_out = torch.zeros(len(self.records), dtype=torch.bool) if held_out is None else held_out
         self.anchors: dict[int, Tensor] = {}
-        self._cache = cache
+        self._like, self._cache = like, None if like is None else like.cache
         self._check_counts()
 
     @property
@@ -119,10 +120,14 @@ class Fitting:
     def _prepare_shared(self) -> None:
         model = self.scorer.model
         if not self.pretrained:
-            calibrate(model.encoder, self._batches())
             seed = self.scorer.config.encoder.seed
             self.scorer.info["encoder"] = f"seeded initialization {seed}, statistics of the training frames"
-        fit_compression(model.encoder, self._batches())
+        if self._like is None:
+            if not self.pretrained:
+                calibrate(model.encoder, self._batches())
+            fit_compression(model.encoder, self._batches())
+        else:
+            model.encoder.load_state_dict(self._like.scorer.model.encoder.state_dict())
         if model.encoder.heads:
             stages = enumerate(model.encoder.heads, start=1)
             model.aligner.start_from([head.to(rows := model.encoder.compression(s)) @ rows.T for s, head in stages])

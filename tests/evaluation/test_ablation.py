@@ -235,6 +235,14 @@ def results(drop: float) -> dict[str, list[dict[str, float]]]:
     return {REFERENCE: full, "components/x": [{k: v - drop for k, v in of_seed.items()} for of_seed in full]}
 
 
+@QUIET
+def test_a_row_of_another_encoder_takes_no_features_over(runner: AblationRunner, tmp_path: Path) -> None:
+    overrides = {"encoder": {"channels": [8, 8, 256]}}
+    after = runner.run("components/other encoder", overrides)
+    alone = AblationRunner(runner.data, tmp_path, config=TINY, training=SHORT, device="cpu", quiet=True)
+    assert after == alone.run("components/other encoder", overrides)
+
+
 def test_summary_is_the_mean_over_planes_and_seeds_paired_by_seed() -> None:
     full, worse = summarize(results(0.1))
     assert full.srcc == pytest.approx((0.7 + 0.7 + 0.8) / 3)

@@ -26,9 +26,10 @@ def clusters(distance: float, rank: int = 4) -> Activations:
 
 def test_activations_of_a_frame_depend_on_nothing_else(tiny_scorer: StriqScorer) -> None:
     images = torch.rand(3, 1, 64, 64, generator=torch.Generator().manual_seed(0)) * 0.8 + 0.1
-    together = frame_activations(tiny_scorer, images)
+    together = frame_activations(tiny_scorer, [tiny_scorer.embed(images)])
     assert together.shape == (3, len(tiny_scorer.planes) * tiny_scorer.config.subspace.rank)
-    np.testing.assert_allclose(frame_activations(tiny_scorer, images[1:2])[0], together[1], atol=1e-6)
+    alone = frame_activations(tiny_scorer, [tiny_scorer.embed(images[1:2])])
+    np.testing.assert_allclose(alone[0], together[1], atol=1e-6)
 
 
 def test_planes_far_apart_are_told_apart_better(tmp_path: Path) -> None:
