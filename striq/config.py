@@ -66,7 +66,7 @@ class AlignerConfig:
     mode: Mode = "affine"
     projections: tuple[int, int, int] = (16, 32, 64)
     radii: tuple[int, int] = (2, 3)
-    strides: tuple[int, int] = (2, 1)
+    strides: tuple[int, int] = (2, 2)
     levels: int = 3
     ridge: float = 0.01
     sharpness: float = 15.0

@@ -115,13 +115,17 @@ class StriqScorer(nn.Module):
         """Return the frozen features of prepared frames ``(B, 1, H, W)``."""
         return self.quick.embed(image) if self.quick.serves(self.device) else self.model.embed(image)
 
+    def contrast(self, image: Tensor) -> Tensor:
+        """Return the contrast term of prepared frames ``(B, 1, H, W)``, shape ``(B,)``."""
+        return self.quick.contrast(image) if self.quick.serves(self.device) else contrast_term(image)
+
     def forward(self, image: Tensor) -> Tensor:
         """Return the quality of each frame as each plane, shape ``(B, P)``; NaN for a plane without anchors.
 
         Args:
             image: Prepared frames, zero outside the fan, shape ``(B, 1, H, W)``.
         """
-        frozen, contrast = self.embed(image), contrast_term(image)
+        frozen, contrast = self.embed(image), self.contrast(image)
         unknown = image.new_full((image.shape[0],), torch.nan)
         judged = [
             self.judge(frozen, contrast, plane).quality if sources else unknown
@@ -212,7 +216,7 @@ class StriqScorer(nn.Module):
     @torch.inference_mode()
     def _score_batch(self, frames: list[Frame], image: Tensor, plane: int | None, threshold: float) -> list[FrameScore]:
         image = image.to(self.device)
-        frozen, contrast = self.embed(image), contrast_term(image)
+        frozen, contrast = self.embed(image), self.contrast(image)
         posterior = self.posterior(frozen).cpu()
         likeliest = posterior[:, :-1].argmax(dim=1) if plane is None else torch.full((len(frames),), plane)
         scores: dict[int, FrameScore] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -13,7 +13,9 @@ from torch.nn import functional as F
 from striq.data.fan import bounding_box, fan_mask
 from striq.types import Frame
 
+Blur = Callable[[Tensor, float], Tensor]  # of prepared frames, by a standard deviation in pixels
 STRUCTURE_BAND = (1 / 64, 1 / 16)  # standard deviations of the two blurs, in widths of the frame
+LITTLE_FAN = 1e-6  # least weight of the fan around a pixel that a blur divides by
 DARKEST = 1 / 255  # of a pixel inside the fan, so that zero means "outside" and the image carries its own mask
 
 
@@ -50,7 +52,7 @@ def intensity_std(image: Tensor) -> Tensor:
     return _std_inside(image, image > 0)
 
 
-def structure_richness(image: Tensor) -> Tensor:
+def structure_richness(image: Tensor, blur: Blur | None = None) -> Tensor:
     """Return how much structure of the size of walls and chambers a frame shows, shape ``(B,)``.
 
     It is the standard deviation, inside the fan, of the frame between two Gaussian blurs: neither speckle nor a
@@ -58,12 +60,13 @@ def structure_richness(image: Tensor) -> Tensor:
 
     Args:
         image: Prepared frames, shape ``(B, 1, H, W)``.
+        blur: Computes the same as :func:`blur_inside`, which is the default.
     """
-    fine, coarse = (_blur_inside(image, share * image.shape[-1]) for share in STRUCTURE_BAND)
+    fine, coarse = ((blur or blur_inside)(image, share * image.shape[-1]) for share in STRUCTURE_BAND)
     return _std_inside(fine - coarse, image > 0)
 
 
-def structure_contrast(image: Tensor) -> Tensor:
+def structure_contrast(image: Tensor, blur: Blur | None = None) -> Tensor:
     """Return the structure of a frame over its white level, shape ``(B,)``.
 
     Convention:
@@ -72,12 +75,13 @@ def structure_contrast(image: Tensor) -> Tensor:
 
     Args:
         image: Prepared frames, shape ``(B, 1, H, W)``.
+        blur: As for :func:`structure_richness`.
     """
     pixels = image.flatten(1)
     brightest = pixels.topk(pixels.shape[1] // 100 + 1, dim=1).values  # in order, brightest first
     above = (image > 0).sum(dim=(1, 2, 3)) // 100
     white = brightest.gather(1, above[:, None])[:, 0]
-    return structure_richness(image) / white.clamp(min=DARKEST)
+    return structure_richness(image, blur) / white.clamp(min=DARKEST)
 
 
 def _std_inside(values: Tensor, inside: Tensor) -> Tensor:
@@ -87,17 +91,31 @@ def _std_inside(values: Tensor, inside: Tensor) -> Tensor:
     return (deviation.square().sum(dim=(1, 2, 3)) / count).sqrt()
 
 
-def _blur_inside(image: Tensor, sigma: float) -> Tensor:
-    """Blur over the fan only: what lies outside neither darkens the edge nor gets anything."""
+def blur_inside(image: Tensor, sigma: float) -> Tensor:
+    """Return frames blurred over their fan only: what lies outside neither darkens the edge nor gets anything.
+
+    Args:
+        image: Prepared frames, shape ``(B, 1, H, W)``.
+        sigma: Standard deviation of the Gaussian, pixels.
+    """
     # As matrix products: a tenth of the time of a convolution with so wide a kernel on a CPU.
     height, width = image.shape[-2:]
     down = _gaussian_matrix(height, sigma).to(image)
     across = down if width == height else _gaussian_matrix(width, sigma).to(image)
     inside = (image > 0).to(image)
-    return (down @ image @ across) / (down @ inside @ across).clamp(min=1e-6) * inside
+    return (down @ image @ across) / (down @ inside @ across).clamp(min=LITTLE_FAN) * inside
+
+
+def gaussian_kernel(sigma: float, reach: int) -> Tensor:
+    """Return a Gaussian that ends at three standard deviations, not normalized, shape ``(2 * reach + 1,)``.
+
+    Args:
+        sigma: Standard deviation, pixels.
+        reach: Largest distance wanted, pixels.
+    """
+    distance = torch.arange(-reach, reach + 1)
+    return torch.exp(-(distance**2) / (2 * sigma**2)) * (distance.abs() <= math.ceil(3 * sigma))
 
 
 def _gaussian_matrix(size: int, sigma: float) -> Tensor:
-    distance = torch.arange(1 - size, size)
-    kernel = torch.exp(-(distance**2) / (2 * sigma**2)) * (distance.abs() <= math.ceil(3 * sigma))
-    return kernel.unfold(0, size, 1).flip(0)
+    return gaussian_kernel(sigma, size - 1).unfold(0, size, 1).flip(0)

@@ -26,7 +26,6 @@ from striq.errors import StriqError
 from striq.evaluation.activations import Activations, frame_activations
 from striq.model.encoder import load_backbone, shipped_backbone
 from striq.model.striq import Pyramid
-from striq.quality.frame_terms import contrast_term
 from striq.scorer import StriqScorer, pick_device
 from striq.training.fitting import Fitting
 from striq.training.frames import load_images
@@ -238,7 +237,7 @@ class AblationRunner:
         for index in track(range(len(self.data.test)), description="Scoring", disable=self.quiet, transient=True):
             image = self.data.test_images[index : index + 1].to(self.device)
             plane = scorer.plane_index(self.data.test[index].plane)
-            qualities.append(float(scorer.judge(features[index], contrast_term(image), plane).quality))
+            qualities.append(float(scorer.judge(features[index], scorer.contrast(image), plane).quality))
         planes = np.array([record.plane for record in self.data.test])
         ratings = np.array([float(record.rating or 0.0) for record in self.data.test])
         return {

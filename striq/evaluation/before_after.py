@@ -14,7 +14,6 @@ from rich.progress import track
 from striq.errors import DatasetError
 from striq.evaluation.metrics import srcc
 from striq.evaluation.tables import figure_text, markdown_table
-from striq.quality.frame_terms import contrast_term
 from striq.scorer import StriqScorer
 from striq.training.frames import load_images
 from striq.types import NO_PLANE, FrameRecord
@@ -81,7 +80,7 @@ def judge_frames(scorer: StriqScorer, records: Sequence[FrameRecord], *, quiet: 
         frozen = scorer.embed(image)
         answers.append(names[int(scorer.posterior(frozen)[0].argmax())])
         known = record.plane in scorer.planes
-        judged = scorer.judge(frozen, contrast_term(image), scorer.plane_index(record.plane)) if known else None
+        judged = scorer.judge(frozen, scorer.contrast(image), scorer.plane_index(record.plane)) if known else None
         quality.append(UNDEFINED if judged is None else float(judged.quality))
     return JudgedFrames(np.array(quality), tuple(answers))
 

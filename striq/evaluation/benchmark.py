@@ -138,7 +138,7 @@ def _whole(scorer: StriqScorer, image: Tensor) -> Parts:
     several = f"{planes} x {count}"
 
     def score(plane: int | None) -> None:
-        frozen, contrast = scorer.embed(image), contrast_term(image)
+        frozen, contrast = scorer.embed(image), scorer.contrast(image)
         routed = scorer.densities(frame_descriptor(frozen))
         for i in range(len(image)):
             chosen = int(routed[i, :-1].argmax()) if plane is None else plane
@@ -153,7 +153,7 @@ def _whole(scorer: StriqScorer, image: Tensor) -> Parts:
 
     parts: Parts = {
         "encoder": ("", lambda: scorer.embed(image)),
-        "contrast": ("", lambda: contrast_term(image)),
+        "contrast": ("", lambda: scorer.contrast(image)),
         "plane": (f"{planes} planes", lambda: scorer.densities(frame_descriptor(frozen))),
         "total": (str(count), lambda: score(0)),
         "total, plane unknown": (several, lambda: score(None)),
@@ -179,7 +179,7 @@ def _steps(scorer: StriqScorer, image: Tensor) -> Parts:
 
     def plainly() -> None:
         with _settings(scorer, enabled=False):
-            scorer.judge(scorer.embed(image), contrast_term(image), 0)
+            scorer.judge(scorer.embed(image), scorer.contrast(image), 0)
 
     aligned = align()
     registration = model.superimpose(aligned, frame.compared, anchors.compared)

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from striq.data.preprocessing import intensity_std
 from striq.model.striq import Pyramid
-from striq.quality.frame_terms import contrast_term
 from striq.registration.vectors import unit_vectors
 from striq.scorer import StriqScorer
 from striq.types import FrameRecord
@@ -57,7 +56,7 @@ def score_with_controls(
 
 
 def _scores_of(scorer: StriqScorer, image: Tensor, plane: int) -> dict[str, float]:
-    frozen, contrast = scorer.embed(image), contrast_term(image)
+    frozen, contrast = scorer.embed(image), scorer.contrast(image)
     anchors = scorer.bank.features(plane)
     cosine = unregistered_cosine(scorer.model.center(frozen, plane), scorer.model.center(anchors, plane))
     return {

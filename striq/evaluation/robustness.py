@@ -16,7 +16,6 @@ from torch import Tensor
 from striq.data.degradation import ALL, NUISANCES, STRUCTURE_LOSSES, disturb, lose_structure
 from striq.data.preprocessing import prepare_frame
 from striq.data.readers import open_cine
-from striq.quality.frame_terms import contrast_term
 from striq.scorer import StriqScorer
 from striq.types import Frame, FrameRecord
 
@@ -156,7 +155,7 @@ def _scoring(scorer: StriqScorer, plane: int) -> Callable[[Tensor | NDArray[np.f
     def quality(picture: Tensor | NDArray[np.float32]) -> float:
         image = picture if isinstance(picture, Tensor) else prepare_frame(Frame(picture), scorer.config.encoder.size)
         batch = image[None].to(scorer.device)
-        return float(scorer.judge(scorer.embed(batch), contrast_term(batch), plane).quality)
+        return float(scorer.judge(scorer.embed(batch), scorer.contrast(batch), plane).quality)
 
     return quality
 

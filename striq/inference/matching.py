@@ -1,4 +1,7 @@
-"""Soft matches of one frame with many anchors at once: ``striq.registration.matching`` as matrix products."""
+"""Soft matches of one frame with many anchors at once: ``striq.registration.matching`` as matrix products.
+
+Anchors come last in memory, so that what is read, cut and summed for one cell is one run for all of them.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-BLOCKED = -200.0  # logit of a location that may not be matched; others lie within +-LARGEST_SHARPNESS
-LARGEST_SHARPNESS = 80.0
+BLOCKED = -200.0  # added to the logit of a location that may not be matched
+LARGEST_SHARPNESS = 60.0
+LOWEST = (
+    -85.0
+)  # of a logit: its exponential is far below an allowed one's; below it exponentials take five times as long
+NOTHING = 1e-31  # more than any sum of exponentials of blocked candidates, less than that of an allowed one
 TILES = (8, 4, 2, 1)  # cells a side of the blocks that windows are cut for
-WIDEST = 14  # cells a side of what a block looks at: wider, and most of a product is thrown away
+WIDEST = 12  # cells a side of what a block looks at: wider, and most of a product is thrown away
 
 
 @dataclass(frozen=True)
@@ -36,10 +43,10 @@ class GlobalMatcher:
         self.count, self.candidates = len(moving), len(points)
         inside = masks.flatten(1) > 0
         used = inside.any(dim=0).nonzero().squeeze(1)
-        self.points = points[used]
+        self.values = _sums_of(points[used].t())
         blocked = torch.where(inside[:, None, used], 0.0, BLOCKED)
         columns = torch.cat([moving.flatten(2)[:, :, used], blocked], dim=1)
-        self.columns = columns.transpose(0, 1).flatten(1).contiguous()
+        self.columns = columns.permute(1, 2, 0).flatten(1).contiguous()
 
     def match(self, vectors: Tensor, sharpness: float) -> SoftMatches:
         """Return the matches of M cells.
@@ -48,8 +55,8 @@ class GlobalMatcher:
             vectors: Unit vectors of the cells, shape ``(C, M)``.
             sharpness: Inverse temperature of the soft-argmax.
         """
-        logits = (_with_ones(vectors, sharpness).t() @ self.columns).view(-1, len(self.points))
-        return _soft_argmax(logits, self.points, self.candidates, self.count)
+        logits = _with_ones(vectors * sharpness).t() @ self.columns
+        return _soft_argmax(logits.view(logits.shape[0], -1, self.count), self.values, self.candidates)
 
 
 class LocalMatcher:
@@ -72,9 +79,8 @@ class LocalMatcher:
         self.window = stride * (self.tile - 1) + self.side
         self.blocks = (self.shape[0] // self.tile, self.shape[1] // self.tile)
         shifts = torch.arange(self.side, device=like.device, dtype=like.dtype) - radius
-        self.offsets = torch.stack(
-            [(shifts * 2 / width).repeat(self.side), (shifts * 2 / height).repeat_interleave(self.side)], dim=1
-        )
+        offsets = [(shifts * 2 / width).repeat(self.side), (shifts * 2 / height).repeat_interleave(self.side)]
+        self.values = _sums_of(torch.stack(offsets))
         self.seen = self._windows(height, width, radius).to(like.device)
         numbers = torch.arange(self.shape[0] * self.shape[1], device=like.device).view(self.shape)
         self.cells = self._in_blocks(numbers[None])[:, :, 0]
@@ -92,21 +98,18 @@ class LocalMatcher:
 
         Args:
             fixed: Unit vectors of the frame at the matched cells, shape ``(C, H, W)``.
-            warped: Vectors of the anchors at every cell of the frame, the share of the fan last, ``(K, H * W, C + 1)``.
+            warped: Vectors of the anchors at every cell of the frame and a row for the cells beyond it, whatever it
+                holds, the share of the fan last, shape ``(H * W + 1, K, C + 1)``; written over.
             blocks: Indices of the blocks, shape ``(T,)``.
             sharpness: Inverse temperature of the soft-argmax.
         """
-        count, channels = len(warped), warped.shape[2]
-        allowed = warped[:, :, -1:] > 0.5
-        warped[:, :, -1:] = torch.where(allowed, 0.0, BLOCKED)
-        table = torch.cat([warped.view(-1, channels), _blocked_row(warped)])
-        start = torch.arange(count, device=warped.device) * warped.shape[1]
-        seen = self.seen.index_select(0, blocks)[:, None, :]
-        rows = torch.where(seen < 0, len(table) - 1, seen + start[None, :, None])
-        windows = table.index_select(0, rows.view(-1)).view(len(blocks), -1, channels)
-        cells = self._in_blocks(_with_ones(fixed.flatten(1), sharpness).view(-1, *self.shape)).index_select(0, blocks)
+        warped[:, :, -1:] = torch.where(warped[:, :, -1:] > 0.5, 0.0, BLOCKED)
+        warped[-1, :, -1] = BLOCKED
+        seen = self.seen.index_select(0, blocks)
+        windows = warped.flatten(1).index_select(0, seen.flatten()).view(len(blocks), -1, warped.shape[2])
+        cells = self._in_blocks(_with_ones(fixed.flatten(1) * sharpness).view(-1, *self.shape)).index_select(0, blocks)
         product = cells @ windows.transpose(1, 2)
-        return _soft_argmax(self._cut(product, count), self.offsets, self.side**2, count)
+        return _soft_argmax(self._cut(product, warped.shape[1]), self.values, self.side**2)
 
     def _tile(self) -> int:
         fitting = [tile for tile in TILES if self.shape[0] % tile == 0 and self.shape[1] % tile == 0]
@@ -114,12 +117,12 @@ class LocalMatcher:
         return max(narrow, default=1)
 
     def _cut(self, product: Tensor, count: int) -> Tensor:
-        """Cut from each block's product what each of its cells looks at, shape ``(T * tile * tile * K, N)``."""
-        window, tile, row = self.window, self.tile, product.stride(1)
-        size = (len(product), tile, tile, count, self.side, self.side)
-        down, right = tile * row + self.stride * window, row + self.stride
-        cut = product.as_strided(size, (product.stride(0), down, right, window**2, window, 1))
-        return cut.reshape(-1, self.side**2)
+        """Cut from each block's product what each of its cells looks at, shape ``(T * tile * tile, N, K)``."""
+        tile, across = self.tile, self.window * count
+        size = (len(product), tile, tile, self.side, self.side * count)
+        down, right = tile * product.stride(1) + self.stride * across, product.stride(1) + self.stride * count
+        cut = product.as_strided(size, (product.stride(0), down, right, across, 1))
+        return cut.reshape(-1, self.side**2, count)
 
     def _in_blocks(self, maps: Tensor) -> Tensor:
         """Return maps ``(C, H, W)`` block by block, shape ``(T, tile * tile, C)``."""
@@ -127,36 +130,34 @@ class LocalMatcher:
         return maps.view(-1, down, tile, across, tile).permute(1, 3, 2, 4, 0).reshape(down * across, tile * tile, -1)
 
     def _windows(self, height: int, width: int, radius: int) -> Tensor:
-        """Return the cells that each block looks at, -1 beyond the map, shape ``(T, window * window)``."""
+        """Return the cells that each block looks at, H * W beyond the map, shape ``(T, window * window)``."""
         around = torch.arange(self.window) - radius
         starts = [torch.arange(number) * self.tile * self.stride for number in self.blocks]
         rows = (starts[0][:, None] + around)[:, None, :, None]
         columns = (starts[1][:, None] + around)[None, :, None, :]
         inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
-        return torch.where(inside, rows * width + columns, -1).flatten(0, 1).flatten(1)
+        return torch.where(inside, rows * width + columns, height * width).flatten(0, 1).flatten(1)
 
 
-def _soft_argmax(logits: Tensor, values: Tensor, candidates: int, count: int) -> SoftMatches:
-    """Return expected values and confidences; a row of ``logits`` belongs to a cell and, fastest, to an anchor.
+def _soft_argmax(logits: Tensor, values: Tensor, candidates: int) -> SoftMatches:
+    """Return expected values and confidences of M cells for K anchors; the logits ``(M, N, K)`` are written over.
 
-    One minus the normalized entropy, which is log-sum-exp minus the expected logit; nothing was to be matched where
-    the best logit is a blocked one.
+    The confidence is one minus the normalized entropy, which is log-sum-exp minus the expected logit; nothing was to be
+    matched where all candidates are blocked.
     """
-    probability = logits.softmax(dim=1)
-    expected = probability @ values
-    best = logits.amax(dim=1)
-    spread = best - probability.amax(dim=1).log()
-    mean = logits.mul_(probability) @ logits.new_ones(logits.shape[1])
-    confidence = (1 - (spread - mean) / math.log(candidates)).clamp(0, 1) * (best > BLOCKED / 2)
-    return SoftMatches(expected.view(-1, count, 2).transpose(0, 1), confidence.view(-1, count).t())
+    weight = logits.clamp_(min=LOWEST).exp()
+    sums = values @ weight
+    total = sums[:, 0]
+    spread, mean = total.log(), logits.mul_(weight).sum(dim=1) / total
+    confidence = (1 - (spread - mean) / math.log(candidates)).clamp(0, 1) * (total > NOTHING)
+    return SoftMatches((sums[:, 1:] / total[:, None]).permute(2, 0, 1), confidence.t())
 
 
-def _with_ones(vectors: Tensor, sharpness: float) -> Tensor:
-    """Return scaled vectors ``(C, M)`` with a last channel of ones, by which blocked candidates come into a product."""
-    return torch.cat([vectors * sharpness, torch.ones_like(vectors[:1])])
+def _sums_of(values: Tensor) -> Tensor:
+    """Return ones and values ``(2, N)``: what weights of N candidates are summed with, shape ``(3, N)``."""
+    return torch.cat([torch.ones_like(values[:1]), values])
 
 
-def _blocked_row(like: Tensor) -> Tensor:
-    row = like.new_zeros(1, like.shape[2])
-    row[:, -1] = BLOCKED
-    return row
+def _with_ones(vectors: Tensor) -> Tensor:
+    """Return vectors ``(C, M)`` with a channel of ones, the last: by it blocked candidates come into a product."""
+    return torch.cat([vectors, torch.ones_like(vectors[:1])])

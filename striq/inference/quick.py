@@ -7,11 +7,13 @@ from torch import Tensor
 
 from striq.anchors.bank import AnchorBank
 from striq.config import StriqConfig
+from striq.inference.blur import FanBlur
 from striq.inference.encoder import FoldedEncoder
 from striq.inference.kept import Kept, is_traced
 from striq.inference.registration import AnchorRegistration, PairTerms, can_serve
 from striq.model.encoder import fan_of
 from striq.model.striq import PlaneFeatures, Pyramid, StriqModel
+from striq.quality.frame_terms import contrast_term
 
 
 class QuickPath:
@@ -27,7 +29,7 @@ class QuickPath:
         self.model, self.bank, self.config = model, bank, config
         self.precision = torch.float32
         self.enabled = True
-        self._kept = Kept()
+        self._kept, self._blur = Kept(), FanBlur()
 
     def serves(self, device: torch.device) -> bool:
         """Return whether the quick way may be taken: on a CPU, and neither trained, traced nor exported."""
@@ -45,6 +47,14 @@ class QuickPath:
         )
         maps = tuple(encoder(image))
         return Pyramid(maps, tuple(fan_of(image, m.shape[-2:]) for m in maps))
+
+    def contrast(self, image: Tensor) -> Tensor:
+        """Return the contrast term of prepared frames, shape ``(B,)``.
+
+        Args:
+            image: Prepared frames, shape ``(B, 1, H, W)``.
+        """
+        return contrast_term(image, self._blur)
 
     def anchors(self, plane: int, *, specialized: bool) -> PlaneFeatures:
         """Return a plane's anchors as it sees them."""

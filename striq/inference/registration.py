@@ -56,6 +56,7 @@ class AnchorRegistration:
         self.cells = [cell_table(height, width, like) for height, width in sizes]
         self.everywhere = GlobalMatcher(matching.maps[-1], matching.masks[-1], self.points[-1])
         self.moving = {s: MapTable(torch.cat([matching.maps[s], matching.masks[s]], dim=1)) for s in self.levels}
+        self.and_beyond = {s: torch.cat([self.cells[s], self.cells[s][:, :1]], dim=1) for s in self.levels}
         settings = zip(sizes, aligner.config.radii, aligner.config.strides, strict=False)
         strides = aligner.config.strides
         self.matched = {
@@ -92,7 +93,7 @@ class AnchorRegistration:
         points = self.points[stage][rows]
         steps = [self._solve(stage, points, found, found.expected, mask[rows])]
         for stage in self.levels:
-            warped = self.moving[stage].sample(steps[-1], self.cells[stage])
+            warped = self.moving[stage].sample(steps[-1], self.and_beyond[stage])
             matcher, stride = self.around[stage], self.aligner.config.strides[stage]
             fixed, mask = (part[0, :, ::stride, ::stride] for part in (frame.maps[stage], frame.masks[stage]))
             blocks = matcher.touched(mask)
@@ -117,22 +118,22 @@ class _StageTerms:
         self.fixed = maps[0].flatten(1).index_select(1, inside).t().contiguous()
         sampled = anchors.sample(transform, cells.index_select(1, inside))
         self.moving, self.overlap = sampled[..., :-1], (sampled[..., -1] > 0.5).to(maps)
-        self.product = (self.moving * self.fixed).sum(dim=-1)
+        self.product = (self.moving * self.fixed[:, None]).sum(dim=-1)
         self.moving_square = self.moving.square().sum(dim=-1)
-        self.fixed_square = self.fixed.square().sum(dim=-1)
+        self.fixed_square = self.fixed.square().sum(dim=-1, keepdim=True)
 
     def similarity(self) -> Tensor:
         """Return the mean cosine over the frame's fan, shape ``(K,)``."""
         lengths = self.moving_square.clamp(min=SHORTEST) * self.fixed_square.clamp(min=SHORTEST)
-        return (self.product * lengths.rsqrt()) @ self.mask / self.mask.sum().clamp(min=1e-6)
+        return self.mask @ (self.product * lengths.rsqrt()) / self.mask.sum().clamp(min=1e-6)
 
     def ncc(self) -> Tensor:
         """Return the normalized cross-correlation over the fan that both share, shape ``(K,)``."""
         inside = self.overlap
-        count = inside.sum(dim=1).clamp(min=1)
-        mean_a = (inside[:, None] @ self.moving)[:, 0] / count[:, None]
-        mean_b = inside @ self.fixed / count[:, None]
-        var_a = ((self.moving_square * inside).sum(dim=1) / count - mean_a.square().sum(dim=1)).clamp(min=0)
-        var_b = (inside @ self.fixed_square / count - mean_b.square().sum(dim=1)).clamp(min=0)
-        covariance = (self.product * inside).sum(dim=1) / count - (mean_a * mean_b).sum(dim=1)
+        count = inside.sum(dim=0).clamp(min=1)
+        mean_a = (inside.t()[:, None] @ self.moving.transpose(0, 1))[:, 0] / count[:, None]
+        mean_b = inside.t() @ self.fixed / count[:, None]
+        var_a = ((self.moving_square * inside).sum(dim=0) / count - mean_a.square().sum(dim=1)).clamp(min=0)
+        var_b = ((self.fixed_square * inside).sum(dim=0) / count - mean_b.square().sum(dim=1)).clamp(min=0)
+        covariance = (self.product * inside).sum(dim=0) / count - (mean_a * mean_b).sum(dim=1)
         return covariance / (var_a * var_b + 1e-12).sqrt() * varies(var_a, var_a) * varies(var_b, var_b)

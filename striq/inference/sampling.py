@@ -24,18 +24,18 @@ class MapTable:
         self.rows = F.pad(maps, [1, 2, 1, 2]).permute(0, 2, 3, 1).flatten(0, 2).contiguous()
         self.step = self.width + 3
         first = torch.arange(self.count, device=maps.device, dtype=maps.dtype) * (self.height + 3) * self.step
-        self.first = first[:, None] + self.step + 1
+        self.first = first + self.step + 1
         self.corners = torch.tensor([0, 1, self.step, self.step + 1], dtype=torch.int32, device=maps.device)
 
     def sample(self, transform: Tensor, cells: Tensor) -> Tensor:
-        """Return the maps at transformed cells, zero outside, shape ``(K, N, C)``; as ``warp`` at these cells.
+        """Return the maps at transformed cells, zero outside, shape ``(N, K, C)``; as ``warp`` at these cells.
 
         Args:
             transform: Pull-backs, one for each map, shape ``(K, 2, 3)``.
             cells: Columns, rows and ones, see :func:`cell_table`, shape ``(3, N)``.
         """
-        in_cells = self._in_cells(transform)
-        x, y = in_cells[:, 0] @ cells, in_cells[:, 1] @ cells
+        in_cells, places = self._in_cells(transform), cells.t()
+        x, y = places @ in_cells[:, 0].t(), places @ in_cells[:, 1].t()
         x, y = x.clamp_(-1, self.width), y.clamp_(-1, self.height)
         left, top = x.floor(), y.floor()
         right, below = x.sub_(left), y.sub_(top)
@@ -44,7 +44,7 @@ class MapTable:
         start = left.add_(top, alpha=self.step).add_(self.first).to(torch.int32)
         rows = (start[..., None] + self.corners).view(-1, 4)
         found = F.embedding_bag(rows, self.rows, mode="sum", per_sample_weights=weights.view(-1, 4))
-        return found.view(self.count, -1, found.shape[1])
+        return found.view(-1, self.count, found.shape[1])
 
     def _in_cells(self, transform: Tensor) -> Tensor:
         """Return the transforms in units of cells in place of [-1, 1], shape ``(K, 2, 3)``."""

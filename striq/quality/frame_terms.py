@@ -7,18 +7,19 @@ import math
 import torch
 from torch import Tensor
 
-from striq.data.preprocessing import structure_contrast
+from striq.data.preprocessing import Blur, structure_contrast
 
 NUM_TERMS = 4  # similarity, NCC, smoothness, contrast
 
 
-def contrast_term(image: Tensor) -> Tensor:
+def contrast_term(image: Tensor, blur: Blur | None = None) -> Tensor:
     """Return minus the logarithm of the contrast of a frame's own structure, shape ``(B,)``; lower is better.
 
     Args:
         image: Prepared frames, shape ``(B, 1, H, W)``.
+        blur: As for :func:`striq.data.preprocessing.structure_richness`.
     """
-    return -structure_contrast(image).clamp(min=1e-6).log()
+    return -structure_contrast(image, blur).clamp(min=1e-6).log()
 
 
 def frame_terms(pair_terms: Tensor, contrast: Tensor, anchor_share: float) -> Tensor:

@@ -15,7 +15,6 @@ from striq.data.preprocessing import structure_richness
 from striq.errors import DatasetError
 from striq.model.encoder import calibrate, fit_compression
 from striq.model.striq import NUM_STAGES, Pyramid
-from striq.quality.frame_terms import contrast_term
 from striq.quality.normalization import TermRange, plane_weights
 from striq.quality.posterior import frame_descriptor
 from striq.scorer import StriqScorer
@@ -147,7 +146,9 @@ class Fitting:
 
     def _set_statistics(self, plane: int, frames: Tensor) -> None:
         frozen = self.cache.features(frames)
-        contrast = torch.cat([contrast_term(self.images[i : i + 1]) for i in frames.tolist()]).to(self.scorer.device)
+        contrast = torch.cat(
+            [self.scorer.contrast(self.images[i : i + 1].to(self.scorer.device)) for i in frames.tolist()]
+        )
         terms = torch.cat([self.scorer.judge(frozen[i], contrast[i : i + 1], plane).terms for i in range(len(frozen))])
         span = TermRange.of(terms)
         self.scorer.range_low[plane], self.scorer.range_high[plane] = span.low, span.high

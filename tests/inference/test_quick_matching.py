@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from striq.inference.matching import GlobalMatcher, LocalMatcher
+from striq.inference.matching import LARGEST_SHARPNESS, GlobalMatcher, LocalMatcher
 from striq.registration.affine import pixel_grid
 from striq.registration.matching import match_globally, match_locally
 from striq.registration.vectors import unit_vectors
@@ -20,6 +20,12 @@ def drawn(count: int, size: tuple[int, int], seed: int) -> tuple[Tensor, Tensor]
     maps = unit_vectors(torch.randn(count, CHANNELS, *size, generator=generator))
     masks = (torch.rand(count, 1, *size, generator=generator) > 0.3).float()
     return maps, masks
+
+
+def table(moving: Tensor, masks: Tensor) -> Tensor:
+    """Vectors and share of the fan, cell by cell, and a last row of anything."""
+    cells = torch.cat([moving, masks], dim=1).flatten(2).permute(2, 0, 1)
+    return torch.cat([cells, torch.full_like(cells[:1], 0.7)])
 
 
 def test_global_matches_are_those_of_the_plain_way() -> None:
@@ -41,7 +47,7 @@ def test_local_matches_are_those_of_the_plain_way(size: tuple[int, int], radius:
         fixed.expand(ANCHORS, -1, -1, -1), moving, masks, torch.tensor(SHARP), radius=radius, stride=stride
     )
     matcher = LocalMatcher(size, radius, stride, fixed)
-    warped = torch.cat([moving, masks], dim=1).flatten(2).transpose(1, 2).contiguous()
+    warped = table(moving, masks)
     blocks = torch.arange(len(matcher.cells))
     found = matcher.match(fixed[0, :, ::stride, ::stride], warped, blocks, SHARP)
     cells = matcher.cells.flatten()
@@ -52,11 +58,26 @@ def test_local_matches_are_those_of_the_plain_way(size: tuple[int, int], radius:
     torch.testing.assert_close(found.expected[sure], expected[sure], atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("towards", [1.0, -1.0])
+def test_the_largest_sharpness_neither_overflows_nor_vanishes(towards: float) -> None:
+    size = (64, 64)
+    fixed = torch.zeros(1, CHANNELS, *size)
+    fixed[:, 0] = 1.0
+    moving, masks = towards * fixed.expand(2, -1, -1, -1), torch.ones(2, 1, *size)
+    masks[1, :, :, 32:] = 0
+    points = pixel_grid(*size, fixed)
+    found = GlobalMatcher(moving * masks, masks, points).match(fixed[0].flatten(1)[:, :3], LARGEST_SHARPNESS)
+    torch.testing.assert_close(found.expected[0], torch.zeros(3, 2), atol=1e-4, rtol=0)
+    torch.testing.assert_close(found.expected[1], torch.tensor([-0.5, 0.0]).expand(3, 2), atol=1e-4, rtol=0)
+    torch.testing.assert_close(found.confidence[0], torch.zeros(3), atol=1e-3, rtol=0)
+    torch.testing.assert_close(found.confidence[1], torch.full((3,), 1 / 12), atol=1e-3, rtol=0)
+
+
 def test_nothing_is_matched_where_no_cell_may_be() -> None:
     (fixed, _), (moving, masks) = drawn(1, (8, 8), 4), drawn(ANCHORS, (8, 8), 5)
     masks[0] = 0
     matcher = LocalMatcher((8, 8), 2, 1, fixed)
-    warped = torch.cat([moving, masks], dim=1).flatten(2).transpose(1, 2).contiguous()
+    warped = table(moving, masks)
     found = matcher.match(fixed[0], warped, torch.arange(len(matcher.cells)), SHARP)
     assert found.confidence[0].max() == 0
     assert found.confidence[1].max() > 0.05

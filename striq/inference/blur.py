@@ -1,0 +1,57 @@
+"""The blur of ``striq.data.preprocessing`` with as little work as a frame of a cine needs."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from striq.data.preprocessing import LITTLE_FAN, gaussian_kernel
+
+BLOCK = 64  # rows or columns blurred by one product; beyond the kernel's reach a full matrix holds zeros only
+
+
+class FanBlur:
+    """Blurs frames over their fan; what depends on the fan alone is kept while the fan stays."""
+
+    def __init__(self) -> None:
+        self._kept: tuple[Tensor, dict[float, Tensor]] = torch.empty(0, dtype=torch.bool), {}
+
+    def __call__(self, image: Tensor, sigma: float) -> Tensor:
+        """Return the blurred frames; as ``blur_inside``.
+
+        Args:
+            image: Prepared frames, shape ``(B, 1, H, W)``.
+            sigma: Standard deviation of the Gaussian, pixels.
+        """
+        fan, (kept, shares) = image > 0, self._kept
+        if not torch.equal(fan, kept):
+            shares = {}
+            self._kept = fan, shares  # both at once: another thread may be blurring frames of another fan
+        if sigma not in shares:
+            inside = fan.to(image)
+            shares[sigma] = inside / _blurred(inside, sigma).clamp(min=LITTLE_FAN)
+        return _blurred(image, sigma) * shares[sigma]
+
+
+def _blurred(image: Tensor, sigma: float) -> Tensor:
+    """Return frames blurred along rows and columns with zeros beyond, same shape."""
+    once = _blurred_down(image, sigma)
+    return _blurred_down(once.transpose(2, 3).contiguous(), sigma).transpose(2, 3)
+
+
+def _blurred_down(image: Tensor, sigma: float) -> Tensor:
+    height, reach = image.shape[2], math.ceil(3 * sigma)
+    beyond = -height % BLOCK
+    strips = F.pad(image, [0, 0, reach, reach + beyond]).unfold(2, BLOCK + 2 * reach, BLOCK).transpose(3, 4)
+    return (_band(sigma).to(image) @ strips).flatten(2, 3)[:, :, :height]
+
+
+@lru_cache(maxsize=8)
+def _band(sigma: float) -> Tensor:
+    """Return the matrix that blurs a strip, shape ``(BLOCK, BLOCK + 2 * reach)``."""
+    size = BLOCK + 2 * math.ceil(3 * sigma)
+    return gaussian_kernel(sigma, size - 1).unfold(0, size, 1).flip(0)[math.ceil(3 * sigma) :][:BLOCK].contiguous()
