@@ -21,7 +21,7 @@ from striq.errors import CheckpointError, StriqError
 from striq.inference.ahead import one_ahead
 from striq.inference.encoder import pick_precision
 from striq.inference.quick import QuickPath
-from striq.inference.threads import keep_threads
+from striq.inference.threads import has_spare_core, keep_threads
 from striq.model.aligner import Alignment
 from striq.model.striq import Pyramid, StriqModel
 from striq.model.tracing import TracedNetwork
@@ -205,7 +205,9 @@ class StriqScorer(nn.Module):
         fixed = None if plane == AUTO else self.plane_index(plane)
         self._check_ready()
         limit = self.config.quality.threshold if threshold is None else threshold
-        for batch, image in one_ahead(self._prepared(iter(frames))):
+        prepared = self._prepared(iter(frames))
+        overlaps = self.device.type != "cpu" or has_spare_core()
+        for batch, image in one_ahead(prepared) if overlaps else prepared:
             yield from self._score_batch(batch, image, fixed, limit)
 
     def _prepared(self, frames: Iterator[Frame]) -> Iterator[tuple[list[Frame], Tensor]]:

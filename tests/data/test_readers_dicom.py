@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.pixels import compress, set_pixel_data
-from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, JPEG2000Lossless, JPEGLSLossless, RLELossless
+from pydicom.encaps import encapsulate
+from pydicom.pixels import compress, pixel_array, set_pixel_data
+from pydicom.uid import (
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGLSLossless,
+    RLELossless,
+)
 
 from striq.data.cine import Cine
 from striq.data.readers import open_cine
+from striq.data.readers.intensity import to_unit_gray
 
 Writer = Callable[[Path, NDArray[np.uint8]], Path]
 
@@ -118,6 +129,36 @@ def test_full_range_ybr_becomes_the_luma_it_stores(tmp_path: Path, stored_cine: 
     ybr = np.stack([stored_cine, np.full_like(stored_cine, 128), np.full_like(stored_cine, 128)], axis=-1)
     cine = open_cine(save(dicom_of(ybr, "YBR_FULL"), tmp_path / "cine.dcm"))
     np.testing.assert_allclose(cine[1].pixels, stored_cine[1] / 255, atol=1.5 / 255)
+
+
+def colored(cine: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Soft colors, whose RGB is nowhere beyond 0 to 255, so that nothing is clipped on the way."""
+    luma = 64 + cine // 2
+    return np.stack([luma, np.full_like(luma, 140), np.full_like(luma, 120)], axis=-1)
+
+
+def test_luma_of_compressed_ybr_is_the_gray_of_its_colors(tmp_path: Path, stored_cine: NDArray[np.uint8]) -> None:
+    dataset = dicom_of(colored(stored_cine), "YBR_FULL")
+    dataset.compress(RLELossless, generate_instance_uid=False)
+    file = save(dataset, tmp_path / "cine.dcm")
+    pixels = open_cine(file)[1].pixels
+    np.testing.assert_allclose(pixels, colored(stored_cine)[1, ..., 0] / 255, atol=1e-6)
+    np.testing.assert_allclose(pixels, to_unit_gray(pixel_array(file, index=1)), atol=1.5 / 255)
+
+
+def test_luma_of_a_jpeg_is_the_gray_of_its_colors(tmp_path: Path, stored_cine: NDArray[np.uint8]) -> None:
+    pictures = []
+    for ybr in colored(stored_cine):
+        stream = BytesIO()
+        Image.fromarray(ybr, mode="YCbCr").save(stream, "JPEG", quality=95, subsampling="4:2:2")
+        pictures.append(stream.getvalue())
+    dataset = dicom_of(colored(stored_cine), "YBR_FULL")
+    dataset.file_meta.TransferSyntaxUID, dataset.PhotometricInterpretation = JPEGBaseline8Bit, "YBR_FULL_422"
+    dataset.PixelData = encapsulate(pictures)
+    dataset["PixelData"].is_undefined_length = True
+    file = save(dataset, tmp_path / "cine.dcm")
+    expected = to_unit_gray(pixel_array(file, index=1))
+    np.testing.assert_allclose(open_cine(file)[1].pixels, expected, atol=1.5 / 255)
 
 
 def test_palette_is_looked_up(tmp_path: Path, stored_cine: NDArray[np.uint8]) -> None:

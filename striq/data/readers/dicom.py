@@ -43,6 +43,8 @@ DICOM_ERRORS = (
     MemoryError,
     struct.error,
 )
+# Their first component is the gray value that red, green and blue would be turned into again.
+WITH_LUMA = ("YBR_FULL", "YBR_FULL_422")
 PIXEL_KEYWORDS = ("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated", "BitsStored")
 
 
@@ -120,12 +122,13 @@ def _read_frame(path: Path, header: Dataset, syntax: UID, index: int) -> NDArray
         expected=f"{header.Rows} x {header.Columns} pixels",
         remedy="Copy or export the file again.",
     ):
-        stored = pixel_array(path, index=index, decoding_plugin=STRICT_DECODERS.get(syntax, ""))
-        return _gray(stored, header)
+        luma = syntax.is_compressed and str(header.PhotometricInterpretation) in WITH_LUMA
+        stored = pixel_array(path, index=index, decoding_plugin=STRICT_DECODERS.get(syntax, ""), raw=luma)
+        return _gray(stored[..., 0] if luma else stored, header)
 
 
 def _gray(stored: NDArray, header: Dataset) -> NDArray[np.float32]:
-    """Convert one decoded frame to gray in [0, 1]; YBR colors were decoded to RGB already."""
+    """Convert one decoded frame to gray in [0, 1]; of YBR colors either the luma is left or RGB was made."""
     photometric = str(header.PhotometricInterpretation)
     if photometric == "PALETTE COLOR":
         return to_unit_gray(apply_color_lut(stored, header))
