@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 import striq
 from striq.errors import StriqError
+from striq.model.striq import concatenate
 from striq.model.tracing import TracedNetwork
 from striq.scorer import StriqScorer
 from striq.writing import write_bytes
@@ -34,12 +35,14 @@ class PlaneQuality(nn.Module):
     Args:
         scorer: Fitted scorer; it is copied.
         planes: Names of the planes; all if empty.
+        together: Judge as all planes in one computation where they have as many anchors: a program of the size of one
+            plane's, and P times the memory.
 
     Raises:
         StriqError: If the scorer does not know a plane or has no anchors of it.
     """
 
-    def __init__(self, scorer: StriqScorer, planes: Sequence[str] = ()) -> None:
+    def __init__(self, scorer: StriqScorer, planes: Sequence[str] = (), *, together: bool = False) -> None:
         super().__init__()
         self.planes = list(planes) or scorer.planes
         self.indices = [scorer.plane_index(plane) for plane in self.planes]
@@ -50,6 +53,8 @@ class PlaneQuality(nn.Module):
         self.scorer = copy.deepcopy(scorer).cpu().eval()
         for index in set(range(len(scorer.planes))) - set(self.indices):
             self.scorer.bank.clear(index)  # judged no more, and not in the file
+        self.counts = [len(scorer.bank.sources[i]) for i in self.indices]
+        self.together = together and len(set(self.counts)) == 1
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the quality of each frame as each plane, shape ``(B, P)``.
@@ -57,7 +62,22 @@ class PlaneQuality(nn.Module):
         Args:
             image: Prepared frames, zero outside the fan, shape ``(B, 1, H, W)``.
         """
-        return self.scorer(image)[:, self.indices]
+        return self._as_all(image) if self.together else self.scorer(image)[:, self.indices]
+
+    def _as_all(self, image: Tensor) -> Tensor:
+        scorer, count = self.scorer, self.counts[0]
+        frozen, contrast = scorer.embed(image), scorer.contrast(image)
+        planes = torch.tensor(self.indices, device=image.device)
+        # Frame by frame all planes; the number of frames is not asked for, as a recorded network would keep it.
+        planes_of_frames = (planes + torch.zeros_like(contrast, dtype=torch.long)[:, None]).flatten()
+        seen = scorer.model.describe(frozen.repeat_each(len(planes)), planes_of_frames)
+        anchors = scorer.model.describe(
+            concatenate([scorer.bank.features(i) for i in self.indices]), planes.repeat_interleave(count)
+        )
+        terms, _ = scorer.compare(seen.repeat_each(count), anchors.tile(image.shape[0]))
+        of_planes = terms.unflatten(0, (-1, len(planes), count)).unbind(1)
+        judged = [scorer.quality_of(t, contrast, i)[1] for t, i in zip(of_planes, self.indices, strict=True)]
+        return torch.stack(judged, dim=1)
 
 
 @dataclass(frozen=True)
@@ -67,6 +87,7 @@ class ExportFormat:
     Attributes:
         suffix: Of its files.
         tolerance: By how much a score may differ from the scorer's own.
+        together: As of :class:`PlaneQuality`: where writing takes the longer, the larger the program.
         write: Makes a file from network, example and facts.
         read: Makes something to run from a file.
     """
@@ -75,6 +96,7 @@ class ExportFormat:
     tolerance: float
     write: Callable[[nn.Module, Tensor, Mapping[str, Any]], bytes]
     read: Callable[[bytes], Network]
+    together: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,7 +120,8 @@ def export_scorer(scorer: StriqScorer, path: str | Path, kind: str, planes: Sequ
     Raises:
         StriqError: If a plane is unknown or has no anchors, a package is missing, or the scores differ.
     """
-    chosen, network = FORMATS[kind], PlaneQuality(scorer, planes)
+    chosen = FORMATS[kind]
+    network = PlaneQuality(scorer, planes, together=chosen.together)
     generator = torch.Generator().manual_seed(0)
     example = 0.05 + 0.9 * torch.rand(2, 1, *scorer.config.encoder.size, generator=generator)
     example[..., : example.shape[-1] // 8] = 0.0  # outside the fan
@@ -181,6 +204,6 @@ def _read_onnx(content: bytes) -> Network:
 
 FORMATS = {
     "torchscript": ExportFormat(".ts", 1e-5, _write_torchscript, _read_torchscript),
-    "onnx": ExportFormat(".onnx", 1e-4, _write_onnx, _read_onnx),
+    "onnx": ExportFormat(".onnx", 1e-4, _write_onnx, _read_onnx, together=True),
     "torch-export": ExportFormat(".pt2", 1e-5, _write_program, _read_program),
 }

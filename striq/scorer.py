@@ -23,7 +23,7 @@ from striq.inference.encoder import pick_precision
 from striq.inference.quick import QuickPath
 from striq.inference.threads import has_spare_core, keep_threads
 from striq.model.aligner import Alignment
-from striq.model.striq import Pyramid, StriqModel
+from striq.model.striq import PlaneFeatures, Pyramid, StriqModel
 from striq.model.tracing import TracedNetwork
 from striq.quality.consistency import consistency_terms
 from striq.quality.frame_terms import NUM_TERMS, contrast_term, frame_terms
@@ -166,19 +166,28 @@ class StriqScorer(nn.Module):
         span = TermRange(self.range_low[plane], self.range_high[plane])
         return terms, quality_score(terms, span, self.term_weights[plane])
 
-    def _align(self, fixed: Pyramid, moving: Pyramid) -> Alignment:
-        return self.model.aligner(fixed.maps, moving.maps, fixed.masks, moving.masks)
-
     def _pair_terms(self, frozen: Pyramid, plane: int, *, registered: bool, specialized: bool) -> tuple[Tensor, Tensor]:
         """Return terms ``(B, K, 3)`` and transforms ``(B, K, 2, 3)`` of all pairs, as the method is written."""
         anchors = self.quick.anchors(plane, specialized=specialized)
         count = len(anchors.compared)
         fixed = self.model.describe(frozen, plane, specialized=specialized).repeat_each(count)
-        moving = anchors.tile(frozen.maps[0].shape[0])
-        alignment = self._align(fixed.matching, moving.matching) if registered else _standstill(moving.matching)
+        terms, transforms = self.compare(fixed, anchors.tile(frozen.maps[0].shape[0]), registered=registered)
+        return terms.unflatten(0, (-1, count)), transforms.unflatten(0, (-1, count))
+
+    def compare(self, fixed: PlaneFeatures, moving: PlaneFeatures, *, registered: bool = True) -> tuple[Tensor, Tensor]:
+        """Return the terms of N pairs, shape ``(N, 3)``, and the transforms, shape ``(N, 2, 3)``.
+
+        Args:
+            fixed: N frames as their planes see them.
+            moving: N anchors, one for each.
+            registered: False leaves every transform at the identity.
+        """
+        alignment = _standstill(moving.matching)
+        if registered:
+            f, m = fixed.matching, moving.matching
+            alignment = self.model.aligner(f.maps, m.maps, f.masks, m.masks)
         registration = self.model.superimpose(alignment, fixed.compared, moving.compared)
-        pair_terms = consistency_terms(registration, self.config.quality).stack().unflatten(0, (-1, count))
-        return pair_terms, alignment.transform.unflatten(0, (-1, count))
+        return consistency_terms(registration, self.config.quality).stack(), alignment.transform
 
     def posterior(self, frozen: Pyramid) -> Tensor:
         """Return the probability of each plane and, last, of none, shape ``(B, P + 1)``."""

@@ -266,6 +266,15 @@ def test_picture_is_drawn_per_cine_and_not_per_still(folder: Path, tiny_model: P
     assert sorted(path.name for path in plots.iterdir()) == ["c.tif.png", "c.tif_2.png"]
 
 
+def test_pictures_drawn_before_are_not_scored(folder: Path, tiny_model: Path, tmp_path: Path) -> None:
+    tables = []
+    for name in ("first.csv", "second.csv"):
+        run("score", folder, "--out", tmp_path / name, "--model", tiny_model, "--plots", folder / "plots")
+        tables.append([row["source"] for row in read(tmp_path / name)])
+    assert list((folder / "plots").iterdir())
+    assert tables[0] == tables[1]
+
+
 def test_info_as_json_tells_planes_anchors_and_encoder(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("info", "--json", "--model", tiny_model) == 0
     facts = json.loads(capsys.readouterr().out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import sys
@@ -47,6 +48,33 @@ def exported(
         return known[kind]
 
     return write_once
+
+
+@pytest.mark.parametrize("planes", [(), ("abdomen",), ("abdomen", "a4c")])
+def test_planes_judged_together_are_judged_alike(tiny_scorer: StriqScorer, planes: tuple[str, ...]) -> None:
+    with torch.no_grad():
+        apart = PlaneQuality(tiny_scorer, planes)(frames(3))
+        together = PlaneQuality(tiny_scorer, planes, together=True)
+        assert together.together
+        torch.testing.assert_close(together(frames(3)), apart, atol=1e-5, rtol=0)
+
+
+def test_planes_of_unequal_anchors_are_judged_one_by_one(tiny_scorer: StriqScorer) -> None:
+    scorer = copy.deepcopy(tiny_scorer)
+    scorer.bank.fill(0, scorer.bank.features(0)[:2], scorer.bank.sources[0][:2])
+    network = PlaneQuality(scorer, together=True)
+    assert not network.together
+    with torch.no_grad():
+        torch.testing.assert_close(network(frames(2)), scorer(frames(2)), atol=1e-6, rtol=0)
+
+
+@SLOW
+def test_onnx_file_of_several_planes_takes_any_number_of_frames(tiny_scorer: StriqScorer, tmp_path: Path) -> None:
+    path = export_scorer(tiny_scorer, tmp_path / "model.onnx", "onnx").path
+    network = FORMATS["onnx"].read(path.read_bytes())
+    for count in (1, 2, 5):
+        with torch.no_grad():
+            torch.testing.assert_close(network(frames(count)), tiny_scorer(frames(count)), atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("kind", EVERY_KIND)

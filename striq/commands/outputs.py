@@ -59,6 +59,17 @@ class Wanted:
             )
             raise StriqError(msg)
 
+    def leave_out(self, sources: Sequence[Path]) -> list[Path]:
+        """Return the files to score without the pictures that an earlier run drew of them.
+
+        Args:
+            sources: Files found.
+        """
+        if self.plots is None:
+            return list(sources)
+        drawn = self.plots.resolve()
+        return [source for source in sources if not source.resolve().is_relative_to(drawn)]
+
 
 @dataclass
 class Outputs:

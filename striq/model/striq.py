@@ -150,16 +150,16 @@ class StriqModel(nn.Module):
         deepest = self.subspace(centered.maps[-1], centered.masks[-1])
         return Pyramid((*centered.maps[:-1], deepest), centered.masks)
 
-    def describe(self, frozen: Pyramid, plane: int, *, specialized: bool = True) -> PlaneFeatures:
-        """Return frames as one plane sees them.
+    def describe(self, frozen: Pyramid, planes: int | Tensor, *, specialized: bool = True) -> PlaneFeatures:
+        """Return frames as planes see them.
 
         Args:
             frozen: Frozen features.
-            plane: Index of the plane.
+            planes: Index of the plane, one for all frames or shape ``(B,)``.
             specialized: False leaves the knowledge subspace out.
         """
-        matching = Pyramid(tuple(self.matching_features(frozen, plane)), frozen.masks)
-        return PlaneFeatures(matching, (self.specialize if specialized else self.center)(frozen, plane))
+        matching = Pyramid(tuple(self.matching_features(frozen, planes)), frozen.masks)
+        return PlaneFeatures(matching, (self.specialize if specialized else self.center)(frozen, planes))
 
     def align(self, fixed: Pyramid, moving: Pyramid, planes: int | Tensor) -> Alignment:
         """Return the transforms that register moving features to fixed ones, pair by pair.
