@@ -275,6 +275,11 @@ def test_pictures_drawn_before_are_not_scored(folder: Path, tiny_model: Path, tm
     assert tables[0] == tables[1]
 
 
+def test_frames_in_the_folder_of_pictures_are_scored_if_named(folder: Path, tiny_model: Path, tmp_path: Path) -> None:
+    run("score", folder, "--out", tmp_path / "scores.csv", "--model", tiny_model, "--plots", folder)
+    assert {Path(row["source"]).name for row in read(tmp_path / "scores.csv")} >= {"a.png", "c.tif"}
+
+
 def test_info_as_json_tells_planes_anchors_and_encoder(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("info", "--json", "--model", tiny_model) == 0
     facts = json.loads(capsys.readouterr().out)

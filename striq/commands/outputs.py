@@ -59,15 +59,18 @@ class Wanted:
             )
             raise StriqError(msg)
 
-    def leave_out(self, sources: Sequence[Path]) -> list[Path]:
-        """Return the files to score without the pictures that an earlier run drew of them.
+    def leave_out(self, sources: Sequence[Path], paths: Sequence[Path]) -> list[Path]:
+        """Return the files to score without the pictures that an earlier run drew into a folder among them.
 
         Args:
             sources: Files found.
+            paths: Files and folders asked for; what lies with the pictures and was named itself is scored.
         """
         if self.plots is None:
             return list(sources)
         drawn = self.plots.resolve()
+        if any(path.resolve().is_relative_to(drawn) for path in paths):
+            return list(sources)
         return [source for source in sources if not source.resolve().is_relative_to(drawn)]
 
 

@@ -59,7 +59,7 @@ def score(
     limit = scorer.config.quality.threshold if threshold is None else threshold
     job = _Job(plane, Outputs(scorer, ModelIdentity.of(find_checkpoint(model), limit), wanted))
     with progress_bar() as progress:
-        status = _run(job, wanted.leave_out(find_sources(paths)), out, progress)
+        status = _run(job, wanted.leave_out(find_sources(paths), paths), out, progress)
     raise typer.Exit(status)
 
 

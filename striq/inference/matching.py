@@ -14,9 +14,7 @@ from torch.nn import functional as F
 
 BLOCKED = -200.0  # added to the logit of a location that may not be matched
 LARGEST_SHARPNESS = 60.0
-LOWEST = (
-    -85.0
-)  # of a logit: its exponential is far below an allowed one's; below it exponentials take five times as long
+LOWEST = -85.0  # of a logit: zero beside an allowed one's exponential; below it they take five times as long
 NOTHING = 1e-31  # more than any sum of exponentials of blocked candidates, less than that of an allowed one
 TILES = (8, 4, 2, 1)  # cells a side of the blocks that windows are cut for
 WIDEST = 12  # cells a side of what a block looks at: wider, and most of a product is thrown away

@@ -122,7 +122,8 @@ def _read_frame(path: Path, header: Dataset, syntax: UID, index: int) -> NDArray
         expected=f"{header.Rows} x {header.Columns} pixels",
         remedy="Copy or export the file again.",
     ):
-        luma = syntax.is_compressed and str(header.PhotometricInterpretation) in WITH_LUMA
+        color = int(header.SamplesPerPixel) == 3
+        luma = color and syntax.is_compressed and str(header.PhotometricInterpretation) in WITH_LUMA
         stored = pixel_array(path, index=index, decoding_plugin=STRICT_DECODERS.get(syntax, ""), raw=luma)
         return _gray(stored[..., 0] if luma else stored, header)
 
