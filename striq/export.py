@@ -53,8 +53,7 @@ class PlaneQuality(nn.Module):
         self.scorer = copy.deepcopy(scorer).cpu().eval()
         for index in set(range(len(scorer.planes))) - set(self.indices):
             self.scorer.bank.clear(index)  # judged no more, and not in the file
-        self.counts = [len(scorer.bank.sources[i]) for i in self.indices]
-        self.together = together and len(set(self.counts)) == 1
+        self.together = together and len({len(scorer.bank.sources[i]) for i in self.indices}) == 1
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the quality of each frame as each plane, shape ``(B, P)``.
@@ -65,7 +64,7 @@ class PlaneQuality(nn.Module):
         return self._as_all(image) if self.together else self.scorer(image)[:, self.indices]
 
     def _as_all(self, image: Tensor) -> Tensor:
-        scorer, count = self.scorer, self.counts[0]
+        scorer, count = self.scorer, len(self.scorer.bank.sources[self.indices[0]])
         frozen, contrast = scorer.embed(image), scorer.contrast(image)
         planes = torch.tensor(self.indices, device=image.device)
         # Frame by frame all planes; the number of frames is not asked for, as a recorded network would keep it.

@@ -182,10 +182,8 @@ class StriqScorer(nn.Module):
             moving: N anchors, one for each.
             registered: False leaves every transform at the identity.
         """
-        alignment = _standstill(moving.matching)
-        if registered:
-            f, m = fixed.matching, moving.matching
-            alignment = self.model.aligner(f.maps, m.maps, f.masks, m.masks)
+        f, m = fixed.matching, moving.matching
+        alignment = self.model.aligner(f.maps, m.maps, f.masks, m.masks) if registered else _standstill(m)
         registration = self.model.superimpose(alignment, fixed.compared, moving.compared)
         return consistency_terms(registration, self.config.quality).stack(), alignment.transform
 

@@ -100,22 +100,24 @@ def blur_inside(image: Tensor, sigma: float) -> Tensor:
     """
     # As matrix products: a tenth of the time of a convolution with so wide a kernel on a CPU.
     height, width = image.shape[-2:]
-    down = _gaussian_matrix(height, sigma).to(image)
-    across = down if width == height else _gaussian_matrix(width, sigma).to(image)
+    down = gaussian_matrix(height, sigma).to(image)
+    across = down if width == height else gaussian_matrix(width, sigma).to(image)
     inside = (image > 0).to(image)
     return (down @ image @ across) / (down @ inside @ across).clamp(min=LITTLE_FAN) * inside
 
 
-def gaussian_kernel(sigma: float, reach: int) -> Tensor:
-    """Return a Gaussian that ends at three standard deviations, not normalized, shape ``(2 * reach + 1,)``.
+def blur_reach(sigma: float) -> int:
+    """Return the distance, in pixels, at which a Gaussian of standard deviation ``sigma`` is cut off."""
+    return math.ceil(3 * sigma)
+
+
+def gaussian_matrix(size: int, sigma: float) -> Tensor:
+    """Return the matrix that blurs columns of pixels by a Gaussian, not normalized, shape ``(size, size)``.
 
     Args:
+        size: Pixels of a column.
         sigma: Standard deviation, pixels.
-        reach: Largest distance wanted, pixels.
     """
-    distance = torch.arange(-reach, reach + 1)
-    return torch.exp(-(distance**2) / (2 * sigma**2)) * (distance.abs() <= math.ceil(3 * sigma))
-
-
-def _gaussian_matrix(size: int, sigma: float) -> Tensor:
-    return gaussian_kernel(sigma, size - 1).unfold(0, size, 1).flip(0)
+    distance = torch.arange(1 - size, size)
+    kernel = torch.exp(-(distance**2) / (2 * sigma**2)) * (distance.abs() <= blur_reach(sigma))
+    return kernel.unfold(0, size, 1).flip(0)

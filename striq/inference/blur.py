@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from striq.data.preprocessing import LITTLE_FAN, gaussian_kernel
+from striq.data.preprocessing import LITTLE_FAN, blur_reach, gaussian_matrix
 
 BLOCK = 64  # rows or columns blurred by one product; beyond the kernel's reach a full matrix holds zeros only
 
@@ -44,7 +43,7 @@ def _blurred(image: Tensor, sigma: float) -> Tensor:
 
 
 def _blurred_down(image: Tensor, sigma: float) -> Tensor:
-    height, reach = image.shape[2], math.ceil(3 * sigma)
+    height, reach = image.shape[2], blur_reach(sigma)
     beyond = -height % BLOCK
     strips = F.pad(image, [0, 0, reach, reach + beyond]).unfold(2, BLOCK + 2 * reach, BLOCK).transpose(3, 4)
     return (_band(sigma).to(image) @ strips).flatten(2, 3)[:, :, :height]
@@ -53,5 +52,5 @@ def _blurred_down(image: Tensor, sigma: float) -> Tensor:
 @lru_cache(maxsize=8)
 def _band(sigma: float) -> Tensor:
     """Return the matrix that blurs a strip, shape ``(BLOCK, BLOCK + 2 * reach)``."""
-    size = BLOCK + 2 * math.ceil(3 * sigma)
-    return gaussian_kernel(sigma, size - 1).unfold(0, size, 1).flip(0)[math.ceil(3 * sigma) :][:BLOCK].contiguous()
+    reach = blur_reach(sigma)
+    return gaussian_matrix(BLOCK + 2 * reach, sigma)[reach : reach + BLOCK].contiguous()

@@ -41,7 +41,7 @@ class GlobalMatcher:
         self.count, self.candidates = len(moving), len(points)
         inside = masks.flatten(1) > 0
         used = inside.any(dim=0).nonzero().squeeze(1)
-        self.values = _sums_of(points[used].t())
+        self.values = _with_ones(points[used].t())
         blocked = torch.where(inside[:, None, used], 0.0, BLOCKED)
         columns = torch.cat([moving.flatten(2)[:, :, used], blocked], dim=1)
         self.columns = columns.permute(1, 2, 0).flatten(1).contiguous()
@@ -78,7 +78,7 @@ class LocalMatcher:
         self.blocks = (self.shape[0] // self.tile, self.shape[1] // self.tile)
         shifts = torch.arange(self.side, device=like.device, dtype=like.dtype) - radius
         offsets = [(shifts * 2 / width).repeat(self.side), (shifts * 2 / height).repeat_interleave(self.side)]
-        self.values = _sums_of(torch.stack(offsets))
+        self.values = _with_ones(torch.stack(offsets))
         self.seen = self._windows(height, width, radius).to(like.device)
         numbers = torch.arange(self.shape[0] * self.shape[1], device=like.device).view(self.shape)
         self.cells = self._in_blocks(numbers[None])[:, :, 0]
@@ -145,17 +145,15 @@ def _soft_argmax(logits: Tensor, values: Tensor, candidates: int) -> SoftMatches
     """
     weight = logits.clamp_(min=LOWEST).exp()
     sums = values @ weight
-    total = sums[:, 0]
+    total = sums[:, -1]
     spread, mean = total.log(), logits.mul_(weight).sum(dim=1) / total
     confidence = (1 - (spread - mean) / math.log(candidates)).clamp(0, 1) * (total > NOTHING)
-    return SoftMatches((sums[:, 1:] / total[:, None]).permute(2, 0, 1), confidence.t())
-
-
-def _sums_of(values: Tensor) -> Tensor:
-    """Return ones and values ``(2, N)``: what weights of N candidates are summed with, shape ``(3, N)``."""
-    return torch.cat([torch.ones_like(values[:1]), values])
+    return SoftMatches((sums[:, :-1] / total[:, None]).permute(2, 0, 1), confidence.t())
 
 
 def _with_ones(vectors: Tensor) -> Tensor:
-    """Return vectors ``(C, M)`` with a channel of ones, the last: by it blocked candidates come into a product."""
+    """Return vectors ``(C, M)`` with a channel of ones, the last.
+
+    By it blocked candidates come into a product, and the sum of weights beside the sums of what they weigh.
+    """
     return torch.cat([vectors, torch.ones_like(vectors[:1])])

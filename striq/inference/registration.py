@@ -94,8 +94,9 @@ class AnchorRegistration:
         steps = [self._solve(stage, points, found, found.expected, mask[rows])]
         for stage in self.levels:
             warped = self.moving[stage].sample(steps[-1], self.and_beyond[stage])
-            matcher, stride = self.around[stage], self.aligner.config.strides[stage]
-            fixed, mask = (part[0, :, ::stride, ::stride] for part in (frame.maps[stage], frame.masks[stage]))
+            matcher = self.around[stage]
+            every = slice(None, None, matcher.stride)
+            fixed, mask = (part[0, :, every, every] for part in (frame.maps[stage], frame.masks[stage]))
             blocks = matcher.touched(mask)
             found = matcher.match(fixed, warped, blocks, self.sharpness[stage])
             cells = matcher.cells[blocks].flatten()

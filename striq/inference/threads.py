@@ -1,4 +1,4 @@
-"""The threads of the mathematics libraries, kept alive between operations."""
+"""The threads of the mathematics libraries, kept alive between operations, and the processors they run on."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ def keep_threads() -> None:
     torch.set_num_threads(torch.get_num_threads())
 
 
+def num_processors() -> int:
+    """Return the number of processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def has_spare_core() -> bool:
     """Return whether a core is left beside those that PyTorch's operations take.
 
     Where none is, a thread that reads ahead makes every operation wait for the core it is on: 17 frames a second in
     place of 24 (docs/decisions/0005).
     """
-    affinity = getattr(os, "sched_getaffinity", None)
-    cores = os.cpu_count() or 1 if affinity is None else len(affinity(0))
-    return cores > torch.get_num_threads()
+    return num_processors() > torch.get_num_threads()

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 
 import torch
 
+from striq.inference.threads import num_processors
+
 TERMINATED = 128 + signal.SIGTERM  # exit status, as shells report it
-
-
-def num_processors() -> int:
-    """Return the number of processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def default_workers() -> int:

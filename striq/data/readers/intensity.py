@@ -27,16 +27,19 @@ def to_unit_gray(stored: NDArray, *, bits_stored: int | None = None) -> NDArray[
     if stored.ndim == 3:
         stored = stored[..., 0] if stored.shape[-1] < 3 else stored[..., :3]
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused with the finished frame
-        if stored.ndim == 3 and stored.dtype.kind == "u":  # a third of the work when the three are made one first
-            return _unit_range(stored.astype(np.float32) @ LUMA_601, bits_stored, like=stored)
-        values = _unit_range(stored.astype(np.float32), bits_stored, like=stored)
-        return values if values.ndim == 2 else np.minimum(values @ LUMA_601, np.float32(1.0))
+        values = stored.astype(np.float32)
+        if stored.dtype.kind == "u":  # luma first: a third of the work
+            bits = stored.dtype.itemsize * 8 if bits_stored is None else bits_stored
+            return np.minimum(_luma(values) / np.float32(2**bits - 1), np.float32(1.0))
+        values = _stretched(values)
+        return values if values.ndim == 2 else np.minimum(_luma(values), np.float32(1.0))
 
 
-def _unit_range(values: NDArray[np.float32], bits_stored: int | None, *, like: NDArray) -> NDArray[np.float32]:
-    if like.dtype.kind == "u":
-        bits = like.dtype.itemsize * 8 if bits_stored is None else bits_stored
-        return np.minimum(values / np.float32(2**bits - 1), np.float32(1.0))
+def _luma(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    return values if values.ndim == 2 else values @ LUMA_601
+
+
+def _stretched(values: NDArray[np.float32]) -> NDArray[np.float32]:
     low, high = values.min(), values.max()
     if (low >= 0.0 and high <= 1.0) or not (np.isfinite(low) and np.isfinite(high)):
         return values
