@@ -372,8 +372,8 @@ def load_scorer(path: str | Path | None = None, device: str = AUTO, *, precision
     Args:
         path: As for :func:`striq.checkpoint.find_checkpoint`.
         device: ``"auto"`` (CUDA, then MPS, then CPU), or a device of PyTorch.
-        precision: Of the encoder on a CPU: ``"float32"``; ``"bfloat16"``, which moves Q by 0.002 at most (measured); or
-            ``"auto"``, the latter where the processor computes in it.
+        precision: Of the encoder on a CPU: ``"float32"``; ``"mixed"``, which moves Q by less than 0.001 (measured);
+            ``"bfloat16"``, by less than 0.003; or ``"auto"``, mixed where the processor computes in it.
 
     Raises:
         CheckpointError: If there is no readable checkpoint.

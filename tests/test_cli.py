@@ -21,8 +21,10 @@ from scipy.linalg import subspace_angles
 import striq
 from striq import cli
 from striq.anchors.pictures import write_anchor_pictures
+from striq.commands import options
 from striq.data.phantom import make_phantom_cine, write_phantom
 from striq.data.readers import open_cine
+from striq.inference.encoder import PRECISIONS
 from striq.scorer import StriqScorer
 from striq.types import Frame, FrameRecord, FrameScore
 
@@ -605,9 +607,10 @@ def test_package_has_no_other_names() -> None:
 
 def test_precision_of_the_encoder_is_chosen(folder: Path, tiny_model: Path, tmp_path: Path) -> None:
     tables = {}
-    for precision in ("float32", "bfloat16"):
+    assert set(options.PRECISIONS) == {"auto", *PRECISIONS}
+    for precision in PRECISIONS:
         out = tmp_path / f"{precision}.csv"
         run("score", folder, "--model", tiny_model, "--out", out, "--precision", precision)
         tables[precision] = out.read_text(encoding="utf-8")
-    assert tables["float32"] != tables["bfloat16"]
+    assert len(set(tables.values())) == len(PRECISIONS)
     assert run("score", folder, "--out", tmp_path / "x.csv", "--precision", "int8") == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +17,7 @@ from striq.config import AlignerConfig, EncoderConfig, QualityConfig, StriqConfi
 from striq.data.phantom import make_phantom
 from striq.data.preprocessing import prepare_frame
 from striq.evaluation.tables import markdown_table
+from striq.inference.encoder import PRECISIONS
 from striq.model.aligner import Alignment
 from striq.model.resnet import STAGE_CHANNELS
 from striq.model.striq import Pyramid
@@ -144,9 +146,9 @@ def _whole(scorer: StriqScorer, image: Tensor) -> Parts:
             chosen = int(routed[i, :-1].argmax()) if plane is None else plane
             scorer.judge(frozen[i], contrast[i : i + 1], chosen)
 
-    def coarsely(work: Callable[[], object]) -> Callable[[], object]:
+    def coarsely(work: Callable[[], object], precision: str) -> Callable[[], object]:
         def run() -> None:
-            with _settings(scorer, precision=torch.bfloat16):
+            with _settings(scorer, precision=precision):
                 work()
 
         return run
@@ -160,11 +162,10 @@ def _whole(scorer: StriqScorer, image: Tensor) -> Parts:
     }
     if not scorer.quick.serves(image.device):  # precision is the quick way's
         return parts
-    return parts | {
-        "encoder, bfloat16": ("", coarsely(parts["encoder"][1])),
-        "total, bfloat16": (str(count), coarsely(parts["total"][1])),
-        "total, plane unknown, bfloat16": (several, coarsely(parts["total, plane unknown"][1])),
-    }
+    timed = [part for part in parts if part.startswith(("encoder", "total"))]
+    for part, precision in itertools.product(timed, ("mixed", "bfloat16")):
+        parts[f"{part}, {precision}"] = (parts[part][0], coarsely(parts[part][1], precision))
+    return parts
 
 
 def _steps(scorer: StriqScorer, image: Tensor) -> Parts:
@@ -198,9 +199,9 @@ def _steps(scorer: StriqScorer, image: Tensor) -> Parts:
 
 
 @contextmanager
-def _settings(scorer: StriqScorer, *, precision: torch.dtype = torch.float32, enabled: bool = True) -> Iterator[None]:
+def _settings(scorer: StriqScorer, *, precision: str = "float32", enabled: bool = True) -> Iterator[None]:
     before = scorer.quick.precision, scorer.quick.enabled
-    scorer.quick.precision, scorer.quick.enabled = precision, enabled
+    scorer.quick.precision, scorer.quick.enabled = PRECISIONS[precision], enabled
     try:
         yield
     finally:

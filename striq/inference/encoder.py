@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -12,7 +13,12 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from striq.model.encoder import STAGE_CHANNELS, FrozenEncoder
 
-PRECISIONS = ("auto", "float32", "bfloat16")
+SINGLE, HALF = torch.float32, torch.bfloat16
+PRECISIONS: dict[str, tuple[torch.dtype, ...]] = {  # of the convolutions of stages 1 to 3
+    "float32": (SINGLE, SINGLE, SINGLE),
+    "mixed": (SINGLE, SINGLE, HALF),
+    "bfloat16": (HALF, HALF, HALF),
+}
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,7 @@ class _Convolution:
         return _Convolution(weight, self.bias.to(dtype), self.stride, self.padding)
 
     def __call__(self, maps: Tensor) -> Tensor:
-        return F.conv2d(maps, self.weight, self.bias, self.stride, self.padding)
+        return F.conv2d(maps.to(self.weight.dtype), self.weight, self.bias, self.stride, self.padding)
 
 
 class FoldedEncoder:
@@ -42,15 +48,17 @@ class FoldedEncoder:
 
     Args:
         encoder: Encoder to take the weights from.
-        precision: Of the residual blocks; the first convolution, which sees gray values, stays in single precision.
+        precisions: Of the convolutions of each stage. What they add to, and the first convolution, which sees gray
+            values, stay in single precision.
     """
 
-    def __init__(self, encoder: FrozenEncoder, precision: torch.dtype) -> None:
-        net, self.precision = encoder.backbone, precision
-        self.stem = _gray_stem(_Convolution.of(net.conv1, net.bn1), encoder).to(torch.float32)
-        layers: Any = (net.layer1, net.layer2, net.layer3)
-        self.stages = [[_folded(block, precision) for block in layer] for layer in layers]
-        self.compression = [encoder.compression(stage).clone() for stage in range(1, len(STAGE_CHANNELS) + 1)]
+    def __init__(self, encoder: FrozenEncoder, precisions: Sequence[torch.dtype]) -> None:
+        net = encoder.backbone
+        self.stem = _gray_stem(_Convolution.of(net.conv1, net.bn1), encoder).to(SINGLE)
+        layers = zip(cast("Any", (net.layer1, net.layer2, net.layer3)), precisions, strict=True)
+        self.stages = [[_folded(block, precision) for block in layer] for layer, precision in layers]
+        rows = [encoder.compression(stage).clone() for stage in range(1, len(STAGE_CHANNELS) + 1)]
+        self.compression = [None if torch.equal(r, torch.eye(r.shape[1]).to(r)) else r for r in rows]
 
     def __call__(self, image: Tensor) -> list[Tensor]:
         """Return the compressed maps of stages 1 to 3; as the encoder's.
@@ -59,29 +67,29 @@ class FoldedEncoder:
             image: Prepared frames, shape ``(B, 1, H, W)``.
         """
         two = torch.cat([image, torch.ones_like(image)], dim=1).to(memory_format=torch.channels_last)
-        x = F.max_pool2d(self.stem(two).relu_(), 3, 2, 1).to(self.precision)
+        x = F.max_pool2d(self.stem(two).relu_(), 3, 2, 1)
         maps = []
         for blocks, rows in zip(self.stages, self.compression, strict=True):
             for first, second, shortcut in blocks:
                 kept = x if shortcut is None else shortcut(x)
-                x = second(first(x).relu_()).add_(kept).relu_()
+                x = (kept + second(first(x).relu_())).relu_()
             maps.append(_compress(x, rows))
         return maps
 
 
-def pick_precision(name: str, device: torch.device) -> torch.dtype:
-    """Return the precision named, or for ``"auto"`` bfloat16 where the processor computes in it, else float32.
+def pick_precision(name: str, device: torch.device) -> tuple[torch.dtype, ...]:
+    """Return the precisions named, or for ``"auto"`` the mixed ones where the processor computes in them, else float32.
 
     Raises:
         ValueError: If the name is unknown.
     """
+    if name == "auto":
+        fast = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+        name = "mixed" if fast else "float32"
     if name not in PRECISIONS:
-        msg = f"'precision' must be one of {', '.join(PRECISIONS)}, got {name!r}."
+        msg = f"'precision' must be one of auto, {', '.join(PRECISIONS)}, got {name!r}."
         raise ValueError(msg)
-    if name != "auto":
-        return torch.bfloat16 if name == "bfloat16" else torch.float32
-    fast = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
-    return torch.bfloat16 if fast else torch.float32
+    return PRECISIONS[name]
 
 
 def _gray_stem(stem: _Convolution, encoder: FrozenEncoder) -> _Convolution:
@@ -97,10 +105,11 @@ def _gray_stem(stem: _Convolution, encoder: FrozenEncoder) -> _Convolution:
 
 def _folded(block: Any, dtype: torch.dtype) -> tuple[_Convolution, _Convolution, _Convolution | None]:
     first, second = _Convolution.of(block.conv1, block.bn1), _Convolution.of(block.conv2, block.bn2)
-    shortcut = None if block.downsample is None else _Convolution.of(*block.downsample).to(dtype)
+    shortcut = None if block.downsample is None else _Convolution.of(*block.downsample).to(SINGLE)
     return first.to(dtype), second.to(dtype), shortcut
 
 
-def _compress(maps: Tensor, rows: Tensor) -> Tensor:
-    vectors = maps.float().permute(0, 2, 3, 1).flatten(1, 2)  # a view: channels come last in memory
-    return (rows @ vectors.transpose(1, 2)).unflatten(2, maps.shape[2:])
+def _compress(maps: Tensor, rows: Tensor | None) -> Tensor:
+    """Return compressed maps, channels last in memory as they came; rows are left out where they change nothing."""
+    vectors = maps.permute(0, 2, 3, 1)
+    return (vectors if rows is None else vectors @ rows.t()).permute(0, 3, 1, 2)

@@ -12,20 +12,21 @@ Value = TypeVar("Value")
 
 
 class Kept:
-    """Computes a value once, and again when a tensor of the modules it was computed from has changed."""
+    """Computes a value once, and again when a tensor that it was computed from has changed."""
 
     def __init__(self) -> None:
         self._values: dict[Hashable, tuple[object, Any]] = {}
 
-    def get(self, key: Hashable, modules: Sequence[nn.Module], compute: Callable[[], Value]) -> Value:
+    def get(self, key: Hashable, sources: Sequence[nn.Module | Tensor], compute: Callable[[], Value]) -> Value:
         """Return the value under a key.
 
         Args:
             key: Names the value.
-            modules: What it is computed from.
+            sources: What it is computed from.
             compute: Computes it.
         """
-        state = tuple((id(t), t.data_ptr(), _version(t)) for t in _tensors(modules))
+        tensors = _tensors(sources)
+        state = [*map(id, tensors), *map(Tensor.data_ptr, tensors), *map(_version, tensors)]
         known, value = self._values.get(key, (None, None))
         if known != state:
             value = compute()
@@ -38,13 +39,14 @@ def is_traced() -> bool:
     return torch._C._get_tracing_state() is not None or torch.compiler.is_compiling()
 
 
-def _tensors(modules: Sequence[nn.Module]) -> list[Tensor]:
+def _tensors(sources: Sequence[nn.Module | Tensor]) -> list[Tensor]:
     """Return what parameters() and buffers() give, in a tenth of the time: this is asked for every frame."""
-    waiting, found = list(modules), []
+    waiting: list[nn.Module | None] = [source for source in sources if isinstance(source, nn.Module)]
+    found: list[Tensor | None] = [source for source in sources if isinstance(source, Tensor)]
     while waiting:
-        module = waiting.pop()
-        found += (*module._parameters.values(), *module._buffers.values())
-        waiting += [child for child in module._modules.values() if child is not None]
+        if (module := waiting.pop()) is not None:
+            found += (*module._parameters.values(), *module._buffers.values())
+            waiting += module._modules.values()
     return [tensor for tensor in found if tensor is not None]
 
 

@@ -22,7 +22,7 @@ WIDEST = 12  # cells a side of what a block looks at: wider, and most of a produ
 
 @dataclass(frozen=True)
 class SoftMatches:
-    """Expected offsets or locations ``(K, M, 2)`` and confidences ``(K, M)`` of M cells of a frame, for K anchors."""
+    """Expected offsets or locations ``(M, 2, K)`` and confidences ``(M, K)`` of M cells of a frame, for K anchors."""
 
     expected: Tensor
     confidence: Tensor
@@ -50,10 +50,10 @@ class GlobalMatcher:
         """Return the matches of M cells.
 
         Args:
-            vectors: Unit vectors of the cells, shape ``(C, M)``.
+            vectors: Unit vectors of the cells, shape ``(M, C)``.
             sharpness: Inverse temperature of the soft-argmax.
         """
-        logits = _with_ones(vectors * sharpness).t() @ self.columns
+        logits = _with_ones(vectors * sharpness, dim=1) @ self.columns
         return _soft_argmax(logits.view(logits.shape[0], -1, self.count), self.values, self.candidates)
 
 
@@ -81,21 +81,21 @@ class LocalMatcher:
         self.values = _with_ones(torch.stack(offsets))
         self.seen = self._windows(height, width, radius).to(like.device)
         numbers = torch.arange(self.shape[0] * self.shape[1], device=like.device).view(self.shape)
-        self.cells = self._in_blocks(numbers[None])[:, :, 0]
+        self.cells = self._in_blocks(numbers)
 
     def touched(self, mask: Tensor) -> Tensor:
         """Return which blocks hold cells of the fan, shape ``(T,)``.
 
         Args:
-            mask: Fan of the matched cells, shape ``(1, H, W)``.
+            mask: Fan of the matched cells, shape ``(H, W)``.
         """
-        return (F.max_pool2d(mask[None], self.tile).flatten() > 0).nonzero().squeeze(1)
+        return (F.max_pool2d(mask[None, None], self.tile).flatten() > 0).nonzero().squeeze(1)
 
     def match(self, fixed: Tensor, warped: Tensor, blocks: Tensor, sharpness: float) -> SoftMatches:
         """Return the matches of the cells of some blocks, block by block, with their offsets.
 
         Args:
-            fixed: Unit vectors of the frame at the matched cells, shape ``(C, H, W)``.
+            fixed: Unit vectors of the frame at these cells, shape ``(T * tile * tile, C)``.
             warped: Vectors of the anchors at every cell of the frame and a row for the cells beyond it, whatever it
                 holds, the share of the fan last, shape ``(H * W + 1, K, C + 1)``; written over.
             blocks: Indices of the blocks, shape ``(T,)``.
@@ -105,7 +105,7 @@ class LocalMatcher:
         warped[-1, :, -1] = BLOCKED
         seen = self.seen.index_select(0, blocks)
         windows = warped.flatten(1).index_select(0, seen.flatten()).view(len(blocks), -1, warped.shape[2])
-        cells = self._in_blocks(_with_ones(fixed.flatten(1) * sharpness).view(-1, *self.shape)).index_select(0, blocks)
+        cells = _with_ones(fixed * sharpness, dim=1).view(len(blocks), -1, warped.shape[2])
         product = cells @ windows.transpose(1, 2)
         return _soft_argmax(self._cut(product, warped.shape[1]), self.values, self.side**2)
 
@@ -122,10 +122,10 @@ class LocalMatcher:
         cut = product.as_strided(size, (product.stride(0), down, right, across, 1))
         return cut.reshape(-1, self.side**2, count)
 
-    def _in_blocks(self, maps: Tensor) -> Tensor:
-        """Return maps ``(C, H, W)`` block by block, shape ``(T, tile * tile, C)``."""
+    def _in_blocks(self, numbers: Tensor) -> Tensor:
+        """Return the numbers of all cells ``(H, W)`` block by block, shape ``(T, tile * tile)``."""
         (down, across), tile = self.blocks, self.tile
-        return maps.view(-1, down, tile, across, tile).permute(1, 3, 2, 4, 0).reshape(down * across, tile * tile, -1)
+        return numbers.view(down, tile, across, tile).transpose(1, 2).reshape(down * across, tile * tile)
 
     def _windows(self, height: int, width: int, radius: int) -> Tensor:
         """Return the cells that each block looks at, H * W beyond the map, shape ``(T, window * window)``."""
@@ -148,12 +148,12 @@ def _soft_argmax(logits: Tensor, values: Tensor, candidates: int) -> SoftMatches
     total = sums[:, -1]
     spread, mean = total.log(), logits.mul_(weight).sum(dim=1) / total
     confidence = (1 - (spread - mean) / math.log(candidates)).clamp(0, 1) * (total > NOTHING)
-    return SoftMatches((sums[:, :-1] / total[:, None]).permute(2, 0, 1), confidence.t())
+    return SoftMatches(sums[:, :-1] / total[:, None], confidence)
 
 
-def _with_ones(vectors: Tensor) -> Tensor:
-    """Return vectors ``(C, M)`` with a channel of ones, the last.
+def _with_ones(vectors: Tensor, dim: int = 0) -> Tensor:
+    """Return vectors with a channel of ones, the last along a dimension.
 
     By it blocked candidates come into a product, and the sum of weights beside the sums of what they weigh.
     """
-    return torch.cat([vectors, torch.ones_like(vectors[:1])])
+    return torch.cat([vectors, torch.ones_like(vectors.narrow(dim, 0, 1))], dim=dim)

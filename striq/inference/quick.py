@@ -8,11 +8,12 @@ from torch import Tensor
 from striq.anchors.bank import AnchorBank
 from striq.config import StriqConfig
 from striq.inference.blur import FanBlur
-from striq.inference.encoder import FoldedEncoder
+from striq.inference.encoder import PRECISIONS, FoldedEncoder
 from striq.inference.kept import Kept, is_traced
 from striq.inference.registration import AnchorRegistration, PairTerms, can_serve
-from striq.model.encoder import fan_of
-from striq.model.striq import PlaneFeatures, Pyramid, StriqModel
+from striq.inference.view import FrameView, PlaneView
+from striq.model.encoder import fans_of
+from striq.model.striq import NUM_STAGES, PlaneFeatures, Pyramid, StriqModel
 from striq.quality.frame_terms import contrast_term
 
 
@@ -27,7 +28,7 @@ class QuickPath:
 
     def __init__(self, model: StriqModel, bank: AnchorBank, config: StriqConfig) -> None:
         self.model, self.bank, self.config = model, bank, config
-        self.precision = torch.float32
+        self.precision = PRECISIONS["float32"]
         self.enabled = True
         self._kept, self._blur = Kept(), FanBlur()
 
@@ -46,7 +47,7 @@ class QuickPath:
             self.precision, [self.model.encoder], lambda: FoldedEncoder(self.model.encoder, self.precision)
         )
         maps = tuple(encoder(image))
-        return Pyramid(maps, tuple(fan_of(image, m.shape[-2:]) for m in maps))
+        return Pyramid(maps, fans_of(image, [m.shape[-2:] for m in maps]))
 
     def contrast(self, image: Tensor) -> Tensor:
         """Return the contrast term of prepared frames, shape ``(B,)``.
@@ -76,14 +77,19 @@ class QuickPath:
             registered: False leaves every transform at the identity.
             specialized: False leaves the knowledge subspace out.
         """
-        registration = self._kept.get(
+        view, registration = self._kept.get(
             ("registration", plane, specialized),
             self._seen_by,
-            lambda: AnchorRegistration(self.anchors(plane, specialized=specialized), self.model.aligner, self.config),
+            lambda: (
+                PlaneView(self.model, plane, specialized=specialized),
+                AnchorRegistration(self.anchors(plane, specialized=specialized), self.model.aligner, self.config),
+            ),
         )
-        seen = self.model.describe(frozen, plane, specialized=specialized)
-        return [registration.pair_terms(seen[i], registered=registered) for i in range(len(frozen))]
+        frames = [FrameView(view, frozen[i]) for i in range(len(frozen))]
+        return [registration.pair_terms(frame, registered=registered) for frame in frames]
 
     @property
-    def _seen_by(self) -> list[torch.nn.Module]:
-        return [self.bank, self.model]
+    def _seen_by(self) -> list[torch.nn.Module | Tensor]:
+        """Return what anchors and planes are made of: all but the encoder."""
+        model = self.model
+        return [self.bank, model.aligner, model.subspace, *map(model.mean_map, range(NUM_STAGES))]

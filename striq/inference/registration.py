@@ -14,11 +14,12 @@ from torch import Tensor
 from striq.config import StriqConfig
 from striq.inference.matching import LARGEST_SHARPNESS, GlobalMatcher, LocalMatcher, SoftMatches
 from striq.inference.sampling import MapTable, cell_table
+from striq.inference.view import FrameView
 from striq.model.aligner import Aligner
-from striq.model.striq import PlaneFeatures, Pyramid
+from striq.model.striq import PlaneFeatures
 from striq.quality.consistency import smoothness_loss, varies
 from striq.registration.affine import compose_affine, identity_affine, pixel_grid
-from striq.registration.matching import Matches
+from striq.registration.modes import MatchSums, fit_sums, point_products
 from striq.registration.vectors import SHORTEST
 
 
@@ -47,37 +48,41 @@ class AnchorRegistration:
 
     def __init__(self, anchors: PlaneFeatures, aligner: Aligner, config: StriqConfig) -> None:
         self.aligner, self.quality, matching = aligner, config.quality, anchors.matching
-        self.count = len(matching)
+        self.count, self.deepest = len(matching), len(matching.maps) - 1
         self.sharpness = aligner.log_sharpness.exp().tolist()
-        self.levels = list(reversed(range(len(matching.maps) - aligner.config.levels, len(matching.maps) - 1)))
-        sizes = [(maps.shape[2], maps.shape[3]) for maps in matching.maps]
+        self.levels = list(reversed(range(len(matching.maps) - aligner.config.levels, self.deepest)))
+        self.sizes = [(maps.shape[2], maps.shape[3]) for maps in matching.maps]
         like = matching.maps[0]
-        self.points = [pixel_grid(height, width, like) for height, width in sizes]
-        self.cells = [cell_table(height, width, like) for height, width in sizes]
+        self.points = [pixel_grid(height, width, like) for height, width in self.sizes]
+        self.products = [torch.cat([point_products(p), torch.ones_like(p[:, :1])], dim=1) for p in self.points]
+        self.cells = [cell_table(height, width, like) for height, width in self.sizes]
         self.everywhere = GlobalMatcher(matching.maps[-1], matching.masks[-1], self.points[-1])
         self.moving = {s: MapTable(torch.cat([matching.maps[s], matching.masks[s]], dim=1)) for s in self.levels}
         self.and_beyond = {s: torch.cat([self.cells[s], self.cells[s][:, :1]], dim=1) for s in self.levels}
-        settings = zip(sizes, aligner.config.radii, aligner.config.strides, strict=False)
-        strides = aligner.config.strides
-        self.matched = {
-            s: self.points[s].view(*sizes[s], 2)[:: strides[s], :: strides[s]].flatten(0, 1) for s in self.levels
-        }
+        settings = zip(self.sizes, aligner.config.radii, aligner.config.strides, strict=False)
         self.around = [LocalMatcher(size, radius, stride, like) for size, radius, stride in settings]
+        self.numbers = [self._numbers(stage) for stage in range(self.deepest)]
         inside = [(mask > 0).to(mask) for mask in anchors.compared.masks]
         self.compared = [MapTable(torch.cat(pair, dim=1)) for pair in zip(anchors.compared.maps, inside, strict=True)]
 
-    def pair_terms(self, frame: PlaneFeatures, *, registered: bool = True) -> PairTerms:
+    def _numbers(self, stage: int) -> Tensor:
+        """Return which cells of the map each block matches, shape ``(T, tile * tile)``."""
+        matcher, (height, width) = self.around[stage], self.sizes[stage]
+        every = slice(None, None, matcher.stride)
+        numbers = torch.arange(height * width, device=matcher.cells.device).view(height, width)
+        return numbers[every, every].flatten()[matcher.cells]
+
+    def pair_terms(self, frame: FrameView, *, registered: bool = True) -> PairTerms:
         """Return the terms of one frame with each anchor.
 
         Args:
             frame: One frame as the plane sees it.
             registered: False leaves every transform at the identity.
         """
-        like = frame.compared.maps[0]
-        steps = self._align(frame.matching) if registered else [identity_affine(self.count, like)]
+        steps = self._align(frame) if registered else [identity_affine(self.count, self.points[0])]
         similarity, ncc = [], []
-        for stage, (maps, mask) in enumerate(zip(frame.compared.maps, frame.compared.masks, strict=True)):
-            stage_terms = _StageTerms(self.compared[stage], maps, mask, steps[-1], self.cells[stage])
+        for stage, anchors in enumerate(self.compared):
+            stage_terms = _StageTerms(anchors, frame, stage, steps[-1], self.cells[stage])
             similarity.append(stage_terms.similarity())
             if stage + 1 in self.quality.ncc_stages:
                 ncc.append(stage_terms.ncc())
@@ -85,40 +90,43 @@ class AnchorRegistration:
         terms = [-torch.stack(similarity).mean(dim=0), -torch.stack(ncc).mean(dim=0), smoothness]
         return PairTerms(torch.stack(terms, dim=1), steps[-1])
 
-    def _align(self, frame: Pyramid) -> list[Tensor]:
+    def _align(self, frame: FrameView) -> list[Tensor]:
         """Return the composed transforms after each level, coarse to fine."""
-        stage, mask = len(frame.maps) - 1, frame.masks[-1].flatten()
-        rows = (mask > 0).nonzero().squeeze(1)
-        found = self.everywhere.match(frame.maps[stage][0].flatten(1).index_select(1, rows), self.sharpness[stage])
-        points = self.points[stage][rows]
-        steps = [self._solve(stage, points, found, found.expected, mask[rows])]
+        cells = frame.inside[self.deepest]
+        vectors = frame.matched(self.deepest, cells)
+        found = self.everywhere.match(vectors, self.sharpness[self.deepest])
+        steps = [self._solve(self.deepest, frame, cells, found)]
         for stage in self.levels:
             warped = self.moving[stage].sample(steps[-1], self.and_beyond[stage])
             matcher = self.around[stage]
-            every = slice(None, None, matcher.stride)
-            fixed, mask = (part[0, :, every, every] for part in (frame.maps[stage], frame.masks[stage]))
+            mask = frame.masks[stage].view(self.sizes[stage])[:: matcher.stride, :: matcher.stride]
             blocks = matcher.touched(mask)
-            found = matcher.match(fixed, warped, blocks, self.sharpness[stage])
-            cells = matcher.cells[blocks].flatten()
-            points = self.matched[stage][cells]
-            step = self._solve(stage, points, found, points + found.expected, mask.flatten()[cells])
-            steps.append(compose_affine(steps[-1], step))
+            cells = self.numbers[stage].index_select(0, blocks).flatten()
+            found = matcher.match(frame.matched(stage, cells), warped, blocks, self.sharpness[stage])
+            found.expected.add_(self.points[stage].index_select(0, cells)[:, :, None])
+            steps.append(compose_affine(steps[-1], self._solve(stage, frame, cells, found)))
         return steps
 
-    def _solve(self, stage: int, points: Tensor, found: SoftMatches, matches: Tensor, mask: Tensor) -> Tensor:
-        pairs = Matches(points, matches, found.confidence, found.confidence[..., None])
-        return self.aligner.solve(stage, pairs, mask.expand(self.count, -1))
+    def _solve(self, stage: int, frame: FrameView, cells: Tensor, found: SoftMatches) -> Tensor:
+        """Return the transforms that the matches of cells speak for, shape ``(K, 2, 3)``; as the aligner's."""
+        mask = frame.masks[stage].index_select(0, cells)[:, None]
+        evidence = found.confidence * mask
+        weighted = torch.cat([evidence[:, None], evidence[:, None] * found.expected], dim=1).flatten(1)
+        sums = (self.products[stage].index_select(0, cells).t() @ weighted).view(-1, 3, self.count)
+        sums = (sums * self.aligner.weight(stage, sums[-1, 0], mask.sum())).permute(2, 1, 0)
+        with_matches = torch.cat([sums[:, 1:, :2], sums[:, 1:, -1:]], dim=2)
+        moments = MatchSums(sums[:, 0, -1], sums[:, 0, :-1], with_matches)
+        return fit_sums(moments, mode=self.aligner.config.mode, ridge=self.aligner.log_ridge[stage].exp())
 
 
 class _StageTerms:
     """Anchors warped onto the cells of a frame's fan, and what the two have in common at one stage."""
 
-    def __init__(self, anchors: MapTable, maps: Tensor, mask: Tensor, transform: Tensor, cells: Tensor) -> None:
-        inside = (mask.flatten() > 0).nonzero().squeeze(1)
-        self.mask = mask.flatten()[inside]
-        self.fixed = maps[0].flatten(1).index_select(1, inside).t().contiguous()
+    def __init__(self, anchors: MapTable, frame: FrameView, stage: int, transform: Tensor, cells: Tensor) -> None:
+        inside = frame.inside[stage]
+        self.mask, self.fixed = frame.masks[stage].index_select(0, inside), frame.compared(stage)
         sampled = anchors.sample(transform, cells.index_select(1, inside))
-        self.moving, self.overlap = sampled[..., :-1], (sampled[..., -1] > 0.5).to(maps)
+        self.moving, self.overlap = sampled[..., :-1], (sampled[..., -1] > 0.5).to(sampled)
         self.product = (self.moving * self.fixed[:, None]).sum(dim=-1)
         self.moving_square = self.moving.square().sum(dim=-1)
         self.fixed_square = self.fixed.square().sum(dim=-1, keepdim=True)

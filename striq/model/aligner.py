@@ -77,6 +77,10 @@ class Aligner(nn.Module):
             if weight.shape[:2] == head.shape:
                 weight.copy_(head[:, :, None, None] / head.norm() * len(head) ** 0.5)
 
+    def projection(self, stage: int) -> Tensor:
+        """Return what projects one stage (counted from 0) for matching, shape ``(kept, C)``."""
+        return cast("Tensor", self.projections[stage].weight).flatten(1)
+
     def project(self, pyramid: Sequence[Tensor], masks: Sequence[Tensor]) -> list[Tensor]:
         """Return unit vectors for matching, zero outside the fan; anchors are projected once and kept.
 
@@ -135,8 +139,18 @@ class Aligner(nn.Module):
             mask: Fan of the query at these locations, shape ``(B, M)``.
         """
         evidence = matches.confidence * mask
-        # Weights sum to nearly one where there is evidence, and fade where hardly any match is confident.
-        total = evidence.sum(dim=1, keepdim=True) + LITTLE_EVIDENCE * mask.sum(dim=1, keepdim=True)
-        weights = self.gates[stage] * evidence / total.clamp(min=1e-6)
+        weights = evidence * self.weight(stage, evidence.sum(dim=1, keepdim=True), mask.sum(dim=1, keepdim=True))
         ridge = self.log_ridge[stage].exp()
         return fit_transform(matches.points, matches.matches, weights, mode=self.config.mode, ridge=ridge)
+
+    def weight(self, stage: int, evidence: Tensor, area: Tensor) -> Tensor:
+        """Return what one unit of evidence weighs in the fit, same shape.
+
+        Weights sum to nearly one where there is evidence, and fade where hardly any match is confident.
+
+        Args:
+            stage: Counted from 0.
+            evidence: Sum over the matches of a pair.
+            area: Sum over the fan of the query at the same locations.
+        """
+        return self.gates[stage] / (evidence + LITTLE_EVIDENCE * area).clamp(min=1e-6)

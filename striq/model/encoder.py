@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from striq.config import EncoderConfig
 from striq.errors import CheckpointError
@@ -123,8 +124,24 @@ def fan_of(image: Tensor, size: Sequence[int]) -> Tensor:
     Returns:
         Mask, shape ``(B, 1, H, W)`` of the map.
     """
-    share = torch.nn.functional.adaptive_avg_pool2d((image > 0).to(image.dtype), (size[0], size[1]))
-    return torch.where(share >= 0.5, share, 0.0)
+    return fans_of(image, [size])[0]
+
+
+def fans_of(image: Tensor, sizes: Sequence[Sequence[int]]) -> tuple[Tensor, ...]:
+    """Return what :func:`fan_of` returns for maps of several sizes, each half the one before or less.
+
+    Args:
+        image: Prepared frames, shape ``(B, 1, H, W)``.
+        sizes: Rows and columns of the maps wanted.
+    """
+    picture = share = (image > 0).to(image.dtype)
+    masks = []
+    for height, width in sizes:
+        whole = share.shape[2] % height == 0 and share.shape[3] % width == 0
+        # Pooled from the last map where its cells fit: a sixteenth of the work, the same numbers.
+        share = F.adaptive_avg_pool2d(share if whole else picture, (height, width))
+        masks.append(torch.where(share >= 0.5, share, 0.0))
+    return tuple(masks)
 
 
 def load_backbone(encoder: FrozenEncoder, path: str | Path) -> str:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from striq.config import StriqConfig
 from striq.model.aligner import Aligner, Alignment
-from striq.model.encoder import STAGE_STRIDES, FrozenEncoder, fan_of
+from striq.model.encoder import STAGE_STRIDES, FrozenEncoder, fans_of
 from striq.model.subspace import KnowledgeSubspace
 from striq.registration.affine import warp
 
@@ -128,8 +128,7 @@ class StriqModel(nn.Module):
             image: Prepared frames, shape ``(B, 1, H, W)``.
         """
         maps = tuple(self.encoder(image))
-        masks = tuple(fan_of(image, m.shape[-2:]) for m in maps)
-        return Pyramid(maps, masks)
+        return Pyramid(maps, fans_of(image, [m.shape[-2:] for m in maps]))
 
     def center(self, pyramid: Pyramid, planes: int | Tensor) -> Pyramid:
         """Return features as deviations from a plane's mean map, zero outside the fan.

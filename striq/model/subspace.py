@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striq.config import SubspaceConfig
-from striq.registration.vectors import unit_vectors
+from striq.registration.vectors import per_length
 
 Norm = Literal["l1", "frobenius"]
 
@@ -53,16 +53,28 @@ class KnowledgeSubspace(nn.Module):
             features: Centered stage-3 maps, shape ``(B, D, H, W)``.
             mask: Fan masks, shape ``(B, 1, H, W)``.
         """
-        if not self.config.enabled:
-            return features
-        activation, general_activation = self.activations(features, mask)
-        chosen, general = self.select(activation, general_activation)
+        return self.blend(features, mask, *self.experts()) if self.config.enabled else features
+
+    def experts(self) -> tuple[Tensor, Tensor]:
+        """Return the bases of all planes, then the general ones, ``(N, D)``, and what each adds, ``(D, N)``."""
         rows = torch.cat([self.basis.flatten(0, 1), self.general_basis])
-        columns = torch.cat([self.up.transpose(0, 1).flatten(1), self.general_up], dim=1)
-        selected = torch.cat([chosen.flatten(1), general], dim=1)[:, :, None]
+        return rows, torch.cat([self.up.transpose(0, 1).flatten(1), self.general_up], dim=1)
+
+    def blend(self, features: Tensor, mask: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+        """Return what :meth:`forward` returns, from experts that may have been kept.
+
+        Args:
+            features: Centered stage-3 maps, shape ``(B, D, H, W)``.
+            mask: Fan masks, shape ``(B, 1, H, W)``.
+            rows: As :meth:`experts` returns them, shape ``(N, D)``.
+            columns: Likewise, shape ``(D, N)``.
+        """
         vectors = features.flatten(2)
+        response = rows @ vectors
+        chosen, general = self.select(*self._split(_strength(response, vectors, mask)))
+        selected = torch.cat([chosen.flatten(1), general], dim=1)[:, :, None]
         scale = self.config.residual_scale / self.config.rank
-        synergy = scale * columns @ (selected * (rows @ vectors))  # Eq. (5)
+        synergy = scale * columns @ (selected * response)  # Eq. (5)
         return features + synergy.unflatten(2, features.shape[2:])
 
     def select(self, activation: Tensor, general_activation: Tensor) -> tuple[Tensor, Tensor]:
@@ -87,12 +99,12 @@ class KnowledgeSubspace(nn.Module):
         Returns:
             Activations of the planes' bases ``(B, P, R)`` and of the general bases ``(B, R)``.
         """
-        unit = unit_vectors(features.flatten(2))
-        rows = torch.cat([self.basis.flatten(0, 1), self.general_basis])
-        weight = mask.flatten(1) / mask.flatten(1).sum(dim=1, keepdim=True).clamp(min=1e-6)
-        activation = ((rows @ unit).abs() * weight[:, None, :]).sum(dim=2)
-        split = self.down.shape[0] * self.down.shape[1]
-        return activation[:, :split].unflatten(1, self.down.shape[:2]), activation[:, split:]
+        vectors = features.flatten(2)
+        return self._split(_strength(self.experts()[0] @ vectors, vectors, mask))
+
+    def _split(self, activation: Tensor) -> tuple[Tensor, Tensor]:
+        own = self.down.shape[0] * self.down.shape[1]
+        return activation[:, :own].unflatten(1, self.down.shape[:2]), activation[:, own:]
 
     @property
     def basis(self) -> Tensor:
@@ -155,6 +167,18 @@ def select_bases(activation: Tensor, threshold: float) -> Tensor:
     kappa = max(1, rank // num_planes)
     strongest = torch.zeros_like(activation).scatter(2, activation.topk(kappa, dim=2).indices, 1.0)
     return strongest * (activation > threshold)
+
+
+def _strength(response: Tensor, vectors: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean absolute cosine between bases and vectors inside the fan, shape ``(B, N)``.
+
+    Args:
+        response: Products of bases and vectors, shape ``(B, N, L)``.
+        vectors: Shape ``(B, D, L)``.
+        mask: Fan masks of L cells, shape ``(B, 1, H, W)``.
+    """
+    weight = mask.flatten(1) / mask.flatten(1).sum(dim=1, keepdim=True).clamp(min=1e-6)
+    return (response.abs() * (weight * per_length(vectors)[:, 0])[:, None]).sum(dim=2)
 
 
 def orthogonality_penalty(basis: Tensor, *, norm: Norm = "l1") -> Tensor:

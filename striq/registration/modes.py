@@ -21,6 +21,21 @@ CENTERED_MODES = ("affine", "translation", "translation_scale", "rotation_transl
 
 
 @dataclass(frozen=True)
+class MatchSums:
+    """Weighted sums over matches ``p -> q``.
+
+    Attributes:
+        weights: Of the weights alone, shape ``(B,)``.
+        points: Of x, y, x x, x y and y y, shape ``(B, 5)``.
+        products: Of q times x, y and 1, shape ``(B, 2, 3)``.
+    """
+
+    weights: Tensor
+    points: Tensor
+    products: Tensor
+
+
+@dataclass(frozen=True)
 class Moments:
     """Weighted moments of matches ``p -> q``: means ``(B, 2)``, products ``(B, 2, 2)``."""
 
@@ -54,22 +69,35 @@ def fit_transform(points: Tensor, matches: Tensor, weights: Tensor, *, mode: Mod
     if isinstance(ridge, float) and ridge <= 0:  # a learned ridge is an exponential
         msg = f"'ridge' must be above 0 (it keeps the fit solvable), got {ridge}."
         raise ValueError(msg)
-    moments = _moments(points, matches, weights, ridge, centered=mode in CENTERED_MODES)
+    ones = torch.ones_like(points[:, :1])
+    products = (weights.unsqueeze(-1) * matches).transpose(1, 2) @ torch.cat([points, ones], dim=1)
+    return fit_sums(MatchSums(weights.sum(dim=1), weights @ point_products(points), products), mode=mode, ridge=ridge)
+
+
+def point_products(points: Tensor) -> Tensor:
+    """Return x, y, x x, x y and y y of points, shape ``(N, 5)``.
+
+    Args:
+        points: Locations in (x, y), shape ``(N, 2)``.
+    """
+    x, y = points.unbind(dim=1)
+    return torch.stack([x, y, x * x, x * y, y * y], dim=1)
+
+
+def fit_sums(sums: MatchSums, *, mode: Mode, ridge: float | Tensor) -> Tensor:
+    """Return what :func:`fit_transform` returns, from sums over the matches, shape ``(B, 2, 3)``."""
+    moments = _moments(sums, ridge, centered=mode in CENTERED_MODES)
     linear = _LINEAR[mode](moments)
     offset = moments.mean_q - (linear @ moments.mean_p.unsqueeze(-1)).squeeze(-1)
     return torch.cat([linear, offset.unsqueeze(-1)], dim=-1)
 
 
-def _moments(points: Tensor, matches: Tensor, weights: Tensor, ridge: float | Tensor, *, centered: bool) -> Moments:
-    total = weights.sum(dim=1, keepdim=True) + ridge
-    x, y = points.unbind(dim=1)
-    of_points = weights @ torch.stack([x, y, x * x, x * y, y * y], dim=1) / total
-    ones = torch.ones_like(points[:, :1])
-    with_matches = (weights.unsqueeze(-1) * matches).transpose(1, 2) @ torch.cat([points, ones], dim=1)
-    with_matches = with_matches / total.unsqueeze(-1)
+def _moments(sums: MatchSums, ridge: float | Tensor, *, centered: bool) -> Moments:
+    total = (sums.weights + ridge)[:, None, None]
+    of_points, with_matches = sums.points / total[:, 0], sums.products / total
     mean_p, mean_q = of_points[:, :2], with_matches[:, :, 2]
-    prior = ridge * FRAME_VARIANCE * torch.eye(2, dtype=points.dtype, device=points.device) / total.unsqueeze(-1)
-    pp = of_points[:, [2, 3, 3, 4]].unflatten(1, (2, 2)) + prior
+    prior = ridge * FRAME_VARIANCE * torch.eye(2, dtype=total.dtype, device=total.device) / total
+    pp = torch.stack([of_points[:, 2:4], of_points[:, 3:5]], dim=1) + prior
     qp = with_matches[:, :, :2] + prior
     if not centered:
         return Moments(torch.zeros_like(mean_p), torch.zeros_like(mean_q), pp, qp)

@@ -15,4 +15,16 @@ def unit_vectors(maps: Tensor) -> Tensor:
     Args:
         maps: Feature maps, shape ``(B, C, ...)``.
     """
-    return maps * maps.square().sum(dim=1, keepdim=True).clamp(min=SHORTEST).rsqrt()
+    return maps * per_length(maps)
+
+
+def per_length(maps: Tensor) -> Tensor:
+    """Return one over the length of the vector at each location, of vectors shorter than rounding errors less.
+
+    Args:
+        maps: Feature maps, shape ``(B, C, ...)``.
+
+    Returns:
+        Shape ``(B, 1, ...)``.
+    """
+    return maps.square().sum(dim=1, keepdim=True).clamp(min=SHORTEST).rsqrt()

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from striq.config import EncoderConfig
-from striq.inference.encoder import FoldedEncoder, pick_precision
+from striq.inference.encoder import PRECISIONS, FoldedEncoder, pick_precision
 from striq.model.encoder import FrozenEncoder, calibrate
+from striq.model.resnet import STAGE_CHANNELS
 
 IMAGE = torch.rand(2, 1, 64, 64, generator=torch.Generator().manual_seed(0)) * 0.8 + 0.1
 
@@ -21,25 +22,40 @@ def encoder() -> FrozenEncoder:
 
 @torch.inference_mode()
 def test_folded_maps_are_the_encoders_up_to_the_edge(encoder: FrozenEncoder) -> None:
-    for found, plain in zip(FoldedEncoder(encoder, torch.float32)(IMAGE), encoder(IMAGE), strict=True):
+    for found, plain in zip(FoldedEncoder(encoder, PRECISIONS["float32"])(IMAGE), encoder(IMAGE), strict=True):
         torch.testing.assert_close(found, plain, atol=1e-4, rtol=1e-4)
 
 
 @torch.inference_mode()
 def test_half_the_digits_cost_a_few_percent_at_most(encoder: FrozenEncoder) -> None:
-    for found, plain in zip(FoldedEncoder(encoder, torch.bfloat16)(IMAGE), encoder(IMAGE), strict=True):
+    for found, plain in zip(FoldedEncoder(encoder, PRECISIONS["bfloat16"])(IMAGE), encoder(IMAGE), strict=True):
         assert found.dtype == torch.float32
         assert 1e-4 < float((found - plain).norm() / plain.norm()) < 0.05
 
 
+@torch.inference_mode()
+def test_mixed_precision_leaves_stages_1_and_2_as_they_are(encoder: FrozenEncoder) -> None:
+    single, mixed = (FoldedEncoder(encoder, PRECISIONS[name])(IMAGE) for name in ("float32", "mixed"))
+    assert [torch.equal(a, b) for a, b in zip(single, mixed, strict=True)] == [True, True, False]
+    assert float((single[2] - mixed[2]).norm() / single[2].norm()) < 0.02
+
+
+@torch.inference_mode()
+def test_maps_of_one_stage_are_not_changed_by_the_next() -> None:
+    frozen = FrozenEncoder(EncoderConfig(size=(64, 64), channels=STAGE_CHANNELS))  # nothing compressed: maps are shared
+    calibrate(frozen, [IMAGE])
+    for found, plain in zip(FoldedEncoder(frozen, PRECISIONS["float32"])(IMAGE), frozen(IMAGE), strict=True):
+        torch.testing.assert_close(found, plain, atol=1e-4, rtol=1e-4)
+
+
 def test_unknown_precision_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"must be one of auto, float32, bfloat16, got 'int8'"):
+    with pytest.raises(ValueError, match=r"must be one of auto, float32, mixed, bfloat16, got 'int8'"):
         pick_precision("int8", torch.device("cpu"))
 
 
-def test_precision_is_bfloat16_only_where_the_processor_computes_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    for supported, expected in ((True, torch.bfloat16), (False, torch.float32)):
+def test_precision_is_mixed_only_where_the_processor_computes_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for supported, expected in ((True, "mixed"), (False, "float32")):
         monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda supported=supported: supported)
-        assert pick_precision("auto", torch.device("cpu")) == expected
-    assert pick_precision("bfloat16", torch.device("cpu")) == torch.bfloat16
-    assert pick_precision("float32", torch.device("cpu")) == torch.float32
+        assert pick_precision("auto", torch.device("cpu")) == PRECISIONS[expected]
+    for name, precisions in PRECISIONS.items():
+        assert pick_precision(name, torch.device("cpu")) == precisions

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from striq.config import StriqConfig
 from striq.evaluation.benchmark import bench_frames, bench_scorer
+from striq.inference.encoder import PRECISIONS
 from striq.inference.registration import AnchorRegistration
 from striq.quality.frame_terms import contrast_term
 from striq.registration.modes import MODES
@@ -110,9 +111,9 @@ def test_anchors_are_arranged_once_and_again_when_they_change(
 def test_encoder_follows_its_weights_and_precision(scorer: StriqScorer) -> None:
     with torch.inference_mode():
         before: Tensor = scorer.embed(QUERIES).maps[0].clone()
-        scorer.quick.precision = torch.bfloat16
+        scorer.quick.precision = PRECISIONS["bfloat16"]
         coarse = scorer.embed(QUERIES).maps[0]
-        scorer.quick.precision = torch.float32
+        scorer.quick.precision = PRECISIONS["float32"]
     assert not torch.equal(coarse, before)
     with torch.no_grad():
         scorer.model.encoder.backbone.conv1.weight *= 1.1

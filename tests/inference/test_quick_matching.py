@@ -34,9 +34,9 @@ def test_global_matches_are_those_of_the_plain_way() -> None:
     moving = moving * masks
     plain = match_globally(fixed.expand(ANCHORS, -1, -1, -1), moving, masks, torch.tensor(SHARP))
     matcher = GlobalMatcher(moving, masks, pixel_grid(*size, fixed))
-    found = matcher.match(fixed[0].flatten(1), SHARP)
-    torch.testing.assert_close(found.expected, plain.matches, atol=1e-5, rtol=0)
-    torch.testing.assert_close(found.confidence, plain.confidence, atol=1e-5, rtol=0)
+    found = matcher.match(fixed[0].flatten(1).t(), SHARP)
+    torch.testing.assert_close(found.expected.permute(2, 0, 1), plain.matches, atol=1e-5, rtol=0)
+    torch.testing.assert_close(found.confidence.t(), plain.confidence, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize(("radius", "stride"), [(1, 1), (2, 2), (3, 1), (2, 4)])
@@ -49,13 +49,13 @@ def test_local_matches_are_those_of_the_plain_way(size: tuple[int, int], radius:
     matcher = LocalMatcher(size, radius, stride, fixed)
     warped = table(moving, masks)
     blocks = torch.arange(len(matcher.cells))
-    found = matcher.match(fixed[0, :, ::stride, ::stride], warped, blocks, SHARP)
     cells = matcher.cells.flatten()
+    found = matcher.match(fixed[0, :, ::stride, ::stride].flatten(1).t()[cells], warped, blocks, SHARP)
     assert sorted(cells.tolist()) == list(range(len(plain.points)))
-    torch.testing.assert_close(found.confidence, plain.confidence[:, cells], atol=1e-5, rtol=0)
+    torch.testing.assert_close(found.confidence.t(), plain.confidence[:, cells], atol=1e-5, rtol=0)
     sure = plain.confidence[:, cells] > 1e-3  # where there was no candidate the answer does not count
     expected = (plain.matches - plain.points)[:, cells]
-    torch.testing.assert_close(found.expected[sure], expected[sure], atol=1e-5, rtol=0)
+    torch.testing.assert_close(found.expected.permute(2, 0, 1)[sure], expected[sure], atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("towards", [1.0, -1.0])
@@ -66,11 +66,11 @@ def test_the_largest_sharpness_neither_overflows_nor_vanishes(towards: float) ->
     moving, masks = towards * fixed.expand(2, -1, -1, -1), torch.ones(2, 1, *size)
     masks[1, :, :, 32:] = 0
     points = pixel_grid(*size, fixed)
-    found = GlobalMatcher(moving * masks, masks, points).match(fixed[0].flatten(1)[:, :3], LARGEST_SHARPNESS)
-    torch.testing.assert_close(found.expected[0], torch.zeros(3, 2), atol=1e-4, rtol=0)
-    torch.testing.assert_close(found.expected[1], torch.tensor([-0.5, 0.0]).expand(3, 2), atol=1e-4, rtol=0)
-    torch.testing.assert_close(found.confidence[0], torch.zeros(3), atol=1e-3, rtol=0)
-    torch.testing.assert_close(found.confidence[1], torch.full((3,), 1 / 12), atol=1e-3, rtol=0)
+    found = GlobalMatcher(moving * masks, masks, points).match(fixed[0].flatten(1).t()[:3], LARGEST_SHARPNESS)
+    torch.testing.assert_close(found.expected[:, :, 0], torch.zeros(3, 2), atol=1e-4, rtol=0)
+    torch.testing.assert_close(found.expected[:, :, 1], torch.tensor([-0.5, 0.0]).expand(3, 2), atol=1e-4, rtol=0)
+    torch.testing.assert_close(found.confidence[:, 0], torch.zeros(3), atol=1e-3, rtol=0)
+    torch.testing.assert_close(found.confidence[:, 1], torch.full((3,), 1 / 12), atol=1e-3, rtol=0)
 
 
 def test_nothing_is_matched_where_no_cell_may_be() -> None:
@@ -78,16 +78,17 @@ def test_nothing_is_matched_where_no_cell_may_be() -> None:
     masks[0] = 0
     matcher = LocalMatcher((8, 8), 2, 1, fixed)
     warped = table(moving, masks)
-    found = matcher.match(fixed[0], warped, torch.arange(len(matcher.cells)), SHARP)
-    assert found.confidence[0].max() == 0
-    assert found.confidence[1].max() > 0.05
+    vectors = fixed[0].flatten(1).t()[matcher.cells.flatten()]
+    found = matcher.match(vectors, warped, torch.arange(len(matcher.cells)), SHARP)
+    assert found.confidence[:, 0].max() == 0
+    assert found.confidence[:, 1].max() > 0.05
 
 
 def test_blocks_outside_the_fan_are_left_out() -> None:
     fixed, _ = drawn(1, (16, 16), 6)
     matcher = LocalMatcher((16, 16), 3, 1, fixed)
-    mask = torch.zeros(1, 16, 16)
-    mask[0, 3, 12] = 0.6
+    mask = torch.zeros(16, 16)
+    mask[3, 12] = 0.6
     touched = matcher.touched(mask)
     assert len(touched) == 1
     assert 3 * 16 + 12 in matcher.cells[touched].flatten().tolist()
