@@ -85,10 +85,11 @@ def structure_contrast(image: Tensor, blur: Blur | None = None) -> Tensor:
 
 
 def _std_inside(values: Tensor, inside: Tensor) -> Tensor:
-    count = inside.sum(dim=(1, 2, 3)).clamp(min=1)
-    mean = (values * inside).sum(dim=(1, 2, 3)) / count
-    deviation = (values - mean[:, None, None, None]) * inside
-    return (deviation.square().sum(dim=(1, 2, 3)) / count).sqrt()
+    weight = inside.to(values)
+    count = weight.sum(dim=(1, 2, 3), keepdim=True).clamp(min=1)
+    mean = (values * weight).sum(dim=(1, 2, 3), keepdim=True) / count
+    deviation = (values - mean) * weight
+    return (deviation.square().sum(dim=(1, 2, 3), keepdim=True) / count).sqrt().flatten()
 
 
 def blur_inside(image: Tensor, sigma: float) -> Tensor:

@@ -49,7 +49,9 @@ class AnchorRegistration:
     def __init__(self, anchors: PlaneFeatures, aligner: Aligner, config: StriqConfig) -> None:
         self.aligner, self.quality, matching = aligner, config.quality, anchors.matching
         self.count, self.deepest = len(matching), len(matching.maps) - 1
-        self.sharpness = aligner.log_sharpness.exp().tolist()
+        self.sharpness, self.ridge = (
+            of_stages.exp().tolist() for of_stages in (aligner.log_sharpness, aligner.log_ridge)
+        )
         self.levels = list(reversed(range(len(matching.maps) - aligner.config.levels, self.deepest)))
         self.sizes = [(maps.shape[2], maps.shape[3]) for maps in matching.maps]
         like = matching.maps[0]
@@ -116,7 +118,7 @@ class AnchorRegistration:
         sums = (sums * self.aligner.weight(stage, sums[-1, 0], mask.sum())).permute(2, 1, 0)
         with_matches = torch.cat([sums[:, 1:, :2], sums[:, 1:, -1:]], dim=2)
         moments = MatchSums(sums[:, 0, -1], sums[:, 0, :-1], with_matches)
-        return fit_sums(moments, mode=self.aligner.config.mode, ridge=self.aligner.log_ridge[stage].exp())
+        return fit_sums(moments, mode=self.aligner.config.mode, ridge=self.ridge[stage])
 
 
 class _StageTerms:

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from striq.model.striq import Pyramid
 
-GRID = 4  # cells a side: where in the frame the tissue of stages 1 and 2 lies
+GRID, GRID_STAGES = 4, (0, 1)  # cells a side, and stages (from 0) of which is told where in the frame the tissue lies
 NUM_DIRECTIONS = 96
 FRAMES_PER_DIRECTION = 4  # fewer would make unseen frames look unlike those the directions were fitted on
 OWN_SHARE, EVEN_SHARE = 0.7, 0.05  # of a plane's own covariance beside that of all planes, and of an even spread
@@ -30,18 +30,17 @@ def frame_descriptor(frozen: Pyramid) -> Tensor:
     Args:
         frozen: Frozen features, not centered.
     """
-    parts = []
-    for maps, mask in zip(frozen.maps, frozen.masks, strict=True):
+    parts, grids = [], []
+    for stage, (maps, mask) in enumerate(zip(frozen.maps, frozen.masks, strict=True)):
         inside = (mask > 0).to(maps)
-        count = inside.sum(dim=(2, 3)).clamp(min=1)
-        mean = (maps * inside).sum(dim=(2, 3)) / count
-        spread = ((maps - mean[:, :, None, None]).square() * inside).sum(dim=(2, 3)) / count
-        parts += [mean, spread.sqrt()]
-    for maps, mask in zip(frozen.maps[:2], frozen.masks[:2], strict=True):
-        inside = (mask > 0).to(maps)
-        share = F.adaptive_avg_pool2d(inside, GRID).clamp(min=1e-6)
-        parts.append((F.adaptive_avg_pool2d(maps * inside, GRID) / share).flatten(1))
-    return torch.cat([F.normalize(part, dim=1) for part in parts], dim=1)
+        share = (inside / inside.sum(dim=(2, 3), keepdim=True).clamp(min=1)).flatten(1)[:, :, None]
+        vectors = maps.flatten(2)
+        mean = vectors @ share
+        parts += [mean[:, :, 0], ((vectors - mean).square() @ share)[:, :, 0].sqrt()]
+        if stage in GRID_STAGES:
+            share = F.adaptive_avg_pool2d(inside, GRID).clamp(min=1e-6)
+            grids.append((F.adaptive_avg_pool2d(maps * inside, GRID) / share).flatten(1))
+    return torch.cat([F.normalize(part, dim=1) for part in [*parts, *grids]], dim=1)
 
 
 class PlaneDensities(nn.Module):
@@ -62,7 +61,8 @@ class PlaneDensities(nn.Module):
 
     def __init__(self, num_planes: int, channels: Sequence[int]) -> None:
         super().__init__()
-        size, entries = 2 * sum(channels) + GRID**2 * sum(channels[:2]), NUM_DIRECTIONS + 1
+        placed = sum(channels[stage] for stage in GRID_STAGES)
+        size, entries = 2 * sum(channels) + GRID**2 * placed, NUM_DIRECTIONS + 1
         self.register_buffer("descriptor_mean", torch.zeros(size))
         self.register_buffer("directions", torch.zeros(NUM_DIRECTIONS, size))
         self.register_buffer("residual_scale", torch.ones(()))
