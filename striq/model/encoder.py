@@ -128,7 +128,7 @@ def fan_of(image: Tensor, size: Sequence[int]) -> Tensor:
 
 
 def fans_of(image: Tensor, sizes: Sequence[Sequence[int]]) -> tuple[Tensor, ...]:
-    """Return what :func:`fan_of` returns for maps of several sizes, each half the one before or less.
+    """Return what :func:`fan_of` returns for maps of several sizes, the largest first.
 
     Args:
         image: Prepared frames, shape ``(B, 1, H, W)``.
@@ -137,11 +137,16 @@ def fans_of(image: Tensor, sizes: Sequence[Sequence[int]]) -> tuple[Tensor, ...]
     picture = share = (image > 0).to(image.dtype)
     masks = []
     for height, width in sizes:
-        whole = share.shape[2] % height == 0 and share.shape[3] % width == 0
-        # Pooled from the last map where its cells fit: a sixteenth of the work, the same numbers.
-        share = F.adaptive_avg_pool2d(share if whole else picture, (height, width))
+        # Pooled from the last map where cells fit into cells: a sixteenth of the work, the same numbers.
+        fits = all(_divides(height, width, maps) for maps in (share, picture))
+        share = F.adaptive_avg_pool2d(share if fits else picture, (height, width))
         masks.append(torch.where(share >= 0.5, share, 0.0))
+        share = share if fits else picture
     return tuple(masks)
+
+
+def _divides(height: int, width: int, maps: Tensor) -> bool:
+    return maps.shape[2] % height == 0 and maps.shape[3] % width == 0
 
 
 def load_backbone(encoder: FrozenEncoder, path: str | Path) -> str:

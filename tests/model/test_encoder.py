@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from striq.config import EncoderConfig
 from striq.errors import CheckpointError
-from striq.model.encoder import FrozenEncoder, calibrate, fan_of, fit_compression, load_backbone
+from striq.model.encoder import STAGE_STRIDES, FrozenEncoder, calibrate, fan_of, fans_of, fit_compression, load_backbone
 
 WEIGHTS = Path(__file__).parents[2] / ".." / "shared" / "weights" / "resnet18_imagenet_stem_to_layer3_bn_folded.npz"
 CONFIG = EncoderConfig(size=(64, 64))
@@ -33,6 +33,15 @@ def image() -> Tensor:
 def test_maps_have_the_sizes_of_stages_1_to_3(encoder: FrozenEncoder, image: Tensor) -> None:
     assert [tuple(m.shape[1:]) for m in encoder.stages(image)] == [(64, 16, 16), (128, 8, 8), (256, 4, 4)]
     assert [m.shape[1] for m in encoder(image)] == list(CONFIG.channels)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (256, 128), (250, 250), (60, 84)])
+def test_fans_of_several_sizes_are_those_of_each(size: tuple[int, int]) -> None:
+    picture = (torch.rand(2, 1, *size, generator=torch.Generator().manual_seed(1)) - 0.4).clamp(min=0)
+    sizes = [(size[0] // stride, size[1] // stride) for stride in STAGE_STRIDES]
+    for fan, wanted in zip(fans_of(picture, sizes), sizes, strict=True):
+        share = F.adaptive_avg_pool2d((picture > 0).float(), wanted)
+        assert torch.equal(fan, torch.where(share >= 0.5, share, 0.0))
 
 
 def test_training_mode_moves_nothing(encoder: FrozenEncoder, image: Tensor) -> None:
