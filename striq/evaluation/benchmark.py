@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -146,12 +147,9 @@ def _whole(scorer: StriqScorer, image: Tensor) -> Parts:
             chosen = int(routed[i, :-1].argmax()) if plane is None else plane
             scorer.judge(frozen[i], contrast[i : i + 1], chosen)
 
-    def coarsely(work: Callable[[], object], precision: str) -> Callable[[], object]:
-        def run() -> None:
-            with _settings(scorer, precision=precision):
-                work()
-
-        return run
+    def coarsely(precision: str, work: Callable[[], object]) -> None:
+        with _settings(scorer, precision=precision):
+            work()
 
     parts: Parts = {
         "encoder": ("", lambda: scorer.embed(image)),
@@ -164,7 +162,7 @@ def _whole(scorer: StriqScorer, image: Tensor) -> Parts:
         return parts
     timed = [part for part in parts if part.startswith(("encoder", "total"))]
     for part, precision in itertools.product(timed, ("mixed", "bfloat16")):
-        parts[f"{part}, {precision}"] = (parts[part][0], coarsely(parts[part][1], precision))
+        parts[f"{part}, {precision}"] = (parts[part][0], partial(coarsely, precision, parts[part][1]))
     return parts
 
 

@@ -134,19 +134,15 @@ def fans_of(image: Tensor, sizes: Sequence[Sequence[int]]) -> tuple[Tensor, ...]
         image: Prepared frames, shape ``(B, 1, H, W)``.
         sizes: Rows and columns of the maps wanted.
     """
-    picture = share = (image > 0).to(image.dtype)
+    picture = whole = (image > 0).to(image.dtype)
     masks = []
     for height, width in sizes:
         # Pooled from the last map where cells fit into cells: a sixteenth of the work, the same numbers.
-        fits = all(_divides(height, width, maps) for maps in (share, picture))
-        share = F.adaptive_avg_pool2d(share if fits else picture, (height, width))
+        fits = whole.shape[2] % height == 0 and whole.shape[3] % width == 0
+        share = F.adaptive_avg_pool2d(whole if fits else picture, (height, width))
         masks.append(torch.where(share >= 0.5, share, 0.0))
-        share = share if fits else picture
+        whole = share if fits else whole
     return tuple(masks)
-
-
-def _divides(height: int, width: int, maps: Tensor) -> bool:
-    return maps.shape[2] % height == 0 and maps.shape[3] % width == 0
 
 
 def load_backbone(encoder: FrozenEncoder, path: str | Path) -> str:

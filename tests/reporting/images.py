@@ -13,6 +13,7 @@ from pydicom.uid import ExplicitVRLittleEndian, UltrasoundImageStorage, Ultrasou
 
 from striq.reporting.identity import ModelIdentity
 from striq.reporting.rows import FrameResult
+from striq.reporting.structured_report import write_structured_report
 from striq.types import AnchorSource, ConsistencyTerms, FrameScore
 
 MODEL = ModelIdentity("a model", "0123456789abcdef" * 4, 0.5, "1.2.3")
@@ -68,6 +69,12 @@ def results_of(qualities: Sequence[float | None], source: str = "cine.dcm", plan
         else FrameResult(source, index, score_of(quality, index, plane))
         for index, quality in enumerate(qualities)
     ]
+
+
+def report_on(folder: Path, qualities: Sequence[float | None], model: ModelIdentity = MODEL, **given: Any) -> Path:
+    """Write an image of so many frames and the report about it; return the report's path."""
+    image = write_dicom(folder / "cine.dcm", len(qualities), **given)
+    return write_structured_report(folder / "cine.sr.dcm", image, results_of(qualities), model)
 
 
 def score_of(quality: float, index: int = 0, plane: str = "A4C") -> FrameScore:

@@ -36,10 +36,10 @@ MAY_BE_EMPTY = {"MeasuredValueSequence"}
 
 
 def name_of(keyword: str) -> str:
-    """Return a tag as dicom-validator writes it."""
+    """Return the tag of a keyword as dicom-validator writes it."""
     tag = tag_for_keyword(keyword)
     assert tag is not None, keyword
-    return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
+    return _written(tag)
 
 
 @cache
@@ -61,10 +61,14 @@ def standard_tables() -> DicomInfo:
         if iod in modules
     }
     dictionary = {
-        f"({tag >> 16:04X},{tag & 0xFFFF:04X})": {"name": name, "vr": vr, "vm": vm, "prop": retired}
+        _written(tag): {"name": name, "vr": vr, "vm": vm, "prop": retired}
         for tag, (vr, vm, name, retired, _keyword) in DicomDictionary.items()
     }
     return DicomInfo(dictionary, iods, of_modules)
+
+
+def _written(tag: int) -> str:
+    return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
 
 
 def _tree(rows: list[dict[str, Any]]) -> dict[str, Any]:

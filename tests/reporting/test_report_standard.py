@@ -14,16 +14,10 @@ from pydicom.dataset import Dataset
 
 from striq.errors import ReadError
 from striq.reporting.structured_report import write_structured_report
-from tests.reporting.images import MODEL, results_of, write_dicom
+from tests.reporting.images import MODEL, report_on, results_of
 from tests.reporting.standard_tables import standard_tables
 
 REAL_CINES = Path(__file__).parents[3] / "shared" / "data" / "dicom_us"
-
-
-def report_on(folder: Path, **given: Any) -> Dataset:
-    qualities = [0.25, None] if given.get("is_multiframe", True) else [0.25]
-    image, results = write_dicom(folder / "image.dcm", len(qualities), **given), results_of(qualities)
-    return pydicom.dcmread(write_structured_report(folder / "r.dcm", image, results, MODEL))
 
 
 def errors_in(report: Dataset) -> int:
@@ -32,7 +26,8 @@ def errors_in(report: Dataset) -> int:
 
 @pytest.mark.parametrize("given", [{}, {"is_multiframe": False}, {"color": True}], ids=["cine", "still", "color"])
 def test_validator_finds_no_error(tmp_path: Path, given: dict[str, Any]) -> None:
-    assert errors_in(report_on(tmp_path, **given)) == 0
+    report = report_on(tmp_path, [0.25] if given.get("is_multiframe") is False else [0.25, None], **given)
+    assert errors_in(pydicom.dcmread(report)) == 0
 
 
 def test_validator_finds_no_error_in_reports_on_real_images(tmp_path: Path) -> None:
@@ -78,6 +73,6 @@ SPOILED: dict[str, Callable[[Dataset], None]] = {
 
 @pytest.mark.parametrize("spoil", SPOILED.values(), ids=SPOILED)
 def test_validator_finds_what_is_spoiled(tmp_path: Path, spoil: Callable[[Dataset], None]) -> None:
-    report = report_on(tmp_path)
+    report = pydicom.dcmread(report_on(tmp_path, [0.25, None]))
     spoil(report)
     assert errors_in(report) > 0

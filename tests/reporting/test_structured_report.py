@@ -19,16 +19,10 @@ from striq.reporting.identity import ModelIdentity
 from striq.reporting.report_codes import plane_code
 from striq.reporting.rows import FrameResult
 from striq.reporting.structured_report import write_structured_report
-from tests.reporting.images import MODEL, SOP_INSTANCE_UID, results_of, score_of, write_dicom
+from tests.reporting.images import MODEL, SOP_INSTANCE_UID, report_on, results_of, score_of, write_dicom
 
 PIXELMED = Path("/usr/share/java/pixelmed.jar")
 REAL_CINES = Path(__file__).parents[3] / "shared" / "data" / "dicom_us"
-
-
-def report_on(folder: Path, qualities: list[float | None], model: ModelIdentity = MODEL, **given: Any) -> Path:
-    """Write an image of so many frames and the report about it; return the report's path."""
-    image = write_dicom(folder / "cine.dcm", len(qualities), **given)
-    return write_structured_report(folder / "cine.sr.dcm", image, results_of(qualities), model)
 
 
 def groups_of(report: Path) -> list[Any]:
