@@ -37,16 +37,13 @@ class FanBlur:
 
 
 def _blurred(image: Tensor, sigma: float) -> Tensor:
-    """Return frames blurred along rows and columns with zeros beyond, same shape."""
-    once = _blurred_down(image, sigma)
-    return _blurred_down(once.transpose(2, 3).contiguous(), sigma).transpose(2, 3)
-
-
-def _blurred_down(image: Tensor, sigma: float) -> Tensor:
-    height, reach = image.shape[2], blur_reach(sigma)
-    beyond = -height % BLOCK
-    strips = F.pad(image, [0, 0, reach, reach + beyond]).unfold(2, BLOCK + 2 * reach, BLOCK).transpose(3, 4)
-    return (_band(sigma).to(image) @ strips).flatten(2, 3)[:, :, :height]
+    """Return frames blurred along columns, then rows, with zeros beyond, same shape."""
+    (height, width), band, reach = image.shape[2:], _band(sigma).to(image), blur_reach(sigma)
+    strips = F.pad(image, [0, 0, reach, reach + (-height % BLOCK)]).unfold(2, band.shape[1], BLOCK)
+    down = (band @ strips.transpose(3, 4)).flatten(2, 3)[:, :, :height]
+    strips = F.pad(down, [reach, reach + (-width % BLOCK)]).unfold(3, band.shape[1], BLOCK)
+    across = strips.flatten(0, 3) @ band.t()  # as one product, not one of each row
+    return across.unflatten(0, strips.shape[:4]).flatten(3)[..., :width]
 
 
 @lru_cache(maxsize=8)

@@ -3,44 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from striq.model.encoder import STAGE_CHANNELS, FrozenEncoder
+from striq.inference.convolution import Convolution
+from striq.model.encoder import STAGE_CHANNELS, STAGE_STRIDES, FrozenEncoder
 
+BORDER = 2  # rows and columns of the first convolution's maps, on each side, that see padding
 SINGLE, HALF = torch.float32, torch.bfloat16
 PRECISIONS: dict[str, tuple[torch.dtype, ...]] = {  # of the convolutions of stages 1 to 3
     "float32": (SINGLE, SINGLE, SINGLE),
     "mixed": (SINGLE, SINGLE, HALF),
     "bfloat16": (HALF, HALF, HALF),
 }
-
-
-@dataclass(frozen=True)
-class _Convolution:
-    weight: Tensor
-    bias: Tensor
-    stride: Any
-    padding: Any
-
-    @classmethod
-    def of(cls, convolution: Any, norm: Any) -> _Convolution:
-        weight, bias = fuse_conv_bn_weights(
-            convolution.weight, None, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
-        )
-        return cls(weight.detach(), bias.detach(), convolution.stride, convolution.padding)
-
-    def to(self, dtype: torch.dtype) -> _Convolution:
-        weight = self.weight.to(dtype, memory_format=torch.channels_last)
-        return _Convolution(weight, self.bias.to(dtype), self.stride, self.padding)
-
-    def __call__(self, maps: Tensor) -> Tensor:
-        return F.conv2d(maps.to(self.weight.dtype), self.weight, self.bias, self.stride, self.padding)
 
 
 class FoldedEncoder:
@@ -53,10 +31,14 @@ class FoldedEncoder:
     """
 
     def __init__(self, encoder: FrozenEncoder, precisions: Sequence[torch.dtype]) -> None:
-        net = encoder.backbone
-        self.stem = _gray_stem(_Convolution.of(net.conv1, net.bn1), encoder).to(SINGLE)
-        layers = zip(cast("Any", (net.layer1, net.layer2, net.layer3)), precisions, strict=True)
-        self.stages = [[_folded(block, precision) for block in layer] for layer, precision in layers]
+        net, (height, width) = encoder.backbone, encoder.config.size
+        self.stem = _Stem(Convolution.of(net.conv1, net.bn1), encoder)
+        layers = cast("Any", (net.layer1, net.layer2, net.layer3))
+        sizes = [(height // stride, width // stride) for stride in STAGE_STRIDES]
+        self.stages = [
+            [_folded(block, *settings) for block in layer]
+            for layer, *settings in zip(layers, precisions, sizes, strict=True)
+        ]
         rows = [encoder.compression(stage).clone() for stage in range(1, len(STAGE_CHANNELS) + 1)]
         self.compression = [None if torch.equal(r, torch.eye(r.shape[1]).to(r)) else r for r in rows]
 
@@ -66,13 +48,12 @@ class FoldedEncoder:
         Args:
             image: Prepared frames, shape ``(B, 1, H, W)``.
         """
-        two = torch.cat([image, torch.ones_like(image)], dim=1).to(memory_format=torch.channels_last)
-        x = F.max_pool2d(self.stem(two).relu_(), 3, 2, 1)
+        x = F.max_pool2d(self.stem(image), 3, 2, 1).relu_()  # in this order a quarter of the work, the same maps
         maps = []
         for blocks, rows in zip(self.stages, self.compression, strict=True):
             for first, second, shortcut in blocks:
                 kept = x if shortcut is None else shortcut(x)
-                x = (kept + second(first(x).relu_())).relu_()
+                x = second.add_to(kept, first(x, rectified=True))  # x is no stage's result: it has no shortcut
             maps.append(_compress(x, rows))
         return maps
 
@@ -92,21 +73,54 @@ def pick_precision(name: str, device: torch.device) -> tuple[torch.dtype, ...]:
     return PRECISIONS[name]
 
 
-def _gray_stem(stem: _Convolution, encoder: FrozenEncoder) -> _Convolution:
-    """Return the first convolution for a gray picture and a picture of ones.
+class _Stem:
+    """The first convolution, for gray frames.
 
-    The three colors are one gray value, each normalized by a mean and a deviation of its own; the padding is zero
-    after that, so that the mean counts only where there is picture: that is what the ones are for.
+    The three colors are one gray value, each normalized by a mean and a deviation of its own, and the padding is zero
+    after that. So the means add a constant, but less of it at the border, where padding is seen.
     """
-    scaled = stem.weight / encoder.std
-    weight = torch.stack([scaled.sum(dim=1), -(scaled * encoder.mean).sum(dim=1)], dim=1)
-    return _Convolution(weight, stem.bias, stem.stride, stem.padding)
+
+    def __init__(self, stem: Convolution, encoder: FrozenEncoder) -> None:
+        scaled = stem.weight / encoder.std
+        self.means = -(scaled * encoder.mean).sum(dim=1, keepdim=True)
+        bias, size = stem.bias + self.means.sum(dim=(1, 2, 3)), encoder.config.size
+        gray = Convolution(scaled.sum(dim=1, keepdim=True), bias, stem.stride, stem.padding)
+        self.gray, self.size = gray.ready(torch.float32, size), size
+        self.excess = self._excess(*size)
+
+    def __call__(self, image: Tensor) -> Tensor:
+        maps = self.gray(image.contiguous(memory_format=torch.channels_last))
+        height, width = image.shape[2:]
+        for border, excess in self.excess if (height, width) == self.size else self._excess(height, width):
+            maps[border] -= excess
+        return maps
+
+    def _excess(self, height: int, width: int) -> list[tuple[tuple[slice, ...], Tensor]]:
+        """Return what is too much at the four borders of the maps of a frame, and where they are."""
+        stride, padding = self.gray.stride, self.gray.padding
+        whole = F.conv2d(self.means.new_ones(1, 1, height, width), self.means, None, stride, padding)
+        rows, columns = whole.shape[2:]
+        everything = slice(None)
+        middle, bottom = slice(BORDER, rows - BORDER), slice(max(BORDER, rows - BORDER), rows)
+        right = slice(max(BORDER, columns - BORDER), columns)
+        borders = [
+            (everything, everything, slice(BORDER), everything),
+            (everything, everything, bottom, everything),
+            (everything, everything, middle, slice(BORDER)),
+            (everything, everything, middle, right),
+        ]
+        excess = self.means.sum(dim=(1, 2, 3))[:, None, None] - whole
+        return [(border, excess[border].contiguous(memory_format=torch.channels_last)) for border in borders]
 
 
-def _folded(block: Any, dtype: torch.dtype) -> tuple[_Convolution, _Convolution, _Convolution | None]:
-    first, second = _Convolution.of(block.conv1, block.bn1), _Convolution.of(block.conv2, block.bn2)
-    shortcut = None if block.downsample is None else _Convolution.of(*block.downsample).to(SINGLE)
-    return first.to(dtype), second.to(dtype), shortcut
+def _folded(
+    block: Any, dtype: torch.dtype, size: tuple[int, int]
+) -> tuple[Convolution, Convolution, Convolution | None]:
+    down, across = block.conv1.stride
+    entering = size[0] * down, size[1] * across
+    first, second = Convolution.of(block.conv1, block.bn1), Convolution.of(block.conv2, block.bn2)
+    shortcut = None if block.downsample is None else Convolution.of(*block.downsample).ready(SINGLE, entering)
+    return first.ready(dtype, entering), second.ready(dtype, size), shortcut
 
 
 def _compress(maps: Tensor, rows: Tensor | None) -> Tensor:

@@ -15,7 +15,11 @@ class Kept:
     """Computes a value once, and again when a tensor that it was computed from has changed."""
 
     def __init__(self) -> None:
-        self._values: dict[Hashable, tuple[object, Any]] = {}
+        self._values: dict[Hashable, tuple[_Watched, Any]] = {}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Kept:
+        """Return nothing kept: a copy has tensors of its own, from which it computes again."""
+        return Kept()
 
     def get(self, key: Hashable, sources: Sequence[nn.Module | Tensor], compute: Callable[[], Value]) -> Value:
         """Return the value under a key.
@@ -25,30 +29,40 @@ class Kept:
             sources: What it is computed from.
             compute: Computes it.
         """
-        tensors = _tensors(sources)
-        state = [*map(id, tensors), *map(Tensor.data_ptr, tensors), *map(_version, tensors)]
-        known, value = self._values.get(key, (None, None))
-        if known != state:
-            value = compute()
-            self._values[key] = state, value
+        watched, value = self._values.get(key, (None, None))
+        if watched is None or watched.changed(sources):
+            watched, value = _Watched(sources), compute()
+            self._values[key] = watched, value
         return value
+
+
+class _Watched:
+    """Modules and tensors as they are now; whether they still are is asked for every frame."""
+
+    def __init__(self, sources: Sequence[nn.Module | Tensor]) -> None:
+        self.sources = list(sources)  # held, as all below, so that nothing else gets an identity of theirs
+        modules = [module for source in sources if isinstance(source, nn.Module) for module in source.modules()]
+        self.holders: list[dict[str, Any]] = [h for m in modules for h in (m._parameters, m._buffers, m._modules)]
+        self.held = self._held()
+        self.tensors = [item for item in (*self.sources, *self.held) if isinstance(item, Tensor)]
+        self.counting = [tensor for tensor in self.tensors if not tensor.is_inference()]  # changes in place
+        self.state = self._state()
+
+    def changed(self, sources: Sequence[nn.Module | Tensor]) -> bool:
+        """Return whether anything is another object, lies elsewhere in memory or was written to."""
+        return (
+            list(map(id, sources)) != list(map(id, self.sources))
+            or list(map(id, self._held())) != list(map(id, self.held))
+            or self._state() != self.state
+        )
+
+    def _held(self) -> list[object]:
+        return [item for holder in self.holders for item in holder.values()]
+
+    def _state(self) -> list[int]:
+        return [*map(Tensor.data_ptr, self.tensors), *(tensor._version for tensor in self.counting)]
 
 
 def is_traced() -> bool:
     """Return whether the computation is being recorded, so that nothing may be kept or left out."""
     return torch._C._get_tracing_state() is not None or torch.compiler.is_compiling()
-
-
-def _tensors(sources: Sequence[nn.Module | Tensor]) -> list[Tensor]:
-    """Return what parameters() and buffers() give, in a tenth of the time: this is asked for every frame."""
-    waiting: list[nn.Module | None] = [source for source in sources if isinstance(source, nn.Module)]
-    found: list[Tensor | None] = [source for source in sources if isinstance(source, Tensor)]
-    while waiting:
-        if (module := waiting.pop()) is not None:
-            found += (*module._parameters.values(), *module._buffers.values())
-            waiting += module._modules.values()
-    return [tensor for tensor in found if tensor is not None]
-
-
-def _version(tensor: Tensor) -> int:
-    return 0 if tensor.is_inference() else tensor._version  # counts changes in place

@@ -6,6 +6,7 @@ fan are looked at, and nothing about the anchors is computed twice.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -33,8 +34,8 @@ class PairTerms:
 
 def can_serve(aligner: Aligner, config: StriqConfig) -> bool:
     """Return whether these settings are among those this module computes; the plain path computes all."""
-    sharp = float(aligner.log_sharpness.exp().max())
-    return config.quality.ncc_window is None and sharp <= LARGEST_SHARPNESS
+    sharpest = float(aligner.log_sharpness.max())
+    return config.quality.ncc_window is None and sharpest <= math.log(LARGEST_SHARPNESS)
 
 
 class AnchorRegistration:
@@ -56,7 +57,7 @@ class AnchorRegistration:
         self.sizes = [(maps.shape[2], maps.shape[3]) for maps in matching.maps]
         like = matching.maps[0]
         self.points = [pixel_grid(height, width, like) for height, width in self.sizes]
-        self.products = [torch.cat([point_products(p), torch.ones_like(p[:, :1])], dim=1) for p in self.points]
+        self.products = [point_products(points) for points in self.points]
         self.cells = [cell_table(height, width, like) for height, width in self.sizes]
         self.everywhere = GlobalMatcher(matching.maps[-1], matching.masks[-1], self.points[-1])
         self.moving = {s: MapTable(torch.cat([matching.maps[s], matching.masks[s]], dim=1)) for s in self.levels}
@@ -115,9 +116,8 @@ class AnchorRegistration:
         evidence = found.confidence * mask
         weighted = torch.cat([evidence[:, None], evidence[:, None] * found.expected], dim=1).flatten(1)
         sums = (self.products[stage].index_select(0, cells).t() @ weighted).view(-1, 3, self.count)
-        sums = (sums * self.aligner.weight(stage, sums[-1, 0], mask.sum())).permute(2, 1, 0)
-        with_matches = torch.cat([sums[:, 1:, :2], sums[:, 1:, -1:]], dim=2)
-        moments = MatchSums(sums[:, 0, -1], sums[:, 0, :-1], with_matches)
+        sums = (sums * self.aligner.weight(stage, sums[2, 0], mask.sum())).permute(2, 1, 0)
+        moments = MatchSums(sums[:, 0], sums[:, 1:, :3])
         return fit_sums(moments, mode=self.aligner.config.mode, ridge=self.ridge[stage])
 
 
@@ -130,7 +130,7 @@ class _StageTerms:
         sampled = anchors.sample(transform, cells.index_select(1, inside))
         self.moving, self.overlap = sampled[..., :-1], (sampled[..., -1] > 0.5).to(sampled)
         self.product = (self.moving * self.fixed[:, None]).sum(dim=-1)
-        self.moving_square = self.moving.square().sum(dim=-1)
+        self.moving_square = torch.linalg.vector_norm(self.moving, dim=-1).square()
         self.fixed_square = self.fixed.square().sum(dim=-1, keepdim=True)
 
     def similarity(self) -> Tensor:
@@ -142,7 +142,8 @@ class _StageTerms:
         """Return the normalized cross-correlation over the fan that both share, shape ``(K,)``."""
         inside = self.overlap
         count = inside.sum(dim=0).clamp(min=1)
-        mean_a = (inside.t()[:, None] @ self.moving.transpose(0, 1))[:, 0] / count[:, None]
+        shared = (self.moving * inside[:, :, None]).flatten(1)
+        mean_a = (shared.new_ones(len(shared)) @ shared).view(len(count), -1) / count[:, None]
         mean_b = inside.t() @ self.fixed / count[:, None]
         var_a = ((self.moving_square * inside).sum(dim=0) / count - mean_a.square().sum(dim=1)).clamp(min=0)
         var_b = ((self.fixed_square * inside).sum(dim=0) / count - mean_b.square().sum(dim=1)).clamp(min=0)

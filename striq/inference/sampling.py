@@ -25,7 +25,12 @@ class MapTable:
         self.step = self.width + 3
         first = torch.arange(self.count, device=maps.device, dtype=maps.dtype) * (self.height + 3) * self.step
         self.first = first + self.step + 1
+        self.offsets = torch.arange(self.count * (self.height * self.width + 1), device=maps.device, dtype=torch.int32) * 4
         self.corners = torch.tensor([0, 1, self.step, self.step + 1], dtype=torch.int32, device=maps.device)
+        width, height = self.width, self.height
+        self.enter = maps.new_tensor([[2 / width, 0, 1 / width - 1], [0, 2 / height, 1 / height - 1], [0, 0, 1]])
+        self.scale = maps.new_tensor([[width / 2], [height / 2]])
+        self.shift = maps.new_tensor([[0, 0, (width - 1) / 2], [0, 0, (height - 1) / 2]])
 
     def sample(self, transform: Tensor, cells: Tensor) -> Tensor:
         """Return the maps at transformed cells, zero outside, shape ``(N, K, C)``; as ``warp`` at these cells.
@@ -34,27 +39,23 @@ class MapTable:
             transform: Pull-backs, one for each map, shape ``(K, 2, 3)``.
             cells: Columns, rows and ones, see :func:`cell_table`, shape ``(3, N)``.
         """
-        in_cells, places = self._in_cells(transform), cells.t()
-        x, y = places @ in_cells[:, 0].t(), places @ in_cells[:, 1].t()
-        x, y = x.clamp_(-1, self.width), y.clamp_(-1, self.height)
-        left, top = x.floor(), y.floor()
-        right, below = x.sub_(left), y.sub_(top)
+        places = cells.t() @ self._in_cells(transform).permute(2, 1, 0).flatten(1)
+        places = places.view(-1, 2, self.count)
+        x, y = places.unbind(dim=1)
+        x.clamp_(-1, self.width), y.clamp_(-1, self.height)
+        first = places.floor()
+        (left, top), (right, below) = first.unbind(dim=1), places.sub_(first).unbind(dim=1)
         both = right * below
         weights = torch.stack([1 - right - below + both, right - both, below - both, both], dim=-1)
-        start = left.add_(top, alpha=self.step).add_(self.first).to(torch.int32)
-        rows = (start[..., None] + self.corners).view(-1, 4)
-        found = F.embedding_bag(rows, self.rows, mode="sum", per_sample_weights=weights.view(-1, 4))
+        start = torch.add(left, top, alpha=self.step).add_(self.first).to(torch.int32)
+        rows = (start[..., None] + self.corners).flatten()
+        offsets = self.offsets[: start.numel()]
+        found = torch.embedding_bag(self.rows, rows, offsets, mode=0, per_sample_weights=weights.flatten())[0]
         return found.view(-1, self.count, found.shape[1])
 
     def _in_cells(self, transform: Tensor) -> Tensor:
         """Return the transforms in units of cells in place of [-1, 1], shape ``(K, 2, 3)``."""
-        width, height = self.width, self.height
-        enter = transform.new_tensor([[2 / width, 0, 1 / width - 1], [0, 2 / height, 1 / height - 1], [0, 0, 1]])
-        scale = transform.new_tensor([[width / 2], [height / 2]])
-        shift = transform.new_tensor([(width - 1) / 2, (height - 1) / 2])
-        inside = scale * (transform @ enter)
-        inside[:, :, 2] += shift
-        return inside
+        return torch.addcmul(self.shift, self.scale, transform @ self.enter)
 
 
 def cell_table(height: int, width: int, like: Tensor) -> Tensor:

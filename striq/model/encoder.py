@@ -139,7 +139,10 @@ def fans_of(image: Tensor, sizes: Sequence[Sequence[int]]) -> tuple[Tensor, ...]
     for height, width in sizes:
         # Pooled from the last map where cells fit into cells: a sixteenth of the work, the same numbers.
         fits = whole.shape[2] % height == 0 and whole.shape[3] % width == 0
-        share = F.adaptive_avg_pool2d(whole if fits else picture, (height, width))
+        if fits:
+            share = F.avg_pool2d(whole, (whole.shape[2] // height, whole.shape[3] // width))
+        else:
+            share = F.adaptive_avg_pool2d(picture, (height, width))
         masks.append(torch.where(share >= 0.5, share, 0.0))
         whole = share if fits else whole
     return tuple(masks)

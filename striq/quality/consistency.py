@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -94,11 +93,12 @@ def smoothness_loss(steps: Sequence[Tensor], *, translation_weight: float) -> Te
         steps: Composed transforms after each level, coarse to fine, each ``(B, 2, 3)``.
         translation_weight: Weight of the translation [w_t].
     """
-    identity = torch.eye(2, 3, dtype=steps[0].dtype, device=steps[0].device)
-    weight = torch.tensor([1.0, 1.0, translation_weight], dtype=steps[0].dtype, device=steps[0].device)
-    size = [(weight * (step - identity).square()).sum(dim=(1, 2)) for step in steps]
-    change = [(weight * (b - a).square()).sum(dim=(1, 2)) for a, b in itertools.pairwise(steps)]
-    return torch.stack(size).mean(dim=0) + (torch.stack(change).mean(dim=0) if change else 0.0)  # L_smooth
+    composed = torch.stack(list(steps))
+    identity = torch.eye(2, 3, dtype=composed.dtype, device=composed.device)
+    weight = F.pad(torch.ones_like(identity[0, :2]), [0, 1], value=translation_weight)
+    size = (weight * (composed - identity).square()).sum(dim=(2, 3))
+    change = (weight * composed.diff(dim=0).square()).sum(dim=(2, 3))
+    return size.mean(dim=0) + change.sum(dim=0) / max(1, len(steps) - 1)  # L_smooth
 
 
 def varies(variance: Tensor, typical: Tensor) -> Tensor:

@@ -51,7 +51,7 @@ def compose_affine(first: Tensor, second: Tensor) -> Tensor:
         >>> compose_affine(half_right, half_right)[0, 0].tolist()
         [1.0, 0.0, -1.0]
     """
-    bottom_row = first.new_tensor([0.0, 0.0, 1.0]).expand(first.shape[0], 1, 3)
+    bottom_row = torch.eye(3, dtype=first.dtype, device=first.device)[2:].expand(first.shape[0], 1, 3)
     return first @ torch.cat([second, bottom_row], dim=1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -67,16 +68,16 @@ def match_locally(
     points = pixel_grid(height, width, fixed).view(height, width, 2)[::stride, ::stride].flatten(0, 1)
     some = fixed[:, :, ::stride, ::stride]
     padded, padded_mask = F.pad(moving, [radius] * 4), F.pad(moving_mask, [radius] * 4)
-    shifts = [(row, column) for row in range(2 * radius + 1) for column in range(2 * radius + 1)]
+    side = 2 * radius + 1
     logits = []
-    for row, column in shifts:
+    for row, column in itertools.product(range(side), range(side)):
         rows, columns = slice(row, row + height, stride), slice(column, column + width, stride)
         correlation = (some * padded[:, :, rows, columns]).sum(dim=1)
         allowed = padded_mask[:, 0, rows, columns] > 0
         logits.append(torch.where(allowed, sharpness * correlation, BLOCKED))
     probability = torch.stack(logits, dim=-1).flatten(1, 2).softmax(dim=2)
-    cell = fixed.new_tensor([2 / width, 2 / height])
-    offsets = (fixed.new_tensor(shifts).flip(1) - radius) * cell
+    shifts = torch.arange(side, dtype=fixed.dtype, device=fixed.device) - radius
+    offsets = torch.stack([(shifts * 2 / width).repeat(side), (shifts * 2 / height).repeat_interleave(side)], dim=1)
     return Matches(points, points + probability @ offsets, _concentration(probability, dim=2), probability)
 
 

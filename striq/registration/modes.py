@@ -25,14 +25,12 @@ class MatchSums:
     """Weighted sums over matches ``p -> q``.
 
     Attributes:
-        weights: Of the weights alone, shape ``(B,)``.
-        points: Of x, y, x x, x y and y y, shape ``(B, 5)``.
-        products: Of q times x, y and 1, shape ``(B, 2, 3)``.
+        points: Of what :func:`point_products` returns, shape ``(B, 7)``.
+        matches: Of q times x, y and 1, shape ``(B, 2, 3)``.
     """
 
-    weights: Tensor
     points: Tensor
-    products: Tensor
+    matches: Tensor
 
 
 @dataclass(frozen=True)
@@ -69,19 +67,19 @@ def fit_transform(points: Tensor, matches: Tensor, weights: Tensor, *, mode: Mod
     if isinstance(ridge, float) and ridge <= 0:  # a learned ridge is an exponential
         msg = f"'ridge' must be above 0 (it keeps the fit solvable), got {ridge}."
         raise ValueError(msg)
-    ones = torch.ones_like(points[:, :1])
-    products = (weights.unsqueeze(-1) * matches).transpose(1, 2) @ torch.cat([points, ones], dim=1)
-    return fit_sums(MatchSums(weights.sum(dim=1), weights @ point_products(points), products), mode=mode, ridge=ridge)
+    products = point_products(points)
+    with_matches = (weights.unsqueeze(-1) * matches).transpose(1, 2) @ products[:, :3]
+    return fit_sums(MatchSums(weights @ products, with_matches), mode=mode, ridge=ridge)
 
 
 def point_products(points: Tensor) -> Tensor:
-    """Return x, y, x x, x y and y y of points, shape ``(N, 5)``.
+    """Return x, y, 1 and x x, x y, y x, y y of points, shape ``(N, 7)``.
 
     Args:
         points: Locations in (x, y), shape ``(N, 2)``.
     """
     x, y = points.unbind(dim=1)
-    return torch.stack([x, y, x * x, x * y, y * y], dim=1)
+    return torch.stack([x, y, torch.ones_like(x), x * x, x * y, y * x, y * y], dim=1)
 
 
 def fit_sums(sums: MatchSums, *, mode: Mode, ridge: float | Tensor) -> Tensor:
@@ -93,12 +91,11 @@ def fit_sums(sums: MatchSums, *, mode: Mode, ridge: float | Tensor) -> Tensor:
 
 
 def _moments(sums: MatchSums, ridge: float | Tensor, *, centered: bool) -> Moments:
-    total = (sums.weights + ridge)[:, None, None]
-    of_points, with_matches = sums.points / total[:, 0], sums.products / total
+    total = (sums.points[:, 2] + ridge)[:, None, None]
+    of_points, with_matches = sums.points / total[:, 0], sums.matches / total
     mean_p, mean_q = of_points[:, :2], with_matches[:, :, 2]
     prior = ridge * FRAME_VARIANCE * torch.eye(2, dtype=total.dtype, device=total.device) / total
-    pp = torch.stack([of_points[:, 2:4], of_points[:, 3:5]], dim=1) + prior
-    qp = with_matches[:, :, :2] + prior
+    pp, qp = of_points[:, 3:].unflatten(1, (2, 2)) + prior, with_matches[:, :, :2] + prior
     if not centered:
         return Moments(torch.zeros_like(mean_p), torch.zeros_like(mean_q), pp, qp)
     pp = pp - mean_p.unsqueeze(2) * mean_p.unsqueeze(1)
@@ -108,7 +105,7 @@ def _moments(sums: MatchSums, ridge: float | Tensor, *, centered: bool) -> Momen
 
 def _affine(moments: Moments) -> Tensor:
     # A pp = qp; pp is symmetric 2x2 with the ridge inside, so its inverse is written out.
-    a, b, d = moments.pp[:, 0, 0], moments.pp[:, 0, 1], moments.pp[:, 1, 1]
+    a, b, _, d = moments.pp.flatten(1).unbind(dim=1)
     adjugate = torch.stack([d, -b, -b, a], dim=-1).unflatten(-1, (2, 2))
     return moments.qp @ adjugate / (a * d - b * b)[:, None, None]
 
