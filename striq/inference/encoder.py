@@ -14,10 +14,10 @@ from striq.model.encoder import STAGE_CHANNELS, STAGE_STRIDES, FrozenEncoder
 
 BORDER = 2  # rows and columns of the first convolution's maps, on each side, that see padding
 SINGLE, HALF = torch.float32, torch.bfloat16
-PRECISIONS: dict[str, tuple[torch.dtype, ...]] = {  # of the convolutions of stages 1 to 3
-    "float32": (SINGLE, SINGLE, SINGLE),
-    "mixed": (SINGLE, SINGLE, HALF),
-    "bfloat16": (HALF, HALF, HALF),
+PRECISIONS: dict[str, tuple[torch.dtype, ...]] = {  # of the convolutions of each residual block, two in a stage
+    "float32": (SINGLE,) * 6,
+    "mixed": (*(SINGLE,) * 5, HALF),
+    "bfloat16": (HALF,) * 6,
 }
 
 
@@ -26,8 +26,8 @@ class FoldedEncoder:
 
     Args:
         encoder: Encoder to take the weights from.
-        precisions: Of the convolutions of each stage. What they add to, and the first convolution, which sees gray
-            values, stay in single precision.
+        precisions: Of the convolutions of each residual block. What they add to, and the first convolution, which
+            sees gray values, stay in single precision.
     """
 
     def __init__(self, encoder: FrozenEncoder, precisions: Sequence[torch.dtype]) -> None:
@@ -35,9 +35,10 @@ class FoldedEncoder:
         self.stem = _Stem(Convolution.of(net.conv1, net.bn1), encoder)
         layers = cast("Any", (net.layer1, net.layer2, net.layer3))
         sizes = [(height // stride, width // stride) for stride in STAGE_STRIDES]
+        of_blocks = iter(precisions)
         self.stages = [
-            [_folded(block, *settings) for block in layer]
-            for layer, *settings in zip(layers, precisions, sizes, strict=True)
+            [_folded(block, next(of_blocks), size) for block in layer]
+            for layer, size in zip(layers, sizes, strict=True)
         ]
         rows = [encoder.compression(stage).clone() for stage in range(1, len(STAGE_CHANNELS) + 1)]
         self.compression = [None if torch.equal(r, torch.eye(r.shape[1]).to(r)) else r for r in rows]

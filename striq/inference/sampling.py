@@ -25,7 +25,9 @@ class MapTable:
         self.step = self.width + 3
         first = torch.arange(self.count, device=maps.device, dtype=maps.dtype) * (self.height + 3) * self.step
         self.first = first + self.step + 1
-        self.offsets = torch.arange(self.count * (self.height * self.width + 1), device=maps.device, dtype=torch.int32) * 4
+        self.offsets = (
+            torch.arange(self.count * (self.height * self.width + 1), device=maps.device, dtype=torch.int32) * 4
+        )
         self.corners = torch.tensor([0, 1, self.step, self.step + 1], dtype=torch.int32, device=maps.device)
         width, height = self.width, self.height
         self.enter = maps.new_tensor([[2 / width, 0, 1 / width - 1], [0, 2 / height, 1 / height - 1], [0, 0, 1]])

@@ -52,7 +52,7 @@ def compose_affine(first: Tensor, second: Tensor) -> Tensor:
         [1.0, 0.0, -1.0]
     """
     bottom_row = torch.eye(3, dtype=first.dtype, device=first.device)[2:].expand(first.shape[0], 1, 3)
-    return first @ torch.cat([second, bottom_row], dim=1)
+    return torch.bmm(first, torch.cat([second, bottom_row], dim=1))
 
 
 def identity_affine(count: int, like: Tensor) -> Tensor:

@@ -86,8 +86,8 @@ def fit_sums(sums: MatchSums, *, mode: Mode, ridge: float | Tensor) -> Tensor:
     """Return what :func:`fit_transform` returns, from sums over the matches, shape ``(B, 2, 3)``."""
     moments = _moments(sums, ridge, centered=mode in CENTERED_MODES)
     linear = _LINEAR[mode](moments)
-    offset = moments.mean_q - (linear @ moments.mean_p.unsqueeze(-1)).squeeze(-1)
-    return torch.cat([linear, offset.unsqueeze(-1)], dim=-1)
+    offset = torch.baddbmm(moments.mean_q.unsqueeze(2), linear, moments.mean_p.unsqueeze(2), alpha=-1)
+    return torch.cat([linear, offset], dim=2)
 
 
 def _moments(sums: MatchSums, ridge: float | Tensor, *, centered: bool) -> Moments:
@@ -98,8 +98,8 @@ def _moments(sums: MatchSums, ridge: float | Tensor, *, centered: bool) -> Momen
     pp, qp = of_points[:, 3:].unflatten(1, (2, 2)) + prior, with_matches[:, :, :2] + prior
     if not centered:
         return Moments(torch.zeros_like(mean_p), torch.zeros_like(mean_q), pp, qp)
-    pp = pp - mean_p.unsqueeze(2) * mean_p.unsqueeze(1)
-    qp = qp - mean_q.unsqueeze(2) * mean_p.unsqueeze(1)
+    pp = torch.baddbmm(pp, mean_p.unsqueeze(2), mean_p.unsqueeze(1), alpha=-1)
+    qp = torch.baddbmm(qp, mean_q.unsqueeze(2), mean_p.unsqueeze(1), alpha=-1)
     return Moments(mean_p, mean_q, pp, qp)
 
 
@@ -107,7 +107,7 @@ def _affine(moments: Moments) -> Tensor:
     # A pp = qp; pp is symmetric 2x2 with the ridge inside, so its inverse is written out.
     a, b, _, d = moments.pp.flatten(1).unbind(dim=1)
     adjugate = torch.stack([d, -b, -b, a], dim=-1).unflatten(-1, (2, 2))
-    return moments.qp @ adjugate / (a * d - b * b)[:, None, None]
+    return torch.bmm(moments.qp, adjugate) / (a * d - b * b)[:, None, None]
 
 
 def _translation(moments: Moments) -> Tensor:
