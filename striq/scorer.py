@@ -21,12 +21,14 @@ from striq.errors import CheckpointError, StriqError
 from striq.inference.ahead import one_ahead
 from striq.inference.encoder import pick_precision
 from striq.inference.quick import QuickPath
+from striq.inference.recording import Recording
 from striq.inference.threads import has_spare_core, keep_threads
 from striq.model.aligner import Alignment
 from striq.model.striq import PlaneFeatures, Pyramid, StriqModel
 from striq.model.tracing import TracedNetwork
 from striq.quality.consistency import consistency_terms
 from striq.quality.frame_terms import NUM_TERMS, contrast_term, frame_terms
+from striq.quality.judgement import PlaneJudgement, frames_by_plane
 from striq.quality.normalization import TermRange, quality_score
 from striq.quality.posterior import PlaneDensities, frame_descriptor
 from striq.registration.affine import identity_affine
@@ -37,27 +39,6 @@ FORMAT_VERSION = 4
 BATCH_SIZE = 4  # frames judged at once on a CPU; 4 x 20 pairs keep peak memory under 1 GB
 ACCELERATED_BATCH_SIZE = 32  # elsewhere, where few frames at once leave most of the device idle
 AUTO = "auto"
-
-
-@dataclass(frozen=True)
-class PlaneJudgement:
-    """How frames register to one plane's anchors.
-
-    Attributes:
-        quality: Q, shape ``(B,)``.
-        terms: Similarity, NCC, smoothness and contrast of each frame, shape ``(B, 4)``.
-        pair_terms: The first three of every pair, shape ``(B, K, 3)``.
-        transforms: Pull-backs from each frame to each anchor, shape ``(B, K, 2, 3)``.
-    """
-
-    quality: Tensor
-    terms: Tensor
-    pair_terms: Tensor
-    transforms: Tensor
-
-    def cpu(self) -> PlaneJudgement:
-        """Return the judgement in the memory of the CPU, copied once for all frames."""
-        return PlaneJudgement(self.quality.cpu(), self.terms.cpu(), self.pair_terms.cpu(), self.transforms.cpu())
 
 
 @dataclass(frozen=True)
@@ -105,6 +86,7 @@ class StriqScorer(nn.Module):
         self.densities = PlaneDensities(len(planes), config.encoder.channels)
         self.info: dict[str, Any] = {}
         self.quick = QuickPath(self.model, self.bank, config)
+        self.recording: Recording | None = None
 
     @property
     def device(self) -> torch.device:
@@ -113,7 +95,7 @@ class StriqScorer(nn.Module):
 
     def embed(self, image: Tensor) -> Pyramid:
         """Return the frozen features of prepared frames ``(B, 1, H, W)``."""
-        return self.quick.embed(image) if self.quick.serves(self.device) else self.model.embed(image)
+        return self.quick.embed(image) if self.quick.folds(self.device) else self.model.embed(image)
 
     def contrast(self, image: Tensor) -> Tensor:
         """Return the contrast term of prepared frames ``(B, 1, H, W)``, shape ``(B,)``."""
@@ -187,6 +169,15 @@ class StriqScorer(nn.Module):
         registration = self.model.superimpose(alignment, fixed.compared, moving.compared)
         return consistency_terms(registration, self.config.quality).stack(), alignment.transform
 
+    def look(self, image: Tensor) -> tuple[Pyramid, Tensor, Tensor]:
+        """Return frozen features, contrast term and plane probabilities of prepared frames ``(B, 1, H, W)``."""
+        frozen = self.embed(image)
+        return frozen, self.contrast(image), self.posterior(frozen)
+
+    def record(self) -> None:
+        """Score frames that come one at a time by CUDA graphs from now on, where this scorer is on a CUDA device."""
+        self.recording = Recording(self, self.quick, self.look, self.judge)
+
     def posterior(self, frozen: Pyramid) -> Tensor:
         """Return the probability of each plane and, last, of none, shape ``(B, P + 1)``."""
         return self.densities(frame_descriptor(frozen))
@@ -225,14 +216,14 @@ class StriqScorer(nn.Module):
     @torch.inference_mode()
     def _score_batch(self, frames: list[Frame], image: Tensor, plane: int | None, threshold: float) -> list[FrameScore]:
         image = image.to(self.device)
-        frozen, contrast = self.embed(image), self.contrast(image)
-        posterior = self.posterior(frozen).cpu()
+        way = self.recording if self.recording is not None and self.recording.serves(image) else self
+        frozen, contrast, posterior = way.look(image)
+        posterior = posterior.cpu()
         likeliest = posterior[:, :-1].argmax(dim=1) if plane is None else torch.full((len(frames),), plane)
         scores: dict[int, FrameScore] = {}
-        for chosen in likeliest.unique().tolist():
-            members = (likeliest == chosen).nonzero().squeeze(1)
-            some = members.to(self.device)
-            judged = self.judge(frozen[some], contrast[some], chosen).cpu()
+        for chosen, members in frames_by_plane(likeliest).items():
+            some = slice(None) if len(members) == len(frames) else members.to(self.device)
+            judged = way.judge(frozen[some], contrast[some], chosen).cpu()
             for row, i in enumerate(members.tolist()):
                 rejected = plane is None and bool(posterior[i].argmax() == len(self.planes))
                 scores[i] = self._frame_score(frames[i], judged, row, chosen, posterior[i], rejected, threshold)
@@ -366,14 +357,18 @@ def _standstill(anchors: Pyramid) -> Alignment:
     return Alignment(identity, (identity,))
 
 
-def load_scorer(path: str | Path | None = None, device: str = AUTO, *, precision: str = "float32") -> StriqScorer:
+def load_scorer(
+    path: str | Path | None = None, device: str = AUTO, *, precision: str = "float32", recorded: bool = False
+) -> StriqScorer:
     """Return a scorer ready to use.
 
     Args:
         path: As for :func:`striq.checkpoint.find_checkpoint`.
         device: ``"auto"`` (CUDA, then MPS, then CPU), or a device of PyTorch.
-        precision: Of the encoder on a CPU: ``"float32"``; ``"mixed"``, which moves Q by less than 0.001 (measured);
-            ``"bfloat16"``, by less than 0.003; or ``"auto"``, mixed where the processor computes in it.
+        precision: Of the encoder on a CPU or a CUDA device: ``"float32"``; ``"mixed"``, which moves Q by less than
+            0.001 (measured); ``"bfloat16"``, by less than 0.003; ``"float16"``, on CUDA only, by less than 0.001; or
+            ``"auto"``: float16 on CUDA, mixed where the processor computes in bfloat16, else float32.
+        recorded: Score frames that come one at a time, as from a live stream, by CUDA graphs where there is CUDA.
 
     Raises:
         CheckpointError: If there is no readable checkpoint.
@@ -382,6 +377,8 @@ def load_scorer(path: str | Path | None = None, device: str = AUTO, *, precision
     scorer.load_state_dict(read_checkpoint(find_checkpoint(path)))
     scorer = cast("StriqScorer", scorer.eval().to(pick_device(device)))
     scorer.quick.precision = pick_precision(precision, scorer.device)
+    if recorded:
+        scorer.record()
     return scorer
 
 

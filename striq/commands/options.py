@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LAYOUTS = ("auto", "camus_official", "camus_nifti", "us4qa", "planes", "flat", "csv")
 STRATEGIES = ("variance_spectrum", "centroid", "random", "k_medoids", "k_center_greedy")
 PROTOCOLS = ("joint", "sequential")
-PRECISIONS = ("float32", "mixed", "bfloat16", "auto")
+PRECISIONS = ("float32", "mixed", "bfloat16", "float16", "auto")
 PHANTOM_SUBJECTS, PHANTOM_FRAMES = 40, 4  # of the data set made where none is given
 VIEWS = {"2ch": "two-chamber", "4ch": "four-chamber"}
 
@@ -44,8 +44,8 @@ PrecisionOption = Annotated[
     str,
     typer.Option(
         callback=one_of(PRECISIONS),
-        help="Of the encoder on a CPU: float32; mixed, quicker, moves Q by 0.001 at most; bfloat16, quicker still, by "
-        "0.003; auto, mixed where the CPU computes in it.",
+        help="Of the encoder: float32; mixed, quicker, moves Q by 0.001 at most; bfloat16, quicker still, by 0.003; "
+        "float16, on CUDA only, by 0.001; auto, float16 on CUDA, mixed where the CPU computes in bfloat16.",
     ),
 ]
 DatasetArgument = Annotated[

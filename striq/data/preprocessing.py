@@ -101,8 +101,8 @@ def blur_inside(image: Tensor, sigma: float) -> Tensor:
     """
     # As matrix products: a tenth of the time of a convolution with so wide a kernel on a CPU.
     height, width = image.shape[-2:]
-    down = gaussian_matrix(height, sigma).to(image)
-    across = down if width == height else gaussian_matrix(width, sigma).to(image)
+    down = gaussian_matrix(height, sigma, image)
+    across = down if width == height else gaussian_matrix(width, sigma, image)
     inside = (image > 0).to(image)
     return (down @ image @ across) / (down @ inside @ across).clamp(min=LITTLE_FAN) * inside
 
@@ -112,13 +112,14 @@ def blur_reach(sigma: float) -> int:
     return math.ceil(3 * sigma)
 
 
-def gaussian_matrix(size: int, sigma: float) -> Tensor:
+def gaussian_matrix(size: int, sigma: float, like: Tensor) -> Tensor:
     """Return the matrix that blurs columns of pixels by a Gaussian, not normalized, shape ``(size, size)``.
 
     Args:
         size: Pixels of a column.
         sigma: Standard deviation, pixels.
+        like: Gives device and precision.
     """
-    distance = torch.arange(1 - size, size)
+    distance = torch.arange(1 - size, size, dtype=like.dtype, device=like.device)
     kernel = torch.exp(-(distance**2) / (2 * sigma**2)) * (distance.abs() <= blur_reach(sigma))
     return kernel.unfold(0, size, 1).flip(0)

@@ -19,11 +19,13 @@ from striq.data.phantom import make_phantom
 from striq.data.preprocessing import prepare_frame
 from striq.evaluation.tables import markdown_table
 from striq.inference.encoder import PRECISIONS
+from striq.inference.recording import Recording
 from striq.model.aligner import Alignment
 from striq.model.resnet import STAGE_CHANNELS
 from striq.model.striq import Pyramid
 from striq.quality.consistency import consistency_terms
 from striq.quality.frame_terms import contrast_term
+from striq.quality.judgement import frames_by_plane
 from striq.quality.posterior import frame_descriptor
 from striq.scorer import StriqScorer
 from striq.types import AnchorSource, Frame
@@ -140,12 +142,12 @@ def _whole(scorer: StriqScorer, image: Tensor) -> Parts:
     count = len(scorer.bank.sources[0])
     several = f"{planes} x {count}"
 
-    def score(plane: int | None) -> None:
-        frozen, contrast = scorer.embed(image), scorer.contrast(image)
-        routed = scorer.densities(frame_descriptor(frozen))
-        for i in range(len(image)):
-            chosen = int(routed[i, :-1].argmax()) if plane is None else plane
-            scorer.judge(frozen[i], contrast[i : i + 1], chosen)
+    def score(way: StriqScorer | Recording, plane: int | None) -> None:
+        frozen, contrast, routed = way.look(image)
+        likeliest = routed[:, :-1].argmax(dim=1).cpu() if plane is None else torch.full((len(image),), plane)
+        for chosen, members in frames_by_plane(likeliest).items():
+            some = members.to(image.device)
+            way.judge(frozen[some], contrast[some], chosen)
 
     def coarsely(precision: str, work: Callable[[], object]) -> None:
         with _settings(scorer, precision=precision):
@@ -155,13 +157,17 @@ def _whole(scorer: StriqScorer, image: Tensor) -> Parts:
         "encoder": ("", lambda: scorer.embed(image)),
         "contrast": ("", lambda: scorer.contrast(image)),
         "plane": (f"{planes} planes", lambda: scorer.densities(frame_descriptor(frozen))),
-        "total": (str(count), lambda: score(0)),
-        "total, plane unknown": (several, lambda: score(None)),
+        "total": (str(count), lambda: score(scorer, 0)),
+        "total, plane unknown": (several, lambda: score(scorer, None)),
     }
-    if not scorer.quick.serves(image.device):  # precision is the quick way's
+    if not scorer.quick.folds(image.device):  # precision is the quick way's
         return parts
+    on_cuda = image.device.type == "cuda"
+    if on_cuda and len(image) == 1:
+        recording = Recording(scorer, scorer.quick, scorer.look, scorer.judge)
+        parts["total, recorded"] = (str(count), lambda: score(recording, 0))
     timed = [part for part in parts if part.startswith(("encoder", "total"))]
-    for part, precision in itertools.product(timed, ("mixed", "bfloat16")):
+    for part, precision in itertools.product(timed, ("float16" if on_cuda else "mixed", "bfloat16")):
         parts[f"{part}, {precision}"] = (parts[part][0], partial(coarsely, precision, parts[part][1]))
     return parts
 
@@ -224,8 +230,8 @@ def write_benchmark(timings: Sequence[Timing], output: Path, *, device: str, thr
             timing.part,
             str(timing.batch),
             timing.anchors,
-            f"{timing.median_ms:.1f}",
-            f"{timing.fastest_ms:.1f}",
+            _milliseconds(timing.median_ms),
+            _milliseconds(timing.fastest_ms),
             f"{naive / timing.median_ms:.1f}" if naive and timing.part.startswith("total") else "",
         ]
         for timing in timings
@@ -233,12 +239,16 @@ def write_benchmark(timings: Sequence[Timing], output: Path, *, device: str, thr
     titles = ["Part", "Frames at once", "Anchors", "ms per frame, median", "fastest", "naive, full width / this"]
     lines = markdown_table(titles, cells)
     floors = [(name, encoder_floor_ms(device, getattr(torch, name))) for name in ("float32", "bfloat16")]
-    told = ", ".join(f"{floor:.1f} ms in {name}" for name, floor in floors)
+    told = ", ".join(f"{_milliseconds(floor)} ms in {name}" for name, floor in floors)
     lines += [
         "",
         f"{device}, {threads} threads. Encoder: {ENCODER_FLOPS / 1e9:.2f} GFLOP a frame, at the least {told}.",
     ]
     return "\n".join([*lines, ""])
+
+
+def _milliseconds(time: float) -> str:
+    return f"{time:.1f}" if time >= 1 else f"{time:.3f}"
 
 
 def _time(part: str, batch: int, anchors: str, work: Callable[[], object], *, repeats: int, device: str) -> Timing:

@@ -50,4 +50,4 @@ def _blurred(image: Tensor, sigma: float) -> Tensor:
 def _band(sigma: float) -> Tensor:
     """Return the matrix that blurs a strip, shape ``(BLOCK, BLOCK + 2 * reach)``."""
     reach = blur_reach(sigma)
-    return gaussian_matrix(BLOCK + 2 * reach, sigma)[reach : reach + BLOCK].contiguous()
+    return gaussian_matrix(BLOCK + 2 * reach, sigma, torch.empty(0))[reach : reach + BLOCK].contiguous()

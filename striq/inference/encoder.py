@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from striq.errors import StriqError
 from striq.inference.convolution import Convolution
 from striq.model.encoder import STAGE_CHANNELS, STAGE_STRIDES, FrozenEncoder
 
@@ -18,6 +19,7 @@ PRECISIONS: dict[str, tuple[torch.dtype, ...]] = {  # of the convolutions of eac
     "float32": (SINGLE,) * 6,
     "mixed": (*(SINGLE,) * 5, HALF),
     "bfloat16": (HALF,) * 6,
+    "float16": (torch.float16,) * 6,
 }
 
 
@@ -60,17 +62,21 @@ class FoldedEncoder:
 
 
 def pick_precision(name: str, device: torch.device) -> tuple[torch.dtype, ...]:
-    """Return the precisions named, or for ``"auto"`` the mixed ones where the processor computes in them, else float32.
+    """Return the precisions named, or for ``"auto"`` the quickest that moves Q by less than 0.001 on the device.
 
     Raises:
         ValueError: If the name is unknown.
+        StriqError: If the device does not compute in it.
     """
     if name == "auto":
         fast = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
-        name = "mixed" if fast else "float32"
+        name = "float16" if device.type == "cuda" else "mixed" if fast else "float32"
     if name not in PRECISIONS:
         msg = f"'precision' must be one of auto, {', '.join(PRECISIONS)}, got {name!r}."
         raise ValueError(msg)
+    if name == "float16" and device.type == "cpu":
+        msg = "The precision float16 needs a CUDA device, got the CPU: choose mixed or bfloat16 there."
+        raise StriqError(msg)
     return PRECISIONS[name]
 
 
@@ -93,7 +99,7 @@ class _Stem:
         maps = self.gray(image.contiguous(memory_format=torch.channels_last))
         height, width = image.shape[2:]
         for border, excess in self.excess if (height, width) == self.size else self._excess(height, width):
-            maps[border] -= excess
+            maps[border].sub_(excess)
         return maps
 
     def _excess(self, height: int, width: int) -> list[tuple[tuple[slice, ...], Tensor]]:

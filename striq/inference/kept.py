@@ -29,11 +29,10 @@ class Kept:
             sources: What it is computed from.
             compute: Computes it.
         """
-        watched, value = self._values.get(key, (None, None))
-        if watched is None or watched.changed(sources):
-            watched, value = _Watched(sources), compute()
-            self._values[key] = watched, value
-        return value
+        known = self._values.get(key)
+        if known is None or known[0].changed(sources):
+            known = self._values[key] = _Watched(sources), compute()
+        return known[1]
 
 
 class _Watched:

@@ -32,10 +32,13 @@ class QuickPath:
         self.enabled = True
         self._kept, self._blur = Kept(), FanBlur()
 
+    def folds(self, device: torch.device) -> bool:
+        """Return whether the quick way to features may be taken: nothing is trained, traced or exported."""
+        return self.enabled and device.type in ("cpu", "cuda") and not torch.is_grad_enabled() and not is_traced()
+
     def serves(self, device: torch.device) -> bool:
-        """Return whether the quick way may be taken: on a CPU, and neither trained, traced nor exported."""
-        free = self.enabled and device.type == "cpu" and not torch.is_grad_enabled() and not is_traced()
-        return free and can_serve(self.model.aligner, self.config)
+        """Return whether the quick way to terms may be taken: on a CPU."""
+        return device.type == "cpu" and self.folds(device) and can_serve(self.model.aligner, self.config)
 
     def embed(self, image: Tensor) -> Pyramid:
         """Return frozen features; as the model's.

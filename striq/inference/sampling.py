@@ -44,7 +44,8 @@ class MapTable:
         places = cells.t() @ self._in_cells(transform).permute(2, 1, 0).flatten(1)
         places = places.view(-1, 2, self.count)
         x, y = places.unbind(dim=1)
-        x.clamp_(-1, self.width), y.clamp_(-1, self.height)
+        x.clamp_(-1, self.width)
+        y.clamp_(-1, self.height)
         first = places.floor()
         (left, top), (right, below) = first.unbind(dim=1), places.sub_(first).unbind(dim=1)
         both = right * below

@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from striq.config import EncoderConfig
+from striq.errors import StriqError
+from striq.inference import convolution
 from striq.inference.encoder import PRECISIONS, FoldedEncoder, pick_precision
 from striq.model.encoder import FrozenEncoder, calibrate
 from striq.model.resnet import STAGE_CHANNELS
@@ -23,6 +25,20 @@ def encoder() -> FrozenEncoder:
 @torch.inference_mode()
 def test_folded_maps_are_the_encoders_up_to_the_edge(encoder: FrozenEncoder) -> None:
     for found, plain in zip(FoldedEncoder(encoder, PRECISIONS["float32"])(IMAGE), encoder(IMAGE), strict=True):
+        torch.testing.assert_close(found, plain, atol=1e-4, rtol=1e-4)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("arranged", [True, False])
+@pytest.mark.parametrize("size", [(64, 64), (61, 67), (96, 64)])
+def test_maps_are_the_encoders_at_any_size_and_on_any_processor(
+    encoder: FrozenEncoder, size: tuple[int, int], arranged: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not arranged:
+        monkeypatch.setattr(convolution, "can_arrange", lambda weight: False)
+    folded = FoldedEncoder(encoder, PRECISIONS["float32"])
+    image = torch.rand(3, 1, *size, generator=torch.Generator().manual_seed(1))
+    for found, plain in zip(folded(image), encoder(image), strict=True):
         torch.testing.assert_close(found, plain, atol=1e-4, rtol=1e-4)
 
 
@@ -49,13 +65,16 @@ def test_maps_of_one_stage_are_not_changed_by_the_next() -> None:
 
 
 def test_unknown_precision_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"must be one of auto, float32, mixed, bfloat16, got 'int8'"):
+    with pytest.raises(ValueError, match=r"must be one of auto, float32, mixed, bfloat16, float16, got 'int8'"):
         pick_precision("int8", torch.device("cpu"))
+    with pytest.raises(StriqError, match="float16 needs a CUDA device, got the CPU: choose mixed or bfloat16"):
+        pick_precision("float16", torch.device("cpu"))
 
 
-def test_precision_is_mixed_only_where_the_processor_computes_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_precision_follows_what_the_device_computes_in(monkeypatch: pytest.MonkeyPatch) -> None:
     for supported, expected in ((True, "mixed"), (False, "float32")):
         monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda supported=supported: supported)
         assert pick_precision("auto", torch.device("cpu")) == PRECISIONS[expected]
+    assert pick_precision("auto", torch.device("cuda")) == PRECISIONS["float16"]
     for name, precisions in PRECISIONS.items():
-        assert pick_precision(name, torch.device("cpu")) == precisions
+        assert pick_precision(name, torch.device("cuda")) == precisions
