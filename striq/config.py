@@ -129,6 +129,7 @@ class TrainingConfig:
         known_transforms: False leaves out the supervision by known transforms, which the paper lacks (an ablation).
         views: Moved and degraded copies cached of each frame.
         validation_fraction: Share of groups held out for the label-free criterion.
+        amp: Automatic mixed precision, where training is on a CUDA device.
         seed: Of every random decision in training.
     """
 
@@ -141,6 +142,7 @@ class TrainingConfig:
     known_transforms: bool = True
     views: int = 3
     validation_fraction: float = 0.15
+    amp: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
@@ -105,11 +106,12 @@ def make_config(mode: str, strategy: str | None, num_anchors: int | None) -> Str
     return StriqConfig(aligner=AlignerConfig(mode=cast("Mode", mode)), quality=quality)
 
 
-def make_training(epochs: int | None, seed: int) -> TrainingConfig:
+def make_training(epochs: int | None, seed: int, *, amp: bool = False) -> TrainingConfig:
     """Return the settings of a training."""
     from striq.config import TrainingConfig
 
-    return TrainingConfig(seed=seed) if epochs is None else TrainingConfig(seed=seed, max_epochs=epochs)
+    given = TrainingConfig(seed=seed, amp=amp)
+    return given if epochs is None else replace(given, max_epochs=epochs)
 
 
 def find_backbone(backbone: Path | None, *, download: bool, folder: Path) -> Path | None:

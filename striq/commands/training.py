@@ -29,6 +29,7 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted training in --out.")] = False,
     seed: options.SeedOption = 0,
     device: options.DeviceOption = "auto",
+    amp: Annotated[bool, typer.Option("--amp", help="Automatic mixed precision, on CUDA.")] = False,
 ) -> None:
     """Train a scorer without labels and write OUT/model.pt."""
     check_writable(out / "model.pt")
@@ -46,7 +47,7 @@ def train(
     )
     settings: dict[str, Any] = {
         "config": options.make_config(mode, anchors_strategy, num_anchors),
-        "training": options.make_training(epochs, seed),
+        "training": options.make_training(epochs, seed, amp=amp),
         "backbone": options.find_backbone(backbone, download=download_imagenet, folder=out),
         "device": check_device(device),
         "resume": resume,

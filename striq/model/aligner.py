@@ -88,7 +88,8 @@ class Aligner(nn.Module):
             pyramid: Centered maps of stages 1 to 3, each ``(B, C, H, W)``.
             masks: Fan masks of the stages, each ``(B, 1, H, W)``.
         """
-        projected = (projection(maps) for projection, maps in zip(self.projections, pyramid, strict=True))
+        # Back to the precision of the maps: with automatic mixed precision, convolutions give half of it.
+        projected = (projection(maps).to(maps) for projection, maps in zip(self.projections, pyramid, strict=True))
         return [unit_vectors(maps) * (mask > 0) for maps, mask in zip(projected, masks, strict=True)]
 
     def forward(

@@ -64,7 +64,9 @@ class LimitGradient:
         engine.add_event_handler(IterationEvents.BACKWARD_COMPLETED, self)
 
     def __call__(self, engine: Any) -> None:
-        """Shorten."""
+        """Shorten, once the scale that mixed precision gave the gradient is off it."""
+        if engine.scaler is not None:
+            engine.scaler.unscale_(engine.optimizer)
         torch.nn.utils.clip_grad_norm_(engine.network.parameters(), self.limit)
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striq.config import LOSS_TERMS, QualityConfig
+from striq.model.aligner import Alignment
 from striq.model.striq import Pyramid, StriqModel, concatenate
 from striq.quality.consistency import TermValues, consistency_terms
 from striq.registration.affine import compose_affine, identity_affine, pixel_grid, transform_points
@@ -80,18 +81,23 @@ class RegistrationNetwork(nn.Module):
 
     def forward(self, batch: PairBatch) -> PairOutput:
         """Register the pairs of a batch; frames move onto their views and onto their partners and back."""
-        frames, views, partners, count = batch.frames, batch.views, batch.partners, len(batch.frames)
+        frames, views, partners = batch.frames, batch.views, batch.partners
         fixed, moving = concatenate([views, partners, frames]), concatenate([frames, frames, partners])
-        alignment = self.model.align(fixed, moving, batch.planes.repeat(3))
+        matching = [self.model.matching_features(frozen, batch.planes.repeat(3)) for frozen in (fixed, moving)]
         a, b = (self.model.specialize(features, batch.planes) for features in (frames, partners))
-        across = self.model.superimpose(alignment[count:], concatenate([b, a]), concatenate([a, b]))
-        coarse = cast("Matches", alignment.coarse)
+        with unrounded(batch.transforms):
+            alignment = self.model.aligner(*matching, fixed.masks, moving.masks)
+            return self._output(batch, alignment, concatenate([b, a]), concatenate([a, b]))
+
+    def _output(self, batch: PairBatch, alignment: Alignment, fixed: Pyramid, moving: Pyramid) -> PairOutput:
+        count, coarse = len(batch.frames), cast("Matches", alignment.coarse)
+        across = self.model.superimpose(alignment[count:], fixed, moving)
         return PairOutput(
             known=tuple(step[:count] for step in alignment.steps),
             matches=Matches(
                 coarse.points, *(part[:count] for part in (coarse.matches, coarse.confidence, coarse.probability))
             ),
-            masks=(views.masks[-1], frames.masks[-1]),
+            masks=(batch.views.masks[-1], batch.frames.masks[-1]),
             forward=alignment.transform[count : 2 * count],
             backward=alignment.transform[2 * count :],
             terms=consistency_terms(across, self.quality),
@@ -127,6 +133,10 @@ class RegistrationLoss(nn.Module):
             output: Registrations.
             known: Known pull-backs from views to frames, shape ``(B, 2, 3)``.
         """
+        with unrounded(known):
+            return self._loss(output, known)
+
+    def _loss(self, output: PairOutput, known: Tensor) -> Tensor:
         cycle = inverse_inconsistency(output.forward, output.backward).mean()
         consistency = sum((getattr(output.terms, term).mean() for term in self.terms), start=torch.zeros_like(cycle))
         registration = consistency + cycle  # L_reg, and that there and back is nowhere
@@ -136,6 +146,15 @@ class RegistrationLoss(nn.Module):
         endpoint = torch.stack([endpoint_error(step, known).mean() for step in output.known]).mean()
         match = match_loss(output.matches, known, *output.masks)
         return total + ENDPOINT_WEIGHT * endpoint + MATCH_WEIGHT * match
+
+
+def unrounded(like: Tensor) -> torch.autocast:
+    """Return a context in which automatic mixed precision, where it is on, rounds no product: no fit would bear it.
+
+    Args:
+        like: Gives the device.
+    """
+    return torch.autocast(like.device.type, enabled=False)
 
 
 def endpoint_error(estimated: Tensor, known: Tensor) -> Tensor:

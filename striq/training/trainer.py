@@ -183,6 +183,7 @@ def make_trainer(
         decollate=False,
         key_train_metric={"endpoint_error_px": EndpointError()},
         metric_cmp_fn=lower_is_better,
+        amp=_mixed(fitting, training),
         train_handlers=[
             PrepareScorer(fitting),
             EpochPairs(pairs),
@@ -221,8 +222,13 @@ def _make_evaluator(
         decollate=False,
         key_val_metric={"negative_loss": NegativeLoss(loss)},
         additional_metrics={"endpoint_error_px": EndpointError()},
+        amp=_mixed(fitting, training),
         val_handlers=[best],
     )
+
+
+def _mixed(fitting: Fitting, training: TrainingConfig) -> bool:
+    return training.amp and fitting.scorer.device.type == "cuda"
 
 
 def _loss_of(output: Mapping[str, Any]) -> float:
