@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -46,11 +47,15 @@ class Convolution:
             size: Rows and columns of the maps it will see; others are right too, if slower.
         """
         weight, bias = self.weight.to(dtype, memory_format=torch.channels_last), self.bias.to(dtype)
-        if not can_arrange(weight):
-            return Convolution(weight, bias, self.stride, self.padding)
-        seen = [1, weight.shape[1], *size]
-        arranged = torch.ops.mkldnn._reorder_convolution_weight(weight, *self._shape, seen)
-        return Convolution(arranged, bias, self.stride, self.padding, arranged=True)
+        plain = Convolution(weight, bias, self.stride, self.padding)
+        fast = weight.device.type == "cpu" and torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+        return plain.arrange(size) if fast and arranging_works(dtype) else plain
+
+    def arrange(self, size: tuple[int, int]) -> Convolution:
+        """Return the convolution with its weight arranged for maps of ``size``, by operations PyTorch may change."""
+        seen = [1, self.weight.shape[1], *size]
+        weight = torch.ops.mkldnn._reorder_convolution_weight(self.weight, *self._shape, seen)
+        return Convolution(weight, self.bias, self.stride, self.padding, arranged=True)
 
     def __call__(self, maps: Tensor, *, rectified: bool = False) -> Tensor:
         """Return the convolved maps, negative values set to zero if ``rectified``."""
@@ -74,12 +79,20 @@ class Convolution:
         return self.padding, self.stride, [1, 1], 1  # the last: dilation and groups
 
 
-def can_arrange(weight: Tensor) -> bool:
-    """Return whether oneDNN arranges a weight once for all calls: on the processors where that was measured to pay."""
-    if weight.device.type != "cpu" or not torch.backends.mkldnn.is_available():
+@lru_cache
+def arranging_works(dtype: torch.dtype) -> bool:
+    """Return whether arranged convolutions are there and give what others give, as a small example shows.
+
+    Args:
+        dtype: Of the products.
+    """
+    weight = torch.linspace(-1, 1, 16 * 16 * 9).sin().view(16, 16, 3, 3).to(dtype, memory_format=torch.channels_last)
+    maps = torch.linspace(0, 9, 16 * 64).cos().view(1, 16, 8, 8).to(dtype, memory_format=torch.channels_last)
+    plain = Convolution(weight, torch.ones(16, dtype=dtype), [1, 1], [1, 1])
+    try:
+        arranged, sums = plain.arrange((8, 8)), torch.ones(1, 16, 8, 8, dtype=dtype)
+        pairs = [(arranged(maps, rectified=True), plain(maps, rectified=True))]
+        pairs.append((arranged.add_to(sums.clone(), maps), plain.add_to(sums, maps)))
+    except (AttributeError, NotImplementedError, RuntimeError, TypeError):
         return False
-    known = hasattr(torch.ops.mkldnn, "_convolution_pointwise") and hasattr(
-        torch.ops.mkldnn, "_reorder_convolution_weight"
-    )
-    fast = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
-    return known and fast and (weight.dtype == torch.float32 or torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return all(torch.allclose(found.float(), wanted.float(), atol=0.1, rtol=0.02) for found, wanted in pairs)

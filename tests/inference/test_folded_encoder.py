@@ -35,7 +35,7 @@ def test_maps_are_the_encoders_at_any_size_and_on_any_processor(
     encoder: FrozenEncoder, size: tuple[int, int], arranged: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not arranged:
-        monkeypatch.setattr(convolution, "can_arrange", lambda weight: False)
+        monkeypatch.setattr(convolution, "arranging_works", lambda dtype: False)
     folded = FoldedEncoder(encoder, PRECISIONS["float32"])
     image = torch.rand(3, 1, *size, generator=torch.Generator().manual_seed(1))
     for found, plain in zip(folded(image), encoder(image), strict=True):
