@@ -68,7 +68,7 @@ class Convolution:
 
     def add_to(self, sums: Tensor, maps: Tensor) -> Tensor:
         """Add the convolved maps to ``sums``, which is written over, and return it with negative values set to zero."""
-        if self.arranged and sums.dtype == maps.dtype == self.weight.dtype:
+        if self.arranged and torch.float32 == sums.dtype == maps.dtype == self.weight.dtype:
             after = "add", 1.0, "relu", [], ""
             torch.ops.mkldnn._convolution_pointwise_.binary(sums, maps, self.weight, self.bias, *self._shape, *after)
             return sums
@@ -90,7 +90,7 @@ def arranging_works(dtype: torch.dtype) -> bool:
     maps = torch.linspace(0, 9, 16 * 64).cos().view(1, 16, 8, 8).to(dtype, memory_format=torch.channels_last)
     plain = Convolution(weight, torch.ones(16, dtype=dtype), [1, 1], [1, 1])
     try:
-        arranged, sums = plain.arrange((8, 8)), torch.ones(1, 16, 8, 8, dtype=dtype)
+        arranged, sums = plain.arrange((8, 8)), torch.ones(1, 16, 8, 8)
         pairs = [(arranged(maps, rectified=True), plain(maps, rectified=True))]
         pairs.append((arranged.add_to(sums.clone(), maps), plain.add_to(sums, maps)))
     except (AttributeError, NotImplementedError, RuntimeError, TypeError):
