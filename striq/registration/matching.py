@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass
 
@@ -65,20 +64,21 @@ def match_locally(
         stride: Rows and columns from one location to the next.
     """
     height, width = fixed.shape[2:]
-    points = pixel_grid(height, width, fixed).view(height, width, 2)[::stride, ::stride].flatten(0, 1)
-    some = fixed[:, :, ::stride, ::stride]
-    padded, padded_mask = F.pad(moving, [radius] * 4), F.pad(moving_mask, [radius] * 4)
     side = 2 * radius + 1
-    logits = []
-    for row, column in itertools.product(range(side), range(side)):
-        rows, columns = slice(row, row + height, stride), slice(column, column + width, stride)
-        correlation = (some * padded[:, :, rows, columns]).sum(dim=1)
-        allowed = padded_mask[:, 0, rows, columns] > 0
-        logits.append(torch.where(allowed, sharpness * correlation, BLOCKED))
-    probability = torch.stack(logits, dim=-1).flatten(1, 2).softmax(dim=2)
+    points = pixel_grid(height, width, fixed).view(height, width, 2)[::stride, ::stride].flatten(0, 1)
+    windows, allowed = (_windows(maps, radius, stride) for maps in (moving, moving_mask))
+    correlation = torch.einsum("bchw,bchwij->bhwij", fixed[:, :, ::stride, ::stride], windows)
+    logits = torch.where(allowed[:, 0] > 0, sharpness * correlation, BLOCKED)
+    probability = logits.flatten(3).flatten(1, 2).softmax(dim=2)
     shifts = torch.arange(side, dtype=fixed.dtype, device=fixed.device) - radius
     offsets = torch.stack([(shifts * 2 / width).repeat(side), (shifts * 2 / height).repeat_interleave(side)], dim=1)
     return Matches(points, points + probability @ offsets, _concentration(probability, dim=2), probability)
+
+
+def _windows(maps: Tensor, radius: int, stride: int) -> Tensor:
+    """Return the cells around those of some rows and columns, zero beyond the map, ``(B, C, H, W, side, side)``."""
+    side = 2 * radius + 1
+    return F.pad(maps, [radius] * 4).unfold(2, side, stride).unfold(3, side, stride)
 
 
 def _concentration(probability: Tensor, dim: int) -> Tensor:
