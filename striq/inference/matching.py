@@ -18,7 +18,7 @@ BLOCKED = -300.0  # added to the logit of a location that may not be matched
 LOWEST = -122.0  # of a logit: zero beside an allowed one's power of two; below it they are no normal numbers
 NOTHING = 1e-31  # more than any sum of powers for blocked candidates, less than that for an allowed one
 TILES = (8, 4, 2, 1)  # cells a side of the blocks that windows are cut for
-AT_ONCE = 2**20  # entries of a product: more of them no longer fit into the caches
+AT_ONCE = 2**21  # entries of windows and products: more of them no longer fit into the caches
 WIDEST = 12  # cells a side of what a block looks at: wider, and most of a product is thrown away
 
 
@@ -106,7 +106,8 @@ class LocalMatcher:
         warped[:, :, -1:] = torch.where(warped[:, :, -1:] > 0.5, 0.0, BLOCKED)
         warped[-1, :, -1] = BLOCKED
         cells = _with_ones(fixed * (sharpness * BITS), dim=1).view(len(blocks), -1, warped.shape[2])
-        number = max(1, AT_ONCE // (cells.shape[1] * self.seen.shape[1] * warped.shape[1]))
+        entries = self.seen.shape[1] * warped.shape[1] * (cells.shape[1] + cells.shape[2])
+        number = max(1, AT_ONCE // entries)
         parts = zip(cells.split(number), self.seen.index_select(0, blocks).split(number), strict=True)
         found = [self._match_blocks(some, seen, warped) for some, seen in parts]
         return SoftMatches(torch.cat([part.expected for part in found]), torch.cat([part.confidence for part in found]))
