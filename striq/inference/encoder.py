@@ -74,8 +74,8 @@ def pick_precision(name: str, device: torch.device) -> tuple[torch.dtype, ...]:
     if name not in PRECISIONS:
         msg = f"'precision' must be one of auto, {', '.join(PRECISIONS)}, got {name!r}."
         raise ValueError(msg)
-    if name == "float16" and device.type == "cpu":
-        msg = "The precision float16 needs a CUDA device, got the CPU: choose mixed or bfloat16 there."
+    if name == "float16" and device.type != "cuda":
+        msg = f"The precision float16 needs a CUDA device, got {device.type!r}. Choose mixed or bfloat16 on a CPU."
         raise StriqError(msg)
     return PRECISIONS[name]
 
