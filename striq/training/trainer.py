@@ -183,7 +183,7 @@ def make_trainer(
         decollate=False,
         key_train_metric={"endpoint_error_px": EndpointError()},
         metric_cmp_fn=lower_is_better,
-        amp=_mixed(fitting, training),
+        amp=use_amp(training.amp, fitting.scorer.device),
         train_handlers=[
             PrepareScorer(fitting),
             EpochPairs(pairs),
@@ -205,6 +205,11 @@ def make_trainer(
     return trainer
 
 
+def use_amp(wanted: bool, device: torch.device) -> bool:
+    """Return whether to train with automatic mixed precision: where that is wanted, on a CUDA device."""
+    return wanted and device.type == "cuda"
+
+
 def make_optimizer(network: torch.nn.Module, learning_rate: float) -> torch.optim.Optimizer:
     """Return Adam over what is not frozen."""
     return torch.optim.Adam([p for p in network.parameters() if p.requires_grad], learning_rate)
@@ -222,13 +227,9 @@ def _make_evaluator(
         decollate=False,
         key_val_metric={"negative_loss": NegativeLoss(loss)},
         additional_metrics={"endpoint_error_px": EndpointError()},
-        amp=_mixed(fitting, training),
+        amp=use_amp(training.amp, fitting.scorer.device),
         val_handlers=[best],
     )
-
-
-def _mixed(fitting: Fitting, training: TrainingConfig) -> bool:
-    return training.amp and fitting.scorer.device.type == "cuda"
 
 
 def _loss_of(output: Mapping[str, Any]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +18,7 @@ from striq.registration.affine import compose_affine, identity_affine
 from striq.training.handlers import LimitGradient
 from striq.training.objective import PairBatch, PairOutput, RegistrationLoss, RegistrationNetwork
 from striq.training.pairs import PairBatcher, PairDataset
-from striq.training.trainer import make_fitting, make_trainer
+from striq.training.trainer import make_fitting, make_trainer, use_amp
 
 CONFIG = StriqConfig(encoder=EncoderConfig(size=(64, 64)), quality=QualityConfig(num_anchors=4))
 SHORT = TrainingConfig(max_epochs=1, views=1)
@@ -87,6 +88,8 @@ def test_mixed_precision_is_for_cuda_devices(tmp_path: Path, tmp_path_factory: p
     training = replace(SHORT, amp=True)
     fitting = make_fitting(records, config=CONFIG, training=training, device="cpu", quiet=True)
     assert not make_trainer(fitting, tmp_path, training=training, quiet=True).amp
+    kinds = itertools.product((True, False), ("cuda", "cpu", "mps"))
+    assert [use_amp(wanted, torch.device(kind)) for wanted, kind in kinds] == [True, *[False] * 5]
 
 
 @pytest.mark.gpu
