@@ -28,7 +28,7 @@ from striq.model.striq import PlaneFeatures, Pyramid, StriqModel
 from striq.model.tracing import TracedNetwork
 from striq.quality.consistency import consistency_terms
 from striq.quality.frame_terms import NUM_TERMS, contrast_term, frame_terms
-from striq.quality.judgement import PlaneJudgement, frames_by_plane
+from striq.quality.judgement import PlaneJudgement, judge_by_plane
 from striq.quality.normalization import TermRange, quality_score
 from striq.quality.posterior import PlaneDensities, frame_descriptor
 from striq.registration.affine import identity_affine
@@ -221,9 +221,8 @@ class StriqScorer(nn.Module):
         posterior = posterior.cpu()
         likeliest = posterior[:, :-1].argmax(dim=1) if plane is None else torch.full((len(frames),), plane)
         scores: dict[int, FrameScore] = {}
-        for chosen, members in frames_by_plane(likeliest).items():
-            some = slice(None) if len(members) == len(frames) else members.to(self.device)
-            judged = way.judge(frozen[some], contrast[some], chosen).cpu()
+        for chosen, members, judgement in judge_by_plane(way.judge, frozen, contrast, likeliest):
+            judged = judgement.cpu()
             for row, i in enumerate(members.tolist()):
                 rejected = plane is None and bool(posterior[i].argmax() == len(self.planes))
                 scores[i] = self._frame_score(frames[i], judged, row, chosen, posterior[i], rejected, threshold)

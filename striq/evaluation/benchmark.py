@@ -25,7 +25,7 @@ from striq.model.resnet import STAGE_CHANNELS
 from striq.model.striq import Pyramid
 from striq.quality.consistency import consistency_terms
 from striq.quality.frame_terms import contrast_term
-from striq.quality.judgement import frames_by_plane
+from striq.quality.judgement import judge_by_plane
 from striq.quality.posterior import frame_descriptor
 from striq.scorer import StriqScorer
 from striq.types import AnchorSource, Frame
@@ -145,9 +145,8 @@ def _whole(scorer: StriqScorer, image: Tensor) -> Parts:
     def score(way: StriqScorer | Recording, plane: int | None) -> None:
         frozen, contrast, routed = way.look(image)
         likeliest = routed[:, :-1].argmax(dim=1).cpu() if plane is None else torch.full((len(image),), plane)
-        for chosen, members in frames_by_plane(likeliest).items():
-            some = members.to(image.device)
-            way.judge(frozen[some], contrast[some], chosen)
+        for _ in judge_by_plane(way.judge, frozen, contrast, likeliest):
+            pass
 
     def coarsely(precision: str, work: Callable[[], object]) -> None:
         with _settings(scorer, precision=precision):

@@ -92,7 +92,7 @@ class _Stem:
         self.means = -(scaled * encoder.mean).sum(dim=1, keepdim=True)
         bias, size = stem.bias + self.means.sum(dim=(1, 2, 3)), encoder.config.size
         gray = Convolution(scaled.sum(dim=1, keepdim=True), bias, stem.stride, stem.padding)
-        self.gray, self.size = gray.ready(torch.float32, size), size
+        self.gray, self.size = gray.ready(SINGLE, size), size
         self.excess = self._excess(*size)
 
     def __call__(self, image: Tensor) -> Tensor:

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from striq.registration.matching import window_offsets
+
 LARGEST_SHARPNESS = 60.0
 BITS = math.log2(math.e)  # logits here are to the base of 2, whose powers take a third of the time
 BLOCKED = -300.0  # added to the logit of a location that may not be matched
@@ -78,9 +80,7 @@ class LocalMatcher:
         self.tile = self._tile()
         self.window = stride * (self.tile - 1) + self.side
         self.blocks = (self.shape[0] // self.tile, self.shape[1] // self.tile)
-        shifts = torch.arange(self.side, device=like.device, dtype=like.dtype) - radius
-        offsets = [(shifts * 2 / width).repeat(self.side), (shifts * 2 / height).repeat_interleave(self.side)]
-        self.values = _with_ones(torch.stack(offsets))
+        self.values = _with_ones(window_offsets(radius, size, like).t())
         self.seen = self._windows(height, width, radius).to(like.device)
         numbers = torch.arange(self.shape[0] * self.shape[1], device=like.device).view(self.shape)
         self.cells = self._in_blocks(numbers)

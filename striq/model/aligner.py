@@ -42,6 +42,15 @@ class Alignment:
         return Alignment(self.transform[index], tuple(step[index] for step in self.steps))
 
 
+def unrounded(like: Tensor) -> torch.autocast:
+    """Return a context in which automatic mixed precision, where it is on, rounds no product: no fit would bear it.
+
+    Args:
+        like: Gives the device.
+    """
+    return torch.autocast(like.device.type, enabled=False)
+
+
 class Aligner(nn.Module):
     """Estimates the transform between two feature pyramids.
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from striq.config import StriqConfig
-from striq.model.aligner import Aligner, Alignment
+from striq.model.aligner import Aligner, Alignment, unrounded
 from striq.model.encoder import STAGE_STRIDES, FrozenEncoder, fans_of
 from striq.model.subspace import KnowledgeSubspace
 from striq.registration.affine import warp
@@ -169,7 +169,8 @@ class StriqModel(nn.Module):
             planes: Index of the plane, one for all pairs or shape ``(B,)``.
         """
         fixed_features, moving_features = (self.matching_features(frozen, planes) for frozen in (fixed, moving))
-        return self.aligner(fixed_features, moving_features, fixed.masks, moving.masks)
+        with unrounded(fixed.maps[0]):
+            return self.aligner(fixed_features, moving_features, fixed.masks, moving.masks)
 
     def matching_features(self, frozen: Pyramid, planes: int | Tensor) -> list[Tensor]:
         """Return the unit vectors that frames are matched on, stages 1 to 3, each ``(B, C, H, W)``.

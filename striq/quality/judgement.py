@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from torch import Tensor
+
+from striq.model.striq import Pyramid
 
 
 @dataclass(frozen=True)
@@ -28,10 +31,18 @@ class PlaneJudgement:
         return PlaneJudgement(self.quality.cpu(), self.terms.cpu(), self.pair_terms.cpu(), self.transforms.cpu())
 
 
-def frames_by_plane(planes: Tensor) -> dict[int, Tensor]:
-    """Return the indices of the frames that are judged as each plane.
+def judge_by_plane(
+    judge: Callable[[Pyramid, Tensor, int], PlaneJudgement], frozen: Pyramid, contrast: Tensor, planes: Tensor
+) -> Iterator[tuple[int, Tensor, PlaneJudgement]]:
+    """Yield planes, the indices of the frames judged as each, and how those are judged.
 
     Args:
+        judge: Judges frames, by features and contrast, as one plane.
+        frozen: Frozen features of the frames.
+        contrast: Contrast term of the frames, shape ``(B,)``.
         planes: Index of the plane of each frame, shape ``(B,)``, in the memory of the CPU.
     """
-    return {plane: (planes == plane).nonzero().squeeze(1) for plane in planes.unique().tolist()}
+    for plane in planes.unique().tolist():
+        members = (planes == plane).nonzero().squeeze(1)
+        some = slice(None) if len(members) == len(planes) else members.to(contrast.device)
+        yield plane, members, judge(frozen[some], contrast[some], plane)

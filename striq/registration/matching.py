@@ -64,15 +64,26 @@ def match_locally(
         stride: Rows and columns from one location to the next.
     """
     height, width = fixed.shape[2:]
-    side = 2 * radius + 1
     points = pixel_grid(height, width, fixed).view(height, width, 2)[::stride, ::stride].flatten(0, 1)
     windows, allowed = (_windows(maps, radius, stride) for maps in (moving, moving_mask))
     correlation = torch.einsum("bchw,bchwij->bhwij", fixed[:, :, ::stride, ::stride], windows)
     logits = torch.where(allowed[:, 0] > 0, sharpness * correlation, BLOCKED)
     probability = logits.flatten(3).flatten(1, 2).softmax(dim=2)
-    shifts = torch.arange(side, dtype=fixed.dtype, device=fixed.device) - radius
-    offsets = torch.stack([(shifts * 2 / width).repeat(side), (shifts * 2 / height).repeat_interleave(side)], dim=1)
-    return Matches(points, points + probability @ offsets, _concentration(probability, dim=2), probability)
+    matches = points + probability @ window_offsets(radius, (height, width), fixed)
+    return Matches(points, matches, _concentration(probability, dim=2), probability)
+
+
+def window_offsets(radius: int, size: tuple[int, int], like: Tensor) -> Tensor:
+    """Return how far the cells of a window lie from its middle in (x, y), row by row, shape ``(side * side, 2)``.
+
+    Args:
+        radius: Half width of the window, cells.
+        size: Rows and columns of the map.
+        like: Gives device and precision.
+    """
+    (height, width), side = size, 2 * radius + 1
+    shifts = torch.arange(side, dtype=like.dtype, device=like.device) - radius
+    return torch.stack([(shifts * 2 / width).repeat(side), (shifts * 2 / height).repeat_interleave(side)], dim=1)
 
 
 def _windows(maps: Tensor, radius: int, stride: int) -> Tensor:

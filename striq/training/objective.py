@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striq.config import LOSS_TERMS, QualityConfig
-from striq.model.aligner import Alignment
+from striq.model.aligner import Alignment, unrounded
 from striq.model.striq import Pyramid, StriqModel, concatenate
 from striq.quality.consistency import TermValues, consistency_terms
 from striq.registration.affine import compose_affine, identity_affine, pixel_grid, transform_points
@@ -83,10 +83,9 @@ class RegistrationNetwork(nn.Module):
         """Register the pairs of a batch; frames move onto their views and onto their partners and back."""
         frames, views, partners = batch.frames, batch.views, batch.partners
         fixed, moving = concatenate([views, partners, frames]), concatenate([frames, frames, partners])
-        matching = [self.model.matching_features(frozen, batch.planes.repeat(3)) for frozen in (fixed, moving)]
+        alignment = self.model.align(fixed, moving, batch.planes.repeat(3))
         a, b = (self.model.specialize(features, batch.planes) for features in (frames, partners))
         with unrounded(batch.transforms):
-            alignment = self.model.aligner(*matching, fixed.masks, moving.masks)
             return self._output(batch, alignment, concatenate([b, a]), concatenate([a, b]))
 
     def _output(self, batch: PairBatch, alignment: Alignment, fixed: Pyramid, moving: Pyramid) -> PairOutput:
@@ -146,15 +145,6 @@ class RegistrationLoss(nn.Module):
         endpoint = torch.stack([endpoint_error(step, known).mean() for step in output.known]).mean()
         match = match_loss(output.matches, known, *output.masks)
         return total + ENDPOINT_WEIGHT * endpoint + MATCH_WEIGHT * match
-
-
-def unrounded(like: Tensor) -> torch.autocast:
-    """Return a context in which automatic mixed precision, where it is on, rounds no product: no fit would bear it.
-
-    Args:
-        like: Gives the device.
-    """
-    return torch.autocast(like.device.type, enabled=False)
 
 
 def endpoint_error(estimated: Tensor, known: Tensor) -> Tensor:
