@@ -15,15 +15,16 @@ from monai.deploy.core.domain.dicom_series_selection import SelectedSeries, Stud
 from monai.deploy.core.domain.dicom_sop_instance import DICOMSOPInstance
 
 import striq
-from striq.checkpoint import find_checkpoint
+from striq.atomic_files import write_json
 from striq.data.readers import open_cine
 from striq.errors import StriqError
 from striq.reporting.identity import ModelIdentity
-from striq.reporting.rows import FrameResult, source_name, write_scores
-from striq.reporting.scoring import score_cine
+from striq.reporting.rows import source_name, write_scores
 from striq.reporting.summary import summarize
-from striq.scorer import AUTO, load_scorer
-from striq.writing import write_json
+from striq.scoring.checkpoint import find_checkpoint
+from striq.scoring.cine_scoring import score_cine
+from striq.scoring.results import FrameResult
+from striq.scoring.scorer import AUTO, load_scorer
 
 JSON_NAME, CSV_NAME = "striq_scores.json", "striq_scores.csv"
 NOTICE = "Research software. Not a medical device, never for diagnosis."

@@ -15,7 +15,7 @@ from striq.errors import StriqError
 
 if TYPE_CHECKING:
     from striq.data.cine import Cine
-    from striq.scorer import StriqScorer
+    from striq.scoring.scorer import StriqScorer
 
 PLANES = ("a2c", "a4c")
 SUBJECTS, FRAMES, EPOCHS, ANCHORS, VIEWS = 10, 3, 4, 8, 2  # about two minutes on two cores
@@ -82,8 +82,8 @@ def _phantom_cine() -> Cine:
 def _score(scorer: StriqScorer, cine: Cine, table: Path, picture: Path) -> list[Path]:
     from striq.reporting.pictures import draw_scores
     from striq.reporting.rows import write_scores
-    from striq.reporting.scoring import score_cine
-    from striq.scorer import AUTO
+    from striq.scoring.cine_scoring import score_cine
+    from striq.scoring.devices import AUTO
 
     name = Path(cine.source).name
     threshold = scorer.config.quality.threshold

@@ -9,8 +9,8 @@ import pytest
 from striq.config import EncoderConfig, QualityConfig, StriqConfig
 from striq.data.phantom import make_phantom
 from striq.data.preprocessing import prepare_batch
-from striq.scorer import StriqScorer
-from striq.training.fitting import Fitting
+from striq.scoring.scorer import StriqScorer
+from striq.training.calibration import Calibration
 from striq.types import Frame, FrameRecord
 
 TINY_PLANES = ("a4c", "abdomen")
@@ -27,7 +27,7 @@ def fit_tiny_scorer() -> StriqScorer:
     config = StriqConfig(encoder=EncoderConfig(size=TINY_SIZE), quality=QualityConfig(num_anchors=3))
     scorer = StriqScorer(sorted(TINY_PLANES), config)
     images = prepare_batch([Frame(frame.pixels) for frame in frames], TINY_SIZE)
-    fit = Fitting(scorer, images, records, quiet=True, num_views=1)
+    fit = Calibration(scorer, images, records, quiet=True, num_views=1)
     fit.prepare()
     fit.finish()
     return scorer

@@ -10,17 +10,18 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "striq"
 # Each layer may import itself and the layers before it, never those after.
 LAYERS = (
-    {"types", "config", "errors", "writing", "checkpoint"},
-    {"data", "registration"},
+    {"types", "config", "errors", "atomic_files"},
+    {"registration"},
+    {"data"},
     {"model"},
     {"anchors", "quality"},
-    {"inference"},
-    {"scorer"},
-    {"training", "evaluation", "export", "baselines"},
+    {"scoring"},
+    {"training", "evaluation"},
     {"reporting"},
     {"audit"},
+    {"service", "monai_bundle"},
     {"commands"},
-    {"cli", "demo", "worker"},
+    {"cli", "demo"},
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 

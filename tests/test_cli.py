@@ -20,12 +20,12 @@ from scipy.linalg import subspace_angles
 
 import striq
 from striq import cli
-from striq.anchors.pictures import write_anchor_pictures
+from striq.anchors.thumbnails import write_thumbnails
 from striq.commands import options
 from striq.data.phantom import make_phantom_cine, write_phantom
 from striq.data.readers import open_cine
-from striq.inference.encoder import PRECISIONS
-from striq.scorer import StriqScorer
+from striq.scoring.cpu.encoder import PRECISIONS
+from striq.scoring.scorer import StriqScorer
 from striq.types import Frame, FrameRecord, FrameScore
 
 COLUMNS = "source,frame,time_s,plane,plane_probability,quality,accepted,similarity,ncc,smoothness,error"
@@ -476,7 +476,7 @@ def test_add_plane_takes_the_pictures_of_earlier_anchors_along(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: bool
 ) -> None:
     model = tmp_path / "before" / "model.pt"
-    write_anchor_pictures(model.parent, {"a4c": torch.rand(3, 1, 64, 64)})
+    write_thumbnails(model.parent, {"a4c": torch.rand(3, 1, 64, 64)})
     shutil.copy(tiny_model, model)
     learned = Recorder(SimpleNamespace(planes=["a4c", "mine"]))
     monkeypatch.setattr("striq.training.sequential.add_plane", learned)
@@ -503,8 +503,8 @@ def test_evaluate_prints_the_table(
     frame_list: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     validated = Recorder("the table")
-    monkeypatch.setattr("striq.evaluation.protocol.cross_validate", validated)
-    monkeypatch.setattr("striq.evaluation.tables.to_markdown", str)
+    monkeypatch.setattr("striq.evaluation.agreement.protocol.cross_validate", validated)
+    monkeypatch.setattr("striq.evaluation.agreement.tables.to_markdown", str)
     assert run("evaluate", frame_list, "--out", tmp_path / "e", "--folds", 2, "--note", "Mind this.") == 0
     assert capsys.readouterr().out == "the table\n"
     assert (validated.named["num_folds"], validated.named["note"]) == (2, "Mind this.")
@@ -514,8 +514,8 @@ def test_evaluate_of_a_model_does_not_train(
     frame_list: Path, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     evaluated = Recorder("the table")
-    monkeypatch.setattr("striq.evaluation.protocol.evaluate_scorer", evaluated)
-    monkeypatch.setattr("striq.evaluation.tables.to_markdown", str)
+    monkeypatch.setattr("striq.evaluation.agreement.protocol.evaluate_scorer", evaluated)
+    monkeypatch.setattr("striq.evaluation.agreement.tables.to_markdown", str)
     assert run("evaluate", frame_list, "--out", tmp_path / "e", "--model", tiny_model) == 0
     assert (evaluated.given[0].planes, len(evaluated.given[1])) == (["a4c", "abdomen"], 4)
 
@@ -525,8 +525,8 @@ def test_evaluate_of_a_model_without_data_draws_the_planes_it_knows(
 ) -> None:
     evaluated = Recorder("the table")
     monkeypatch.setattr("striq.commands.options.PHANTOM_SUBJECTS", 1)
-    monkeypatch.setattr("striq.evaluation.protocol.evaluate_scorer", evaluated)
-    monkeypatch.setattr("striq.evaluation.tables.to_markdown", str)
+    monkeypatch.setattr("striq.evaluation.agreement.protocol.evaluate_scorer", evaluated)
+    monkeypatch.setattr("striq.evaluation.agreement.tables.to_markdown", str)
     assert run("evaluate", "--out", tmp_path / "e", "--model", tiny_model, "--robustness") == 0
     assert {record.plane for record in evaluated.given[1]} == {"a4c", "abdomen"}
     assert evaluated.named["robustness"] is True
@@ -553,8 +553,8 @@ def test_evaluate_notes_that_grades_of_another_view_stand_in(tmp_path: Path, mon
     table = tmp_path / "grades.csv"
     table.write_text("patient,image_quality_2ch\npatient0001,Good\npatient0002,Poor\n", encoding="utf-8")
     validated = Recorder("the table")
-    monkeypatch.setattr("striq.evaluation.protocol.cross_validate", validated)
-    monkeypatch.setattr("striq.evaluation.tables.to_markdown", str)
+    monkeypatch.setattr("striq.evaluation.agreement.protocol.cross_validate", validated)
+    monkeypatch.setattr("striq.evaluation.agreement.tables.to_markdown", str)
     assert run("evaluate", tmp_path, "--out", tmp_path / "e", "--rating-table", table, "--folds", 2) == 0
     assert "grades of 4CH come from the two-chamber file (grades.csv" in validated.named["note"]
     assert str(tmp_path) not in validated.named["note"]

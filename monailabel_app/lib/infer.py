@@ -66,7 +66,7 @@ class StriqQuality(InferTask):
         if not isinstance(image, str) or not image or not Path(image).exists():
             raise HTTPException(NOT_FOUND, "There is no such image in the datastore.")
         try:
-            answer = self.judge(image, plane=request.get("plane"), threshold=request.get("threshold"))
+            answer = self.score_as_plane(image, plane=request.get("plane"), threshold=request.get("threshold"))
         except (RefusedError, SettingsError) as error:
             raise HTTPException(UNUSABLE, str(error)) from error
         except UnavailableError as error:

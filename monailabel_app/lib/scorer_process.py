@@ -1,4 +1,4 @@
-"""The scoring process: ``python -m striq.worker`` in STRIQ's own environment, started once, asked many times."""
+"""The scoring process: ``python -m striq.service`` in STRIQ's own environment, started once, asked many times."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from lib.settings import AUTO, Settings
 
-PROTOCOL = 1  # of striq.worker
+PROTOCOL = 1  # of striq.service.server
 ANSWER_SECONDS = 300.0  # longest time to one answer: loading a model from a slow disk, or four frames on a slow CPU
 ENDING_SECONDS = 2.0
 # What the server sets for itself would lead the other interpreter to the packages of this one.
@@ -63,7 +63,7 @@ class ScorerProcess:
         self,
         settings: Settings,
         *,
-        arguments: tuple[str, ...] = ("-m", "striq.worker"),
+        arguments: tuple[str, ...] = ("-m", "striq.service"),
         answer_seconds: float = ANSWER_SECONDS,
     ) -> None:
         self._settings, self._arguments, self._answer_seconds = settings, arguments, answer_seconds

@@ -66,7 +66,7 @@ class QualityScoring(ScoringMethod):
         try:
             path = datastore.get_image_uri(image)
             state = stamp(path)
-            note = score_note(self._quality.judge(path), mark, state, time.time())
+            note = score_note(self._quality.score_as_plane(path), mark, state, time.time())
         except (RefusedError, UnavailableError) as error:
             note = error_note(str(error), mark, state, time.time())
         except Exception as error:  # an image that the archive cannot deliver must not cost the others their scores

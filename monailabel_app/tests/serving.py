@@ -122,7 +122,7 @@ class Server:
     def scoring_processes(self) -> list[psutil.Process]:
         """Return the scoring processes of the server itself."""
         children = psutil.Process(self.process.pid).children()
-        return [child for child in children if "striq.worker" in child.cmdline()]
+        return [child for child in children if "striq.service" in child.cmdline()]
 
     def stop(self) -> None:
         """End the server and what it started."""
@@ -132,4 +132,6 @@ class Server:
         _, alive = psutil.wait_procs(started, timeout=60)
         for process in alive:
             process.kill()
-        assert not [process for process in alive if "striq.worker" in str(process)], "a scoring process was left behind"
+        assert not [process for process in alive if "striq.service" in str(process)], (
+            "a scoring process was left behind"
+        )

@@ -178,7 +178,7 @@ def add_sequence_browser(sequence: slicer.vtkMRMLSequenceNode, scene: mrml.Scene
 @pytest.fixture(scope="session")
 def holder() -> Iterator[ModelHolder]:
     """One worker process for all tests."""
-    shared = ModelHolder(WorkerClient([sys.executable, "-m", "striq.worker"]))
+    shared = ModelHolder(WorkerClient([sys.executable, "-m", "striq.service"]))
     yield shared
     shared.stop()
 

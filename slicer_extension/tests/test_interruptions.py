@@ -38,7 +38,7 @@ def begun(clicker: Clicker, long, tiny_model: Path) -> Clicker:
 @pytest.fixture
 def own_worker(clicker: Clicker, monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerClient]:
     """A worker of its own, so that it may be killed."""
-    client = WorkerClient([sys.executable, "-m", "striq.worker"])
+    client = WorkerClient([sys.executable, "-m", "striq.service"])
     holder = clicker.panel.session.logic.holder
     monkeypatch.setattr(holder, "client", client)
     for name in ("loaded", "_wanted", "_loadId"):

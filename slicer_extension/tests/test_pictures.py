@@ -16,7 +16,7 @@ from standin.rendering import SliceView, drawChart, pixmap
 from UltrasoundPlaneQCLib import Overlays
 from UltrasoundPlaneQCLib.Samples import SAMPLE
 
-from striq.anchors.pictures import write_anchor_pictures
+from striq.anchors.thumbnails import write_thumbnails
 from striq.data.preprocessing import prepare_batch
 from striq.data.readers import open_cine
 
@@ -124,7 +124,7 @@ def test_picture_of_a_reference(
     if not hasPictures:  # the small model has no pictures: any will do for the test
         shutil.copy(model, tmp_path / "model.pt")
         frames = prepare_batch(list(open_cine(SAMPLE))[:3], (128, 128))
-        write_anchor_pictures(tmp_path, {"a4c": frames})
+        write_thumbnails(tmp_path, {"a4c": frames})
     clicker.ui.planeSelector.setCurrentText(plane)
     clicker.score(sample, pictured)
     clicker.click("bestButton")

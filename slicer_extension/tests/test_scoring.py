@@ -202,7 +202,7 @@ def test_worker_of_another_protocol_is_refused(browser) -> None:
 
 
 def test_stopping_ends_the_process(tiny_model: Path) -> None:
-    client = WorkerClient([sys.executable, "-m", "striq.worker"])
+    client = WorkerClient([sys.executable, "-m", "striq.service"])
     client.start()
     process = client._process
     client.stop()

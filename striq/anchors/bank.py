@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from striq.config import StriqConfig
 from striq.model.encoder import STAGE_STRIDES
-from striq.model.striq import Pyramid
+from striq.model.network import Pyramid
 from striq.types import AnchorSource
 
 LEVELS = 127  # of a feature on either side of zero

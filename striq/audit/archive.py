@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-from striq.audit.arrow import ARROW_ERRORS, pyarrow
 from striq.audit.attributes import UNKNOWN, Attributes, parse_date
+from striq.audit.parquet import ARROW_ERRORS, pyarrow
 from striq.data.datasets.table import Row, column_name, read_rows, require_columns
 from striq.data.readers import find_sources
 from striq.errors import DatasetError

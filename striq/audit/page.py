@@ -11,10 +11,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 import striq.reporting
+from striq.atomic_files import write_text
 from striq.audit.charts import box, histogram, timeline
 from striq.audit.summary import AuditSummary
 from striq.reporting.html_report import printable
-from striq.writing import write_text
 
 TEMPLATE = Path(__file__).parent / "template"
 STYLES = (Path(striq.reporting.__file__).parent / "page" / "style.css", TEMPLATE / "audit.css")  # all pages, this page

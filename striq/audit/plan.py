@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from striq.audit.arrow import ARROW_ERRORS, pyarrow
+from striq.atomic_files import replacing, write_json
 from striq.audit.attributes import UNKNOWN, Attributes
 from striq.audit.layout import FILES_NAME, PLAN_NAME
+from striq.audit.parquet import ARROW_ERRORS, pyarrow
 from striq.errors import StriqError
-from striq.writing import replacing, write_json
 
 ROWS_AT_ONCE = 10_000  # of the list of files; an archive may have millions
 

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from striq.audit.parts import AuditRow
 from striq.audit.plan import ArchiveFile, AuditSettings
+from striq.audit.shard_files import AuditRow
 from striq.data.cine import Cine
 from striq.data.readers import open_cine
 from striq.errors import StriqError
-from striq.reporting.rows import FrameResult, source_name
-from striq.reporting.scoring import score_cine
+from striq.reporting.rows import source_name
+from striq.scoring.cine_scoring import score_cine
+from striq.scoring.results import FrameResult
 
 if TYPE_CHECKING:
-    from striq.scorer import StriqScorer
+    from striq.scoring.scorer import StriqScorer
 
 Watch = Callable[[int], AbstractContextManager[bool]]
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from striq.audit.arrow import pyarrow
 from striq.audit.layout import part_path
+from striq.audit.parquet import pyarrow
 from striq.audit.plan import AuditSettings, Plan
 from striq.types import NO_PLANE
 

@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
-from striq.audit.begun import Begun
-from striq.audit.parts import is_done, write_part
+from striq.audit.crash_journal import Begun
 from striq.audit.plan import Plan, read_plan
 from striq.audit.scoring import score_batch
-from striq.checkpoint import find_checkpoint
+from striq.audit.shard_files import is_done, write_part
 from striq.errors import StriqError
 from striq.reporting.identity import ModelIdentity
-from striq.scorer import StriqScorer, load_scorer
+from striq.scoring.checkpoint import find_checkpoint
+from striq.scoring.scorer import StriqScorer, load_scorer
 
 
 class AuditWorker:

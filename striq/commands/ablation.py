@@ -31,7 +31,7 @@ def ablate(
     device: options.DeviceOption = "auto",
 ) -> None:
     """Change one setting at a time, train, and compare with ratings; what is done already is not done again."""
-    from striq.evaluation import ablation
+    from striq.evaluation.studies import ablation
 
     known = ablation.ablation_rows()
     chosen = ablation.choose_rows(rows or ())
@@ -41,7 +41,7 @@ def ablate(
         return
     check_writable(out / "ablation.json")
     show_log()
-    from striq.evaluation.ablation_report import write_ablation
+    from striq.evaluation.studies.ablation_report import write_ablation
 
     device_name = check_device(device)
     results: dict[str, list[dict[str, float]]] = {name: [] for name in chosen}
@@ -62,7 +62,7 @@ def ablate(
 
 def _draw_activations(files: list[Path], out: Path, note: str) -> None:
     from striq.errors import StriqError
-    from striq.evaluation.activations import Activations, write_activations
+    from striq.evaluation.studies.activations import Activations, write_activations
 
     found = {(one := Activations.load(file)).rank: one for file in reversed(files) if file.is_file()}
     if len(found) < 2:  # one rank has nothing to be compared with

@@ -59,7 +59,7 @@ def audit(
     if engine == "local" and workers not in (None, 1):
         msg = f"The engine 'local' is one process. For {workers} of them add --engine torchrun or --engine ray."
         raise StriqError(msg)
-    import striq.audit.arrow  # before what takes long: says so where it is missing  # noqa: F401
+    import striq.audit.parquet  # before what takes long: says so where it is missing  # noqa: F401
     from striq.audit.engines import torchrun
     from striq.audit.engines.ray_data import import_ray
 
@@ -81,7 +81,7 @@ def audit(
 def _run(job: _Job, engine: str, workers: int | None) -> int:
     """Do what is left of an audit and write its summary."""
     from striq.audit.engines.processes import end_on_sigterm
-    from striq.audit.parts import pending_shards
+    from striq.audit.shard_files import pending_shards
 
     end_on_sigterm()
     try:
@@ -171,10 +171,10 @@ class _Job:
         """Return the plan, made now or when the audit began."""
         import striq
         from striq.audit.plan import AuditSettings
-        from striq.audit.preparing import prepare
-        from striq.checkpoint import find_checkpoint
+        from striq.audit.planning import prepare
         from striq.reporting.identity import ModelIdentity
-        from striq.scorer import load_scorer
+        from striq.scoring.checkpoint import find_checkpoint
+        from striq.scoring.scorer import load_scorer
 
         checkpoint = find_checkpoint(self.model)
         scorer = load_scorer(checkpoint, "cpu")
@@ -201,7 +201,7 @@ class _Job:
         """Write the summary of an audit whose shards are all done, and return the exit status."""
         from striq.audit.layout import SUMMARY_NAME
         from striq.audit.page import write_summary
-        from striq.audit.parts import pending_shards, remove_leftovers
+        from striq.audit.shard_files import pending_shards, remove_leftovers
         from striq.audit.summary import summarize
 
         left = pending_shards(self.out, plan)

@@ -23,8 +23,8 @@ def bench(
     check_writable(out / "benchmark.json")
     import torch
 
-    from striq.evaluation.benchmark import benchmark, write_benchmark
-    from striq.scorer import pick_device
+    from striq.evaluation.studies.benchmark import benchmark, write_benchmark
+    from striq.scoring.devices import pick_device
 
     if threads is not None:
         torch.set_num_threads(threads)

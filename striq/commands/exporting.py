@@ -29,8 +29,8 @@ def export(
     """Write a model as one file that runs without STRIQ: prepared frames in, the quality as each plane out."""
     chosen = choose_kind(out, kind)
     check_writable(out)
-    from striq.export import export_scorer
-    from striq.scorer import load_scorer
+    from striq.scoring.export import export_scorer
+    from striq.scoring.scorer import load_scorer
 
     written = export_scorer(load_scorer(model, "cpu"), out, chosen, planes or ())
     size = written.path.stat().st_size / 1e6

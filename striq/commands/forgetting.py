@@ -25,8 +25,8 @@ def forgetting(
     """Train plane by plane, with and without the projection, and see what later planes do to earlier ones."""
     check_writable(out / "forgetting.json")
     show_log()
-    from striq.evaluation.forgetting import Forgetting, measure_forgetting
-    from striq.evaluation.forgetting_report import FREE, PROTECTED, write_forgetting
+    from striq.evaluation.studies.forgetting import Forgetting, measure_forgetting
+    from striq.evaluation.studies.forgetting_report import FREE, PROTECTED, write_forgetting
 
     chosen = check_device(device)
     results: dict[str, list[Forgetting]] = {PROTECTED: [], FREE: []}

@@ -12,7 +12,7 @@ from striq.commands.options import ModelOption
 from striq.commands.terminal import check_writable, say
 
 if TYPE_CHECKING:
-    from striq.scorer import StriqScorer
+    from striq.scoring.scorer import StriqScorer
 
 TERMS = ("similarity", "ncc", "smoothness", "contrast")
 ANCHOR_COLUMNS = ("plane", "path", "group", "frame")
@@ -23,7 +23,7 @@ def info(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
     """Show a model's planes, anchors, ranges, settings, encoder and size."""
-    from striq.scorer import load_scorer
+    from striq.scoring.scorer import load_scorer
 
     facts = describe(load_scorer(model, "cpu"))
     say(json.dumps(facts, indent=2, ensure_ascii=False) if as_json else _as_text(facts))
@@ -38,8 +38,8 @@ def anchors(
     """List where each anchor of a model comes from: plane, path, group and frame."""
     if out is not None:
         check_writable(out)
-    from striq.scorer import load_scorer
-    from striq.writing import write_csv
+    from striq.atomic_files import write_csv
+    from striq.scoring.scorer import load_scorer
 
     scorer = load_scorer(model, "cpu")
     rows = [
@@ -82,7 +82,7 @@ def describe(scorer: StriqScorer) -> dict[str, Any]:
 
 
 def _subspaces(scorer: StriqScorer) -> dict[str, Any]:
-    from striq.model.geometry import cross_gram_norms, effective_rank, principal_angles
+    from striq.model.subspace_metrics import cross_gram_norms, effective_rank, principal_angles
 
     basis = scorer.model.subspace.basis.detach()
     ranks, grams, angles = effective_rank(basis), cross_gram_norms(basis), principal_angles(basis)

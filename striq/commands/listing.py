@@ -10,11 +10,11 @@ from typing import Annotated
 
 import typer
 
+from striq.atomic_files import write_csv
 from striq.commands import options
 from striq.commands.terminal import check_writable, complain, say
 from striq.errors import StriqError
 from striq.types import FrameRecord
-from striq.writing import write_csv
 
 COLUMNS = ("path", "plane", "group", "frame")
 

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from striq.data.cine import Cine
     from striq.reporting.html_report import CineReport
     from striq.reporting.identity import ModelIdentity
-    from striq.reporting.rows import FrameResult
-    from striq.scorer import StriqScorer
+    from striq.scoring.results import FrameResult
+    from striq.scoring.scorer import StriqScorer
 
 
 @dataclass(frozen=True)
-class Wanted:
+class OutputOptions:
     """Files to write about each cine, as asked for.
 
     Attributes:
@@ -87,7 +87,7 @@ class Outputs:
 
     scorer: StriqScorer
     model: ModelIdentity
-    wanted: Wanted
+    wanted: OutputOptions
     failures: int = 0
     _taken: set[Path] = field(default_factory=set)
     _cines: list[CineReport] = field(default_factory=list)
@@ -146,8 +146,8 @@ class Outputs:
         write_structured_report(self._name(folder, path, ".sr.dcm"), path, results, self.model)
 
     def _add_to_page(self, cine: Cine, results: list[FrameResult]) -> None:
-        from striq.reporting.goodness import term_shares
         from striq.reporting.html_report import CineReport, report_cine
+        from striq.reporting.normalized_terms import term_shares
 
         source = results[0].source
         try:

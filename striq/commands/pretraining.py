@@ -25,8 +25,8 @@ def pretrain(
     """Pretrain a backbone on unlabeled frames; pass the file to 'striq train' with --backbone."""
     check_writable(out)
     show_log()
+    from striq.data.unlabeled import gather_images
     from striq.training.pretraining import PretrainingConfig, pretrain_backbone
-    from striq.training.unlabeled import gather_images
 
     images = gather_images(paths or [], phantom_subjects=phantom_subjects, frames_per_file=frames_per_file)
     pretrain_backbone(images, out, PretrainingConfig(steps=steps, seed=seed), resume=resume)

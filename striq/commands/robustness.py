@@ -27,9 +27,9 @@ def robustness(
     check_writable(out / "robustness.json")
     show_log()
     from striq.data.phantom import drawable_planes
-    from striq.evaluation.robustness import score_changed
-    from striq.evaluation.robustness_report import robustness_markdown, write_robustness
-    from striq.scorer import load_scorer
+    from striq.evaluation.studies.robustness import score_changed
+    from striq.evaluation.studies.robustness_report import robustness_markdown, write_robustness
+    from striq.scoring.scorer import load_scorer
 
     scorer = load_scorer(model, check_device(device))
     wanted = planes or (drawable_planes(scorer.planes) if dataset is None else None)

@@ -45,11 +45,11 @@ def routing(
     """Test whether a model tells its planes apart, and answers "none" for frames of other things."""
     check_writable(out / "routing.json")
     show_log()
+    from striq.data.loading import iterate_images
     from striq.data.phantom import drawable_planes
-    from striq.evaluation.routing import posteriors, summarize, write_routing
-    from striq.evaluation.routing_folds import cross_validate_routing, describe_frames
-    from striq.scorer import load_scorer
-    from striq.training.frames import iterate_images
+    from striq.evaluation.studies.plane_recognition import posteriors, summarize, write_recognition
+    from striq.evaluation.studies.plane_recognition_folds import cross_validate_recognition, describe_frames
+    from striq.scoring.scorer import load_scorer
 
     if hide and folds is None:
         msg = "--hide needs --folds: the model's own planes were fitted on whole frames."
@@ -69,8 +69,8 @@ def routing(
         described = {path.name: describe_frames(scorer, _frames(path, size), hide or ()) for path in unknown or ()}
         found = describe_frames(scorer, iterate_images(records, size), hide or ())
         channels = scorer.config.encoder.channels
-        report = cross_validate_routing(records, found, described, channels, folds=folds, seed=seed)
-    say(write_routing(report, out, note=" ".join(part for part in (note, known) if part)))
+        report = cross_validate_recognition(records, found, described, channels, folds=folds, seed=seed)
+    say(write_recognition(report, out, note=" ".join(part for part in (note, known) if part)))
 
 
 def _frames(path: Path, size: tuple[int, int]) -> Iterator[Tensor]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from striq.commands.options import DeviceOption, ModelOption, PrecisionOption
-from striq.commands.outputs import Outputs, Wanted
+from striq.commands.outputs import OutputOptions, Outputs
 from striq.commands.terminal import check_device, check_writable, complain, progress_bar, say
 from striq.errors import StriqError
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from striq.data.cine import Cine
-    from striq.reporting.rows import FrameResult
+    from striq.scoring.results import FrameResult
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
@@ -46,12 +46,13 @@ def score(
     no model. 130: interrupted; the rows done so far are written.
     """
     check_writable(out)
-    wanted = Wanted(plots, dicom_sr, html)
+    wanted = OutputOptions(plots, dicom_sr, html)
     wanted.check(paths)
-    from striq.checkpoint import find_checkpoint
     from striq.data.readers import find_sources
     from striq.reporting.identity import ModelIdentity
-    from striq.scorer import AUTO, load_scorer
+    from striq.scoring.checkpoint import find_checkpoint
+    from striq.scoring.devices import AUTO
+    from striq.scoring.scorer import load_scorer
 
     scorer = load_scorer(model, check_device(device), precision=precision)
     if plane != AUTO:
@@ -92,8 +93,9 @@ class _Job:
     def score_file(self, path: Path, progress: Progress) -> None:
         """Add the results of one file, and complain in one line if something in it cannot be read."""
         from striq.data.readers import open_cine
-        from striq.reporting.rows import FrameResult, source_name
-        from striq.reporting.scoring import score_cine
+        from striq.reporting.rows import source_name
+        from striq.scoring.cine_scoring import score_cine
+        from striq.scoring.results import FrameResult
 
         source, first = source_name(path), len(self.results)
         try:

@@ -41,21 +41,14 @@ def show_log() -> None:
 
 
 def check_device(device: str) -> str:
-    """Return the name of a device that can compute.
+    """Return the name of a device that can compute; PyTorch is imported only now.
 
     Raises:
         StriqError: If there is no such device on this machine.
     """
-    import torch
+    from striq.scoring import devices
 
-    try:
-        if device != "auto":
-            torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:  # torch raises either, depending on its build
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        msg = f"Cannot compute on --device {device!r}: {reason} Use auto, cpu, cuda or mps."
-        raise StriqError(msg) from error
-    return device
+    return devices.check_device(device)
 
 
 def check_writable(path: Path) -> None:

@@ -80,10 +80,10 @@ def add_plane(
     """Teach a model one plane more, without labels and without the frames of its other planes; write OUT/model.pt."""
     check_writable(out / "model.pt")
     show_log()
-    from striq.anchors.pictures import copy_anchor_pictures
-    from striq.checkpoint import default_checkpoint
+    from striq.anchors.thumbnails import copy_thumbnails
     from striq.data.splits import check_disjoint_groups
-    from striq.scorer import load_scorer
+    from striq.scoring.checkpoint import default_checkpoint
+    from striq.scoring.scorer import load_scorer
     from striq.training import sequential
 
     records, _ = options.read_records(dataset, out, planes=[name], layout=layout, group_pattern=group_pattern)
@@ -101,10 +101,10 @@ def add_plane(
         anchor_images=anchor_images,
     )
     if anchor_images:
-        copy_anchor_pictures(default_checkpoint() if model is None else model, out)
+        copy_thumbnails(default_checkpoint() if model is None else model, out)
     say(f"Knows {', '.join(scorer.planes)} now: {out / 'model.pt'}")
     if check is not None:
-        from striq.evaluation.before_after import compare_models, write_comparison
+        from striq.evaluation.studies.plane_addition import compare_models, write_comparison
 
         say(write_comparison(compare_models(before, scorer, checked), out, note=" ".join(filter(None, (note, known)))))
 
@@ -136,9 +136,9 @@ def evaluate(
     check_writable(out / "evaluation.json")
     show_log()
     from striq.data.phantom import drawable_planes
-    from striq.evaluation import protocol
-    from striq.evaluation.tables import to_markdown
-    from striq.scorer import load_scorer
+    from striq.evaluation.agreement import protocol
+    from striq.evaluation.agreement.tables import to_markdown
+    from striq.scoring.scorer import load_scorer
 
     scorer = None if model is None else load_scorer(model, check_device(device))
     if scorer is not None and dataset is None and not planes:
@@ -180,9 +180,9 @@ def compare(
 ) -> None:
     """Compare the scores of an evaluation with the ratings once more, for some of its frames."""
     check_writable(out / "evaluation.json")
-    from striq.evaluation.scores import compare as compare_scores
-    from striq.evaluation.scores import read_scores
-    from striq.evaluation.tables import to_markdown
+    from striq.evaluation.agreement.rated_scores import compare as compare_scores
+    from striq.evaluation.agreement.rated_scores import read_scores
+    from striq.evaluation.agreement.tables import to_markdown
 
     frames, scored = read_scores(scores, only)
     say(to_markdown(compare_scores(frames, scored, out, note=note, seed=seed)))

@@ -21,7 +21,7 @@ SPECKLE = 0.2  # standard deviation of the multiplicative speckle
 Pixels = NDArray[np.float32]
 
 
-def lose_structure(image: Tensor, kind: str, severity: float, *, seed: int = 0) -> Tensor:
+def degrade(image: Tensor, kind: str, severity: float, *, seed: int = 0) -> Tensor:
     """Return a prepared frame that has lost structure; the fan stays where it is, shape ``(1, H, W)``.
 
     Convention:
@@ -46,7 +46,7 @@ def lose_structure(image: Tensor, kind: str, severity: float, *, seed: int = 0) 
     return torch.where(image > 0, lost.clamp(DARKEST, 1.0), 0.0)
 
 
-def disturb(pixels: Pixels, kind: str, *, generator: np.random.Generator) -> Pixels:
+def perturb(pixels: Pixels, kind: str, *, generator: np.random.Generator) -> Pixels:
     """Return a picture with other settings of the machine, all structure kept, float32 in [0, 1].
 
     Args:

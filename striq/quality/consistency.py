@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from striq.config import QualityConfig
-from striq.model.striq import Registration
+from striq.model.network import Registration
 from striq.registration.vectors import unit_vectors
 
 MINIMUM_VARIANCE = 1e-4  # share of the mean variance of all windows below which a window says nothing

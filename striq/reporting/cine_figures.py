@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from striq.reporting.rows import FrameResult
+from striq.scoring.results import FrameResult
 from striq.types import FrameScore
 
 

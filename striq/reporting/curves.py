@@ -11,8 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from striq.atomic_files import replacing
 from striq.training.curves import TRAINING, VALIDATION, Curve
-from striq.writing import replacing
 
 SIZE_INCHES, DPI = (9.0, 3.6), 120
 STEP_COLOR, TRAINING_COLOR, VALIDATION_COLOR = "#c3d5e8", "#0b5fa5", "#b45309"

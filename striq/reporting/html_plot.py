@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from striq.reporting.cine_figures import CineFigures
-from striq.reporting.rows import FrameResult
+from striq.scoring.results import FrameResult
 from striq.types import FrameScore
 
 WIDTH, HEIGHT = 720, 360

@@ -16,13 +16,14 @@ from markupsafe import Markup
 from PIL import Image
 
 import striq
+from striq.atomic_files import write_text
 from striq.reporting.cine_figures import CineFigures
-from striq.reporting.goodness import TermShare
 from striq.reporting.html_plot import draw_plot, state_of
 from striq.reporting.identity import ModelIdentity
-from striq.reporting.rows import FrameResult, encodable
+from striq.reporting.normalized_terms import TermShare
+from striq.reporting.rows import encodable
+from striq.scoring.results import FrameResult
 from striq.types import Frame, FrameScore
-from striq.writing import write_text
 
 PAGE = Path(__file__).parent / "page"
 PICTURE_WIDTH, JPEG_QUALITY = 360, 82

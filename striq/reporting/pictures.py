@@ -10,8 +10,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 
+from striq.atomic_files import replacing
 from striq.types import Frame, FrameScore
-from striq.writing import replacing
 
 SIZE_INCHES, DPI = (11.0, 4.6), 120
 BEST_COLOR, WORST_COLOR, CURVE_COLOR = "#1a7f37", "#b42318", "#1f2937"

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
-from striq.types import FrameScore
-from striq.writing import write_csv
+from striq.atomic_files import write_csv
+from striq.scoring.results import FrameResult
 
 COLUMNS = (
     "source",
@@ -22,21 +21,6 @@ COLUMNS = (
     "smoothness",
     "error",
 )
-
-
-@dataclass(frozen=True)
-class FrameResult:
-    """What became of one frame, or of a whole file.
-
-    Convention:
-        - Either ``score`` or ``error`` is set.
-        - ``index`` is ``None`` where the file cannot be opened.
-    """
-
-    source: str
-    index: int | None
-    score: FrameScore | None = None
-    error: str = ""
 
 
 def write_scores(path: str | Path, results: Iterable[FrameResult]) -> Path:

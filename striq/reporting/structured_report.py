@@ -29,14 +29,14 @@ from pydicom.errors import InvalidDicomError
 from pydicom.sr.codedict import codes
 
 import striq
+from striq.atomic_files import replacing
 from striq.errors import ReadError
 from striq.reporting import report_codes as known
 from striq.reporting.cine_figures import CineFigures
 from striq.reporting.identity import ModelIdentity
 from striq.reporting.patient_context import complete_context
-from striq.reporting.rows import FrameResult
+from striq.scoring.results import FrameResult
 from striq.types import FrameScore
-from striq.writing import replacing
 
 SERIES_NUMBER = 9100
 SERIES_DESCRIPTION = "STRIQ plane quality (research only, not for diagnosis)"

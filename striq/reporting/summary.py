@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from striq.reporting.cine_figures import CineFigures
-from striq.reporting.rows import FrameResult
+from striq.scoring.results import FrameResult
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from rich.progress import track
 from torch import Tensor
 
 from striq.data.augmentation import ViewRanges, random_view
-from striq.model.striq import NUM_STAGES, Pyramid
+from striq.model.network import NUM_STAGES, Pyramid
 
 BATCH_SIZE = 16
 MOST_BYTES = 2 << 30  # in memory: 1600 frames with three views each

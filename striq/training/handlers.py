@@ -1,4 +1,4 @@
-"""Ignite handlers that tie a fitting to a trainer."""
+"""Ignite handlers that tie a calibration to a trainer."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ignite.metrics import Average
 from monai.engines.utils import IterationEvents
 from torch import Tensor
 
-from striq.anchors.pictures import write_anchor_pictures
-from striq.model.geometry import summary
+from striq.anchors.thumbnails import write_thumbnails
+from striq.atomic_files import replacing
+from striq.model.subspace_metrics import summary
+from striq.training.calibration import Calibration
 from striq.training.distributed import is_first
-from striq.training.fitting import Fitting
 from striq.training.objective import RegistrationLoss, endpoint_error
 from striq.training.pairs import PairDataset
-from striq.writing import replacing
 
 logger = logging.getLogger(__name__)
 GRADIENT_LIMIT = 1.0  # the usual norm is 0.3 to 1
@@ -30,11 +30,11 @@ class PrepareScorer:
     """Fixes the encoder, caches features and chooses anchors when training starts.
 
     Args:
-        fitting: What to prepare.
+        calibration: What to prepare.
     """
 
-    def __init__(self, fitting: Fitting) -> None:
-        self.fitting = fitting
+    def __init__(self, calibration: Calibration) -> None:
+        self.calibration = calibration
 
     def attach(self, engine: Engine) -> None:
         """Register with the trainer, before anything that loads a checkpoint."""
@@ -43,7 +43,7 @@ class PrepareScorer:
     def __call__(self, engine: Engine) -> None:
         """Prepare."""
         del engine
-        self.fitting.prepare()
+        self.calibration.prepare()
 
 
 class LimitGradient:
@@ -74,11 +74,11 @@ class WatchSubspace:
     """Puts how the planes' subspaces lie to one another among the trainer's metrics, epoch by epoch.
 
     Args:
-        fitting: Its scorer is trained.
+        calibration: Its scorer is trained.
     """
 
-    def __init__(self, fitting: Fitting) -> None:
-        self.fitting = fitting
+    def __init__(self, calibration: Calibration) -> None:
+        self.calibration = calibration
 
     def attach(self, engine: Engine) -> None:
         """Register with the trainer, before anything that writes metrics down."""
@@ -86,7 +86,7 @@ class WatchSubspace:
 
     def __call__(self, engine: Engine) -> None:
         """Measure."""
-        engine.state.metrics.update(summary(self.fitting.scorer.model.subspace.basis.detach()))
+        engine.state.metrics.update(summary(self.calibration.scorer.model.subspace.basis.detach()))
 
 
 class EpochPairs:
@@ -112,11 +112,11 @@ class KeepBest:
     """Keeps the trainable weights of the best validation, and puts them back at the end.
 
     Args:
-        fitting: Its scorer is trained.
+        calibration: Its scorer is trained.
     """
 
-    def __init__(self, fitting: Fitting) -> None:
-        self.fitting = fitting
+    def __init__(self, calibration: Calibration) -> None:
+        self.calibration = calibration
         self.best = float("-inf")
         self._weights: dict[str, Tensor] = {}
 
@@ -129,7 +129,7 @@ class KeepBest:
         value = float(engine.state.metrics["negative_loss"])
         if value > self.best:
             self.best = value
-            named = self.fitting.scorer.model.named_parameters()
+            named = self.calibration.scorer.model.named_parameters()
             self._weights = {name: p.detach().clone() for name, p in named if p.requires_grad}
 
     def state_dict(self) -> dict[str, Any]:
@@ -143,7 +143,7 @@ class KeepBest:
     @torch.no_grad()
     def restore(self) -> None:
         """Put the best weights back; without any validation the last ones stay."""
-        parameters = dict(self.fitting.scorer.model.named_parameters())
+        parameters = dict(self.calibration.scorer.model.named_parameters())
         for name, value in self._weights.items():
             parameters[name].copy_(value)
 
@@ -175,16 +175,16 @@ class FinishScorer:
     """Completes the scorer when training ends and writes it.
 
     Args:
-        fitting: What to complete.
+        calibration: What to complete.
         path: Where ``model.pt`` goes.
         best: Weights to restore first.
         anchor_images: Write small pictures of the anchors beside it.
     """
 
     def __init__(
-        self, fitting: Fitting, path: str | Path, best: KeepBest | None = None, *, anchor_images: bool = True
+        self, calibration: Calibration, path: str | Path, best: KeepBest | None = None, *, anchor_images: bool = True
     ) -> None:
-        self.fitting, self.path, self.best, self.anchor_images = fitting, Path(path), best, anchor_images
+        self.calibration, self.path, self.best, self.anchor_images = calibration, Path(path), best, anchor_images
 
     def attach(self, engine: Engine) -> None:
         """Register with the trainer."""
@@ -194,12 +194,12 @@ class FinishScorer:
         """Restore the best weights, complete the scorer, write it; of several processes the first writes."""
         if self.best is not None:
             self.best.restore()
-        self.fitting.finish()
-        self.fitting.scorer.info["epochs"] = int(engine.state.epoch)
+        self.calibration.finish()
+        self.calibration.scorer.info["epochs"] = int(engine.state.epoch)
         if is_first():
-            self.fitting.scorer.save(self.path)
+            self.calibration.scorer.save(self.path)
             if self.anchor_images:
-                write_anchor_pictures(self.path.parent, self.fitting.anchor_images())
+                write_thumbnails(self.path.parent, self.calibration.anchor_images())
             logger.info("Wrote %s", self.path)
 
 

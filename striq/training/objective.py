@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from striq.config import LOSS_TERMS, QualityConfig
 from striq.model.aligner import Alignment, unrounded
-from striq.model.striq import Pyramid, StriqModel, concatenate
+from striq.model.network import Pyramid, StriqModel, concatenate
 from striq.quality.consistency import TermValues, consistency_terms
 from striq.registration.affine import compose_affine, identity_affine, pixel_grid, transform_points
 from striq.registration.matching import Matches
@@ -90,7 +90,7 @@ class RegistrationNetwork(nn.Module):
 
     def _output(self, batch: PairBatch, alignment: Alignment, fixed: Pyramid, moving: Pyramid) -> PairOutput:
         count, coarse = len(batch.frames), cast("Matches", alignment.coarse)
-        across = self.model.superimpose(alignment[count:], fixed, moving)
+        across = self.model.warp_onto(alignment[count:], fixed, moving)
         return PairOutput(
             known=tuple(step[:count] for step in alignment.steps),
             matches=Matches(

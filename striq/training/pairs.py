@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from striq.training.fitting import Fitting
+from striq.training.calibration import Calibration
 from striq.training.objective import PairBatch
 
 
@@ -22,15 +22,15 @@ class PairDataset(Dataset[dict[str, int]]):
         held_out: Pairs of the held-out groups, the same in every epoch, for validation.
     """
 
-    def __init__(self, data: Fitting, *, seed: int = 0, held_out: bool = False) -> None:
-        self.fitting, self.seed, self.held_out = data, seed, held_out
+    def __init__(self, data: Calibration, *, seed: int = 0, held_out: bool = False) -> None:
+        self.calibration, self.seed, self.held_out = data, seed, held_out
         self.frames = (data.held_out == held_out).nonzero().squeeze(1)
         self.epoch = 0
 
     @property
     def data(self) -> Sequence[Any]:
         """The records behind the pairs."""
-        return [self.fitting.records[int(frame)] for frame in self.frames]
+        return [self.calibration.records[int(frame)] for frame in self.frames]
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -38,9 +38,9 @@ class PairDataset(Dataset[dict[str, int]]):
     def __getitem__(self, index: int) -> dict[str, int]:
         epoch, frame = 0 if self.held_out else self.epoch, int(self.frames[index])
         generator = torch.Generator().manual_seed((self.seed * 7919 + epoch) * 1_000_003 + frame)
-        same_plane = self.fitting.frames_of(int(self.fitting.planes[frame]), held_out=self.held_out)
+        same_plane = self.calibration.frames_of(int(self.calibration.planes[frame]), held_out=self.held_out)
         partner = same_plane[torch.randint(len(same_plane), (1,), generator=generator)]
-        view = 1 + torch.randint(self.fitting.num_views, (1,), generator=generator)
+        view = 1 + torch.randint(self.calibration.num_views, (1,), generator=generator)
         return {"frame": frame, "partner": int(partner), "view": int(view)}
 
 
@@ -67,11 +67,11 @@ class PairBatcher:
     """Turns a batch of indices into features on the device: the trainer's ``prepare_batch``.
 
     Args:
-        fitting: Holds the cached features.
+        calibration: Holds the cached features.
     """
 
-    def __init__(self, fitting: Fitting) -> None:
-        self.fitting = fitting
+    def __init__(self, calibration: Calibration) -> None:
+        self.calibration = calibration
 
     def __call__(
         self,
@@ -82,14 +82,14 @@ class PairBatcher:
     ) -> tuple[PairBatch, Tensor]:
         """Return the network's input and the known transforms."""
         del non_blocking, kwargs
-        target, cache = torch.device(device or "cpu"), self.fitting.cache
+        target, cache = torch.device(device or "cpu"), self.calibration.cache
         frame, view = batchdata["frame"], batchdata["view"]
         known = cache.known_transforms(frame, view).to(target)
         batch = PairBatch(
             frames=cache.features(frame).to(target),
             views=cache.features(frame, view).to(target),
             partners=cache.features(batchdata["partner"]).to(target),
-            planes=self.fitting.planes[frame].to(target),
+            planes=self.calibration.planes[frame].to(target),
             transforms=known,
         )
         return batch, known

@@ -20,12 +20,12 @@ from rich.progress import track
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from striq.atomic_files import replacing
 from striq.config import AlignerConfig, EncoderConfig
 from striq.data.augmentation import ViewRanges, change_appearance, extend_beyond_fan, move, random_transform
 from striq.model.encoder import HEAD, STAGE_CHANNELS, STAGE_STRIDES, FrozenEncoder
 from striq.registration.affine import compose_affine, invert_affine, pixel_grid, transform_points
 from striq.registration.vectors import unit_vectors
-from striq.writing import replacing
 
 logger = logging.getLogger(__name__)
 SAVING_INTERVAL = 100  # steps

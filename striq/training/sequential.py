@@ -10,15 +10,16 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from striq.anchors.pictures import copy_anchor_pictures
+from striq.anchors.thumbnails import copy_thumbnails
 from striq.config import StriqConfig, TrainingConfig
+from striq.data.loading import load_images
 from striq.data.splits import hold_out
 from striq.errors import DatasetError
-from striq.scorer import StriqScorer, load_scorer, pick_device
+from striq.scoring.devices import pick_device
+from striq.scoring.scorer import StriqScorer, load_scorer
 from striq.training import trainer
+from striq.training.calibration import Calibration
 from striq.training.continual import learning_only
-from striq.training.fitting import Fitting
-from striq.training.frames import load_images
 from striq.training.trainer import MODEL_NAME, RESUME_NAME, determinism, make_trainer
 from striq.types import FrameRecord
 
@@ -98,7 +99,7 @@ def train_sequential(
         raise DatasetError(msg)
     scorer.save(output / MODEL_NAME)
     for index, plane in enumerate(scorer.planes):
-        copy_anchor_pictures(stage_folder(output, index, plane), output)
+        copy_thumbnails(stage_folder(output, index, plane), output)
     return scorer
 
 
@@ -147,7 +148,7 @@ def add_plane(
         extended = extend_scorer(scorer, names).to(pick_device(device))
         _, validation = hold_out(records, training.validation_fraction, seed=training.seed)
         chosen = set(validation)
-        fitting = Fitting(
+        calibration = Calibration(
             extended,
             load_images(records, extended.config.encoder.size, quiet=quiet),
             records,
@@ -160,7 +161,7 @@ def add_plane(
         )
         with _frozen(extended.model.aligner), learning_only(extended.model.subspace, known, protect=protect):
             make_trainer(
-                fitting,
+                calibration,
                 Path(output_dir),
                 training=training,
                 resume=resume,

@@ -21,14 +21,15 @@ from monai.handlers.validation_handler import ValidationHandler
 from monai.utils.misc import set_determinism
 
 from striq.config import StriqConfig, TrainingConfig
+from striq.data.loading import load_images
 from striq.data.splits import hold_out
 from striq.errors import CheckpointError
 from striq.model.encoder import load_backbone, shipped_backbone
-from striq.model.geometry import FIGURES
-from striq.scorer import StriqScorer, pick_device
+from striq.model.subspace_metrics import FIGURES
+from striq.scoring.devices import pick_device
+from striq.scoring.scorer import StriqScorer
+from striq.training.calibration import Calibration
 from striq.training.curves import TENSORBOARD, TRAINING, VALIDATION, WriteCurves
-from striq.training.fitting import Fitting
-from striq.training.frames import load_images
 from striq.training.handlers import (
     EndpointError,
     EpochPairs,
@@ -86,7 +87,7 @@ def train_scorer(
         msg = f"{output / RESUME_NAME}: nothing to resume from. Train once without --resume."
         raise CheckpointError(msg)
     with determinism(training.seed):
-        fitting = make_fitting(
+        calibration = make_calibration(
             records,
             config=config,
             training=training,
@@ -95,12 +96,14 @@ def train_scorer(
             device=device,
             quiet=quiet,
         )
-        make_trainer(fitting, output, training=training, resume=resume, anchor_images=anchor_images, quiet=quiet).run()
+        make_trainer(
+            calibration, output, training=training, resume=resume, anchor_images=anchor_images, quiet=quiet
+        ).run()
     shutil.rmtree(output / FEATURES_NAME, ignore_errors=True)  # there where features were too many for the memory
-    return fitting.scorer.eval()
+    return calibration.scorer.eval()
 
 
-def make_fitting(
+def make_calibration(
     records: Sequence[FrameRecord],
     *,
     config: StriqConfig | None = None,
@@ -109,8 +112,8 @@ def make_fitting(
     cache_folder: str | Path | None = None,
     device: str = "auto",
     quiet: bool = False,
-) -> Fitting:
-    """Return an unprepared fitting of a new scorer, with some groups held out for validation.
+) -> Calibration:
+    """Return an unprepared calibration of a new scorer, with some groups held out for validation.
 
     Args:
         records: Training frames.
@@ -130,7 +133,7 @@ def make_fitting(
     scorer.to(pick_device(device))
     _, validation = hold_out(records, training.validation_fraction, seed=training.seed)
     chosen = set(validation)
-    return Fitting(
+    return Calibration(
         scorer,
         load_images(records, scorer.config.encoder.size, quiet=quiet),
         records,
@@ -144,7 +147,7 @@ def make_fitting(
 
 
 def make_trainer(
-    fitting: Fitting,
+    calibration: Calibration,
     output: Path,
     *,
     training: TrainingConfig,
@@ -152,26 +155,26 @@ def make_trainer(
     anchor_images: bool = True,
     quiet: bool = False,
 ) -> SupervisedTrainer:
-    """Return the trainer of a fitting; running it prepares, trains, completes and writes the scorer.
+    """Return the trainer of a calibration; running it prepares, trains, completes and writes the scorer.
 
     Args:
-        fitting: Unprepared fitting.
+        calibration: Unprepared calibration.
         output: Folder for results.
         training: Settings of the training.
         resume: Continue from the checkpoint in ``output``.
         anchor_images: Keep small pictures of the anchors beside ``model.pt``.
         quiet: Do not show progress.
     """
-    network = RegistrationNetwork(fitting.scorer.model, fitting.scorer.config.quality, training.orthogonality)
+    network = RegistrationNetwork(calibration.scorer.model, calibration.scorer.config.quality, training.orthogonality)
     loss = RegistrationLoss(
         training.orthogonality_weight, training.loss_terms, known_transforms=training.known_transforms
     )
     optimizer = make_optimizer(network, training.learning_rate)
-    pairs, best = PairDataset(fitting, seed=training.seed), KeepBest(fitting)
-    evaluator = _make_evaluator(fitting, network, loss, best, training)
+    pairs, best = PairDataset(calibration, seed=training.seed), KeepBest(calibration)
+    evaluator = _make_evaluator(calibration, network, loss, best, training)
     WriteCurves(output / TENSORBOARD / VALIDATION).attach(evaluator)
     trainer = SupervisedTrainer(
-        device=fitting.scorer.device,
+        device=calibration.scorer.device,
         max_epochs=training.max_epochs,
         train_data_loader=DataLoader(
             pairs, batch_size=training.batch_size, sampler=EpochOrder(pairs, seed=training.seed)
@@ -179,19 +182,19 @@ def make_trainer(
         network=network,
         optimizer=optimizer,
         loss_function=loss,
-        prepare_batch=PairBatcher(fitting),
+        prepare_batch=PairBatcher(calibration),
         decollate=False,
         key_train_metric={"endpoint_error_px": EndpointError()},
         metric_cmp_fn=lower_is_better,
-        amp=use_amp(training.amp, fitting.scorer.device),
+        amp=use_amp(training.amp, calibration.scorer.device),
         train_handlers=[
-            PrepareScorer(fitting),
+            PrepareScorer(calibration),
             EpochPairs(pairs),
             LimitGradient(),
-            WatchSubspace(fitting),
+            WatchSubspace(calibration),
             ValidationHandler(interval=1, validator=evaluator),
             WriteCurves(output / TENSORBOARD / TRAINING),
-            FinishScorer(fitting, output / MODEL_NAME, best, anchor_images=anchor_images),
+            FinishScorer(calibration, output / MODEL_NAME, best, anchor_images=anchor_images),
         ],
     )
     state = {"network": network, "optimizer": optimizer, "trainer": trainer, "best": best}
@@ -216,18 +219,22 @@ def make_optimizer(network: torch.nn.Module, learning_rate: float) -> torch.opti
 
 
 def _make_evaluator(
-    fitting: Fitting, network: RegistrationNetwork, loss: RegistrationLoss, best: KeepBest, training: TrainingConfig
+    calibration: Calibration,
+    network: RegistrationNetwork,
+    loss: RegistrationLoss,
+    best: KeepBest,
+    training: TrainingConfig,
 ) -> SupervisedEvaluator:
-    pairs = PairDataset(fitting, seed=training.seed, held_out=True)
+    pairs = PairDataset(calibration, seed=training.seed, held_out=True)
     return SupervisedEvaluator(
-        device=fitting.scorer.device,
+        device=calibration.scorer.device,
         val_data_loader=DataLoader(pairs, batch_size=training.batch_size),
         network=network,
-        prepare_batch=PairBatcher(fitting),
+        prepare_batch=PairBatcher(calibration),
         decollate=False,
         key_val_metric={"negative_loss": NegativeLoss(loss)},
         additional_metrics={"endpoint_error_px": EndpointError()},
-        amp=use_amp(training.amp, fitting.scorer.device),
+        amp=use_amp(training.amp, calibration.scorer.device),
         val_handlers=[best],
     )
 

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from striq.anchors.bank import AnchorBank
 from striq.config import EncoderConfig, StriqConfig
-from striq.model.striq import Pyramid
-from striq.scorer import StriqScorer, load_scorer
+from striq.model.network import Pyramid
+from striq.scoring.scorer import StriqScorer, load_scorer
 from striq.types import AnchorSource
 
 CONFIG = StriqConfig(encoder=EncoderConfig(size=(64, 64)))

@@ -14,10 +14,10 @@ import pytest
 
 from striq.audit.attributes import Attributes
 from striq.audit.page import write_summary
-from striq.audit.parts import AuditRow, write_part
 from striq.audit.plan import ArchiveFile, AuditSettings, Plan
+from striq.audit.shard_files import AuditRow, write_part
 from striq.audit.summary import AuditSummary, summarize
-from striq.reporting.rows import FrameResult
+from striq.scoring.results import FrameResult
 from striq.types import NO_PLANE, AnchorSource, ConsistencyTerms, FrameScore
 
 HOSTILE = "\u202e<script>alert(1)</script>\"'&"

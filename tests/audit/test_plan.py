@@ -1,4 +1,4 @@
-"""Tests of ``striq.audit.plan`` and ``striq.audit.preparing``."""
+"""Tests of ``striq.audit.plan`` and ``striq.audit.planning``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from striq.audit.attributes import Attributes
 from striq.audit.layout import FILES_NAME, PLAN_NAME, part_path
 from striq.audit.plan import ArchiveFile, AuditSettings, Plan, make_shards, read_plan, write_plan
-from striq.audit.preparing import prepare
+from striq.audit.planning import prepare
 from striq.errors import DatasetError, StriqError
 from tests.audit.conftest import write_cine, write_still
 

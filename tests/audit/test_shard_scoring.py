@@ -13,16 +13,16 @@ import pytest
 
 import striq.audit.scoring
 from striq import cli
-from striq.audit.begun import Begun
+from striq.audit.crash_journal import Begun
 from striq.audit.layout import BEGUN_FOLDER, begun_path, part_path
-from striq.audit.parts import is_done, pending_shards, remove_leftovers
 from striq.audit.plan import ArchiveFile, AuditSettings, Plan
-from striq.audit.preparing import prepare
+from striq.audit.planning import prepare
 from striq.audit.scoring import score_batch, spread
+from striq.audit.shard_files import is_done, pending_shards, remove_leftovers
 from striq.audit.worker import AuditWorker
 from striq.errors import CheckpointError, StriqError
 from striq.reporting.rows import COLUMNS, score_row
-from striq.scorer import StriqScorer
+from striq.scoring.scorer import StriqScorer
 from tests.audit.conftest import PATIENT, write_cine
 
 

@@ -12,7 +12,7 @@ import pytest
 from monai.bundle.scripts import verify_metadata, verify_net_in_out
 
 import striq
-from striq.anchors.pictures import find_anchor_picture
+from striq.anchors.thumbnails import find_thumbnail
 from striq.data.phantom import write_phantom
 
 BUNDLE = Path(__file__).parents[2] / "monai_bundle"
@@ -127,5 +127,5 @@ def test_pictures_of_anchors_are_of_synthetic_planes_only() -> None:
     assert shown == {plane for plane in scorer.planes if plane.startswith("synthetic_")}
     for plane in shown:
         count = len(scorer.bank.sources[scorer.plane_index(plane)])
-        assert all(find_anchor_picture(BUNDLE, plane, number) is not None for number in range(count))
-        assert find_anchor_picture(BUNDLE, plane, count) is None
+        assert all(find_thumbnail(BUNDLE, plane, number) is not None for number in range(count))
+        assert find_thumbnail(BUNDLE, plane, count) is None

@@ -12,10 +12,10 @@ from torch import Tensor
 
 import striq
 from striq.data.datasets import load_dataset
+from striq.data.loading import load_images
 from striq.data.phantom import write_phantom
-from striq.export import FORMATS, export_scorer
-from striq.scorer import StriqScorer
-from striq.training.frames import load_images
+from striq.scoring.export import FORMATS, export_scorer
+from striq.scoring.scorer import StriqScorer
 
 BUNDLE = Path(__file__).parents[2] / "monai_bundle"
 DATA = Path(__file__).parents[3] / "shared" / "data"

@@ -14,8 +14,8 @@ import striq
 from striq.data.datasets import load_dataset
 from striq.data.degradation import STRUCTURE_LOSSES
 from striq.data.phantom import write_phantom
-from striq.evaluation.robustness import ChangedScores, falls_throughout, quartiles, score_changed
-from striq.scorer import StriqScorer
+from striq.evaluation.studies.robustness import ChangedScores, falls_throughout, quartiles, score_changed
+from striq.scoring.scorer import StriqScorer
 from striq.types import FrameRecord
 
 DATA = Path(__file__).parents[3] / "shared" / "data"

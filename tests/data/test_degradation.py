@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from striq.data.degradation import ALL, CROP, GAIN, NUISANCES, STRUCTURE_LOSSES, disturb, lose_structure
+from striq.data.degradation import ALL, CROP, GAIN, NUISANCES, STRUCTURE_LOSSES, degrade, perturb
 from striq.data.fan import fan_mask
 from striq.data.phantom import PhantomFrame, make_phantom
 from striq.data.preprocessing import DARKEST, prepare_frame
@@ -27,7 +27,7 @@ def prepared(phantom: PhantomFrame) -> Tensor:
 
 @pytest.mark.parametrize("kind", STRUCTURE_LOSSES)
 def test_structure_is_lost_step_by_step_inside_the_same_fan(prepared: Tensor, kind: str) -> None:
-    steps = [lose_structure(prepared, kind, severity) for severity in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    steps = [degrade(prepared, kind, severity) for severity in (0.0, 0.25, 0.5, 0.75, 1.0)]
     assert torch.equal(steps[0], prepared)
     for step in steps:
         assert torch.equal(step > 0, prepared > 0)
@@ -43,7 +43,7 @@ def test_convention_no_affine_transform_undoes_a_loss(kind: str) -> None:
     # Ramps as pictures show where each point came from; the best affine fit must leave a rest.
     points = pixel_grid(64, 64, torch.ones(1))
     ramps = [(points[:, axis].view(1, 64, 64) + 1.2) / 2.4 for axis in (0, 1)]
-    moved = torch.stack([lose_structure(ramp, kind, 1.0)[0] for ramp in ramps], dim=-1).flatten(0, 1)
+    moved = torch.stack([degrade(ramp, kind, 1.0)[0] for ramp in ramps], dim=-1).flatten(0, 1)
     plain = torch.stack([ramp[0] for ramp in ramps], dim=-1).flatten(0, 1)
     design = torch.cat([plain, torch.ones(len(plain), 1)], dim=1)
     rest = moved - design @ torch.linalg.lstsq(design, moved).solution
@@ -52,16 +52,16 @@ def test_convention_no_affine_transform_undoes_a_loss(kind: str) -> None:
 
 def test_an_unknown_loss_or_severity_is_refused(prepared: Tensor) -> None:
     with pytest.raises(ValueError, match=r"'kind' must be one of foreshortening, .* got 'fog' and 0.5"):
-        lose_structure(prepared, "fog", 0.5)
+        degrade(prepared, "fog", 0.5)
     with pytest.raises(ValueError, match=r"within \[0, 1\], got 'shadow' and 2"):
-        lose_structure(prepared, "shadow", 2)
+        degrade(prepared, "shadow", 2)
     with pytest.raises(ValueError, match="'kind' must be one of gain, gamma, speckle, crop or all, got 'fog'"):
-        disturb(prepared[0].numpy(), "fog", generator=np.random.default_rng(0))
+        perturb(prepared[0].numpy(), "fog", generator=np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("kind", [*NUISANCES, ALL])
 def test_nuisance_is_seeded_and_stays_in_range(phantom: PhantomFrame, kind: str) -> None:
-    first, again, other = (disturb(phantom.pixels, kind, generator=np.random.default_rng(seed)) for seed in (1, 1, 2))
+    first, again, other = (perturb(phantom.pixels, kind, generator=np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert np.array_equal(first, again)
     assert first.shape != other.shape or not np.array_equal(first, other)
     assert first.dtype == np.float32
@@ -71,9 +71,9 @@ def test_nuisance_is_seeded_and_stays_in_range(phantom: PhantomFrame, kind: str)
 def test_gain_and_gamma_keep_the_order_of_gray_values(phantom: PhantomFrame) -> None:
     order = np.argsort(phantom.pixels, axis=None, kind="stable")
     for kind in ("gain", "gamma"):
-        changed = disturb(phantom.pixels, kind, generator=np.random.default_rng(3)).ravel()[order]
+        changed = perturb(phantom.pixels, kind, generator=np.random.default_rng(3)).ravel()[order]
         assert (np.diff(changed) >= 0).all()
-    louder = [disturb(phantom.pixels, "gain", generator=np.random.default_rng(seed)).mean() for seed in range(20)]
+    louder = [perturb(phantom.pixels, "gain", generator=np.random.default_rng(seed)).mean() for seed in range(20)]
     ratio = np.array(louder) / phantom.pixels.mean()
     assert ratio.min() >= 1 - GAIN - 1e-6
     assert ratio.max() <= 1 + GAIN + 1e-6
@@ -81,7 +81,7 @@ def test_gain_and_gamma_keep_the_order_of_gray_values(phantom: PhantomFrame) -> 
 
 
 def test_speckle_is_fine_and_leaves_the_mean(phantom: PhantomFrame) -> None:
-    changed = disturb(phantom.pixels, "speckle", generator=np.random.default_rng(3))
+    changed = perturb(phantom.pixels, "speckle", generator=np.random.default_rng(3))
     assert changed.mean() == pytest.approx(phantom.pixels.mean(), rel=0.03)
     assert np.abs(changed - phantom.pixels).mean() > 0.01
 
@@ -89,7 +89,7 @@ def test_speckle_is_fine_and_leaves_the_mean(phantom: PhantomFrame) -> None:
 def test_crop_moves_each_side_by_a_share_and_keeps_pixels(phantom: PhantomFrame) -> None:
     height, width = phantom.pixels.shape
     for seed in range(10):
-        changed = disturb(phantom.pixels, "crop", generator=np.random.default_rng(seed))
+        changed = perturb(phantom.pixels, "crop", generator=np.random.default_rng(seed))
         assert abs(changed.shape[0] / height - 1) <= 2 * CROP + 2 / height
         assert abs(changed.shape[1] / width - 1) <= 2 * CROP + 2 / width
         assert set(np.unique(changed)) <= set(np.unique(phantom.pixels)) | {0.0}

@@ -14,7 +14,7 @@ import pytest
 from ultrasound_files import phantom_pictures, write_files, write_ultrasound
 
 from striq.data.readers import open_cine
-from striq.scorer import StriqScorer
+from striq.scoring.scorer import StriqScorer
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "monailabel_app"))  # as MONAI Label does

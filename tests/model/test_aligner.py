@@ -1,4 +1,4 @@
-"""Tests of ``striq.model.aligner`` and ``striq.model.striq``."""
+"""Tests of ``striq.model.aligner`` and ``striq.model.network``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from striq.config import AlignerConfig, EncoderConfig, QualityConfig, StriqConfig
 from striq.model.aligner import Aligner, Alignment
-from striq.model.striq import StriqModel
+from striq.model.network import StriqModel
 from striq.quality.consistency import consistency_terms
 from striq.registration.affine import warp
 from striq.registration.modes import MODES
@@ -106,7 +106,7 @@ def test_only_the_moving_side_is_warped(model: StriqModel) -> None:
     frozen = model.embed(image)
     fixed, moving = (model.specialize(frozen[i], 0) for i in (0, 1))
     alignment = model.align(frozen[0], frozen[1], 0)
-    registration = model.superimpose(alignment, fixed, moving)
+    registration = model.warp_onto(alignment, fixed, moving)
     assert registration.fixed is fixed
     torch.testing.assert_close(registration.warped[0], warp(moving.maps[0], alignment.transform))
 
@@ -117,7 +117,7 @@ def test_leaving_the_frame_never_pays(model: StriqModel) -> None:
     similarities = []
     for shift in (0.0, 0.5, 1.0, 3.0):
         transform = torch.tensor([[[1.0, 0.0, shift], [0.0, 1.0, 0.0]]])
-        registration = model.superimpose(Alignment(transform, (transform,)), frame, frame)
+        registration = model.warp_onto(Alignment(transform, (transform,)), frame, frame)
         similarities.append(float(consistency_terms(registration, QualityConfig()).stack().sum().detach()))
     assert similarities == sorted(similarities)
 

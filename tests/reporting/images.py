@@ -12,8 +12,8 @@ from pydicom.pixels import set_pixel_data
 from pydicom.uid import ExplicitVRLittleEndian, UltrasoundImageStorage, UltrasoundMultiFrameImageStorage
 
 from striq.reporting.identity import ModelIdentity
-from striq.reporting.rows import FrameResult
 from striq.reporting.structured_report import write_structured_report
+from striq.scoring.results import FrameResult
 from striq.types import AnchorSource, ConsistencyTerms, FrameScore
 
 MODEL = ModelIdentity("a model", "0123456789abcdef" * 4, 0.5, "1.2.3")

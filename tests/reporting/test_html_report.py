@@ -17,9 +17,10 @@ import pytest
 from PIL import Image
 
 from striq.errors import ReadError
-from striq.reporting.goodness import TermShare
 from striq.reporting.html_report import CineReport, report_cine, write_html
-from striq.reporting.rows import FrameResult, source_name
+from striq.reporting.normalized_terms import TermShare
+from striq.reporting.rows import source_name
+from striq.scoring.results import FrameResult
 from striq.types import Frame, FrameScore
 from tests.reporting.images import MODEL, results_of, score_of
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from striq.checkpoint import default_checkpoint
 from striq.reporting.identity import ModelIdentity
+from striq.scoring.checkpoint import default_checkpoint
 
 
 def test_hash_is_that_of_the_files_bytes(tmp_path: Path) -> None:

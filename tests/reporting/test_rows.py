@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from striq.reporting.rows import COLUMNS, FrameResult, score_row, source_name, write_scores
+from striq.reporting.rows import COLUMNS, score_row, source_name, write_scores
+from striq.scoring.results import FrameResult
 from striq.types import AnchorSource, ConsistencyTerms, FrameScore
 
 SCORE = FrameScore(

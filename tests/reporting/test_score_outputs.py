@@ -14,8 +14,8 @@ import pytest
 from highdicom.sr import srread
 
 from striq.data.readers import open_cine
-from striq.reporting.goodness import term_shares
-from striq.scorer import StriqScorer
+from striq.reporting.normalized_terms import term_shares
+from striq.scoring.scorer import StriqScorer
 from striq.types import Frame, FrameScore
 from tests.reporting.images import write_dicom
 from tests.test_cli import only_line, read, run, write_cine, write_still

@@ -17,8 +17,8 @@ import striq
 from striq.errors import ReadError
 from striq.reporting.identity import ModelIdentity
 from striq.reporting.report_codes import plane_code
-from striq.reporting.rows import FrameResult
 from striq.reporting.structured_report import write_structured_report
+from striq.scoring.results import FrameResult
 from tests.reporting.images import MODEL, SOP_INSTANCE_UID, report_on, results_of, score_of, write_dicom
 
 PIXELMED = Path("/usr/share/java/pixelmed.jar")

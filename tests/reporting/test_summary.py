@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from striq.reporting.rows import FrameResult
 from striq.reporting.summary import summarize
+from striq.scoring.results import FrameResult
 from striq.types import AnchorSource, ConsistencyTerms, FrameScore
 
 

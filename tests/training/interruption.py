@@ -9,7 +9,7 @@ import pytest
 import torch
 from ignite.engine import Events
 
-from striq.scorer import StriqScorer
+from striq.scoring.scorer import StriqScorer
 from striq.training.trainer import make_trainer
 
 SECOND_BATCH = 2

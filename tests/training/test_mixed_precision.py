@@ -18,7 +18,7 @@ from striq.registration.affine import compose_affine, identity_affine
 from striq.training.handlers import LimitGradient
 from striq.training.objective import PairBatch, PairOutput, RegistrationLoss, RegistrationNetwork
 from striq.training.pairs import PairBatcher, PairDataset
-from striq.training.trainer import make_fitting, make_trainer, use_amp
+from striq.training.trainer import make_calibration, make_trainer, use_amp
 
 CONFIG = StriqConfig(encoder=EncoderConfig(size=(64, 64)), quality=QualityConfig(num_anchors=4))
 SHORT = TrainingConfig(max_epochs=1, views=1)
@@ -30,12 +30,12 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::U
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[RegistrationNetwork, PairBatch, Tensor]:
     folder = tmp_path_factory.mktemp("phantom")
     records = load_dataset(write_phantom(folder, 4, 2, planes=("kidney", "a4c"), size=(64, 64)))
-    fitting = make_fitting(records, config=CONFIG, training=SHORT, device="cpu", quiet=True)
-    fitting.prepare()
-    pairs = PairDataset(fitting, seed=0)
+    calibration = make_calibration(records, config=CONFIG, training=SHORT, device="cpu", quiet=True)
+    calibration.prepare()
+    pairs = PairDataset(calibration, seed=0)
     items = [pairs[i] for i in range(6)]
-    batch, known = PairBatcher(fitting)({key: torch.tensor([int(item[key]) for item in items]) for key in items[0]})
-    return RegistrationNetwork(fitting.scorer.model, CONFIG.quality), batch, known
+    batch, known = PairBatcher(calibration)({key: torch.tensor([int(item[key]) for item in items]) for key in items[0]})
+    return RegistrationNetwork(calibration.scorer.model, CONFIG.quality), batch, known
 
 
 def computed(
@@ -86,8 +86,8 @@ def test_gradient_is_shortened_without_the_scale_of_mixed_precision() -> None:
 def test_mixed_precision_is_for_cuda_devices(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     records = load_dataset(write_phantom(tmp_path_factory.mktemp("p"), 4, 1, planes=("a4c",), size=(64, 64)))
     training = replace(SHORT, amp=True)
-    fitting = make_fitting(records, config=CONFIG, training=training, device="cpu", quiet=True)
-    assert not make_trainer(fitting, tmp_path, training=training, quiet=True).amp
+    calibration = make_calibration(records, config=CONFIG, training=training, device="cpu", quiet=True)
+    assert not make_trainer(calibration, tmp_path, training=training, quiet=True).amp
     kinds = itertools.product((True, False), ("cuda", "cpu", "mps"))
     assert [use_amp(wanted, torch.device(kind)) for wanted, kind in kinds] == [True, *[False] * 5]
 
@@ -97,8 +97,8 @@ def test_mixed_precision_is_for_cuda_devices(tmp_path: Path, tmp_path_factory: p
 def test_training_with_mixed_precision_lowers_the_loss(tmp_path: Path) -> None:
     records = load_dataset(write_phantom(tmp_path / "phantom", 6, 3, planes=("kidney", "a4c"), size=(64, 64)))
     training = replace(SHORT, amp=True, max_epochs=3)
-    fitting = make_fitting(records, config=CONFIG, training=training, device="cuda", quiet=True)
-    trainer = make_trainer(fitting, tmp_path, training=training, quiet=True)
+    calibration = make_calibration(records, config=CONFIG, training=training, device="cuda", quiet=True)
+    trainer = make_trainer(calibration, tmp_path, training=training, quiet=True)
     assert trainer.amp
     trainer.run()
     assert trainer.state.metrics["endpoint_error_px"] < 10

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from striq.config import EncoderConfig, StriqConfig
+from striq.data.unlabeled import gather_images
 from striq.errors import DatasetError
 from striq.model.encoder import FrozenEncoder, load_backbone, shipped_backbone
-from striq.scorer import StriqScorer
+from striq.scoring.scorer import StriqScorer
 from striq.training import pretraining
-from striq.training.fitting import Fitting
+from striq.training.calibration import Calibration
 from striq.training.pretraining import PretrainingConfig, _draw, _location_loss, pretrain_backbone
-from striq.training.unlabeled import gather_images
 from striq.types import FrameRecord
 
 SMALL = PretrainingConfig(steps=4, batch_size=2, crop=48)
@@ -105,7 +105,7 @@ def test_aligner_starts_from_the_heads_of_the_pretraining(images: Tensor, tmp_pa
     records = [FrameRecord(Path(f"{index}.png"), "plane", f"group{index}") for index in range(len(images))]
     scorer = StriqScorer(["plane"], config)
     load_backbone(scorer.model.encoder, path)
-    Fitting(scorer, images, records, num_views=1, pretrained=True, quiet=True).prepare()
+    Calibration(scorer, images, records, num_views=1, pretrained=True, quiet=True).prepare()
     model, heads = scorer.model, state(path)
     for stage, projection in enumerate(model.aligner.projections, start=1):
         rows = model.encoder.compression(stage)

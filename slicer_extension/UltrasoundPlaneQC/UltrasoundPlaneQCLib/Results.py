@@ -179,7 +179,7 @@ class Results:
 
     def exportCsv(self, path):
         """Write the table as CSV, atomically, and return the path."""
-        from striq.writing import write_csv
+        from striq.atomic_files import write_csv
 
         rows = [[self._cell(row, name) for name in EXPORTED] for row in range(len(self))]
         return write_csv(path, EXPORTED, rows)

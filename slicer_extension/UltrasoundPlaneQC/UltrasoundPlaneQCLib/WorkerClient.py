@@ -1,4 +1,4 @@
-"""The other end of ``striq.worker``: starts the process, sends commands and collects answers without waiting."""
+"""Client of ``striq.service``: starts the process, sends commands and collects answers without waiting."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from slicer.i18n import tr as _
 
-PROTOCOL = 1  # of striq.worker
+PROTOCOL = 1  # of striq.service.server
 ENDING_SECONDS = 0.5  # a worker that does not end by itself is killed
 
 
@@ -30,7 +30,7 @@ class WorkerClient:
     """
 
     def __init__(self, arguments=None):
-        self._arguments = arguments or [shutil.which("PythonSlicer") or sys.executable, "-m", "striq.worker"]
+        self._arguments = arguments or [shutil.which("PythonSlicer") or sys.executable, "-m", "striq.service"]
         self._process = None
         self._answers = queue.SimpleQueue()
         self._mailboxes = {}  # answers by number of the command, for those who still want them

@@ -15,8 +15,8 @@ import torch
 from torch.distributed.rendezvous import rendezvous
 
 from striq.audit.engines.processes import end_on_sigterm, threads_each
-from striq.audit.parts import is_done, pending_shards
 from striq.audit.plan import Plan
+from striq.audit.shard_files import is_done, pending_shards
 from striq.audit.worker import AuditWorker
 from striq.errors import StriqError
 

@@ -97,15 +97,15 @@ def recognize_layout(root: str | Path) -> Layout:
 
 
 def _only(candidates: dict[Layout, bool], place: Path) -> Layout:
-    fitting: list[Layout] = [layout for layout, fits in candidates.items() if fits]
-    if not fitting:
+    calibration: list[Layout] = [layout for layout, fits in candidates.items() if fits]
+    if not calibration:
         layouts = ", ".join(get_args(Layout))
         msg = f"{place}: the data set is empty: no images found. Expected one of the layouts {layouts}."
         raise DatasetError(msg)
-    if len(fitting) > 1:
-        msg = f"{place}: could be {' or '.join(fitting)}. Say which: layout='{fitting[0]}'."
+    if len(calibration) > 1:
+        msg = f"{place}: could be {' or '.join(calibration)}. Say which: layout='{calibration[0]}'."
         raise DatasetError(msg)
-    return fitting[0]
+    return calibration[0]
 
 
 def _check_request(place: Path, layout: str, table: object, plane: str | None, pattern: str | None) -> None:

@@ -108,7 +108,7 @@ def sample_parameters(
     Args:
         plane: One of ``PHANTOM_PLANES``.
         generator: Source of every random decision.
-        quality: Wanted quality in [0, 1]; ``None`` draws it uniformly.
+        quality: OutputOptions quality in [0, 1]; ``None`` draws it uniformly.
         subject: Seed of the subject's anatomy; all frames of a subject share it.
 
     Raises:

@@ -19,9 +19,9 @@ from pydicom.pixels.utils import pixel_array
 from pydicom.uid import JPEG2000, UID, JPEG2000Lossless, JPEGBaseline8Bit
 
 from striq.data.cine import Cine
-from striq.data.readers.complaints import one_line
 from striq.data.readers.dicom_regions import frame_times_s, region_crop, spacing_mm, tissue_region
 from striq.data.readers.intensity import to_unit_gray
+from striq.data.readers.reader_errors import one_line
 from striq.errors import ReadError
 
 PREAMBLE_BYTES, MARKER = 128, b"DICM"

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from striq.data.cine import Cine
-from striq.data.readers.complaints import one_line
 from striq.data.readers.dicom import MARKER, PREAMBLE_BYTES, open_dicom
 from striq.data.readers.metaimage import open_metaimage
 from striq.data.readers.nifti import open_nifti
 from striq.data.readers.nrrd_sequence import open_nrrd
 from striq.data.readers.pictures import open_picture
+from striq.data.readers.reader_errors import one_line
 from striq.data.readers.video import open_video
 from striq.errors import ReadError
 

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striq.data.cine import Cine
-from striq.data.readers.complaints import bad_header, missing_pixel_file
 from striq.data.readers.pixel_bytes import raw_array, zlib_array
 from striq.data.readers.plus import sequence_times
 from striq.data.readers.raster import Raster, cine_from_raster
+from striq.data.readers.reader_errors import bad_header, missing_pixel_file
 
 ELEMENT_TYPES = {
     "MET_CHAR": "i1",

@@ -19,8 +19,8 @@ from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from striq.data.cine import Cine
-from striq.data.readers.complaints import bad_header, cut_off, one_line
 from striq.data.readers.raster import LOAD_ERRORS, Raster, cine_from_raster
+from striq.data.readers.reader_errors import bad_header, cut_off, one_line
 
 SECONDS_PER_UNIT = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 MM_PER_UNIT = {"unknown": 1.0, "meter": 1000.0, "mm": 1.0, "micron": 1e-3}  # CAMUS writes no unit and means mm

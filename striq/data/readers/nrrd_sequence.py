@@ -16,10 +16,10 @@ from nrrd.errors import NRRDError
 from numpy.typing import NDArray
 
 from striq.data.cine import Cine
-from striq.data.readers.complaints import bad_header, missing_pixel_file, one_line
 from striq.data.readers.pixel_bytes import raw_array
 from striq.data.readers.plus import sequence_times
 from striq.data.readers.raster import Raster, cine_from_raster
+from striq.data.readers.reader_errors import bad_header, missing_pixel_file, one_line
 from striq.errors import ReadError
 
 # NRRD's C names of the types; the fixed-width names (uint8, uint8_t, ...) come from them below.

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from striq.data.cine import Cine
-from striq.data.readers.complaints import one_line
 from striq.data.readers.intensity import to_unit_gray
+from striq.data.readers.reader_errors import one_line
 from striq.errors import ReadError
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF")

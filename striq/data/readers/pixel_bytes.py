@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from striq.data.readers.complaints import cut_off
+from striq.data.readers.reader_errors import cut_off
 
 
 def raw_array(path: Path, *, offset: int, dtype: np.dtype, shape: tuple[int, ...]) -> Callable[[], NDArray]:

@@ -1,0 +1,1 @@
+"""Rank correlations, classification metrics and their bootstrap intervals."""

@@ -1,0 +1,1 @@
+"""Studies of the method: ablation, robustness, forgetting, plane recognition, speed."""

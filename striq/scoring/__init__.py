@@ -1,0 +1,1 @@
+"""Scoring frames: the scorer, its engines, checkpoints and exports."""

@@ -1,0 +1,50 @@
+"""Where a model's checkpoint lies, and how it is read: tensors and plain containers, never code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from striq.errors import CheckpointError
+
+
+def default_checkpoint() -> Path:
+    """Return where the shipped model lies: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    installed = package / "bundle" / "models" / "model.pt"
+    return installed if installed.is_file() else package.parent / "monai_bundle" / "models" / "model.pt"
+
+
+def find_checkpoint(path: str | Path | None = None) -> Path:
+    """Return the file of a model.
+
+    Args:
+        path: A ``model.pt``, a bundle that holds ``models/model.pt``, or a folder that ``striq train`` wrote; the
+            shipped bundle by default.
+
+    Raises:
+        CheckpointError: If there is none.
+    """
+    file = default_checkpoint() if path is None else Path(path)
+    if file.is_dir():  # a bundle, or a training run
+        file = file / "models" / "model.pt" if (file / "models").is_dir() else file / "model.pt"
+    if not file.is_file():
+        msg = f"{file}: no model there. Give --model a model.pt or a bundle folder, or make one with 'striq train'."
+        raise CheckpointError(msg)
+    return file
+
+
+def read_checkpoint(file: Path) -> dict[str, Any]:
+    """Return the state dict in a file.
+
+    Raises:
+        CheckpointError: If it cannot be read.
+    """
+    try:
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for a damaged file; all mean the same to the user
+        reason = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
+        msg = f"{file}: cannot be read as a checkpoint ({reason}). Expected a model.pt written by STRIQ."
+        raise CheckpointError(msg) from error

@@ -1,0 +1,98 @@
+"""Scoring of a whole cine of which some frames may be unreadable."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from striq.errors import StriqError
+from striq.scoring.results import FrameResult
+from striq.types import Frame, FrameScore
+
+if TYPE_CHECKING:
+    from striq.data.cine import Cine
+    from striq.scoring.scorer import StriqScorer
+
+
+def score_cine(
+    scorer: StriqScorer, cine: Cine, source: str, *, plane: str, threshold: float | None
+) -> Iterator[FrameResult]:
+    """Yield one result per frame, in order; a frame that cannot be read or judged does not stop the others.
+
+    Args:
+        scorer: Fitted scorer.
+        cine: Frames, read one at a time.
+        source: Name of the file in the results.
+        plane: As for ``StriqScorer.score``.
+        threshold: Likewise.
+
+    Raises:
+        StriqError: If the scorer cannot score at all: it does not know the plane, or has no anchors.
+    """
+    reading = _Reading(cine, source)
+    frames = reading.frames()
+    while True:
+        try:
+            for score in scorer.iterate(frames, plane, threshold=threshold):
+                yield from reading.pop(score)
+        except StriqError as error:
+            if not reading.waiting:
+                raise
+            yield from _one_by_one(scorer, reading, error, plane, threshold)
+        else:
+            break
+    yield from reading.rest()
+
+
+class _Reading:
+    """Frames read but not scored yet, between the unreadable ones, in the order of the cine."""
+
+    def __init__(self, cine: Cine, source: str) -> None:
+        self.cine, self.source = cine, source
+        self.waiting: deque[Frame | FrameResult] = deque()
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield the readable frames."""
+        for index in range(len(self.cine)):
+            try:
+                frame = self.cine[index]
+            except StriqError as error:
+                self.waiting.append(FrameResult(self.source, index, error=str(error)))
+                continue
+            self.waiting.append(frame)
+            yield frame
+
+    def rest(self) -> Iterator[FrameResult]:
+        """Yield the unreadable frames up to the next readable one."""
+        while self.waiting and isinstance(self.waiting[0], FrameResult):
+            found = self.waiting.popleft()
+            assert isinstance(found, FrameResult)
+            yield found
+
+    def pop(self, score: FrameScore) -> Iterator[FrameResult]:
+        """Yield the result of the frame that has waited longest, after the unreadable ones before it."""
+        yield from self.rest()
+        self.waiting.popleft()
+        yield FrameResult(self.source, score.index, score)
+
+
+def _one_by_one(
+    scorer: StriqScorer, reading: _Reading, error: StriqError, plane: str, threshold: float | None
+) -> Iterator[FrameResult]:
+    """Score the waiting frames alone, so that only the one that failed its batch is lost."""
+    if not any(isinstance(waiting, Frame) for waiting in reading.waiting):
+        raise error
+    while reading.waiting:
+        yield from reading.rest()
+        if not reading.waiting:
+            return
+        frame = reading.waiting[0]
+        assert isinstance(frame, Frame)
+        try:
+            score = scorer.score([frame], plane, threshold=threshold)[0]
+        except StriqError as failure:
+            reading.waiting.popleft()
+            yield FrameResult(reading.source, frame.index, error=str(failure))
+        else:
+            yield from reading.pop(score)

@@ -1,0 +1,70 @@
+"""One frame as a plane sees it, cell by cell: ``StriqModel.describe`` for the cells that are looked at only."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from striq.model.network import NUM_STAGES, Pyramid, StriqModel
+from striq.registration.vectors import unit_vectors
+
+
+class PlaneWeights:
+    """What turns frozen features into those of one plane, arranged cell by cell.
+
+    Args:
+        model: Gives mean maps, projections and subspace.
+        plane: Index of the plane.
+        specialized: False leaves the knowledge subspace out.
+    """
+
+    def __init__(self, model: StriqModel, plane: int, *, specialized: bool) -> None:
+        self.subspace = model.subspace if specialized and model.subspace.config.enabled else None
+        self.experts = model.subspace.experts()
+        means = [model.mean_map(stage)[plane].flatten(1).t() for stage in range(NUM_STAGES)]
+        self.means = [mean.contiguous() for mean in means]
+        self.centers = [mean.mean(dim=0) for mean in means]
+        weights = [model.aligner.projection(stage) for stage in range(NUM_STAGES)]
+        self.projections = [weight.t().contiguous() for weight in weights]
+
+
+class FrameFeatures:
+    """Cells of one frame.
+
+    Args:
+        plane: The plane that sees them.
+        frozen: Frozen features of the frame, a batch of one.
+
+    Attributes:
+        masks: Share of the fan of every cell, of stages 1 to 3, each ``(H * W,)``.
+        inside: Which cells lie in the fan, each ``(M,)``.
+    """
+
+    def __init__(self, plane: PlaneWeights, frozen: Pyramid) -> None:
+        self.plane = plane
+        self.masks = [mask.flatten() for mask in frozen.masks]
+        self.inside = [(mask > 0).nonzero().squeeze(1) for mask in self.masks]
+        self._vectors = [maps[0].flatten(1).t() for maps in frozen.maps]
+
+    def compared(self, stage: int) -> Tensor:
+        """Return what is compared of the cells inside the fan, shape ``(M, C)``.
+
+        Args:
+            stage: Counted from 0.
+        """
+        inside, plane = self.inside[stage], self.plane
+        centered = self._vectors[stage].index_select(0, inside) - plane.means[stage].index_select(0, inside)
+        if stage + 1 < NUM_STAGES or plane.subspace is None:
+            return centered
+        mask = self.masks[stage].index_select(0, inside)
+        blended = plane.subspace.blend(centered.t()[None, :, None], mask[None, None, None], *plane.experts)
+        return blended[0, :, 0].t().contiguous()
+
+    def matched(self, stage: int, cells: Tensor) -> Tensor:
+        """Return the unit vectors that cells are matched by, shape ``(N, C)``; of no use outside the fan.
+
+        Args:
+            stage: Counted from 0.
+            cells: Their numbers, row by row of the map, shape ``(N,)``.
+        """
+        centered = self._vectors[stage].index_select(0, cells) - self.plane.centers[stage]
+        return unit_vectors(centered @ self.plane.projections[stage])

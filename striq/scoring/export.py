@@ -1,0 +1,208 @@
+"""A scorer as one file that runs without STRIQ: TorchScript, ONNX or an exported program of PyTorch.
+
+One tensor in, ``image``, shape ``(B, 1, H, W)``; one out, ``pred``, shape ``(B, P)``; the anchors are inside.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+import striq
+from striq.atomic_files import write_bytes
+from striq.errors import StriqError
+from striq.model.network import concatenate
+from striq.model.tracing import TracedNetwork
+from striq.scoring.scorer import StriqScorer
+
+INPUT, OUTPUT, FACTS = "image", "pred", "striq.json"
+MISSING_ONNX = "ONNX needs further packages: pip install 'striq[onnx]'."
+Network = Callable[[Tensor], Tensor]
+
+
+class PlaneQuality(nn.Module):
+    """The quality of frames as some of a scorer's planes, in the order given.
+
+    Args:
+        scorer: Fitted scorer; it is copied.
+        planes: Names of the planes; all if empty.
+        together: Judge as all planes in one computation where they have as many anchors: a program of the size of one
+            plane's, and P times the memory.
+
+    Raises:
+        StriqError: If the scorer does not know a plane or has no anchors of it.
+    """
+
+    def __init__(self, scorer: StriqScorer, planes: Sequence[str] = (), *, together: bool = False) -> None:
+        super().__init__()
+        self.planes = list(planes) or scorer.planes
+        self.indices = [scorer.plane_index(plane) for plane in self.planes]
+        empty = [scorer.planes[i] for i in self.indices if not scorer.bank.sources[i]]
+        if empty:
+            msg = f"This model has no anchors for {', '.join(empty)}. Train it first, or export other planes."
+            raise StriqError(msg)
+        self.scorer = copy.deepcopy(scorer).cpu().eval()
+        for index in set(range(len(scorer.planes))) - set(self.indices):
+            self.scorer.bank.clear(index)  # judged no more, and not in the file
+        self.together = together and len({len(scorer.bank.sources[i]) for i in self.indices}) == 1
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the quality of each frame as each plane, shape ``(B, P)``.
+
+        Args:
+            image: Prepared frames, zero outside the fan, shape ``(B, 1, H, W)``.
+        """
+        return self._as_all(image) if self.together else self.scorer(image)[:, self.indices]
+
+    def _as_all(self, image: Tensor) -> Tensor:
+        scorer, count = self.scorer, len(self.scorer.bank.sources[self.indices[0]])
+        frozen, contrast = scorer.embed(image), scorer.contrast(image)
+        planes = torch.tensor(self.indices, device=image.device)
+        # Frame by frame all planes; the number of frames is not asked for, as a recorded network would keep it.
+        planes_of_frames = (planes + torch.zeros_like(contrast, dtype=torch.long)[:, None]).flatten()
+        seen = scorer.model.describe(frozen.repeat_each(len(planes)), planes_of_frames)
+        anchors = scorer.model.describe(
+            concatenate([scorer.bank.features(i) for i in self.indices]), planes.repeat_interleave(count)
+        )
+        terms, _ = scorer.compare(seen.repeat_each(count), anchors.tile(image.shape[0]))
+        of_planes = terms.unflatten(0, (-1, len(planes), count)).unbind(1)
+        judged = [scorer.quality_of(t, contrast, i)[1] for t, i in zip(of_planes, self.indices, strict=True)]
+        return torch.stack(judged, dim=1)
+
+
+@dataclass(frozen=True)
+class ExportFormat:
+    """A kind of file.
+
+    Attributes:
+        suffix: Of its files.
+        tolerance: By how much a score may differ from the scorer's own.
+        together: As of :class:`PlaneQuality`: where writing takes the longer, the larger the program.
+        write: Makes a file from network, example and facts.
+        read: Makes something to run from a file.
+    """
+
+    suffix: str
+    tolerance: float
+    write: Callable[[nn.Module, Tensor, Mapping[str, Any]], bytes]
+    read: Callable[[bytes], Network]
+    together: bool = False
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written: the file, its planes, and by how much its scores differed at most from the scorer's own."""
+
+    path: Path
+    planes: list[str]
+    difference: float
+
+
+def export_scorer(scorer: StriqScorer, path: str | Path, kind: str, planes: Sequence[str] = ()) -> Exported:
+    """Write a scorer in another format, for the CPU, once what is to be written has given the scorer's own scores.
+
+    Args:
+        scorer: Fitted scorer.
+        path: File to write.
+        kind: One of ``FORMATS``.
+        planes: Names of the planes wanted, in that order; all if empty.
+
+    Raises:
+        StriqError: If a plane is unknown or has no anchors, a package is missing, or the scores differ.
+    """
+    chosen = FORMATS[kind]
+    network = PlaneQuality(scorer, planes, together=chosen.together)
+    generator = torch.Generator().manual_seed(0)
+    example = 0.05 + 0.9 * torch.rand(2, 1, *scorer.config.encoder.size, generator=generator)
+    example[..., : example.shape[-1] // 8] = 0.0  # outside the fan
+    content = chosen.write(network, example, _facts(network))
+    with torch.no_grad():
+        # Three frames, where two were exported with: a size of the batch that was kept would be found out.
+        frames = torch.cat([example, example.flip(-1)[:1]])
+        difference = (chosen.read(content)(frames) - network(frames)).abs().max().item()
+    if not difference <= chosen.tolerance:
+        msg = (
+            f"{path}: not written, its scores would differ from the model's by {difference:.1g} where "
+            f"{chosen.tolerance:g} is allowed. Please report this model and the versions of torch and ONNX."
+        )
+        raise StriqError(msg)
+    return Exported(write_bytes(path, content), network.planes, difference)
+
+
+def _facts(network: PlaneQuality) -> dict[str, Any]:
+    config = network.scorer.config
+    return {
+        "striq": striq.__version__,
+        "planes": network.planes,
+        "size": list(config.encoder.size),
+        "threshold": config.quality.threshold,
+    }
+
+
+def _write_torchscript(network: nn.Module, example: Tensor, facts: Mapping[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    traced = TracedNetwork(network, example).network
+    torch.jit.save(cast("torch.jit.ScriptModule", traced), buffer, _extra_files={FACTS: json.dumps(facts)})
+    return buffer.getvalue()
+
+
+def _read_torchscript(content: bytes) -> Network:
+    return torch.jit.load(io.BytesIO(content), map_location="cpu")
+
+
+def _as_program(network: nn.Module, example: Tensor) -> torch.export.ExportedProgram:
+    with torch.no_grad():
+        return torch.export.export(network, (example,), dynamic_shapes=({0: torch.export.Dim("batch", min=1)},))
+
+
+def _write_program(network: nn.Module, example: Tensor, facts: Mapping[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    torch.export.save(_as_program(network, example), buffer, extra_files={FACTS: json.dumps(facts)})
+    return buffer.getvalue()
+
+
+def _read_program(content: bytes) -> Network:
+    return torch.export.load(io.BytesIO(content)).module()
+
+
+def _write_onnx(network: nn.Module, example: Tensor, facts: Mapping[str, Any]) -> bytes:
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it would complain that torchvision is not there
+    try:
+        program = torch.onnx.export(
+            _as_program(network, example),
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+    except ImportError as error:
+        raise StriqError(MISSING_ONNX) from error
+    model = cast("torch.onnx.ONNXProgram", program).model_proto
+    model.metadata_props.add(key=FACTS, value=json.dumps(facts))
+    return model.SerializeToString()
+
+
+def _read_onnx(content: bytes) -> Network:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise StriqError(MISSING_ONNX) from error
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    return lambda image: torch.from_numpy(session.run([OUTPUT], {INPUT: image.numpy()})[0])
+
+
+FORMATS = {
+    "torchscript": ExportFormat(".ts", 1e-5, _write_torchscript, _read_torchscript),
+    "onnx": ExportFormat(".onnx", 1e-4, _write_onnx, _read_onnx, together=True),
+    "torch-export": ExportFormat(".pt2", 1e-5, _write_program, _read_program),
+}

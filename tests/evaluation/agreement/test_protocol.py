@@ -1,0 +1,93 @@
+"""Tests of the cross-validation: whole groups apart, ratings unused, interruption harmless."""
+
+from __future__ import annotations
+
+import csv
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from striq.config import EncoderConfig, QualityConfig, StriqConfig, TrainingConfig
+from striq.data.datasets import load_dataset
+from striq.data.phantom import write_phantom
+from striq.errors import DatasetError
+from striq.evaluation.agreement import protocol
+from striq.evaluation.agreement.protocol import cross_validate
+from striq.scoring.scorer import StriqScorer
+from striq.types import FrameRecord
+
+CONFIG = StriqConfig(encoder=EncoderConfig(size=(64, 64)), quality=QualityConfig(num_anchors=3))
+TRAINING = TrainingConfig(max_epochs=1, views=1)
+SETTINGS: dict[str, Any] = {"num_folds": 2, "config": CONFIG, "training": TRAINING, "device": "cpu", "quiet": True}
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory: pytest.TempPathFactory) -> list[FrameRecord]:
+    return load_dataset(write_phantom(tmp_path_factory.mktemp("data"), 6, 2, planes=("kidney",), size=(64, 64)))
+
+
+@pytest.fixture(scope="module")
+def finished(records: list[FrameRecord], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("finished")
+    cross_validate(records, folder, **SETTINGS)
+    return folder
+
+
+def scores(folder: Path) -> dict[str, str]:
+    with (folder / "scores.csv").open(encoding="utf-8") as stream:
+        return {row["file"] + row["group"]: row["STRIQ"] for row in csv.DictReader(stream)}
+
+
+def test_every_frame_is_scored_once_by_a_model_without_its_group(
+    records: list[FrameRecord], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[FrameRecord] = []
+    original = protocol.score_with_controls
+
+    def watch(scorer: StriqScorer, images: Any, test: Sequence[FrameRecord], **options: Any) -> Any:
+        anchors = {source.group for plane in scorer.bank.sources for source in plane}
+        assert not anchors & {record.group for record in test}
+        seen.extend(test)
+        return original(scorer, images, test, **options)
+
+    monkeypatch.setattr(protocol, "score_with_controls", watch)
+    cross_validate(records, tmp_path, **SETTINGS)
+    assert sorted(record.path for record in seen) == sorted(record.path for record in records)
+
+
+def test_ratings_do_not_move_any_score(records: list[FrameRecord], finished: Path, tmp_path: Path) -> None:
+    ratings = [record.rating for record in records]
+    random.Random(0).shuffle(ratings)
+    shuffled = [replace(record, rating=rating) for record, rating in zip(records, ratings, strict=True)]
+    cross_validate(shuffled, tmp_path, **SETTINGS)
+    assert scores(tmp_path) == scores(finished)
+
+
+def test_interrupted_evaluation_resumes_to_the_same_table(
+    records: list[FrameRecord], finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[Path] = []
+    original = protocol.train_scorer
+
+    def stop_after_one(records: Sequence[FrameRecord], folder: Path, **options: Any) -> StriqScorer:
+        if trained:
+            raise KeyboardInterrupt
+        trained.append(folder)
+        return original(records, folder, **options)
+
+    monkeypatch.setattr(protocol, "train_scorer", stop_after_one)
+    with pytest.raises(KeyboardInterrupt):
+        cross_validate(records, tmp_path, **SETTINGS)
+    trained.clear()
+    cross_validate(records, tmp_path, resume=True, **SETTINGS)
+    assert trained == [tmp_path / "fold_1"]
+    assert (tmp_path / "evaluation.md").read_text() == (finished / "evaluation.md").read_text()
+
+
+def test_data_without_any_rating_is_refused(records: list[FrameRecord], tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="No frame has a rating"):
+        cross_validate([replace(record, rating=None) for record in records], tmp_path, **SETTINGS)

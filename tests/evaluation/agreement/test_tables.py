@@ -1,0 +1,187 @@
+"""Tests of ``striq.evaluation.agreement.comparison``, ``tables`` and ``figures``."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from striq.evaluation.agreement.comparison import evaluate_scores
+from striq.evaluation.agreement.figures import plot_agreement
+from striq.evaluation.agreement.tables import MEAN, EvaluationRow, EvaluationTable, to_json, to_markdown, write_table
+from striq.evaluation.statistics.bootstrap import bootstrap_interval, paired_bootstrap
+from striq.evaluation.statistics.metrics import METRIC_NAMES, f1_at_threshold, srcc
+from striq.evaluation.statistics.resampled_metrics import FloatArray, weighted_kendall_tau_b, weighted_srcc
+
+NOTE = "grades come from the two-chamber file"
+NUM_FRAMES = 120
+RATINGS = (np.arange(NUM_FRAMES) % 3).astype(float)
+GROUPS = np.array([f"p{index // 4:02d}" for index in range(NUM_FRAMES)])  # four frames, two in each plane
+PLANES = np.array(["A2C", "A4C"])[np.arange(NUM_FRAMES) % 2]
+
+
+def make_scores() -> dict[str, FloatArray]:
+    noise = np.random.default_rng(0).normal(size=(2, NUM_FRAMES))
+    return {"in-fan std": RATINGS + 2 * noise[0], "STRIQ": RATINGS + noise[1], "constant": np.ones(NUM_FRAMES)}
+
+
+SCORES = make_scores()
+ACCEPTED = SCORES["STRIQ"] > 1
+
+
+def make_table(*, num_resamples: int = 100, planes: np.ndarray = PLANES, note: str = NOTE) -> EvaluationTable:
+    return evaluate_scores(
+        SCORES, RATINGS, GROUPS, planes, ACCEPTED, seed=0, note=note, num_resamples=num_resamples
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def table() -> EvaluationTable:
+    return make_table()
+
+
+def find(table: EvaluationTable, plane: str, score: str) -> EvaluationRow:
+    return next(row for row in table.rows if (row.plane, row.score) == (plane, score))
+
+
+def test_rows_are_planes_then_mean_with_the_main_score_first(table: EvaluationTable) -> None:
+    order = [(row.plane, row.score) for row in table.rows]
+    assert order == [(p, s) for p in ("A2C", "A4C", MEAN) for s in ("STRIQ", "in-fan std", "constant")]
+
+
+def test_row_of_a_plane_uses_its_frames_only(table: EvaluationTable) -> None:
+    of_plane = PLANES == "A4C"
+    row = find(table, "A4C", "STRIQ")
+    assert row.agreement.srcc == srcc(SCORES["STRIQ"][of_plane], RATINGS[of_plane])
+    assert row.agreement.f1 == f1_at_threshold(ACCEPTED[of_plane], RATINGS[of_plane], cut=1.0)
+    assert (row.agreement.num_frames, row.agreement.num_groups) == (60, 30)
+
+
+def test_intervals_and_comparison_equal_those_of_the_bootstrap_alone(table: EvaluationTable) -> None:
+    keep = PLANES == "A2C"
+    a, b, ratings, groups = SCORES["STRIQ"][keep], SCORES["in-fan std"][keep], RATINGS[keep], GROUPS[keep]
+    row = find(table, "A2C", "STRIQ")
+    for name, statistic in (("srcc", weighted_srcc), ("kendall_tau_b", weighted_kendall_tau_b)):
+        alone = bootstrap_interval(statistic, a, ratings, groups, num_resamples=100, seed=0)
+        assert row.intervals[name] == alone
+    paired = paired_bootstrap(weighted_srcc, a, b, ratings, groups, num_resamples=100, seed=0)
+    assert row.against["in-fan std"].interval == paired.interval
+    assert row.against["in-fan std"].p_value == paired.p_value
+    assert row.against["in-fan std"].difference == pytest.approx(paired.difference)
+
+
+def test_mean_row_averages_the_planes_and_counts_a_patient_once(table: EvaluationTable) -> None:
+    mean = find(table, MEAN, "STRIQ").agreement
+    for metric in METRIC_NAMES:
+        of_planes = [getattr(find(table, plane, "STRIQ").agreement, metric) for plane in ("A2C", "A4C")]
+        assert getattr(mean, metric) == pytest.approx(sum(of_planes) / 2)
+    assert (mean.num_frames, mean.num_groups) == (120, 30)
+
+
+def test_mean_interval_draws_a_patient_in_both_planes_at_once() -> None:
+    # The same frames in both planes: the mean is as uncertain as one plane, not 1/sqrt(2) of it.
+    twice = {name: np.tile(values[:60], 2) for name, values in SCORES.items()}
+    planes = np.repeat(["A2C", "A4C"], 60)
+    table = evaluate_scores(twice, np.tile(RATINGS[:60], 2), np.tile(GROUPS[:60], 2), planes, seed=0, num_resamples=100)
+    one, mean = (find(table, plane, "STRIQ").intervals["srcc"] for plane in ("A2C", MEAN))
+    assert (mean.low, mean.high) == pytest.approx((one.low, one.high))
+
+
+def test_only_the_main_score_has_an_f1_and_comparisons(table: EvaluationTable) -> None:
+    control = find(table, "A4C", "in-fan std")
+    assert math.isnan(control.agreement.f1)
+    assert math.isnan(control.intervals["f1"].low)
+    assert not control.against
+    assert set(find(table, "A4C", "STRIQ").against) == {"in-fan std", "constant"}
+
+
+def test_undefined_figures_are_null_in_json_and_not_available_in_markdown(table: EvaluationTable) -> None:
+    value = json.loads(json.dumps(to_json(table), allow_nan=False))
+    constant = next(row for row in value["rows"] if row["score"] == "constant")
+    assert constant["agreement"]["srcc"] is None
+    assert constant["intervals"]["srcc"] == {"low": None, "high": None}
+    line = next(line for line in to_markdown(table).splitlines() if line.startswith("| constant"))
+    assert line.split(" | ")[1:4] == ["n/a", "n/a", "n/a"]
+    assert "nan" not in to_markdown(table)
+
+
+def test_json_holds_every_figure_and_how_it_was_made(table: EvaluationTable) -> None:
+    value = json.loads(json.dumps(to_json(table)))
+    row = value["rows"][0]
+    assert row["agreement"]["srcc"] == find(table, "A2C", "STRIQ").agreement.srcc
+    assert row["against"]["in-fan std"]["p_value"] == find(table, "A2C", "STRIQ").against["in-fan std"].p_value
+    assert (value["seed"], value["num_resamples"], value["level"], value["cut"]) == (0, 100, 0.95, 1.0)
+    assert value["note"] == NOTE
+
+
+def test_markdown_prints_figures_as_computed(table: EvaluationTable) -> None:
+    row = find(table, "A4C", "STRIQ")
+    block = to_markdown(table).split("### ")[2]
+    interval = row.intervals["srcc"]
+    assert f"| STRIQ | {row.agreement.srcc:.3f} [{interval.low:.3f}, {interval.high:.3f}] |" in block
+    assert f"| {row.against['in-fan std'].difference:+.3f} [" in block
+
+
+def test_note_stands_in_every_block_of_figures(table: EvaluationTable) -> None:
+    blocks = to_markdown(table).split("### ")[1:]
+    assert len(blocks) == 3
+    assert all(f"**Note:** {NOTE}" in block for block in blocks)
+
+
+def test_mean_block_is_left_out_for_a_single_plane() -> None:
+    single = make_table(planes=np.full(NUM_FRAMES, "A4C"))
+    assert "Mean over planes" not in to_markdown(single)
+    assert find(single, MEAN, "STRIQ").agreement == find(single, "A4C", "STRIQ").agreement
+
+
+def test_order_of_the_frames_does_not_matter(table: EvaluationTable) -> None:
+    order = np.random.default_rng(1).permutation(NUM_FRAMES)
+    shuffled = evaluate_scores(
+        {name: values[order] for name, values in SCORES.items()},
+        *(values[order] for values in (RATINGS, GROUPS, PLANES, ACCEPTED)),
+        seed=0,
+        note=NOTE,
+        num_resamples=100,
+    )
+    assert to_markdown(shuffled) == to_markdown(table)
+
+
+def test_unusable_input_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"main score 'Q' is not among the scores: in-fan std, STRIQ, constant"):
+        evaluate_scores(SCORES, RATINGS, GROUPS, PLANES, main="Q", seed=0)
+    with pytest.raises(ValueError, match="must name the group of every frame"):
+        evaluate_scores(SCORES, RATINGS, GROUPS[:5], PLANES, seed=0)
+    with pytest.raises(ValueError, match="must name one plane per frame"):
+        evaluate_scores(SCORES, RATINGS, GROUPS, PLANES[:5], seed=0)
+    with pytest.raises(ValueError, match="none of them 'mean'"):
+        evaluate_scores(SCORES, RATINGS, GROUPS, np.full(NUM_FRAMES, MEAN), seed=0)
+    with pytest.raises(ValueError, match="scores must be finite"):
+        evaluate_scores({"STRIQ": np.full(NUM_FRAMES, np.nan)}, RATINGS, GROUPS, PLANES, seed=0)
+
+
+def test_table_is_written_in_both_forms(table: EvaluationTable, tmp_path: Path) -> None:
+    write_table(table, tmp_path / "t.json", tmp_path / "t.md")
+    assert json.loads((tmp_path / "t.json").read_text()) == to_json(table)
+    assert (tmp_path / "t.md").read_text() == to_markdown(table)
+
+
+def test_figure_shows_the_main_score_in_its_color_at_its_value(table: EvaluationTable, tmp_path: Path) -> None:
+    path = plot_agreement(table, tmp_path / "srcc.png")
+    with Image.open(path) as picture:
+        pixels = np.asarray(picture.convert("RGB")).astype(int)
+    blue = (np.abs(pixels - (0x0B, 0x5F, 0xA5)).sum(axis=2) < 10).any(axis=0)
+    runs = int((np.diff(blue.astype(int)) == 1).sum())
+    assert runs == 3  # one bar in each panel: two planes and their mean
+
+
+def test_figure_can_be_written_as_svg_with_the_note_in_it(table: EvaluationTable, tmp_path: Path) -> None:
+    from matplotlib import rc_context
+
+    with rc_context({"svg.fonttype": "none"}):
+        text = plot_agreement(table, tmp_path / "srcc.svg").read_text()
+    assert NOTE in text
+    assert "n/a" in text

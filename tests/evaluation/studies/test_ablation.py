@@ -1,0 +1,266 @@
+"""Tests of the ablations: each row changes what it names, results are kept, and the report can see a loss."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from striq.anchors.selection import select_anchors
+from striq.config import AlignerConfig, EncoderConfig, QualityConfig, StriqConfig, SubspaceConfig, TrainingConfig
+from striq.data.datasets import load_dataset
+from striq.data.phantom import write_phantom
+from striq.errors import StriqError
+from striq.evaluation.studies import ablation
+from striq.evaluation.studies.ablation import (
+    REFERENCE,
+    AblationData,
+    AblationRunner,
+    ablation_rows,
+    apply_overrides,
+    choose_rows,
+    training_key,
+)
+from striq.evaluation.studies.ablation_report import summarize, write_ablation
+from striq.model.aligner import Aligner
+from striq.model.subspace import KnowledgeSubspace
+from striq.quality.consistency import TermValues
+from striq.quality.frame_terms import frame_terms
+from striq.quality.normalization import TermRange, plane_weights, quality_score
+from striq.registration.affine import identity_affine
+from striq.registration.matching import Matches
+from striq.training.objective import PairOutput, RegistrationLoss
+
+ROWS = ablation_rows()
+TINY = StriqConfig(encoder=EncoderConfig(size=(64, 64)), quality=QualityConfig(num_anchors=3))
+SHORT = TrainingConfig(max_epochs=1, views=1, batch_size=8)
+QUIET = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning:monai")
+
+
+def differences(overrides: ablation.Overrides) -> dict[str, dict[str, Any]]:
+    """What a row's settings differ in from the defaults."""
+    config, training = apply_overrides(overrides, StriqConfig(), TrainingConfig())
+    before = {**StriqConfig().to_dict(), "training": asdict(TrainingConfig())}
+    after = {**config.to_dict(), "training": asdict(training)}
+    changed = {part: {k: v for k, v in after[part].items() if before[part][k] != v} for part in after}
+    return {part: changes for part, changes in changed.items() if changes}
+
+
+@pytest.mark.parametrize("name", [name for name in ROWS if name != REFERENCE])
+def test_each_row_changes_exactly_what_it_names(name: str) -> None:
+    expected = {
+        part: {k: tuple(v) if isinstance(v, list) else v for k, v in c.items()} for part, c in ROWS[name].items()
+    }
+    assert expected
+    assert differences(ROWS[name]) == expected
+
+
+def test_the_reference_changes_nothing() -> None:
+    assert differences(ROWS[REFERENCE]) == {}
+
+
+def subspace_output(**settings: Any) -> Tensor:
+    subspace = KnowledgeSubspace(2, 12, SubspaceConfig(activation_threshold=0.3, **settings))
+    generator = torch.Generator().manual_seed(0)
+    for parameter in subspace.parameters():
+        parameter.data = torch.randn(parameter.shape, generator=generator)
+    return subspace(torch.randn(1, 12, 4, 4, generator=generator), torch.ones(1, 1, 4, 4)).detach()
+
+
+def selected(part: int, **settings: float) -> Tensor:
+    """The bases chosen of the plane's (0) or the general (1) expert, of activations from 0 to 1."""
+    activation = torch.linspace(0, 1, 64)
+    return KnowledgeSubspace(1, 4, SubspaceConfig(rank=64, **settings)).select(activation.view(1, 1, 64), activation)[
+        part
+    ]
+
+
+def aligned(**settings: Any) -> Tensor:
+    aligner = Aligner((4, 4, 4), AlignerConfig(projections=(4, 4, 4), **settings))
+    aligner.gates.fill_(1.0)
+    generator = torch.Generator().manual_seed(0)
+    fixed, moving = ([torch.randn(1, 4, s, s, generator=generator) for s in (16, 8, 4)] for _ in range(2))
+    masks = [torch.ones(1, 1, s, s) for s in (16, 8, 4)]
+    return aligner(aligner.project(fixed, masks), aligner.project(moving, masks), masks, masks).transform.detach()
+
+
+def loss(**settings: Any) -> Tensor:
+    identity = identity_affine(1, torch.zeros(1))
+    terms = TermValues(*(torch.tensor([value]) for value in (0.1, 0.2, 0.4)))
+    nowhere = Matches(torch.zeros(1, 1, 2), torch.zeros(1, 1, 2), torch.zeros(1, 1), torch.full((1, 1, 1), 0.5))
+    masks = (torch.ones(1, 1, 1, 1), torch.ones(1, 1, 1, 1))
+    output = PairOutput((identity,), nowhere, masks, identity, identity, terms, torch.tensor(0.8))
+    return RegistrationLoss(**settings)(output, identity)
+
+
+def overlap(kind: str) -> Tensor:
+    subspace = KnowledgeSubspace(2, 12, SubspaceConfig())
+    subspace.up.data = torch.randn(subspace.up.shape, generator=torch.Generator().manual_seed(0))
+    return subspace.overlap(kind).detach()
+
+
+def anchors(strategy: str = "variance_spectrum", count: int = 20) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    embeddings = torch.nn.functional.normalize(torch.randn(60, 8, generator=generator), dim=1)
+    structure = torch.rand(60, generator=generator)
+    return select_anchors(embeddings, structure, count, strategy=strategy, generator=generator).sort().values
+
+
+def quality(weights: Sequence[float]) -> Tensor:
+    terms = torch.rand(9, 4, generator=torch.Generator().manual_seed(0))
+    return quality_score(terms, TermRange.of(terms), plane_weights(terms, weights))
+
+
+def counted(share: float) -> Tensor:
+    return frame_terms(torch.rand(1, 4, 3, generator=torch.Generator().manual_seed(0)), torch.ones(1), share)
+
+
+# What each setting is the setting of, as a function of its value.
+EFFECT: dict[str, Callable[[Any], Tensor]] = {
+    "subspace.enabled": lambda value: subspace_output(enabled=value),
+    "subspace.adaptive": lambda value: subspace_output(adaptive=value),
+    "subspace.rank": lambda value: torch.tensor(KnowledgeSubspace(2, 12, SubspaceConfig(rank=value)).basis.shape),
+    "subspace.activation_threshold": lambda value: selected(0, activation_threshold=value),
+    "subspace.general_threshold": lambda value: selected(1, general_threshold=value),
+    "aligner.levels": lambda value: aligned(levels=value),
+    "aligner.mode": lambda value: aligned(mode=value),
+    "training.orthogonality_weight": lambda value: loss(orthogonality_weight=value),
+    "training.loss_terms": lambda value: loss(terms=value),
+    "training.known_transforms": lambda value: loss(known_transforms=value),
+    "training.orthogonality": overlap,
+    "quality.anchor_share": counted,
+    "quality.anchor_strategy": anchors,
+    "quality.num_anchors": lambda value: anchors(count=value),
+    "quality.weights": quality,
+}
+CHANGES = [
+    (row, f"{part}.{name}") for row, overrides in ROWS.items() for part, values in overrides.items() for name in values
+]
+
+
+def differ(one: Tensor, other: Tensor) -> bool:
+    return one.shape != other.shape or not torch.equal(one, other)
+
+
+@pytest.mark.parametrize(("row", "setting"), CHANGES)
+def test_what_each_row_changes_has_an_effect_of_its_own(row: str, setting: str) -> None:
+    part, name = setting.split(".")
+    default = asdict(TrainingConfig())[name] if part == "training" else StriqConfig().to_dict()[part][name]
+    effect, value = EFFECT[setting], ROWS[row][part][name]
+    assert differ(effect(value), effect(default))
+    others = [v[part][name] for other, v in ROWS.items() if other != row and name in v.get(part, {})]
+    assert all(differ(effect(value), effect(other)) for other in others if other != value)
+
+
+@pytest.mark.parametrize(("overrides", "complaint"), [({"subspace": {"ranks": 2}}, "ranks"), ({"other": {}}, "other")])
+def test_an_override_of_nothing_is_refused(overrides: ablation.Overrides, complaint: str) -> None:
+    with pytest.raises(StriqError, match=f"No setting '{complaint}'"):
+        apply_overrides(overrides, StriqConfig(), TrainingConfig())
+
+
+def test_rows_are_chosen_by_table_or_by_name_with_the_reference_first() -> None:
+    assert choose_rows([])[0] == REFERENCE
+    assert choose_rows(["components/no OKS"]) == [REFERENCE, "components/no OKS"]
+    assert all(name == REFERENCE or name.startswith("anchors/") for name in choose_rows(["anchors"]))
+    with pytest.raises(StriqError, match="No ablation 'magic'"):
+        choose_rows(["magic"])
+
+
+def test_what_only_the_score_depends_on_shares_a_training() -> None:
+    plain = training_key(StriqConfig(), SHORT)
+    assert training_key(replace(StriqConfig(), quality=QualityConfig(num_anchors=5, anchor_share=1.0)), SHORT) == plain
+    assert training_key(replace(StriqConfig(), subspace=SubspaceConfig(rank=4)), SHORT) != plain
+    assert training_key(StriqConfig(), replace(SHORT, loss_terms=("ncc",))) != plain
+
+
+@pytest.fixture(scope="module")
+def runner(tmp_path_factory: pytest.TempPathFactory) -> AblationRunner:
+    folder = tmp_path_factory.mktemp("ablation")
+    records = load_dataset(write_phantom(folder / "data", 8, 3, planes=("a4c", "kidney"), size=(64, 64)))
+    data = AblationData.load(records, seed=0, size=(64, 64), quiet=True)
+    return AblationRunner(data, folder / "out", config=TINY, training=SHORT, device="cpu", quiet=True)
+
+
+@QUIET
+def test_a_row_trains_once_is_kept_and_differs_where_the_score_does(runner: AblationRunner) -> None:
+    full = runner.run(REFERENCE, {})
+    assert set(full) == {"a4c", "kidney"}
+    trained = list((runner.output / "trained").iterdir())
+    changed = runner.run("components/all ncc", {"quality": {"weights": [0.0, 1.0, 0.0, 0.0]}})
+    fewer = runner.run("hyperparameters/K", {"quality": {"num_anchors": 1}})
+    other = runner.run("anchors/random", {"quality": {"anchor_strategy": "random"}})
+    assert full not in (changed, fewer)
+    assert other != full
+    assert list((runner.output / "trained").iterdir()) == trained
+    kept = runner.output / "components" / "full_seed0.json"
+    kept.write_text(json.dumps({"srcc": {"a4c": 0.5, "kidney": 0.25}}), encoding="utf-8")
+    assert runner.run(REFERENCE, {}) == {"a4c": 0.5, "kidney": 0.25}
+
+
+@QUIET
+def test_a_result_of_other_settings_or_frames_is_not_taken_for_this_one(runner: AblationRunner) -> None:
+    weights = {"quality": {"weights": [0.0, 1.0, 0.0, 0.0]}}
+    kept = runner.run("components/kept", weights)
+    assert runner.run("components/kept", weights) == kept
+    longer = replace(SHORT, max_epochs=2)
+    fewer = replace(runner.data, test=runner.data.test[1:], test_images=runner.data.test_images[1:])
+    others = [
+        AblationRunner(runner.data, runner.output, config=TINY, training=longer, device="cpu", quiet=True),
+        AblationRunner(fewer, runner.output, config=TINY, training=SHORT, device="cpu", quiet=True),
+    ]
+    for other in others:
+        with pytest.raises(StriqError, match="other frames, epochs or settings"):
+            other.run("components/kept", weights)
+    with pytest.raises(StriqError, match="other frames, epochs or settings"):
+        runner.run("components/kept", {})
+
+
+@QUIET
+def test_a_shared_training_gives_the_score_of_an_own_one(runner: AblationRunner, tmp_path: Path) -> None:
+    overrides = {"quality": {"anchor_share": 1.0}}
+    shared = runner.run("components/shared", overrides)
+    alone = AblationRunner(runner.data, tmp_path, config=TINY, training=SHORT, device="cpu", quiet=True)
+    assert alone.run("components/own", overrides) == pytest.approx(shared, abs=0.02)
+
+
+def results(drop: float) -> dict[str, list[dict[str, float]]]:
+    full = [{"a": 0.8, "b": 0.6}, {"a": 0.7, "b": 0.7}, {"a": 0.9, "b": 0.7}]
+    return {REFERENCE: full, "components/x": [{k: v - drop for k, v in of_seed.items()} for of_seed in full]}
+
+
+@QUIET
+def test_a_row_of_another_encoder_takes_no_features_over(runner: AblationRunner, tmp_path: Path) -> None:
+    overrides = {"encoder": {"channels": [8, 8, 256]}}
+    after = runner.run("components/other encoder", overrides)
+    alone = AblationRunner(runner.data, tmp_path, config=TINY, training=SHORT, device="cpu", quiet=True)
+    assert after == alone.run("components/other encoder", overrides)
+
+
+def test_summary_is_the_mean_over_planes_and_seeds_paired_by_seed() -> None:
+    full, worse = summarize(results(0.1))
+    assert full.srcc == pytest.approx((0.7 + 0.7 + 0.8) / 3)
+    assert full.planes == pytest.approx({"a": 0.8, "b": 2 / 3})
+    assert (worse.difference, worse.difference_spread) == pytest.approx((-0.1, 0.0), abs=1e-9)
+    assert worse.hurts
+    assert not full.hurts
+
+
+@pytest.mark.parametrize(("drop", "word"), [(0.1, "yes"), (-0.1, "no"), (0.0, "no")])
+def test_report_says_whether_an_ablation_hurts(tmp_path: Path, drop: float, word: str) -> None:
+    text = write_ablation(results(drop), tmp_path, note="Mind this.")
+    line = next(line for line in text.splitlines() if "components/x" in line)
+    assert line.split("|")[4].strip() == word
+    assert ("Does not hurt: components/x." in text) == (word == "no")
+    assert ("Every change hurts." in text) == (word == "yes")
+    assert "one harmless change in 8" in text
+    assert "**Note:** Mind this." in text
+    with Image.open(tmp_path / "ablation.png") as picture:
+        assert picture.size[0] > 300
+    assert json.loads((tmp_path / "ablation.json").read_text())["rows"][0]["name"] == REFERENCE

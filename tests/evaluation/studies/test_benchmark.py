@@ -1,0 +1,49 @@
+"""Tests of ``striq.evaluation.studies.benchmark``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+
+from striq.evaluation.studies.benchmark import (
+    Timing,
+    bench_frames,
+    bench_scorer,
+    benchmark,
+    naive_quality,
+    write_benchmark,
+)
+from striq.quality.frame_terms import contrast_term
+
+SIZE = (64, 64)
+
+
+def test_naive_score_is_the_score() -> None:
+    scorer = bench_scorer(2, 3, size=SIZE)
+    with torch.inference_mode():
+        scorer.range_low.copy_(torch.tensor([-1.0, -1.0, 0.0, 0.0]))
+        scorer.range_high.copy_(torch.tensor([0.5, 0.5, 3.0, 5.0]))
+        image = bench_frames(1, size=SIZE).flip(3)
+        frozen, contrast = scorer.model.embed(image), contrast_term(image)
+        for plane in (0, 1):
+            fast = scorer.score_as_plane(frozen, contrast, plane).quality
+            assert 0.05 < float(fast) < 0.95  # not clamped: a difference would show
+            torch.testing.assert_close(naive_quality(scorer, frozen, contrast, plane), fast, atol=1e-5, rtol=0)
+
+
+def test_every_part_is_timed_for_every_batch() -> None:
+    timings = benchmark(batches=(1, 2), num_anchors=2, num_planes=2, repeats=2, size=SIZE)
+    parts = [(timing.part, timing.batch) for timing in timings]
+    assert len(set(parts)) == len(parts) == 30
+    assert {part for part, batch in parts if batch == 2} < {part for part, batch in parts if batch == 1}
+    assert all(0 < timing.fastest_ms <= timing.median_ms for timing in timings)
+
+
+def test_table_says_how_much_faster_than_naive(tmp_path: Path) -> None:
+    timings = [Timing("total", 1, "20", 25.0, 20.0), Timing("total, naive, full width", 1, "20", 200.0, 190.0)]
+    text = write_benchmark(timings, tmp_path, device="cpu", threads=2)
+    assert "| total | 1 | 20 | 25.0 | 20.0 | 8.0 |" in text
+    stored = json.loads((tmp_path / "benchmark.json").read_text(encoding="utf-8"))
+    assert (stored["threads"], stored["timings"][0]["median_ms"]) == (2, 25.0)
