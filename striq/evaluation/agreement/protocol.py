@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,8 @@ from striq.evaluation.agreement.tables import EvaluationTable
 from striq.evaluation.studies.robustness import STRUCTURE_FRAMES, ChangedScores, join, score_changed
 from striq.evaluation.studies.robustness_report import write_robustness
 from striq.scoring.scorer import StriqScorer, load_scorer
-from striq.training.trainer import MODEL_NAME, RESUME_NAME, train_scorer
+from striq.training.run import train_scorer
+from striq.training.run_options import RunOptions
 from striq.types import FrameRecord
 
 logger = logging.getLogger(__name__)
@@ -62,21 +64,13 @@ def cross_validate(
     changed: list[ChangedScores] = []
     for number, fold in enumerate(group_folds(records, num_folds, seed=training.seed)):
         folder = output / f"fold_{number}"
+        options = RunOptions(folder, device=device, backbone=backbone, anchor_images=False, quiet=quiet)
         test = rated_records(fold.test)
-        if resume and (folder / MODEL_NAME).is_file():
+        if resume and options.model_file.is_file():
             scorer = load_scorer(folder, device)
         else:
-            scorer = train_scorer(
-                fold.train,
-                folder,
-                config=config,
-                training=training,
-                backbone=backbone,
-                device=device,
-                resume=resume and (folder / RESUME_NAME).is_file(),
-                anchor_images=False,
-                quiet=quiet,
-            )
+            options = replace(options, resume=resume and options.checkpoint_file.is_file())
+            scorer = train_scorer(fold.train, options, config=config, training=training)
         images = load_images(test, scorer.config.encoder.size, quiet=quiet)
         parts.append(score_with_controls(scorer, images, test, quiet=quiet))
         rated.extend(_as_rated(test, number))

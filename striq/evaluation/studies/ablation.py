@@ -30,8 +30,11 @@ from striq.model.encoder import load_backbone, shipped_backbone
 from striq.model.network import Pyramid
 from striq.scoring.devices import pick_device
 from striq.scoring.scorer import StriqScorer
+from striq.training.cache import FeatureCache, ViewSettings
 from striq.training.calibration import Calibration
-from striq.training.trainer import determinism, make_trainer
+from striq.training.run import determinism, run_training
+from striq.training.run_options import RunOptions
+from striq.training.training_frames import TrainingFrames, held_out_frames
 from striq.types import FrameRecord
 
 logger = logging.getLogger(__name__)
@@ -194,21 +197,17 @@ class AblationRunner:
         backbone = shipped_backbone()
         if backbone is not None:
             load_backbone(scorer.model.encoder, backbone)
-        _, validation = hold_out(self.data.train, training.validation_fraction, seed=training.seed)
-        chosen = set(validation)
+        images, views = self.data.train_images, ViewSettings(training.views, training.seed)
         like = self._first
-        if like is not None and (like.scorer.config.encoder, like.num_views) != (config.encoder, training.views):
+        if like is not None and (like.scorer.config.encoder, like.cache.views.count) != (config.encoder, views.count):
             like = None
         calibration = Calibration(
             scorer.to(self.device),
-            self.data.train_images,
-            self.data.train,
+            TrainingFrames(images, self.data.train, held_out_frames(self.data.train, training)),
+            FeatureCache(images, views, quiet=self.quiet) if like is None else like.cache,
             seed=training.seed,
-            num_views=training.views,
-            held_out=torch.tensor([record in chosen for record in self.data.train]),
             pretrained=backbone is not None,
-            like=like,
-            quiet=self.quiet,
+            encoder_of=None if like is None else like.scorer,
         )
         key = digest([training_key(config, training), self.data.fingerprint])
         trained = self.output / "trained" / f"{key}_seed{self.data.seed}.pt"
@@ -217,8 +216,8 @@ class AblationRunner:
             scorer.model.load_state_dict(torch.load(trained, map_location=self.device, weights_only=True), strict=False)
             calibration.finish()
         else:
-            folder = self.output / "runs" / trained.stem
-            make_trainer(calibration, folder, training=training, anchor_images=False, quiet=self.quiet).run()
+            options = RunOptions(self.output / "runs" / trained.stem, anchor_images=False, quiet=self.quiet)
+            run_training(calibration, training, options)
             learned = {n: p.detach().cpu() for n, p in scorer.model.named_parameters() if p.requires_grad}
             with replacing(trained) as stream:
                 torch.save(learned, stream)

@@ -18,6 +18,7 @@ from striq.evaluation.statistics.metrics import srcc
 from striq.evaluation.studies.ablation import digest, fingerprint
 from striq.evaluation.studies.plane_addition import judge_frames
 from striq.scoring.scorer import load_scorer
+from striq.training.run_options import RunOptions
 from striq.training.sequential import stage_folder, train_sequential
 from striq.types import FrameRecord
 
@@ -94,18 +95,8 @@ def measure_forgetting(
     training, config = training or TrainingConfig(), config or StriqConfig()
     train, test = hold_out(records, TEST_FRACTION, seed=seed)
     _claim(output_dir, digest([fingerprint(train), planes, protect, config.to_dict(), vars(training)]))
-    train_sequential(
-        train,
-        output_dir,
-        order=planes,
-        protect=protect,
-        config=config,
-        training=training,
-        device=device,
-        resume=True,
-        anchor_images=False,
-        quiet=quiet,
-    )
+    options = RunOptions(output_dir, device=device, resume=True, anchor_images=False, quiet=quiet)
+    train_sequential(train, options, order=planes, protect=protect, config=config, training=training)
     stages = (load_scorer(stage_folder(output_dir, i, plane), device) for i, plane in enumerate(planes))
     qualities = [judge_frames(scorer, test, quiet=quiet).quality for scorer in stages]
     return _compare(planes, qualities, test)
