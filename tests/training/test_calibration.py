@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from ignite.engine import Events
+from striq.quality.frame_terms import contrast_term
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from striq.anchors.thumbnails import find_thumbnail, write_thumbnails
@@ -21,11 +22,11 @@ from striq.data.phantom import write_phantom
 from striq.data.preprocessing import prepare_batch
 from striq.data.readers import open_cine
 from striq.errors import CheckpointError, DatasetError, StriqError
-from striq.quality.frame_terms import contrast_term
 from striq.quality.normalization import plane_weights
 from striq.registration.affine import invert_affine, pixel_grid
 from striq.registration.matching import Matches
-from striq.scoring.scorer import StriqScorer, load_scorer
+from striq.scoring.loading import load_scorer
+from striq.scoring.scorer import StriqScorer
 from striq.training import trainer
 from striq.training.cache import FeatureCache
 from striq.training.calibration import Calibration
