@@ -26,8 +26,8 @@ def set_range_and_weights(scorer: StriqScorer, plane: int, images: Tensor, cache
     frozen = cache.features(frames)
     terms = []
     for row, frame in enumerate(frames.tolist()):
-        contrast = scorer.contrast(images[frame : frame + 1].to(scorer.device))
-        terms.append(scorer.score_as_plane(frozen[row], contrast, plane).terms)
+        frame_terms = scorer.frame_terms(images[frame : frame + 1].to(scorer.device))
+        terms.append(scorer.score_as_plane(frozen[row], frame_terms, plane).terms)
     stacked = torch.cat(terms)
     span = TermRange.of(stacked)
     scorer.range_low[plane], scorer.range_high[plane] = span.low, span.high

@@ -12,7 +12,8 @@ from striq.config import StriqConfig, TrainingConfig
 from striq.data.loading import load_images
 from striq.errors import DatasetError
 from striq.scoring.devices import pick_device
-from striq.scoring.scorer import StriqScorer, load_scorer
+from striq.scoring.loading import load_scorer
+from striq.scoring.scorer import StriqScorer
 from striq.training.calibration import Calibration
 from striq.training.continual import frozen, learning_only
 from striq.training.extension import extend_scorer

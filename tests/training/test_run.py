@@ -15,7 +15,8 @@ from striq.data.datasets import load_dataset
 from striq.data.phantom import write_phantom
 from striq.data.transforms import RandomView
 from striq.errors import CheckpointError
-from striq.scoring.scorer import StriqScorer, load_scorer
+from striq.scoring.loading import load_scorer
+from striq.scoring.scorer import StriqScorer
 from striq.training import steps as steps_module
 from striq.training.cache import ViewSettings
 from striq.training.handlers import after_epoch

@@ -16,7 +16,8 @@ from striq.data.phantom import make_phantom
 from striq.data.readers import open_cine
 from striq.scoring.checkpoint import default_checkpoint
 from striq.scoring.cpu.encoder import PRECISIONS
-from striq.scoring.scorer import StriqScorer, load_scorer
+from striq.scoring.loading import load_scorer
+from striq.scoring.scorer import StriqScorer
 from striq.types import Frame, FrameScore
 
 CAMUS = Path(__file__).parents[4] / "shared" / "data" / "camus_a4c"
