@@ -26,7 +26,7 @@ class TrainingSteps:
         calibration: Unprepared calibration of the scorer.
         trainer: Trains the scorer's model.
         best: Keeps the best weights.
-        progress: Saves the state after each epoch.
+        progress: Saves the state of the training after each epoch.
         options: Folders, and whether to resume.
     """
 
@@ -40,6 +40,7 @@ class TrainingSteps:
         """Compute features, starting values and anchors; continue from the checkpoint if the run resumes."""
         self.options.check_resumable()
         self.calibration.prepare()
+        self.progress.attach(self.trainer)
         if self.options.resume:
             self.progress.load()
 

@@ -75,7 +75,6 @@ def make_steps(calibration: Calibration, training: TrainingConfig, options: RunO
             ValidationHandler(interval=1, validator=evaluator),
             WriteCurves(options.curves_folder / TRAINING),
             LogEpoch(evaluator),
-            progress,
         ],
     )
     if not options.quiet and sys.stderr.isatty():  # a bar in a log file would be thousands of lines

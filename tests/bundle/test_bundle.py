@@ -24,7 +24,8 @@ from striq.data.phantom import write_phantom
 from striq.data.readers import open_cine
 from striq.data.transforms import list_frames
 from striq.errors import CheckpointError, StriqError
-from striq.monai_bundle import bundle_root, load_engine
+from striq.monai_bundle.data import bundle_root
+from striq.monai_bundle.inference import load_engine
 from striq.scoring.loading import load_scorer
 from striq.training.curves import read_curves
 
