@@ -31,8 +31,7 @@ class RatedBatches:
     """
 
     def __init__(self, records: Sequence[FrameRecord], scorer: StriqScorer) -> None:
-        labels = [[float(r.rating or 0.0), scorer.plane_index(r.plane)] for r in records]
-        self._labels = torch.tensor(labels, dtype=torch.float64)
+        self.records, self.scorer = records, scorer
 
     def __call__(
         self,
@@ -44,7 +43,9 @@ class RatedBatches:
         """Return images and rows, and for each frame its rating and the index of its plane, shape ``(B, 2)``."""
         del kwargs
         image = batchdata["image"].to(device, non_blocking=non_blocking)
-        return {"image": image, "row": batchdata["row"]}, self._labels[batchdata["row"]]
+        records = [self.records[row] for row in batchdata["row"].tolist()]
+        labels = [[float(r.rating or 0.0), self.scorer.plane_index(r.plane)] for r in records]
+        return {"image": image, "row": batchdata["row"]}, torch.tensor(labels, dtype=torch.float64)
 
 
 class ScoresWithControls(nn.Module):
@@ -70,7 +71,8 @@ class ScoresWithControls(nn.Module):
 class RankCorrelation(CumulativeIterationMetric):
     """Spearman's rank correlation of quality and rating, the mean over planes, of all processes together."""
 
-    def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None) -> Tensor:
+    def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, *args: Any, **kwargs: Any) -> Tensor:
+        del args, kwargs
         if y is None:
             msg = "Expected ratings and planes as 'y', got none. Use striq.monai_bundle.evaluation.RatedBatches."
             raise ValueError(msg)

@@ -19,6 +19,7 @@ from monai.bundle.config_parser import ConfigParser
 from monai.bundle.scripts import ckpt_export, onnx_export
 from monai.bundle.scripts import run as run_bundle
 from monai.bundle.workflows import ConfigWorkflow
+from scipy import stats
 
 from striq.data.phantom import write_phantom
 from striq.data.readers import open_cine
@@ -140,6 +141,24 @@ def test_inference_gives_the_quality_that_the_scorer_gives(trained: Path, phanto
             assert float(row[plane]) == pytest.approx(direct.quality, abs=1e-5)
 
 
+def test_postprocessing_of_the_file_takes_effect(trained: Path, phantom: Path, elsewhere: Path) -> None:
+    output, frames = elsewhere / "yes_or_no", list_frames(phantom)[:4]
+    steps = json.loads((CONFIGS / "inference.json").read_text(encoding="utf-8"))["postprocessing"]["transforms"]
+    cut = {"_target_": "monai.transforms.AsDiscreted", "keys": "pred", "threshold": 0.5}
+    overrides = {
+        "preprocessing#transforms#1#size": [64, 64],
+        "data": frames,
+        "postprocessing#transforms": [cut, *steps],
+    }
+    run(workflow("inference", "infer", checkpoint=str(trained), output_dir=str(output), device="cpu", **overrides))
+    rows = list(csv.DictReader((output / "quality.csv").open(encoding="utf-8")))
+    scorer = load_scorer(trained, device="cpu")
+    for row in rows:
+        for plane in scorer.planes:
+            quality = scorer.score([open_cine(row["source"])[int(row["frame"])]], plane)[0].quality
+            assert float(row[plane]) == (1.0 if quality >= 0.5 else 0.0)
+
+
 def test_evaluating_writes_the_table_with_controls(trained: Path, phantom: Path, elsewhere: Path) -> None:
     output = elsewhere / "evaluation"
     run(
@@ -156,6 +175,13 @@ def test_evaluating_writes_the_table_with_controls(trained: Path, phantom: Path,
     text = (output / "evaluation.md").read_text(encoding="utf-8")
     for score in ("STRIQ", "in-fan intensity std", "unregistered centered cosine", "OKS off", "a note beside"):
         assert score in text
+    scores = list(csv.DictReader((output / "scores.csv").open(encoding="utf-8")))
+    expected = [
+        stats.spearmanr(*([float(r[name]) for r in scores if r["plane"] == plane] for name in ("STRIQ", "rating")))[0]
+        for plane in ("a4c", "kidney")
+    ]
+    metric = dict(csv.reader((output / "metrics.csv").open(encoding="utf-8"), delimiter=","))
+    assert float(metric["srcc"]) == pytest.approx(sum(expected) / 2, abs=1e-6)
 
 
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
