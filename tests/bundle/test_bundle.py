@@ -259,6 +259,21 @@ def test_evaluating_runs_as_an_override_of_training_too(trained: Path, phantom: 
     assert (output / "evaluation.md").is_file()
 
 
+def test_preprocessing_of_the_evaluation_takes_effect(trained: Path, phantom: Path, elsewhere: Path) -> None:
+    flip = {"_target_": "monai.transforms.Flipd", "keys": "image", "spatial_axis": 0}
+    steps = json.loads((CONFIGS / "evaluate.json").read_text(encoding="utf-8"))["validate"]["preprocessing"]
+    common = {"checkpoint": str(trained), "dataset_dir": str(phantom / "phantom.csv"), "device": "cpu"}
+    flipped = {"validate#preprocessing#transforms": [*steps["transforms"], flip]}
+    output = elsewhere / "upside_down"
+    run(workflow("evaluate", None, output_dir=str(output), **common, **flipped))
+    plain = list(csv.DictReader((elsewhere / "evaluation" / "scores.csv").open(encoding="utf-8")))
+    other = list(csv.DictReader((output / "scores.csv").open(encoding="utf-8")))
+    assert [row["file"] for row in plain] == [row["file"] for row in other]
+    assert [row["STRIQ"] for row in plain] != [row["STRIQ"] for row in other]
+    one, same = (pytest.approx([float(r["in-fan intensity std"]) for r in rows], abs=1e-6) for rows in (plain, other))
+    assert one.expected == same
+
+
 def test_bundle_in_another_folder_is_taken_for_itself(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     copied = elsewhere / "copied"
     shutil.copytree(CONFIGS, copied / "configs")
