@@ -85,10 +85,12 @@ class CudaEngine(ReferenceEngine):
         self, key: Hashable, sources: Sequence[nn.Module | Tensor], compute: Callable[..., Tensors], given: Tensors
     ) -> Tensors:
         """Return what a function computes, by a recorded CUDA graph where there is one frame."""
-        if given[0].shape[0] != 1 or not self.records(given[0].device):
-            return compute(*given)
-        shapes = tuple(tensor.shape for tensor in given)
-        return self._cache.get((key, shapes), sources, lambda: RecordedCall(compute, given))(given)
+        # Without TF32, which cuDNN uses by default: single precision then means the same as on a CPU.
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            if given[0].shape[0] != 1 or not self.records(given[0].device):
+                return compute(*given)
+            shapes = tuple(tensor.shape for tensor in given)
+            return self._cache.get((key, shapes), sources, lambda: RecordedCall(compute, given))(given)
 
     def records(self, device: torch.device) -> bool:
         """Return whether single frames on a device are computed by recorded graphs."""
