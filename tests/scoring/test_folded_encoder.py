@@ -1,4 +1,4 @@
-"""Tests of ``striq.scoring.cpu.encoder``: the frozen encoder, faster."""
+"""Tests of ``striq.scoring.folded_encoder``: the frozen encoder, faster."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from striq.errors import StriqError
 from striq.model.encoder import FrozenEncoder, calibrate
 from striq.model.resnet import STAGE_CHANNELS
 from striq.scoring.cpu import convolution
-from striq.scoring.cpu.encoder import PRECISIONS, FoldedEncoder, pick_precision
+from striq.scoring.folded_encoder import PRECISIONS, FoldedEncoder, pick_precision
 
 IMAGE = torch.rand(2, 1, 64, 64, generator=torch.Generator().manual_seed(0)) * 0.8 + 0.1
 
