@@ -79,12 +79,12 @@ def test_value_that_is_no_number_refuses_only_its_own_frame(bad: float) -> None:
 
 @pytest.mark.parametrize("value", [0.0, 0.7])
 def test_frame_of_one_value_is_refused(value: float) -> None:
-    with pytest.raises(ReadError, match=f"one value {value:.3g} in every pixel"):
+    with pytest.raises(ReadError, match=f"the value {value:.3g} in every pixel"):
         _ = Cine("loop", 1, lambda _: np.full((3, 4), value, np.float32))[0]
 
 
 def test_picture_that_is_not_two_dimensional_is_refused() -> None:
-    with pytest.raises(ReadError, match="not a two-dimensional picture"):
+    with pytest.raises(ReadError, match="not a two-dimensional image"):
         _ = Cine("loop", 1, lambda _: np.zeros((3, 4, 3), np.float32))[0]
 
 

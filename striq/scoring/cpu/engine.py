@@ -7,7 +7,7 @@ from torch import Tensor
 
 from striq.anchors.bank import AnchorBank
 from striq.config import StriqConfig
-from striq.model.encoder import fans_of
+from striq.model.encoder import fan_masks
 from striq.model.network import NUM_STAGES, PlaneFeatures, Pyramid, StriqModel
 from striq.quality.frame_terms import contrast_term
 from striq.scoring.cpu.blur import FanBlur
@@ -50,7 +50,7 @@ class QuickPath:
             self.precision, [self.model.encoder], lambda: FoldedEncoder(self.model.encoder, self.precision)
         )
         maps = tuple(encoder(image))
-        return Pyramid(maps, fans_of(image, [m.shape[-2:] for m in maps]))
+        return Pyramid(maps, fan_masks(image, [m.shape[-2:] for m in maps]))
 
     def contrast(self, image: Tensor) -> Tensor:
         """Return the contrast term of prepared frames, shape ``(B,)``.

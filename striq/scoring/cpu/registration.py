@@ -18,7 +18,7 @@ from striq.model.network import PlaneFeatures
 from striq.quality.consistency import smoothness_loss, varies
 from striq.registration.affine import compose_affine, identity_affine, pixel_grid
 from striq.registration.modes import MatchSums, fit_sums, point_products
-from striq.registration.vectors import SHORTEST
+from striq.registration.vectors import MIN_SQUARED_LENGTH
 from striq.scoring.cpu.frame_features import FrameFeatures
 from striq.scoring.cpu.matching import LARGEST_SHARPNESS, GlobalMatcher, LocalMatcher, SoftMatches
 from striq.scoring.cpu.resampling import MapTable, cell_table
@@ -135,7 +135,7 @@ class _StageTerms:
 
     def similarity(self) -> Tensor:
         """Return the mean cosine over the frame's fan, shape ``(K,)``."""
-        lengths = self.moving_square.clamp(min=SHORTEST) * self.fixed_square.clamp(min=SHORTEST)
+        lengths = self.moving_square.clamp(min=MIN_SQUARED_LENGTH) * self.fixed_square.clamp(min=MIN_SQUARED_LENGTH)
         return self.mask @ (self.product * lengths.rsqrt()) / self.mask.sum().clamp(min=1e-6)
 
     def ncc(self) -> Tensor:
