@@ -7,14 +7,14 @@ import io
 import json
 import os
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[BinaryIO]:
+def replacing(path: str | Path) -> Generator[BinaryIO, None, None]:
     """Open a binary stream whose content replaces ``path`` when the block ends without an error.
 
     The content is written to a temporary file in the same folder, flushed to disk and renamed to ``path``.

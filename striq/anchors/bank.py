@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -94,4 +93,4 @@ class AnchorBank(nn.Module):
         )
 
     def _stored(self, name: str, stage: int, plane: int) -> Tensor:
-        return cast("Tensor", self.get_buffer(f"{name}{stage}_{plane}"))
+        return self.get_buffer(f"{name}{stage}_{plane}")

@@ -125,7 +125,9 @@ class Aligner(nn.Module):
             fixed_masks: Fan masks of the query, each ``(B, 1, H, W)``.
             moving_masks: Fan masks of the anchor, each ``(B, 1, H, W)``.
         """
-        transform, steps, coarse = identity_affine(fixed[0].shape[0], fixed[0]), [], None
+        transform = identity_affine(fixed[0].shape[0], fixed[0])
+        steps: list[Tensor] = []
+        coarse: Matches | None = None
         for stage in reversed(range(len(fixed) - self.config.levels, len(fixed))):
             warped, warped_mask = moving[stage], moving_masks[stage]
             if steps:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -123,7 +122,7 @@ class StriqModel(nn.Module):
         Args:
             stage: Index of the stage, from 0.
         """
-        return cast("Tensor", self.get_buffer(f"mean_map{stage}"))
+        return self.get_buffer(f"mean_map{stage}")
 
     @torch.no_grad()
     def embed(self, image: Tensor) -> Pyramid:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from striq.commands import options
 from striq.data.datasets import load_dataset, recognize_layout
+from striq.data.layouts import LAYOUTS
 from striq.data.phantom import write_phantom
 from striq.errors import DatasetError
 
@@ -180,3 +182,7 @@ def test_folder_with_one_list_is_that_list(tmp_path: Path) -> None:
     assert load_dataset(tmp_path) == load_dataset(table)
     (tmp_path / "again.csv").write_bytes(table.read_bytes())  # two lists: which one is not for us to guess
     assert recognize_layout(tmp_path) != "csv"
+
+
+def test_layouts_of_the_command_line_are_those_of_the_readers() -> None:
+    assert options.LAYOUTS == LAYOUTS

@@ -25,7 +25,7 @@ from striq.data.phantom.scene import paint
 
 CAUSES = ("foreshortening", "off_plane", "shadow")
 STRUCTURAL = {"plane", "presence", "subject", "defect_seed", *CAUSES}
-PERTURBATIONS = [field.name for field in fields(PhantomParameters) if field.name not in STRUCTURAL]
+NUISANCES = [field.name for field in fields(PhantomParameters) if field.name not in STRUCTURAL]
 
 
 def ideal(plane: str = "a4c") -> PhantomParameters:
@@ -87,13 +87,13 @@ def test_sampled_causes_give_the_wanted_quality(quality: float) -> None:
 def test_nuisances_are_the_same_whatever_the_quality() -> None:
     for seed in range(20):
         low, high = (sample_parameters("face", generator=np.random.default_rng(seed), quality=q) for q in (0.1, 0.9))
-        assert [getattr(low, name) for name in PERTURBATIONS] == [getattr(high, name) for name in PERTURBATIONS]
+        assert [getattr(low, name) for name in NUISANCES] == [getattr(high, name) for name in NUISANCES]
 
 
 def test_nuisances_do_not_correlate_with_drawn_quality() -> None:
     drawn = make_phantom(50, 8).parameters  # 2400 frames: standard error of a correlation 0.02
     quality = [parameters.quality for parameters in drawn]
-    for name in set(PERTURBATIONS) - {"translation", "speckle_phase"}:
+    for name in set(NUISANCES) - {"translation", "speckle_phase"}:
         assert abs(spearmanr(quality, [getattr(parameters, name) for parameters in drawn])[0]) < 0.08, name
     for axis in range(2):
         assert abs(spearmanr(quality, [parameters.translation[axis] for parameters in drawn])[0]) < 0.08

@@ -139,5 +139,8 @@ def _load(root: Path, layout: Layout, table: Path | None, plane: str | None, rul
             return load_camus(root, NIFTI_SUFFIXES, table)
         case "us4qa":
             return load_us4qa(root, rule, table)
-    records = load_plane_folders(root, rule) if layout == "planes" else load_flat(root, plane, rule)
+        case "planes":
+            records = load_plane_folders(root, rule)
+        case "flat":
+            records = load_flat(root, plane, rule)
     return attach_ratings(records, root, table) if table else records

@@ -152,7 +152,7 @@ def load_list(path: Path) -> list[FrameRecord]:
     require_columns(rows, LIST_COLUMNS, path)
     groups: dict[Path, str] = {}
     frames: set[tuple[Path, int]] = set()
-    records = []
+    records: list[FrameRecord] = []
     for row in rows:
         file = path.parent / row.text("path").replace("\\", "/")  # an absolute path is not changed by this
         if not file.is_file():

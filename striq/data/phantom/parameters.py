@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,7 +128,7 @@ def sample_parameters(
     return PhantomParameters(plane, subject=subject, **_draw_causes(plane, drawn, causes), **_draw_nuisances(nuisances))
 
 
-def _draw_causes(plane: str, quality: float, rng: np.random.Generator) -> dict:
+def _draw_causes(plane: str, quality: float, rng: np.random.Generator) -> dict[str, Any]:
     """Distribute the loss of quality among the causes; the product of their factors is ``quality``."""
     shares = rng.dirichlet([1.0, 1.0, 0.7, 0.7]).tolist()
     bounded = max(quality, _MIN_SHARED_QUALITY)
@@ -159,7 +160,7 @@ def _draw_presence(plane: str, completeness: float, rng: np.random.Generator) ->
     return tuple(np.exp(logs * math.exp(low)).tolist())
 
 
-def _draw_nuisances(rng: np.random.Generator) -> dict:
+def _draw_nuisances(rng: np.random.Generator) -> dict[str, Any]:
     return {
         "rotation_deg": float(rng.uniform(-15.0, 15.0)),
         "translation": (float(rng.uniform(-0.08, 0.08)), float(rng.uniform(-0.08, 0.08))),

@@ -67,7 +67,7 @@ def landmarks(plane: str, subject: int = 0) -> dict[str, Point]:
     Raises:
         ValueError: If the phantom has no such plane.
     """
-    centers = {}
+    centers: dict[str, Point] = {}
     for structure in subject_anatomy(plane, subject).structures:
         shape = structure.shape
         x, y = np.mean(shape.points, axis=0) if isinstance(shape, Stroke) else shape.center

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import struct
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -81,7 +82,7 @@ def open_dicom(path: Path, *, frame_axis: int | None = None) -> Cine:
 
 
 @contextmanager
-def _as_read_error(what: str, where: str | Path, *, expected: str, remedy: str) -> Iterator[None]:
+def _as_read_error(what: str, where: str | Path, *, expected: str, remedy: str) -> Generator[None, None, None]:
     """Convert exceptions of pydicom to ``ReadError`` and silence its warnings about unusual values."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -133,7 +134,7 @@ def _read_frame(path: Path, header: Dataset, syntax: UID, index: int) -> NDArray
         return _gray(stored[..., 0] if luma else stored, header)
 
 
-def _gray(stored: NDArray, header: Dataset) -> NDArray[np.float32]:
+def _gray(stored: NDArray[Any], header: Dataset) -> NDArray[np.float32]:
     """Convert one decoded frame to gray in [0, 1]; YBR colors have been reduced to luma or converted to RGB."""
     photometric = str(header.PhotometricInterpretation)
     if photometric == "PALETTE COLOR":

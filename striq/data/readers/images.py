@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,7 +72,7 @@ def _read(path: Path, index: int) -> NDArray[np.float32]:
             raise _damaged(path, error) from error
 
 
-def _pixels(image: Image.Image) -> NDArray:
+def _pixels(image: Image.Image) -> NDArray[Any]:
     """Return the pixels as displayed (camera rotation applied); palettes and rare modes become RGB."""
     is_16_bit_png = image.format == "PNG" and image.mode == "I"  # Pillow before 12 opens 16-bit PNG files in this mode
     upright = ImageOps.exif_transpose(image)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,7 +11,7 @@ from numpy.typing import NDArray
 LUMA_601 = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 
-def to_unit_gray(stored: NDArray, *, bits_stored: int | None = None) -> NDArray[np.float32]:
+def to_unit_gray(stored: NDArray[Any], *, bits_stored: int | None = None) -> NDArray[np.float32]:
     """Return the gray values of one stored image in [0, 1].
 
     Convention:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,7 +77,7 @@ def _read_header(path: Path) -> tuple[dict[str, str], int]:
         return header, file.tell()
 
 
-def _loader(path: Path, header: dict[str, str], offset: int, sizes: tuple[int, ...]) -> Callable[[], NDArray]:
+def _loader(path: Path, header: dict[str, str], offset: int, sizes: tuple[int, ...]) -> Callable[[], NDArray[Any]]:
     """Return a function that returns the array of pixels, shape ``sizes[::-1]``."""
     if min(sizes) < 1:
         return lambda: np.empty(sizes[::-1], np.uint8)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -48,7 +48,7 @@ def open_nifti(path: Path, *, frame_axis: int | None = None) -> Cine:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet() -> Generator[None, None, None]:
     """Silence nibabel's messages about repaired headers; errors are reported by ``ReadError`` alone."""
     level = nibabel_logger.level
     nibabel_logger.setLevel(logging.CRITICAL + 1)
@@ -98,11 +98,11 @@ def _refuse_short_file(path: Path, num_bytes: int) -> None:
         raise truncated(path, num_bytes, max_bytes)
 
 
-def _loader(image: Any) -> Callable[[], NDArray]:
+def _loader(image: Any) -> Callable[[], NDArray[Any]]:
     """Return a function that returns the array in C order, memory-mapped, or decoded once if it is compressed."""
 
     @cache
-    def stored() -> NDArray:
+    def stored() -> NDArray[Any]:
         array = np.asanyarray(image.dataobj.get_unscaled()).T
         fields = array.dtype.fields
         return array if fields is None else np.stack([array[name] for name in fields], axis=-1)
@@ -111,7 +111,7 @@ def _loader(image: Any) -> Callable[[], NDArray]:
     if slope == 1 and intercept == 0:
         return stored
 
-    def scaled() -> NDArray:
+    def scaled() -> NDArray[Any]:
         with np.errstate(over="ignore", invalid="ignore"):  # the cine refuses frames with values that are not finite
             return stored().astype(np.float32) * np.float32(slope) + np.float32(intercept)
 

@@ -87,7 +87,9 @@ def _dtype(header: Mapping[str, Any]) -> np.dtype:
     return dtype.newbyteorder(">" if header.get("endian") == "big" else "<")
 
 
-def _loader(path: Path, header: Any, offset: int, dtype: np.dtype, sizes: tuple[int, ...]) -> Callable[[], NDArray]:
+def _loader(
+    path: Path, header: Any, offset: int, dtype: np.dtype, sizes: tuple[int, ...]
+) -> Callable[[], NDArray[Any]]:
     """Return a function that returns the array, shape ``sizes[::-1]``; compressed data is decoded once and cached."""
     if not sizes or min(sizes) < 1:
         return lambda: np.empty(sizes[::-1], np.uint8)
@@ -101,7 +103,7 @@ def _loader(path: Path, header: Any, offset: int, dtype: np.dtype, sizes: tuple[
         return raw_array(pixel_file, offset=start, dtype=dtype, shape=sizes[::-1])
 
     @cache
-    def load() -> NDArray:
+    def load() -> NDArray[Any]:
         try:
             return nrrd.read(str(path), index_order="C")[0]
         except DATA_ERRORS as error:

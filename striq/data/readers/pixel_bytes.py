@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from striq.data.readers.reader_errors import truncated
 
 
-def raw_array(path: Path, *, offset: int, dtype: np.dtype, shape: tuple[int, ...]) -> Callable[[], NDArray]:
+def raw_array(path: Path, *, offset: int, dtype: np.dtype, shape: tuple[int, ...]) -> Callable[[], NDArray[Any]]:
     """Return a function that memory-maps an uncompressed array, so that only the frames in use are read.
 
     Args:
@@ -33,7 +34,7 @@ def raw_array(path: Path, *, offset: int, dtype: np.dtype, shape: tuple[int, ...
     return lambda: np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape)
 
 
-def zlib_array(path: Path, *, offset: int, dtype: np.dtype, shape: tuple[int, ...]) -> Callable[[], NDArray]:
+def zlib_array(path: Path, *, offset: int, dtype: np.dtype, shape: tuple[int, ...]) -> Callable[[], NDArray[Any]]:
     """Return a function that decodes a zlib stream on its first call and caches the array.
 
     Args:
@@ -44,7 +45,7 @@ def zlib_array(path: Path, *, offset: int, dtype: np.dtype, shape: tuple[int, ..
     """
 
     @cache
-    def load() -> NDArray:
+    def load() -> NDArray[Any]:
         num_bytes = math.prod(shape) * dtype.itemsize
         with path.open("rb") as file:
             file.seek(offset)

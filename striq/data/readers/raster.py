@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +34,7 @@ class Raster:
     """
 
     sizes: tuple[int, ...]
-    load: Callable[[], NDArray]
+    load: Callable[[], NDArray[Any]]
     spacing_mm: tuple[float, ...] | None = None
     frame_axis: int | None = None
     channel_axis: int | None = None
@@ -146,8 +147,8 @@ def _image_axes(path: Path, raster: Raster, time_axis: int | None) -> tuple[int,
 
 
 def _extract_frame(
-    data: NDArray, image_axes: tuple[int, int], channel_axis: int | None, frame: tuple[int | None, int]
-) -> NDArray:
+    data: NDArray[Any], image_axes: tuple[int, int], channel_axis: int | None, frame: tuple[int | None, int]
+) -> NDArray[Any]:
     """Return one frame of the array, shape ``(H, W)``, or ``(H, W, C)`` with a channel axis."""
     result_axes = [*image_axes] if channel_axis is None else [*image_axes, channel_axis]
     in_file_order = data.transpose()  # axis 0 varies fastest

@@ -55,7 +55,7 @@ class _ForwardDecoder:
 
     def __init__(self, path: Path, av: Any) -> None:
         self._path, self._av = path, av
-        self._images: Iterator[NDArray] = iter(())
+        self._images: Iterator[NDArray[Any]] = iter(())
         self._next_index: float = math.inf
 
     def read(self, index: int) -> NDArray[np.float32]:
@@ -71,7 +71,7 @@ class _ForwardDecoder:
             raise _damaged(self._path, error) from error
         raise _damaged(self._path, EOFError(f"no frame {index}"))
 
-    def _decode(self) -> Iterator[NDArray]:
+    def _decode(self) -> Iterator[NDArray[Any]]:
         with self._av.open(str(self._path)) as container:
             for image in container.decode(video=0):
                 yield image.to_ndarray(format="rgb24")
