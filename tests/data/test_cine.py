@@ -13,7 +13,7 @@ RAMP = np.linspace(0, 1, 12, dtype=np.float32).reshape(3, 4)
 
 
 class Recorder:
-    """Gives a ramp for every frame and remembers which frames were read."""
+    """Returns a ramp for every frame and records which frames were read."""
 
     def __init__(self) -> None:
         self.read: list[int] = []
@@ -63,7 +63,7 @@ def test_pixels_are_contiguous_float32() -> None:
     pixels = Cine("loop", 1, lambda _: RAMP.astype(np.float64)[::-1], crop=(0, 1, 3, 3))[0].pixels  # type: ignore[arg-type, return-value]
     assert pixels.dtype == np.float32
     assert pixels.flags.c_contiguous
-    assert pixels.flags.writeable  # torch warns about arrays it may not write
+    assert pixels.flags.writeable  # torch warns about arrays that are not writable
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

@@ -1,4 +1,4 @@
-"""Tests of ``striq.data.datasets.camus``, on small made-up trees and on the real data where it is present."""
+"""Tests of ``striq.data.datasets.camus`` on small synthetic folders, and on the real data if present."""
 
 from __future__ import annotations
 

@@ -180,7 +180,7 @@ def test_folder_with_one_list_is_that_list(tmp_path: Path) -> None:
     (tmp_path / "other.csv").write_text("name,value\na,1\n", encoding="utf-8")
     assert recognize_layout(tmp_path) == "csv"
     assert load_dataset(tmp_path) == load_dataset(table)
-    (tmp_path / "again.csv").write_bytes(table.read_bytes())  # two lists: which one is not for us to guess
+    (tmp_path / "again.csv").write_bytes(table.read_bytes())  # two lists: ambiguous
     assert recognize_layout(tmp_path) != "csv"
 
 

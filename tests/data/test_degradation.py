@@ -1,4 +1,4 @@
-"""Tests of ``striq.data.degradation``: nuisance keeps structure, losses take it, the fan stays."""
+"""Tests of ``striq.data.degradation``: degradations remove structure, perturbations do not, the fan does not change."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_structure_is_lost_step_by_step_inside_the_same_fan(prepared: Tensor, ki
 
 @pytest.mark.parametrize("kind", set(DEGRADATIONS) - {"shadow"})
 def test_convention_no_affine_transform_undoes_a_loss(kind: str) -> None:
-    # Ramps as pictures show where each point came from; the best affine fit must leave a rest.
+    # Degraded coordinate ramps show where each point came from. The best affine fit must leave a residual.
     points = pixel_grid(64, 64, torch.ones(1))
     ramps = [(points[:, axis].view(1, 64, 64) + 1.2) / 2.4 for axis in (0, 1)]
     moved = torch.stack([degrade(ramp, kind, 1.0)[0] for ramp in ramps], dim=-1).flatten(0, 1)

@@ -1,4 +1,4 @@
-"""Tests of the mask arithmetic behind ``striq.data.fan``, against SciPy's."""
+"""Tests of the morphology in ``striq.data.fan`` against SciPy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that cannot be scored: exactly one ReadError on one line, and nothing else on the terminal."""
+"""Tests of unreadable files: each raises exactly one ReadError of one line and prints nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from striq.errors import ReadError
 
 
 def refusal(path: Path, capfd: pytest.CaptureFixture[str], index: int = 0) -> str:
-    """Read one frame and return the text of the ReadError, which must be complete, short and alone."""
+    """Read one frame and return the message of the ReadError, which must be complete, short and the only output."""
     with pytest.raises(ReadError) as caught:
         _ = open_cine(path)[index]
     error = caught.value
@@ -117,7 +117,7 @@ def test_huge_picture_is_refused_before_it_is_decoded(
 
 
 @pytest.mark.parametrize(
-    ("changes", "complaint"),
+    ("changes", "message"),
     [
         ({"DimSize": "6 5"}, "The pixel data is truncated"),
         ({"DimSize": "six four"}, "numbers in the field DimSize"),
@@ -129,9 +129,9 @@ def test_huge_picture_is_refused_before_it_is_decoded(
     ids=str,
 )
 def test_metaimage_header_that_does_not_fit_is_refused(
-    changes: dict[str, str], complaint: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    changes: dict[str, str], message: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert complaint in refusal(write_meta(tmp_path / "frame.mha", **changes), capfd)
+    assert message in refusal(write_meta(tmp_path / "frame.mha", **changes), capfd)
 
 
 def test_cut_off_raw_pixels_are_refused_before_any_frame_is_read(tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_raw_file_without_its_header_is_refused(tmp_path: Path, capfd: pytest.Ca
 
 
 @pytest.mark.parametrize(
-    ("fields", "complaint"),
+    ("fields", "message"),
     [
         ("type: uint8\ndimension: 2\nsizes: 60 40\nencoding: raw", "truncated"),
         ("type: uint8\ndimension: 2\nsizes: 6 4\nencoding: gzip", "damaged or truncated"),
@@ -171,10 +171,10 @@ def test_raw_file_without_its_header_is_refused(tmp_path: Path, capfd: pytest.Ca
     ],
 )
 def test_nrrd_that_does_not_fit_is_refused(
-    fields: str, complaint: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    fields: str, message: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "frame.nrrd").write_bytes(f"NRRD0004\n{fields}\n\n".encode() + bytes(range(24)))
-    assert complaint in refusal(tmp_path / "frame.nrrd", capfd)
+    assert message in refusal(tmp_path / "frame.nrrd", capfd)
 
 
 def nifti_bytes(*sizes: int) -> bytes:
@@ -189,13 +189,13 @@ def nifti_bytes(*sizes: int) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("sizes", "complaint"), [((6, 2, 2), "The file is a 3-D volume"), ((6, 5), "truncated"), ((6,), "image")]
+    ("sizes", "message"), [((6, 2, 2), "The file is a 3-D volume"), ((6, 5), "truncated"), ((6,), "image")]
 )
 def test_nifti_that_does_not_fit_is_refused(
-    sizes: tuple[int, ...], complaint: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    sizes: tuple[int, ...], message: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "scan.nii").write_bytes(nifti_bytes(*sizes))
-    assert complaint in refusal(tmp_path / "scan.nii", capfd)
+    assert message in refusal(tmp_path / "scan.nii", capfd)
 
 
 def test_frame_axis_outside_the_file_is_refused(tmp_path: Path) -> None:
