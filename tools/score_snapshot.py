@@ -13,6 +13,8 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import torch
+
 import striq
 from striq.atomic_files import write_json
 from striq.data.cine import Cine
@@ -43,6 +45,7 @@ def cines(folders: Sequence[Path], work: Path) -> Iterator[tuple[str, Cine]]:
 
 def snapshot(folders: Sequence[Path]) -> dict[str, list[object]]:
     """Return quality, verdict and plane of each frame; the keys are file name and frame index."""
+    torch.set_num_threads(1)  # sums depend on the number of threads, which changes Q by up to 5e-6
     scorer, scores = striq.load_scorer(device="cpu"), {}
     with tempfile.TemporaryDirectory() as work:
         for name, cine in cines(folders, Path(work)):

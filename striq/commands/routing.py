@@ -49,7 +49,7 @@ def routing(
     from striq.data.phantom import drawable_planes
     from striq.evaluation.studies.plane_recognition import posteriors, summarize, write_recognition
     from striq.evaluation.studies.plane_recognition_folds import cross_validate_recognition, describe_frames
-    from striq.scoring.scorer import load_scorer
+    from striq.scoring.loading import load_scorer
 
     if hide and folds is None:
         msg = "--hide needs --folds: the model's own planes were fitted on whole frames."

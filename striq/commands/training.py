@@ -83,7 +83,7 @@ def add_plane(
     from striq.anchors.thumbnails import copy_thumbnails
     from striq.data.splits import check_disjoint_groups
     from striq.scoring.checkpoint import default_checkpoint
-    from striq.scoring.scorer import load_scorer
+    from striq.scoring.loading import load_scorer
     from striq.training import sequential
 
     records, _ = options.read_records(dataset, out, planes=[name], layout=layout, group_pattern=group_pattern)
@@ -138,7 +138,7 @@ def evaluate(
     from striq.data.phantom import drawable_planes
     from striq.evaluation.agreement import protocol
     from striq.evaluation.agreement.tables import to_markdown
-    from striq.scoring.scorer import load_scorer
+    from striq.scoring.loading import load_scorer
 
     scorer = None if model is None else load_scorer(model, check_device(device))
     if scorer is not None and dataset is None and not planes:

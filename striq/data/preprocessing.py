@@ -14,13 +14,19 @@ from striq.data.fan import bounding_box, fan_mask
 from striq.types import Frame
 
 Blur = Callable[[Tensor, float], Tensor]  # blurs prepared frames by a standard deviation in pixels
+Box = tuple[int, int, int, int]  # top, left, bottom, right in pixels
 STRUCTURE_BAND = (1 / 64, 1 / 16)  # standard deviations of the two blurs, as fractions of the frame's width
 MIN_FAN_WEIGHT = 1e-6  # smallest weight of the fan around a pixel that a blur divides by
 DARKEST = 1 / 255  # smallest value inside the fan; zero means outside, so an image contains its own mask
 
 
 def prepare_frame(frame: Frame, size: tuple[int, int]) -> Tensor:
-    """Crop one frame to its fan and resample it, shape ``(1, H, W)``.
+    """Crop one frame to its fan and resample it, shape ``(1, H, W)``; see :func:`crop_and_prepare`."""
+    return crop_and_prepare(frame, size)[0]
+
+
+def crop_and_prepare(frame: Frame, size: tuple[int, int]) -> tuple[Tensor, Box]:
+    """Crop one frame to its fan and resample it; return it, shape ``(1, H, W)``, and its box in the frame.
 
     Convention:
         - The image is zero outside the fan and at least 1/255 inside, so ``image > 0`` is its fan mask.
@@ -31,11 +37,11 @@ def prepare_frame(frame: Frame, size: tuple[int, int]) -> Tensor:
         size: Rows and columns of the prepared image.
     """
     mask = fan_mask(frame.pixels)
-    top, left, bottom, right = bounding_box(mask)
+    top, left, bottom, right = box = bounding_box(mask)
     stacked = np.stack([frame.pixels * mask, mask.astype(np.float32)])[:, top:bottom, left:right]
     resampled = F.interpolate(torch.from_numpy(stacked)[None], size, mode="bilinear", antialias=True)[0]
     inside = resampled[1:] > 0.5
-    return torch.where(inside, resampled[:1].clamp(DARKEST, 1.0), 0.0)
+    return torch.where(inside, resampled[:1].clamp(DARKEST, 1.0), 0.0), box
 
 
 def prepare_batch(frames: Sequence[Frame], size: tuple[int, int]) -> Tensor:

@@ -56,15 +56,15 @@ def score_with_controls(
 
 
 def _scores_of(scorer: StriqScorer, image: Tensor, plane: int) -> dict[str, float]:
-    frozen, contrast = scorer.embed(image), scorer.contrast(image)
+    frozen, frame_terms = scorer.embed(image), scorer.frame_terms(image)
     anchors = scorer.bank.features(plane)
     cosine = unregistered_cosine(scorer.model.center(frozen, plane), scorer.model.center(anchors, plane))
     return {
-        MAIN: float(scorer.score_as_plane(frozen, contrast, plane).quality),
+        MAIN: float(scorer.score_as_plane(frozen, frame_terms, plane).quality),
         INTENSITY_STD: float(intensity_std(image)),
         UNREGISTERED: float(cosine.mean()),
-        NO_SUBSPACE: float(scorer.score_as_plane(frozen, contrast, plane, specialized=False).quality),
-        NO_REGISTRATION: float(scorer.score_as_plane(frozen, contrast, plane, registered=False).quality),
+        NO_SUBSPACE: float(scorer.score_as_plane(frozen, frame_terms, plane, specialized=False).quality),
+        NO_REGISTRATION: float(scorer.score_as_plane(frozen, frame_terms, plane, registered=False).quality),
     }
 
 

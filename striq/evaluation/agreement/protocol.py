@@ -17,7 +17,8 @@ from striq.evaluation.agreement.rated_scores import SCORES_NAME, RatedFrame, com
 from striq.evaluation.agreement.tables import EvaluationTable
 from striq.evaluation.studies.robustness import STRUCTURE_FRAMES, ChangedScores, join, score_changed
 from striq.evaluation.studies.robustness_report import write_robustness
-from striq.scoring.scorer import StriqScorer, load_scorer
+from striq.scoring.loading import load_scorer
+from striq.scoring.scorer import StriqScorer
 from striq.training.trainer import MODEL_NAME, RESUME_NAME, train_scorer
 from striq.types import FrameRecord
 

@@ -238,7 +238,7 @@ class AblationRunner:
         for index in track(range(len(self.data.test)), description="Scoring", disable=self.quiet, transient=True):
             image = self.data.test_images[index : index + 1].to(self.device)
             plane = scorer.plane_index(self.data.test[index].plane)
-            qualities.append(float(scorer.score_as_plane(features[index], scorer.contrast(image), plane).quality))
+            qualities.append(float(scorer.score_as_plane(features[index], scorer.frame_terms(image), plane).quality))
         planes = np.array([record.plane for record in self.data.test])
         ratings = np.array([float(record.rating or 0.0) for record in self.data.test])
         return {

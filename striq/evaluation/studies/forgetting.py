@@ -17,7 +17,7 @@ from striq.errors import DatasetError, StriqError
 from striq.evaluation.statistics.metrics import srcc
 from striq.evaluation.studies.ablation import digest, fingerprint
 from striq.evaluation.studies.plane_addition import judge_frames
-from striq.scoring.scorer import load_scorer
+from striq.scoring.loading import load_scorer
 from striq.training.sequential import stage_folder, train_sequential
 from striq.types import FrameRecord
 

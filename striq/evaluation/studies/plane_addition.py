@@ -17,7 +17,8 @@ from striq.errors import DatasetError
 from striq.evaluation.agreement.tables import figure_text, markdown_table
 from striq.evaluation.statistics.metrics import srcc
 from striq.scoring.scorer import StriqScorer
-from striq.types import NO_PLANE, FrameRecord
+from striq.types import FrameRecord
+from striq.verdict import NO_PLANE
 
 FloatArray = NDArray[np.float64]
 UNDEFINED = float("nan")
@@ -78,12 +79,13 @@ def judge_frames(scorer: StriqScorer, records: Sequence[FrameRecord], *, quiet: 
     for record in track(records, description="Scoring", disable=quiet, transient=True):
         image = load_images([record], scorer.config.encoder.size, quiet=True).to(scorer.device)
         frozen = scorer.embed(image)
-        answers.append(names[int(scorer.posterior(frozen)[0].argmax())])
+        answers.append(names[int(scorer.plane_posterior(frozen)[0].argmax())])
         known = record.plane in scorer.planes
-        judged = (
-            scorer.score_as_plane(frozen, scorer.contrast(image), scorer.plane_index(record.plane)) if known else None
-        )
-        quality.append(UNDEFINED if judged is None else float(judged.quality))
+        value = UNDEFINED
+        if known:
+            plane = scorer.plane_index(record.plane)
+            value = float(scorer.score_as_plane(frozen, scorer.frame_terms(image), plane).quality)
+        quality.append(value)
     return JudgedFrames(np.array(quality), tuple(answers))
 
 

@@ -19,7 +19,7 @@ from striq.atomic_files import replacing, write_json, write_text
 from striq.evaluation.agreement.tables import figure_text, markdown_table
 from striq.evaluation.statistics.metrics import auc_best_against_worst
 from striq.scoring.scorer import StriqScorer
-from striq.types import NO_PLANE
+from striq.verdict import NO_PLANE
 
 BATCH_SIZE = 16
 FloatArray = NDArray[np.float64]
@@ -81,7 +81,7 @@ def posteriors(scorer: StriqScorer, images: Iterable[Tensor]) -> FloatArray:
         scorer: Fitted scorer.
         images: Prepared frames, each ``(1, H, W)``.
     """
-    found = [scorer.posterior(scorer.embed(batch.to(scorer.device))) for batch in in_batches(images)]
+    found = [scorer.plane_posterior(scorer.embed(batch.to(scorer.device))) for batch in in_batches(images)]
     return torch.cat(found).double().cpu().numpy() if found else np.zeros((0, len(scorer.planes) + 1))
 
 

@@ -155,7 +155,7 @@ def _scoring(scorer: StriqScorer, plane: int) -> Callable[[Tensor | NDArray[np.f
     def quality(picture: Tensor | NDArray[np.float32]) -> float:
         image = picture if isinstance(picture, Tensor) else prepare_frame(Frame(picture), scorer.config.encoder.size)
         batch = image[None].to(scorer.device)
-        return float(scorer.score_as_plane(scorer.embed(batch), scorer.contrast(batch), plane).quality)
+        return float(scorer.score_as_plane(scorer.embed(batch), scorer.frame_terms(batch), plane).quality)
 
     return quality
 
