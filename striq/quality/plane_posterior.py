@@ -1,4 +1,4 @@
-"""Which plane a frame shows, or none of those known: each plane is a Gaussian over a descriptor of frames."""
+"""Plane posterior: the probability of each plane and of none; each plane is a Gaussian over a frame descriptor."""
 
 from __future__ import annotations
 

@@ -30,9 +30,8 @@ from striq.scoring.cpu.encoder import pick_precision
 from striq.scoring.devices import AUTO
 from striq.scoring.engine import AUTO_ENGINE, Engine, Parts, choose_engine
 from striq.scoring.engines import ENGINES
-from striq.scoring.prefetch import prefetch
+from striq.scoring.prefetch import has_spare_core, keep_threads, prefetch
 from striq.scoring.reference import ReferenceEngine
-from striq.scoring.threads import has_spare_core, keep_threads
 from striq.types import AnchorSource, Frame, FrameScore
 from striq.verdict import NO_PLANE, is_accepted
 
