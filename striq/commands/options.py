@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
+from striq.anchors.selection import STRATEGIES
+from striq.data.layouts import LAYOUTS
 from striq.errors import StriqError
 from striq.types import FrameRecord, Mode
 
 if TYPE_CHECKING:
     from striq.config import StriqConfig, TrainingConfig
 
-LAYOUTS = ("auto", "camus_official", "camus_nifti", "us4qa", "planes", "flat", "csv")
-STRATEGIES = ("variance_spectrum", "centroid", "random", "k_medoids", "k_center_greedy")
 PROTOCOLS = ("joint", "sequential")
 PRECISIONS = ("float32", "mixed", "bfloat16", "float16", "auto")
 PHANTOM_SUBJECTS, PHANTOM_FRAMES = 40, 4  # of the data set made where none is given

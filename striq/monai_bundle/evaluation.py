@@ -12,6 +12,7 @@ from ignite.engine import Engine, Events
 from monai.metrics.metric import CumulativeIterationMetric
 from torch import Tensor, distributed, nn
 
+from striq.data.transforms import plain_tensor
 from striq.evaluation.agreement.controls import CONTROLS, MAIN, ScoredFrames, score_with_controls
 from striq.evaluation.agreement.protocol import write_evaluation
 from striq.evaluation.statistics.metrics import srcc
@@ -42,7 +43,7 @@ class RatedBatches:
     ) -> tuple[dict[str, Tensor], Tensor]:
         """Return images and rows, and for each frame its rating and the index of its plane, shape ``(B, 2)``."""
         del kwargs
-        image = batchdata["image"].to(device, non_blocking=non_blocking)
+        image = plain_tensor(batchdata["image"]).to(device, non_blocking=non_blocking)
         records = [self.records[row] for row in batchdata["row"].tolist()]
         labels = [[float(r.rating or 0.0), self.scorer.plane_index(r.plane)] for r in records]
         return {"image": image, "row": batchdata["row"]}, torch.tensor(labels, dtype=torch.float64)

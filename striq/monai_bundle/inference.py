@@ -13,6 +13,7 @@ from monai.transforms.transform import MapTransform
 from torch import Tensor
 
 from striq.atomic_files import write_csv
+from striq.data.transforms import plain_tensor
 from striq.errors import CheckpointError, StriqError
 from striq.scoring.scorer import StriqScorer
 
@@ -22,7 +23,7 @@ def prepare_batch(
 ) -> tuple[Tensor, Tensor]:
     """Return prepared images on the device, and zeros in place of labels."""
     del kwargs
-    image = batchdata["image"].to(device, non_blocking=non_blocking)
+    image = plain_tensor(batchdata["image"]).to(device, non_blocking=non_blocking)
     return image, torch.zeros(len(image))
 
 

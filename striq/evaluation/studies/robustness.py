@@ -13,7 +13,7 @@ from rich.progress import track
 from scipy import stats
 from torch import Tensor
 
-from striq.data.degradation import ALL, NUISANCES, STRUCTURE_LOSSES, degrade, perturb
+from striq.data.degradation import ALL, DEGRADATIONS, PERTURBATIONS, degrade, perturb
 from striq.data.preprocessing import prepare_frame
 from striq.data.readers import open_cine
 from striq.scoring.scorer import StriqScorer
@@ -22,7 +22,7 @@ from striq.types import Frame, FrameRecord
 SEVERITIES = (0.0, 0.25, 0.5, 0.75, 1.0)
 STRUCTURE_FRAMES = 60  # per plane: a median needs no more, and every loss takes many scores
 UNDISTURBED = "none"
-KINDS = (UNDISTURBED, *NUISANCES, ALL)
+KINDS = (UNDISTURBED, *PERTURBATIONS, ALL)
 
 FloatArray = NDArray[np.float64]
 
@@ -88,7 +88,7 @@ def score_changed(
         ReadError: If a file cannot be read.
     """
     disturbed = {kind: np.full(len(records), np.nan) for kind in KINDS}
-    lost = {kind: np.full((len(records), len(SEVERITIES)), np.nan) for kind in STRUCTURE_LOSSES}
+    lost = {kind: np.full((len(records), len(SEVERITIES)), np.nan) for kind in DEGRADATIONS}
     looked_at = set(_evenly(records, structure_frames))
     for index in track(range(len(records)), description="Changing frames", disable=quiet, transient=True):
         record = records[index]
