@@ -76,7 +76,7 @@ class PrepareFramed(MapTransform):
 
     Args:
         keys: Keys of the frames.
-        size: Rows and columns wanted.
+        size: Rows and columns of the prepared frame.
     """
 
     def __init__(self, keys: Hashable | Sequence[Hashable], size: Sequence[int] = (256, 256)) -> None:
@@ -95,7 +95,7 @@ class RandomView(Randomizable, Transform):
     """Moves and degrades the prepared frame in ``image`` and notes the pull-back from view to frame in ``transform``.
 
     Args:
-        ranges: How far to go.
+        ranges: Largest changes of pose and appearance.
     """
 
     def __init__(self, ranges: ViewRanges | None = None) -> None:

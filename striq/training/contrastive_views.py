@@ -31,7 +31,7 @@ def draw_views(extended: Tensor, count: int, crop: int, generator: torch.Generat
 
     Args:
         extended: Frames without a fan, see ``striq.data.augmentation.extend_beyond_fan``, shape ``(N, 1, H, W)``.
-        count: Pairs wanted [B].
+        count: Number of pairs [B].
         crop: Side of a view, pixels [S]; tissue is as large in it as in the frame.
         generator: Source of all randomness.
     """

@@ -93,11 +93,11 @@ class Progress:
             CheckpointError: If the checkpoint is of more epochs or of other frames.
         """
         trainer = self._parts["trainer"]
-        wanted = (trainer.state.max_epochs, trainer.state.epoch_length)
+        own = (trainer.state.max_epochs, trainer.state.epoch_length)
         state = torch.load(self.path, map_location=trainer.state.device, weights_only=True)
         for name, part in self._parts.items():
             part.load_state_dict(state[name])
-        trainer.state.max_epochs, steps = wanted
+        trainer.state.max_epochs, steps = own
         if trainer.state.epoch > trainer.state.max_epochs or trainer.state.epoch_length != steps:
             msg = (
                 f"{self.path}: {trainer.state.epoch} epochs of {trainer.state.epoch_length} steps cannot be continued "

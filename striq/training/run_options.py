@@ -59,7 +59,7 @@ class RunOptions:
         return Path(self.output_dir if self.work_dir is None else self.work_dir)
 
     def check_resumable(self) -> None:
-        """Refuse to resume where nothing was begun.
+        """Check that there is a checkpoint if the run resumes.
 
         Raises:
             CheckpointError: If ``resume`` is set and there is no ``checkpoint.pt``.

@@ -34,7 +34,7 @@ def principal_directions(centered: Pyramid, rank: int, generator: torch.Generato
 
     Args:
         centered: Features of a plane's frames without the plane's mean.
-        rank: Directions wanted [R].
+        rank: Number of directions [R].
         generator: Chooses feature vectors where there are many.
     """
     vectors = centered.maps[-1].permute(0, 2, 3, 1)[centered.masks[-1][:, 0] > 0]

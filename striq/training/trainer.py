@@ -82,13 +82,13 @@ def make_steps(calibration: Calibration, training: TrainingConfig, options: RunO
     return TrainingSteps(calibration, trainer, best, progress, options)
 
 
-def use_amp(wanted: bool, device: torch.device) -> bool:
-    """Return whether to train with automatic mixed precision: where that is wanted, on a CUDA device."""
-    return wanted and device.type == "cuda"
+def use_amp(requested: bool, device: torch.device) -> bool:
+    """Return whether to train with automatic mixed precision: if requested, on CUDA devices only."""
+    return requested and device.type == "cuda"
 
 
 def make_optimizer(network: torch.nn.Module, learning_rate: float) -> torch.optim.Optimizer:
-    """Return Adam over what is not frozen."""
+    """Return Adam over the parameters that are not frozen."""
     return torch.optim.Adam([p for p in network.parameters() if p.requires_grad], learning_rate)
 
 
