@@ -32,8 +32,8 @@ class Calibration:
         seed: Of the choice of anchors.
         pretrained: The backbone has weights of its own, so its normalization statistics are kept.
         known: Planes, the first ones, that were learned before and have no frames here. What all planes share stays.
-        encoder_of: Scorer of an earlier calibration of the same frames, whose encoder is copied. By default, the encoder's
-            statistics and compression are computed from the frames.
+        encoder_of: Scorer of an earlier calibration of the same frames, whose encoder is copied; by default
+            the encoder's statistics and compression are computed from the frames.
     """
 
     def __init__(
