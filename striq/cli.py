@@ -13,16 +13,18 @@ from striq.commands.ablation import ablate
 from striq.commands.auditing import audit
 from striq.commands.benchmark import bench
 from striq.commands.curves import curves
+from striq.commands.evaluation import compare, evaluate
 from striq.commands.exporting import export
 from striq.commands.forgetting import forgetting
 from striq.commands.inspection import anchors, info
 from striq.commands.listing import list_frames
+from striq.commands.planes import add_plane
 from striq.commands.pretraining import pretrain
 from striq.commands.robustness import robustness
 from striq.commands.routing import routing
 from striq.commands.scoring import score
 from striq.commands.terminal import complain, say
-from striq.commands.training import add_plane, compare, evaluate, phantom, train
+from striq.commands.training import phantom, train
 from striq.errors import StriqError
 
 WRONG_USE = 2  # the status that the parser of the command line exits with, too
