@@ -21,14 +21,14 @@ def add_plane(
     epochs: options.EpochsOption = None,
     anchor_images: options.AnchorImagesOption = True,
     check: Annotated[
-        Path | None, typer.Option(help="Frames of other groups, of old planes and new, to compare the models on.")
+        Path | None, typer.Option(help="Frames of other groups, of old and new planes, to compare the models on.")
     ] = None,
-    note: Annotated[str, typer.Option(help="Sentence printed beside the figures of --check.")] = "",
+    note: options.NoteOption = "",
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted training in --out.")] = False,
     seed: options.SeedOption = 0,
     device: options.DeviceOption = "auto",
 ) -> None:
-    """Teach a model one plane more, without labels and without the frames of its other planes; write OUT/model.pt."""
+    """Add a plane to a model, without labels and without frames of its other planes; write OUT/model.pt."""
     check_writable(out / "model.pt")
     show_log()
     from striq.anchors.thumbnails import copy_thumbnails
@@ -53,8 +53,9 @@ def add_plane(
     )
     if anchor_images:
         copy_thumbnails(default_checkpoint() if model is None else model, out)
-    say(f"Knows {', '.join(scorer.planes)} now: {out / 'model.pt'}")
+    say(f"The model now knows {', '.join(scorer.planes)}: {out / 'model.pt'}")
     if check is not None:
-        from striq.evaluation.studies.plane_addition import compare_models, write_comparison
+        from striq.evaluation.studies.plane_addition import compare_models, plane_addition_report
 
-        say(write_comparison(compare_models(before, scorer, checked), out, note=" ".join(filter(None, (note, known)))))
+        changes = compare_models(before, scorer, checked)
+        say(plane_addition_report(changes, note=options.join_notes(note, known)).write(out))
