@@ -23,8 +23,9 @@ from striq.reporting.rows import source_name, write_scores
 from striq.reporting.summary import summarize
 from striq.scoring.checkpoint import find_checkpoint
 from striq.scoring.cine_scoring import score_cine
+from striq.scoring.loading import load_scorer
 from striq.scoring.results import FrameResult
-from striq.scoring.scorer import AUTO, load_scorer
+from striq.scoring.scorer import AUTO
 
 JSON_NAME, CSV_NAME = "striq_scores.json", "striq_scores.csv"
 NOTICE = "Research software. Not a medical device, never for diagnosis."
@@ -165,5 +166,5 @@ def _frame(result: FrameResult) -> dict[str, Any]:
         "accepted": score.accepted,
         "plane": score.plane,
         "plane_probability": score.plane_probabilities[score.plane],
-        "terms": asdict(score.terms),
+        "terms": score.terms,
     }

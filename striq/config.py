@@ -7,8 +7,8 @@ from typing import Any
 
 from striq.types import Mode
 
+FORMAT_4_TERMS = ("similarity", "ncc", "smoothness", "contrast")  # checkpoints of format 4 hold weights without names
 ORTHOGONALITIES = ("l1_a", "frobenius_a", "l1_ab", "frobenius_ab")
-LOSS_TERMS = ("similarity", "ncc", "smoothness")
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class AlignerConfig:
         projections: Channels of the learned projection at stages 1, 2 and 3 (64 at stage 3: measured, design notes).
         radii: Half width of the local search at stages 1 and 2, cells.
         strides: Rows and columns from one matched cell to the next at stages 1 and 2; neighbors match alike (Q moves by
-            0.002 in the mean where every cell is matched, at four times the work: docs/decisions/0005-quick-way.md).
+            0.002 in the mean where every cell is matched, at four times the work: docs/decisions/0005-cpu-engine.md).
         levels: Levels of the pyramid used, coarse to fine: 1 is stage 3 alone, 3 all stages [L = 3].
         ridge: Weight of the identity against matches whose weights sum to at most one.
         sharpness: Inverse temperature of the soft-argmax at the start of training.
@@ -82,9 +82,8 @@ class QualityConfig:
     """From consistency terms to Q.
 
     Attributes:
-        weights: Of similarity, NCC, smoothness and contrast [w_m]; they sum to one. Paper: 1/3 each, no contrast;
-            here smoothness is reported but not counted: a pose that registration has undone is no lack of quality
-            (measured: docs/experiments.md). Contrast gets less on planes where it disagrees with NCC.
+        weights: Weight of each term by name [w_m]; they sum to one. A scorer computes the terms named here. Empty:
+            the default weights of ``striq.quality.terms.TERMS``.
         threshold: Q above which a frame is accepted [0.5].
         num_anchors: Anchors of a plane [K = 20].
         anchor_share: Share of the anchors that count for a frame, those it agrees with best. Paper: all.
@@ -94,7 +93,7 @@ class QualityConfig:
         translation_weight: Weight of the translation in the smoothness term [w_t].
     """
 
-    weights: tuple[float, float, float, float] = (0.1, 0.7, 0.0, 0.2)
+    weights: dict[str, float] = field(default_factory=dict)
     threshold: float = 0.5
     num_anchors: int = 20
     anchor_share: float = 0.5
@@ -104,7 +103,8 @@ class QualityConfig:
     translation_weight: float = 1.0
 
     def __post_init__(self) -> None:
-        if abs(sum(self.weights) - 1) > 1e-6 or min(self.weights) < 0:
+        values = self.weights.values()
+        if values and (abs(sum(values) - 1) > 1e-6 or min(values) < 0):
             msg = f"'weights' must be nonnegative and sum to 1 so that Q stays in [0, 1], got {self.weights}."
             raise ValueError(msg)
         if not 0 < self.anchor_share <= 1:
@@ -125,7 +125,7 @@ class TrainingConfig:
         learning_rate: Of Adam (paper: 1e-4 over 500 epochs; higher here, over far fewer: projections are pretrained).
         orthogonality_weight: Weight of L_orth [lambda = 0.5].
         orthogonality: Norm of L_orth, and whether it holds for A alone or for A and B, one of ``ORTHOGONALITIES``.
-        loss_terms: Consistency terms in L_reg, of ``LOSS_TERMS``.
+        loss_terms: Names of the pair terms in L_reg; ``None``: those of ``striq.quality.terms.TERMS`` marked for it.
         known_transforms: False leaves out the supervision by known transforms, which the paper lacks (an ablation).
         views: Moved and degraded copies cached of each frame.
         validation_fraction: Share of groups held out for the label-free criterion.
@@ -138,7 +138,7 @@ class TrainingConfig:
     learning_rate: float = 2e-3
     orthogonality_weight: float = 0.5
     orthogonality: str = "l1_a"
-    loss_terms: tuple[str, ...] = LOSS_TERMS
+    loss_terms: tuple[str, ...] | None = None
     known_transforms: bool = True
     views: int = 3
     validation_fraction: float = 0.15
@@ -148,9 +148,6 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         if self.orthogonality not in ORTHOGONALITIES:
             msg = f"'orthogonality' must be one of {', '.join(ORTHOGONALITIES)}, got {self.orthogonality!r}."
-            raise ValueError(msg)
-        if not set(self.loss_terms) <= set(LOSS_TERMS):
-            msg = f"'loss_terms' must be some of {', '.join(LOSS_TERMS)}, got {self.loss_terms}."
             raise ValueError(msg)
 
 
@@ -172,8 +169,10 @@ class StriqConfig:
         """Rebuild a configuration from :meth:`to_dict`; lists become tuples."""
         parts = {}
         for part in fields(cls):
-            settings = values.get(part.name, {})
-            parts[part.name] = _PARTS[part.name](**{k: _as_tuple(v) for k, v in settings.items()})
+            settings = {name: _as_tuple(value) for name, value in values.get(part.name, {}).items()}
+            if isinstance(weights := settings.get("weights"), tuple):
+                settings["weights"] = dict(zip(FORMAT_4_TERMS, weights, strict=True))
+            parts[part.name] = _PARTS[part.name](**settings)
         return cls(**parts)
 
 

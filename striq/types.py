@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -19,7 +19,6 @@ Mode = Literal[
     "translation_scale",
     "rotation_translation",
 ]
-NO_PLANE = "none"  # name of the answer "none of the planes this model knows"
 
 
 @dataclass(frozen=True)
@@ -56,23 +55,6 @@ class FrameRecord:
 
 
 @dataclass(frozen=True)
-class ConsistencyTerms:
-    """What Q is made of, not normalized; every term: lower is better.
-
-    Attributes:
-        similarity: Eq. 2, mean over the anchors that count.
-        ncc: Eq. 3, the same.
-        smoothness: Size of the transforms, the same.
-        contrast: Of the frame's own structure, minus its logarithm.
-    """
-
-    similarity: float
-    ncc: float
-    smoothness: float
-    contrast: float
-
-
-@dataclass(frozen=True)
 class AnchorSource:
     """Provenance of an anchor: the file it was read from and the group it belongs to."""
 
@@ -83,21 +65,44 @@ class AnchorSource:
 
 @dataclass(frozen=True)
 class FrameScore:
-    """The judgement of one frame.
+    """The score of one frame, with all that a report says about it.
 
     Convention:
-        - ``transform`` is a 2x3 pull-back from query to anchor in (x, y) coordinates, ±1 at pixel edges.
-        - ``plane_probabilities`` sums to one and includes ``"none"``.
+        - ``quality`` is the sum over the terms of ``weights`` times ``normalized_terms``; the weights sum to one.
+        - ``transform`` is a 2x3 pull-back from query to anchor in (x, y) coordinates, ±1 at the edges of ``crop``.
+
+    Attributes:
+        quality: Q, 0 to 1.
+        accepted: The verdict, by :func:`striq.verdict.is_accepted`.
+        plane: Predicted plane; ``"none"`` if the frame shows no known plane.
+        scored_plane: The plane whose anchors scored the frame: of a frame that shows none, the likeliest one.
+        plane_probabilities: Of every plane and of ``"none"``; they sum to one.
+        terms: Raw value of each term by name; lower is better.
+        normalized_terms: Each term on the scale of Q: 1 is the best of the training frames, 0 the worst.
+        weights: Weight of each term on this plane.
+        threshold: Quality that an accepted frame exceeds.
+        crop: Top, left, bottom and right of the fan's bounding box, in pixels of the frame.
+        transform: From the frame to its nearest anchor, shape ``(2, 3)``.
+        nearest_anchor: Where that anchor comes from.
+        anchor_number: Its place among the plane's anchors, from 0.
+        source: File of the frame.
+        index: Number of the frame in the file, from 0.
+        time_s: Time of the frame in the file, seconds.
     """
 
     quality: float
     accepted: bool
     plane: str
+    scored_plane: str
     plane_probabilities: dict[str, float]
-    terms: ConsistencyTerms
+    terms: dict[str, float]
+    normalized_terms: dict[str, float]
+    weights: dict[str, float]
+    threshold: float
+    crop: tuple[int, int, int, int]
     transform: NDArray[np.float32]
     nearest_anchor: AnchorSource
+    anchor_number: int = 0
     source: str = ""
     index: int = 0
     time_s: float | None = None
-    details: dict[str, float] = field(default_factory=dict)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from striq.audit.layout import part_path
 from striq.audit.parquet import pyarrow
 from striq.audit.plan import AuditSettings, Plan
-from striq.types import NO_PLANE
+from striq.verdict import NO_PLANE
 
 READ = ("source", "frame", "plane", "quality", "accepted", "error", "study_instance_uid", "site", "operator", "date")
 NUM_WORST = 100  # studies listed

@@ -14,7 +14,8 @@ from striq.audit.shard_files import is_done, write_part
 from striq.errors import StriqError
 from striq.reporting.identity import ModelIdentity
 from striq.scoring.checkpoint import find_checkpoint
-from striq.scoring.scorer import StriqScorer, load_scorer
+from striq.scoring.loading import load_scorer
+from striq.scoring.scorer import StriqScorer
 
 
 class AuditWorker:

@@ -174,7 +174,7 @@ class _Job:
         from striq.audit.planning import prepare
         from striq.reporting.identity import ModelIdentity
         from striq.scoring.checkpoint import find_checkpoint
-        from striq.scoring.scorer import load_scorer
+        from striq.scoring.loading import load_scorer
 
         checkpoint = find_checkpoint(self.model)
         scorer = load_scorer(checkpoint, "cpu")

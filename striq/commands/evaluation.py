@@ -47,7 +47,7 @@ def evaluate(
     from striq.evaluation.agreement import protocol
     from striq.evaluation.agreement.report import agreement_report
     from striq.evaluation.agreement.training_setup import TrainingSetup
-    from striq.scoring.scorer import load_scorer
+    from striq.scoring.loading import load_scorer
 
     scorer = None if model is None else load_scorer(model, check_device(device))
     if scorer is not None and dataset is None and not planes:

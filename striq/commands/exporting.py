@@ -30,7 +30,7 @@ def export(
     chosen = choose_kind(out, kind)
     check_writable(out)
     from striq.scoring.export import export_scorer
-    from striq.scoring.scorer import load_scorer
+    from striq.scoring.loading import load_scorer
 
     written = export_scorer(load_scorer(model, "cpu"), out, chosen, planes or ())
     size = written.path.stat().st_size / 1e6

@@ -23,7 +23,7 @@ def info(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
     """Show a model's planes, anchors, ranges, settings, encoder and size."""
-    from striq.scoring.scorer import load_scorer
+    from striq.scoring.loading import load_scorer
 
     facts = describe(load_scorer(model, "cpu"))
     say(json.dumps(facts, indent=2, ensure_ascii=False) if as_json else _as_text(facts))
@@ -39,7 +39,7 @@ def anchors(
     if out is not None:
         check_writable(out)
     from striq.atomic_files import write_csv
-    from striq.scoring.scorer import load_scorer
+    from striq.scoring.loading import load_scorer
 
     scorer = load_scorer(model, "cpu")
     rows = [

@@ -151,7 +151,7 @@ class Outputs:
 
         source = results[0].source
         try:
-            found = report_cine(source, results, cine.__getitem__, lambda score: term_shares(self.scorer, score))
+            found = report_cine(source, results, cine.__getitem__, term_shares)
         except (StriqError, OSError):  # the frames are gone since they were scored; their scores are not
             self._cines.append(CineReport(source, tuple(results)))
             raise

@@ -55,7 +55,7 @@ def planes(
     from striq.evaluation.studies.plane_recognition import measure_recognition, plane_posteriors
     from striq.evaluation.studies.plane_recognition_folds import cross_validate_recognition, describe_frames
     from striq.evaluation.studies.plane_recognition_report import recognition_report
-    from striq.scoring.scorer import load_scorer
+    from striq.scoring.loading import load_scorer
 
     if hide and folds is None:
         msg = "--hide needs --folds, because the model's own planes were fitted on whole frames."

@@ -34,7 +34,7 @@ def add_plane(
     from striq.anchors.thumbnails import copy_thumbnails
     from striq.data.splits import check_disjoint_groups
     from striq.scoring.checkpoint import default_checkpoint
-    from striq.scoring.scorer import load_scorer
+    from striq.scoring.loading import load_scorer
     from striq.training import sequential
 
     records, _ = options.read_records(dataset, out, planes=[name], layout=layout, group_pattern=group_pattern)

@@ -25,7 +25,7 @@ def robustness(
     from striq.data.phantom import drawable_planes
     from striq.evaluation.studies.robustness import score_changed
     from striq.evaluation.studies.robustness_report import robustness_report
-    from striq.scoring.scorer import load_scorer
+    from striq.scoring.loading import load_scorer
 
     scorer = load_scorer(model, check_device(device))
     wanted = planes or (drawable_planes(scorer.planes) if dataset is None else None)

@@ -52,7 +52,7 @@ def score(
     from striq.reporting.identity import ModelIdentity
     from striq.scoring.checkpoint import find_checkpoint
     from striq.scoring.devices import AUTO
-    from striq.scoring.scorer import load_scorer
+    from striq.scoring.loading import load_scorer
 
     scorer = load_scorer(model, check_device(device), precision=precision)
     if plane != AUTO:

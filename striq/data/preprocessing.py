@@ -14,13 +14,19 @@ from striq.data.fan import bounding_box, fan_mask
 from striq.types import Frame
 
 Blur = Callable[[Tensor, float], Tensor]  # of prepared frames, by a standard deviation in pixels
+Box = tuple[int, int, int, int]  # top, left, bottom, right in pixels
 STRUCTURE_BAND = (1 / 64, 1 / 16)  # standard deviations of the two blurs, in widths of the frame
 LITTLE_FAN = 1e-6  # least weight of the fan around a pixel that a blur divides by
 DARKEST = 1 / 255  # of a pixel inside the fan, so that zero means "outside" and the image carries its own mask
 
 
 def prepare_frame(frame: Frame, size: tuple[int, int]) -> Tensor:
-    """Crop one frame to its fan and resample it, shape ``(1, H, W)``.
+    """Crop one frame to its fan and resample it, shape ``(1, H, W)``; see :func:`crop_and_prepare`."""
+    return crop_and_prepare(frame, size)[0]
+
+
+def crop_and_prepare(frame: Frame, size: tuple[int, int]) -> tuple[Tensor, Box]:
+    """Return one frame cropped to its fan and resampled, shape ``(1, H, W)``, and the box it was cropped to.
 
     Convention:
         - Zero outside the fan; at least 1/255 inside. The fan mask is ``image > 0``, whoever receives the image.
@@ -31,11 +37,11 @@ def prepare_frame(frame: Frame, size: tuple[int, int]) -> Tensor:
         size: Rows and columns wanted.
     """
     mask = fan_mask(frame.pixels)
-    top, left, bottom, right = bounding_box(mask)
+    top, left, bottom, right = box = bounding_box(mask)
     stacked = np.stack([frame.pixels * mask, mask.astype(np.float32)])[:, top:bottom, left:right]
     resampled = F.interpolate(torch.from_numpy(stacked)[None], size, mode="bilinear", antialias=True)[0]
     inside = resampled[1:] > 0.5
-    return torch.where(inside, resampled[:1].clamp(DARKEST, 1.0), 0.0)
+    return torch.where(inside, resampled[:1].clamp(DARKEST, 1.0), 0.0), box
 
 
 def prepare_batch(frames: Sequence[Frame], size: tuple[int, int]) -> Tensor:

@@ -1,4 +1,4 @@
-"""How frames register to the anchors of a plane."""
+"""Scores of frames as one plane."""
 
 from __future__ import annotations
 
@@ -16,33 +16,36 @@ class PlaneScores:
 
     Attributes:
         quality: Q, shape ``(B,)``.
-        terms: Similarity, NCC, smoothness and contrast of each frame, shape ``(B, 4)``.
-        pair_terms: The first three of every pair, shape ``(B, K, 3)``.
+        terms: Raw terms of each frame, shape ``(B, T + F)``.
+        normalized_terms: The same on the scale of Q, shape ``(B, T + F)``.
+        pair_terms: Pair terms of each frame with each anchor, shape ``(B, K, T)``.
         transforms: Pull-backs from each frame to each anchor, shape ``(B, K, 2, 3)``.
     """
 
     quality: Tensor
     terms: Tensor
+    normalized_terms: Tensor
     pair_terms: Tensor
     transforms: Tensor
 
     def cpu(self) -> PlaneScores:
-        """Return the judgement in the memory of the CPU, copied once for all frames."""
-        return PlaneScores(self.quality.cpu(), self.terms.cpu(), self.pair_terms.cpu(), self.transforms.cpu())
+        """Return the scores in the memory of the CPU."""
+        parts = self.quality, self.terms, self.normalized_terms, self.pair_terms, self.transforms
+        return PlaneScores(*(part.cpu() for part in parts))
 
 
 def score_by_plane(
-    judge: Callable[[Pyramid, Tensor, int], PlaneScores], frozen: Pyramid, contrast: Tensor, planes: Tensor
+    score_as_plane: Callable[[Pyramid, Tensor, int], PlaneScores], frozen: Pyramid, frame_terms: Tensor, planes: Tensor
 ) -> Iterator[tuple[int, Tensor, PlaneScores]]:
-    """Yield planes, the indices of the frames judged as each, and how those are judged.
+    """Yield planes, the indices of the frames scored as each, and their scores.
 
     Args:
-        judge: Judges frames, by features and contrast, as one plane.
+        score_as_plane: Scores frames, by features and frame terms, as one plane.
         frozen: Frozen features of the frames.
-        contrast: Contrast term of the frames, shape ``(B,)``.
+        frame_terms: Terms of the frames by themselves, shape ``(B, F)``.
         planes: Index of the plane of each frame, shape ``(B,)``, in the memory of the CPU.
     """
     for plane in planes.unique().tolist():
         members = (planes == plane).nonzero().squeeze(1)
-        some = slice(None) if len(members) == len(planes) else members.to(contrast.device)
-        yield plane, members, judge(frozen[some], contrast[some], plane)
+        some = slice(None) if len(members) == len(planes) else members.to(frame_terms.device)
+        yield plane, members, score_as_plane(frozen[some], frame_terms[some], plane)

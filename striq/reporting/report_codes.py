@@ -7,7 +7,7 @@ from highdicom.sr import CodedConcept
 from pydicom.sr.codedict import codes
 
 import striq
-from striq.types import NO_PLANE
+from striq.verdict import NO_PLANE
 
 SCHEME = "99STRIQ"
 MAX_MEANING = 63  # characters of a code meaning (LO) less one: padded to an even number of bytes it may grow by one

@@ -42,9 +42,9 @@ def score_row(result: FrameResult) -> list[str]:
         _figure(score.plane_probabilities[score.plane]),
         _figure(score.quality),
         "true" if score.accepted else "false",
-        _figure(terms.similarity),
-        _figure(terms.ncc),
-        _figure(terms.smoothness),
+        _figure(terms["similarity"]),
+        _figure(terms["ncc"]),
+        _figure(terms["smoothness"]),
         "",
     ]
 

@@ -1,13 +1,19 @@
-"""Where a model's checkpoint lies, and how it is read: tensors and plain containers, never code."""
+"""Checkpoint files: where they are, reading and writing; they hold tensors and plain containers, never code."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from striq.atomic_files import replacing
 from striq.errors import CheckpointError
+
+FORMAT_VERSION = 5
+READABLE_VERSIONS = (4, 5)  # format 4 holds the weights of four terms without their names
 
 
 def default_checkpoint() -> Path:
@@ -48,3 +54,17 @@ def read_checkpoint(file: Path) -> dict[str, Any]:
         reason = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
         msg = f"{file}: cannot be read as a checkpoint ({reason}). Expected a model.pt written by STRIQ."
         raise CheckpointError(msg) from error
+
+
+def write_checkpoint(path: str | Path, state: Mapping[str, Any]) -> Path:
+    """Write a state dict atomically and return its path; tensors that lose nothing by it in half precision."""
+    with replacing(path) as stream:
+        torch.save({name: _halved(value) for name, value in state.items()}, stream)
+    return Path(path)
+
+
+def _halved(value: Any) -> Any:
+    if not isinstance(value, Tensor) or value.dtype != torch.float32:
+        return value
+    half = value.half()
+    return half if torch.equal(half.float(), value) else value

@@ -22,6 +22,7 @@ from striq.atomic_files import write_bytes
 from striq.errors import StriqError
 from striq.model.network import concatenate
 from striq.model.tracing import TracedNetwork
+from striq.scoring.reference import ReferenceEngine
 from striq.scoring.scorer import StriqScorer
 
 INPUT, OUTPUT, FACTS = "image", "pred", "striq.json"
@@ -51,6 +52,8 @@ class PlaneQuality(nn.Module):
             msg = f"This model has no anchors for {', '.join(empty)}. Train it first, or export other planes."
             raise StriqError(msg)
         self.scorer = copy.deepcopy(scorer).cpu().eval()
+        self.scorer.use_engine(ReferenceEngine.name)
+        self.engine = cast("ReferenceEngine", self.scorer.engine)
         for index in set(range(len(scorer.planes))) - set(self.indices):
             self.scorer.bank.clear(index)  # judged no more, and not in the file
         self.together = together and len({len(scorer.bank.sources[i]) for i in self.indices}) == 1
@@ -65,18 +68,18 @@ class PlaneQuality(nn.Module):
 
     def _as_all(self, image: Tensor) -> Tensor:
         scorer, count = self.scorer, len(self.scorer.bank.sources[self.indices[0]])
-        frozen, contrast = scorer.embed(image), scorer.contrast(image)
+        frozen, frame_terms = scorer.embed(image), scorer.frame_terms(image)
         planes = torch.tensor(self.indices, device=image.device)
         # Frame by frame all planes; the number of frames is not asked for, as a recorded network would keep it.
-        planes_of_frames = (planes + torch.zeros_like(contrast, dtype=torch.long)[:, None]).flatten()
+        planes_of_frames = (planes + torch.zeros_like(image[:, 0, 0, :1], dtype=torch.long)).flatten()
         seen = scorer.model.describe(frozen.repeat_each(len(planes)), planes_of_frames)
         anchors = scorer.model.describe(
             concatenate([scorer.bank.features(i) for i in self.indices]), planes.repeat_interleave(count)
         )
-        terms, _ = scorer.compare(seen.repeat_each(count), anchors.tile(image.shape[0]))
-        of_planes = terms.unflatten(0, (-1, len(planes), count)).unbind(1)
-        judged = [scorer.quality_of(t, contrast, i)[1] for t, i in zip(of_planes, self.indices, strict=True)]
-        return torch.stack(judged, dim=1)
+        pairs = self.engine.compare(seen.repeat_each(count), anchors.tile(image.shape[0]))
+        of_planes = pairs.terms.unflatten(0, (-1, len(planes), count)).unbind(1)
+        quality = [scorer.quality_of(t, frame_terms, i)[2] for t, i in zip(of_planes, self.indices, strict=True)]
+        return torch.stack(quality, dim=1)
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,30 +15,28 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from striq.anchors.bank import AnchorBank
-from striq.atomic_files import replacing
 from striq.config import StriqConfig
-from striq.data.preprocessing import prepare_batch
+from striq.data.preprocessing import Box, crop_and_prepare
 from striq.errors import CheckpointError, StriqError
-from striq.model.aligner import Alignment
-from striq.model.network import PlaneFeatures, Pyramid, StriqModel
+from striq.model.network import Pyramid, StriqModel
 from striq.model.tracing import TracedNetwork
-from striq.quality.consistency import consistency_terms
-from striq.quality.frame_terms import NUM_TERMS, contrast_term, frame_terms
-from striq.quality.normalization import TermRange, quality_score
+from striq.quality.normalization import TermRange, normalize_terms, quality_score
 from striq.quality.plane_posterior import PlaneDensities, frame_descriptor
 from striq.quality.plane_scores import PlaneScores, score_by_plane
-from striq.registration.affine import identity_affine
-from striq.scoring.checkpoint import find_checkpoint, read_checkpoint
+from striq.quality.terms import combine_terms, complete_weights
+from striq.scoring.checkpoint import FORMAT_VERSION, READABLE_VERSIONS, write_checkpoint
+from striq.scoring.cpu.derived_cache import is_traced
 from striq.scoring.cpu.encoder import pick_precision
-from striq.scoring.cpu.engine import QuickPath
-from striq.scoring.cuda.recording import Recording
-from striq.scoring.devices import AUTO, pick_device
+from striq.scoring.devices import AUTO
+from striq.scoring.engine import AUTO_ENGINE, Engine, Parts, choose_engine
+from striq.scoring.engines import ENGINES
 from striq.scoring.prefetch import prefetch
+from striq.scoring.reference import ReferenceEngine
 from striq.scoring.threads import has_spare_core, keep_threads
-from striq.types import NO_PLANE, AnchorSource, ConsistencyTerms, Frame, FrameScore
+from striq.types import AnchorSource, Frame, FrameScore
+from striq.verdict import NO_PLANE, is_accepted
 
-FORMAT_VERSION = 4
-BATCH_SIZE = 4  # frames judged at once on a CPU; 4 x 20 pairs keep peak memory under 1 GB
+BATCH_SIZE = 4  # frames scored at once on a CPU; 4 x 20 pairs keep peak memory under 1 GB
 ACCELERATED_BATCH_SIZE = 32  # elsewhere, where few frames at once leave most of the device idle
 
 
@@ -77,29 +76,67 @@ class StriqScorer(nn.Module):
         if not planes or len(set(planes)) != len(planes) or {AUTO, NO_PLANE} & set(planes):
             msg = f"'planes' must be distinct names other than '{AUTO}' and '{NO_PLANE}', got {planes}."
             raise ValueError(msg)
-        self.planes, self.config = planes, config
+        weights = complete_weights(config.quality.weights)
+        self.planes = planes
+        self.config = replace(config, quality=replace(config.quality, weights=weights))
         self.model = StriqModel(len(planes), config)
         self.bank = AnchorBank(len(planes), config.quality.num_anchors, config)
-        self.register_buffer("range_low", torch.zeros(len(planes), NUM_TERMS))
-        self.register_buffer("range_high", torch.ones(len(planes), NUM_TERMS))
-        self.register_buffer("term_weights", torch.tensor(config.quality.weights).repeat(len(planes), 1))
+        self.register_buffer("range_low", torch.zeros(len(planes), len(weights)))
+        self.register_buffer("range_high", torch.ones(len(planes), len(weights)))
+        self.register_buffer("term_weights", torch.tensor([list(weights.values())]).repeat(len(planes), 1))
         self.densities = PlaneDensities(len(planes), config.encoder.channels)
         self.info: dict[str, Any] = {}
-        self.quick = QuickPath(self.model, self.bank, config)
-        self.recording: Recording | None = None
+        self.use_engine()
+
+    def use_engine(self, name: str = AUTO_ENGINE, *, precision: str = "float32") -> None:
+        """Choose the engine that computes features and terms.
+
+        Args:
+            name: One of ``striq.scoring.engines.ENGINES``, or ``"auto"`` for the fastest that supports settings and
+                device.
+            precision: Of the encoder, see :func:`striq.scoring.cpu.encoder.pick_precision`.
+
+        Raises:
+            StriqError: If the engine or the precision is not available on the device.
+        """
+        precisions = pick_precision(precision, self.device)
+        parts = Parts(self.model, self.bank, self.config, precisions)
+        self.engine: Engine = choose_engine(name, parts, self.device, ENGINES)
+        self._engine_device = self.device
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        """Move the scorer, as ``to`` does, and choose an engine for the new device."""
+        moved = super()._apply(fn, recurse)
+        if self.device != self._engine_device:
+            self.use_engine()
+        return moved
 
     @property
     def device(self) -> torch.device:
         """Device the scorer computes on."""
         return self.range_low.device
 
+    @property
+    def term_names(self) -> list[str]:
+        """Names of the terms, in the order of the columns of ``range_low`` and ``term_weights``."""
+        return list(self.config.quality.weights)
+
     def embed(self, image: Tensor) -> Pyramid:
         """Return the frozen features of prepared frames ``(B, 1, H, W)``."""
-        return self.quick.embed(image) if self.quick.folds(self.device) else self.model.embed(image)
+        return self.engine.embed(image)
 
-    def contrast(self, image: Tensor) -> Tensor:
-        """Return the contrast term of prepared frames ``(B, 1, H, W)``, shape ``(B,)``."""
-        return self.quick.contrast(image) if self.quick.serves(self.device) else contrast_term(image)
+    def frame_terms(self, image: Tensor) -> Tensor:
+        """Return the terms of prepared frames ``(B, 1, H, W)`` by themselves, shape ``(B, F)``."""
+        return self.engine.frame_terms(image)
+
+    def encode(self, image: Tensor) -> tuple[Pyramid, Tensor, Tensor]:
+        """Return frozen features, frame terms and plane probabilities of prepared frames ``(B, 1, H, W)``."""
+        frozen = self.embed(image)
+        return frozen, self.frame_terms(image), self.plane_posterior(frozen)
+
+    def plane_posterior(self, frozen: Pyramid) -> Tensor:
+        """Return the probability of each plane and, last, of none, shape ``(B, P + 1)``."""
+        return self.densities(frame_descriptor(frozen))
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the quality of each frame as each plane, shape ``(B, P)``; NaN for a plane without anchors.
@@ -107,80 +144,43 @@ class StriqScorer(nn.Module):
         Args:
             image: Prepared frames, zero outside the fan, shape ``(B, 1, H, W)``.
         """
-        frozen, contrast = self.embed(image), self.contrast(image)
+        if is_traced() and self.engine.name != ReferenceEngine.name:
+            return self.with_reference_engine()(image)  # a tracer must record operations, not cached results
+        frozen, frame_terms = self.embed(image), self.frame_terms(image)
         unknown = image.new_full((image.shape[0],), torch.nan)
-        judged = [
-            self.score_as_plane(frozen, contrast, plane).quality if sources else unknown
+        quality = [
+            self.score_as_plane(frozen, frame_terms, plane).quality if sources else unknown
             for plane, sources in enumerate(self.bank.sources)
         ]
-        return torch.stack(judged, dim=1)
+        return torch.stack(quality, dim=1)
 
     def score_as_plane(
-        self, frozen: Pyramid, contrast: Tensor, plane: int, *, registered: bool = True, specialized: bool = True
+        self, frozen: Pyramid, frame_terms: Tensor, plane: int, *, registered: bool = True, specialized: bool = True
     ) -> PlaneScores:
-        """Register frames to the anchors of one plane and judge them.
+        """Register frames to the anchors of one plane and score them.
 
         Args:
             frozen: Frozen features of a few frames: memory grows with frames times anchors.
-            contrast: Contrast term of the same frames, shape ``(B,)``.
+            frame_terms: Terms of the same frames by themselves, shape ``(B, F)``.
             plane: Index of the plane.
             registered: False leaves every transform at the identity (a control of the evaluation).
             specialized: False leaves the knowledge subspace out (another control).
         """
-        if self.quick.serves(self.device):
-            pairs = self.quick.pair_terms(frozen, plane, registered=registered, specialized=specialized)
-            pair_terms = torch.stack([pair.terms for pair in pairs])
-            transforms = torch.stack([pair.transforms for pair in pairs])
-        else:
-            pair_terms, transforms = self._pair_terms(frozen, plane, registered=registered, specialized=specialized)
-        terms, quality = self.quality_of(pair_terms, contrast, plane)
-        return PlaneScores(quality, terms, pair_terms, transforms)
+        pairs = self.engine.pair_terms(frozen, plane, registered=registered, specialized=specialized)
+        terms, normalized, quality = self.quality_of(pairs.terms, frame_terms, plane)
+        return PlaneScores(quality, terms, normalized, pairs.terms, pairs.transforms)
 
-    def quality_of(self, pair_terms: Tensor, contrast: Tensor, plane: int) -> tuple[Tensor, Tensor]:
-        """Return the terms of frames, shape ``(B, 4)``, and their quality, shape ``(B,)``.
+    def quality_of(self, pair_terms: Tensor, frame_terms: Tensor, plane: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return raw and normalized terms of frames, each ``(B, T + F)``, and their quality, shape ``(B,)``.
 
         Args:
-            pair_terms: Similarity, NCC and smoothness of each frame with each anchor, shape ``(B, K, 3)``.
-            contrast: Contrast term of the frames, shape ``(B,)``.
+            pair_terms: Pair terms of each frame with each anchor, shape ``(B, K, T)``.
+            frame_terms: Terms of the frames by themselves, shape ``(B, F)``.
             plane: Index of the plane.
         """
-        terms = frame_terms(pair_terms, contrast, self.config.quality.anchor_share)
+        terms = combine_terms(pair_terms, frame_terms, self.config.quality.anchor_share)
         span = TermRange(self.range_low[plane], self.range_high[plane])
-        return terms, quality_score(terms, span, self.term_weights[plane])
-
-    def _pair_terms(self, frozen: Pyramid, plane: int, *, registered: bool, specialized: bool) -> tuple[Tensor, Tensor]:
-        """Return terms ``(B, K, 3)`` and transforms ``(B, K, 2, 3)`` of all pairs, as the method is written."""
-        anchors = self.quick.anchors(plane, specialized=specialized)
-        count = len(anchors.compared)
-        fixed = self.model.describe(frozen, plane, specialized=specialized).repeat_each(count)
-        terms, transforms = self.compare(fixed, anchors.tile(frozen.maps[0].shape[0]), registered=registered)
-        return terms.unflatten(0, (-1, count)), transforms.unflatten(0, (-1, count))
-
-    def compare(self, fixed: PlaneFeatures, moving: PlaneFeatures, *, registered: bool = True) -> tuple[Tensor, Tensor]:
-        """Return the terms of N pairs, shape ``(N, 3)``, and the transforms, shape ``(N, 2, 3)``.
-
-        Args:
-            fixed: N frames as their planes see them.
-            moving: N anchors, one for each.
-            registered: False leaves every transform at the identity.
-        """
-        f, m = fixed.matching, moving.matching
-        alignment = self.model.aligner(f.maps, m.maps, f.masks, m.masks) if registered else _standstill(m)
-        registration = self.model.warp_onto(alignment, fixed.compared, moving.compared)
-        return consistency_terms(registration, self.config.quality).stack(), alignment.transform
-
-    def encode(self, image: Tensor) -> tuple[Pyramid, Tensor, Tensor]:
-        """Return frozen features, contrast term and plane probabilities of prepared frames ``(B, 1, H, W)``."""
-        frozen = self.embed(image)
-        return frozen, self.contrast(image), self.posterior(frozen)
-
-    def record(self) -> None:
-        """Score frames that come one at a time by CUDA graphs from now on, where this scorer is on a CUDA device."""
-        self.recording = Recording(self, self.quick, self.encode, self.score_as_plane)
-
-    def posterior(self, frozen: Pyramid) -> Tensor:
-        """Return the probability of each plane and, last, of none, shape ``(B, P + 1)``."""
-        return self.densities(frame_descriptor(frozen))
+        return terms, normalize_terms(terms, span), quality_score(terms, span, self.term_weights[plane])
 
     def score(self, frames: Iterable[Frame], plane: str = AUTO, *, threshold: float | None = None) -> list[FrameScore]:
         """Score frames; each result depends on its own frame only.
@@ -188,8 +188,8 @@ class StriqScorer(nn.Module):
         Args:
             frames: Frames as read.
             plane: Name of the plane they show, or ``"auto"`` to decide per frame. A frame that shows none of the
-                planes is judged as the likeliest one, reported as ``"none"``, and never accepted.
-            threshold: Q above which a frame is accepted; the model's own by default.
+                planes is scored as the likeliest one, reported as ``"none"``, and never accepted.
+            threshold: Quality that an accepted frame exceeds; the model's own by default.
 
         Raises:
             StriqError: If the model does not know the plane or has no anchors.
@@ -203,83 +203,76 @@ class StriqScorer(nn.Module):
         fixed = None if plane == AUTO else self.plane_index(plane)
         self._check_ready()
         limit = self.config.quality.threshold if threshold is None else threshold
-        prepared = self._prepared(iter(frames))
+        batches = self._batches(iter(frames))
         overlaps = self.device.type != "cpu" or has_spare_core()
-        for batch, image in prefetch(prepared) if overlaps else prepared:
-            yield from self._score_batch(batch, image, fixed, limit)
+        for batch in prefetch(batches) if overlaps else batches:
+            yield from self._score_batch(batch, fixed, limit)
 
-    def _prepared(self, frames: Iterator[Frame]) -> Iterator[tuple[list[Frame], Tensor]]:
+    def _batches(self, frames: Iterator[Frame]) -> Iterator[_Batch]:
         size = BATCH_SIZE if self.device.type == "cpu" else ACCELERATED_BATCH_SIZE
-        while batch := list(itertools.islice(frames, size)):
-            yield batch, prepare_batch(batch, self.config.encoder.size)
+        while some := list(itertools.islice(frames, size)):
+            yield _Batch.prepare(some, self.config.encoder.size)
 
     @torch.inference_mode()
-    def _score_batch(self, frames: list[Frame], image: Tensor, plane: int | None, threshold: float) -> list[FrameScore]:
-        image = image.to(self.device)
-        way = self.recording if self.recording is not None and self.recording.serves(image) else self
-        frozen, contrast, posterior = way.encode(image)
+    def _score_batch(self, batch: _Batch, plane: int | None, threshold: float) -> list[FrameScore]:
+        frozen, frame_terms, posterior = self.encode(batch.image.to(self.device))
         posterior = posterior.cpu()
-        likeliest = posterior[:, :-1].argmax(dim=1) if plane is None else torch.full((len(frames),), plane)
+        likeliest = posterior[:, :-1].argmax(dim=1) if plane is None else torch.full((len(batch.frames),), plane)
         scores: dict[int, FrameScore] = {}
-        for chosen, members, judgement in score_by_plane(way.score_as_plane, frozen, contrast, likeliest):
-            judged = judgement.cpu()
+        for chosen, members, of_plane in score_by_plane(self.score_as_plane, frozen, frame_terms, likeliest):
+            on_cpu = of_plane.cpu()
             for row, i in enumerate(members.tolist()):
                 rejected = plane is None and bool(posterior[i].argmax() == len(self.planes))
-                scores[i] = self._frame_score(frames[i], judged, row, chosen, posterior[i], rejected, threshold)
-        return [scores[i] for i in range(len(frames))]
+                score = self._frame_score(on_cpu, row, chosen, posterior[i], threshold, rejected=rejected)
+                frame = batch.frames[i]
+                if not np.isfinite(score.quality):
+                    msg = f"{frame.source}, frame {frame.index}: the score is not a number. Please report this frame."
+                    raise StriqError(msg)
+                origin = {"source": frame.source, "index": frame.index, "time_s": frame.time_s, "crop": batch.crops[i]}
+                scores[i] = replace(score, **origin)
+        return [scores[i] for i in range(len(batch.frames))]
 
     def _frame_score(
-        self,
-        frame: Frame,
-        judged: PlaneScores,
-        row: int,
-        plane: int,
-        posterior: Tensor,
-        rejected: bool,
-        threshold: float,
+        self, scores: PlaneScores, row: int, plane: int, posterior: Tensor, threshold: float, *, rejected: bool
     ) -> FrameScore:
-        quality = float(judged.quality[row])
-        if not np.isfinite(quality):
-            msg = f"{frame.source}, frame {frame.index}: the score is not a number. Please report this frame."
-            raise StriqError(msg)
-        nearest = int(judged.pair_terms[row, :, 0].argmin())
+        """Return the score of one frame, without where the frame comes from."""
+        quality, name = float(scores.quality[row]), NO_PLANE if rejected else self.planes[plane]
+        nearest = int(scores.pair_terms[row, :, 0].argmin())
+
+        def by_name(values: Tensor) -> dict[str, float]:
+            return dict(zip(self.term_names, values.tolist(), strict=True))
+
         return FrameScore(
             quality=quality,
-            accepted=quality > threshold and not rejected,
-            plane=NO_PLANE if rejected else self.planes[plane],
+            accepted=is_accepted(quality, name, threshold),
+            plane=name,
+            scored_plane=self.planes[plane],
             plane_probabilities=dict(zip([*self.planes, NO_PLANE], posterior.tolist(), strict=True)),
-            terms=ConsistencyTerms(*judged.terms[row].tolist()),
-            transform=judged.transforms[row, nearest].numpy(),
+            terms=by_name(scores.terms[row]),
+            normalized_terms=by_name(scores.normalized_terms[row]),
+            weights=by_name(self.term_weights[plane]),
+            threshold=threshold,
+            crop=(0, 0, 0, 0),
+            transform=scores.transforms[row, nearest].numpy(),
             nearest_anchor=self.bank.sources[plane][nearest],
-            source=frame.source,
-            index=frame.index,
-            time_s=frame.time_s,
+            anchor_number=nearest,
         )
 
     @torch.inference_mode()
-    def explain(self, frame: Frame, plane: str = AUTO) -> Explanation:
+    def explain(self, frame: Frame, plane: str = AUTO, *, threshold: float | None = None) -> Explanation:
         """Return the score with the warped nearest anchor and the residual map.
 
         Args:
             frame: Frame as read.
             plane: As in :meth:`score`.
+            threshold: As in :meth:`score`.
         """
-        score = self.score([frame], plane)[0]
-        index = self.plane_index(self.scored_plane(score))
-        image = prepare_batch([frame], self.config.encoder.size).to(self.device)
-        query = self.model.specialize(self.embed(image), index)
-        nearest = self.bank.features(index)[self.bank.sources[index].index(score.nearest_anchor)]
-        anchor = self.model.specialize(nearest, index)
+        score = self.score([frame], plane, threshold=threshold)[0]
+        index = self.plane_index(score.scored_plane)
+        image = _Batch.prepare([frame], self.config.encoder.size).image.to(self.device)
         transform = torch.from_numpy(score.transform)[None].to(self.device)
-        registration = self.model.warp_onto(Alignment(transform, (transform,)), query, anchor)
-        cosine = torch.cosine_similarity(query.maps[0], registration.warped[0], dim=1)[0]
-        residual = torch.where(query.masks[0][0, 0] > 0, 1 - cosine, torch.nan)
-        return Explanation(score, registration.warped[-1][0].cpu().numpy(), residual.cpu().numpy())
-
-    def scored_plane(self, score: FrameScore) -> str:
-        """Return the plane whose anchors judged a frame: of a frame that shows none, the likeliest one."""
-        known = {name: score.plane_probabilities[name] for name in self.planes}
-        return max(known, key=known.__getitem__) if score.plane == NO_PLANE else score.plane
+        maps = self.engine.pair_maps(self.embed(image), index, score.anchor_number, transform)
+        return Explanation(score, maps.warped_anchor.cpu().numpy(), maps.residual.cpu().numpy())
 
     def plane_index(self, plane: str) -> int:
         """Return the index of a plane.
@@ -321,7 +314,7 @@ class StriqScorer(nn.Module):
             CheckpointError: If it is not a STRIQ checkpoint of a version that this program reads.
         """
         extra = state_dict.get("_extra_state")
-        if not isinstance(extra, dict) or extra.get("format_version") != FORMAT_VERSION:
+        if not isinstance(extra, dict) or extra.get("format_version") not in READABLE_VERSIONS:
             msg = (
                 f"Not a STRIQ checkpoint of format {FORMAT_VERSION}. Give a model.pt written by this version of STRIQ."
             )
@@ -330,52 +323,36 @@ class StriqScorer(nn.Module):
         self._build(list(extra["planes"]), StriqConfig.from_dict(extra["config"]))
         self.bank.resize([len(sources) for sources in extra["anchor_sources"]])
         self.to(device)
-        return super().load_state_dict(state_dict, strict=strict, assign=assign)
+        loaded = super().load_state_dict(state_dict, strict=strict, assign=assign)
+        self.use_engine()
+        return loaded
+
+    def with_reference_engine(self) -> StriqScorer:
+        """Return a copy that computes with the reference engine, as tracing and export need it."""
+        plain = copy.deepcopy(self)
+        plain.use_engine(ReferenceEngine.name)
+        return plain
 
     def __prepare_scriptable__(self) -> nn.Module:
         """Return what ``torch.jit.script`` compiles in the scorer's place: its operations, recorded."""
-        return TracedNetwork(self, self.range_low.new_zeros(1, 1, *self.config.encoder.size))
+        example = self.range_low.new_zeros(1, 1, *self.config.encoder.size)
+        return TracedNetwork(self.with_reference_engine(), example)
 
     def save(self, path: str | Path) -> Path:
-        """Write the checkpoint atomically and return its path; in half precision what loses nothing by it."""
-        state = {name: _halved(value) for name, value in self.state_dict().items()}
-        with replacing(path) as stream:
-            torch.save(state, stream)
-        return Path(path)
+        """Write the checkpoint atomically and return its path."""
+        return write_checkpoint(path, self.state_dict())
 
 
-def _halved(value: Any) -> Any:
-    if not isinstance(value, Tensor) or value.dtype != torch.float32:
-        return value
-    half = value.half()
-    return half if torch.equal(half.float(), value) else value
+@dataclass(frozen=True)
+class _Batch:
+    """Frames, the boxes of their fans, and the prepared frames, shape ``(B, 1, H, W)``."""
 
+    frames: list[Frame]
+    crops: list[Box]
+    image: Tensor
 
-def _standstill(anchors: Pyramid) -> Alignment:
-    identity = identity_affine(anchors.maps[0].shape[0], anchors.maps[0])
-    return Alignment(identity, (identity,))
-
-
-def load_scorer(
-    path: str | Path | None = None, device: str = AUTO, *, precision: str = "float32", recorded: bool = False
-) -> StriqScorer:
-    """Return a scorer ready to use.
-
-    Args:
-        path: As for :func:`striq.scoring.checkpoint.find_checkpoint`.
-        device: ``"auto"`` (CUDA, then MPS, then CPU), or a device of PyTorch.
-        precision: Of the encoder on a CPU or a CUDA device: ``"float32"``; ``"mixed"``, which moves Q by less than
-            0.001 (measured); ``"bfloat16"``, by less than 0.003; ``"float16"``, on CUDA only, by less than 0.001; or
-            ``"auto"``: float16 on CUDA, mixed where the processor computes in bfloat16, else float32.
-        recorded: Score frames that come one at a time, as from a live stream, by CUDA graphs where there is CUDA.
-
-    Raises:
-        CheckpointError: If there is no readable checkpoint.
-    """
-    scorer = StriqScorer(["unset"])
-    scorer.load_state_dict(read_checkpoint(find_checkpoint(path)))
-    scorer = cast("StriqScorer", scorer.eval().to(pick_device(device)))
-    scorer.quick.precision = pick_precision(precision, scorer.device)
-    if recorded:
-        scorer.record()
-    return scorer
+    @classmethod
+    def prepare(cls, frames: list[Frame], size: tuple[int, int]) -> _Batch:
+        """Return frames prepared for the encoder."""
+        images, crops = zip(*(crop_and_prepare(frame, size) for frame in frames), strict=True)
+        return cls(frames, list(crops), torch.stack(images))

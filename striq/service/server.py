@@ -48,8 +48,9 @@ from striq.reporting.summary import summarize
 from striq.scoring.checkpoint import find_checkpoint
 from striq.scoring.cine_scoring import score_cine
 from striq.scoring.devices import AUTO, check_device
+from striq.scoring.loading import load_scorer
 from striq.scoring.results import FrameResult
-from striq.scoring.scorer import BATCH_SIZE, StriqScorer, load_scorer
+from striq.scoring.scorer import BATCH_SIZE, StriqScorer
 from striq.types import Frame, FrameScore
 
 PROTOCOL = 1  # raised when a command or an answer changes its meaning
@@ -309,8 +310,8 @@ def _score_answer(scorer: StriqScorer, score: FrameScore) -> dict[str, Any]:
     """
     plain = asdict(score)
     plain["transform"] = score.transform.tolist()
-    del plain["details"], plain["source"]
-    plain["goodness"] = {share.name: share.goodness for share in term_shares(scorer, score)}
+    del plain["source"]
+    plain["goodness"] = {share.name: share.goodness for share in term_shares(score)}
     return {key: _finite(value) for key, value in plain.items()}
 
 
@@ -340,9 +341,7 @@ def _on_frame(residual: NDArray[np.float32], box: list[int], shape: tuple[int, .
 
 def anchor_picture(checkpoint: Path, scorer: StriqScorer, score: FrameScore) -> NDArray[np.uint8] | None:
     """Return the picture of the nearest anchor, cropped to its fan, if the model came with one."""
-    plane = scorer.scored_plane(score)
-    number = scorer.bank.sources[scorer.plane_index(plane)].index(score.nearest_anchor)
-    return find_thumbnail(checkpoint, plane, number)
+    return find_thumbnail(checkpoint, score.scored_plane, score.anchor_number)
 
 
 def _save(path: Path, values: NDArray) -> Path:

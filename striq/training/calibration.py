@@ -135,6 +135,7 @@ class Calibration:
     def finish(self) -> None:
         """Store anchors, the ranges and weights of other frames, densities, and what training changed."""
         self.scorer.eval()
+        self.scorer.use_engine()  # training may have left the range of settings that the engine supports
         self.scorer.model.subspace.remember_tasks(known=self.known)
         for plane, anchors in self.anchors.items():
             self.scorer.bank.fill(plane, self.cache.features(anchors), [self._source(int(i)) for i in anchors])
@@ -146,11 +147,11 @@ class Calibration:
 
     def _set_statistics(self, plane: int, frames: Tensor) -> None:
         frozen = self.cache.features(frames)
-        contrast = torch.cat(
-            [self.scorer.contrast(self.images[i : i + 1].to(self.scorer.device)) for i in frames.tolist()]
+        frame_terms = torch.cat(
+            [self.scorer.frame_terms(self.images[i : i + 1].to(self.scorer.device)) for i in frames.tolist()]
         )
         terms = torch.cat(
-            [self.scorer.score_as_plane(frozen[i], contrast[i : i + 1], plane).terms for i in range(len(frozen))]
+            [self.scorer.score_as_plane(frozen[i], frame_terms[i : i + 1], plane).terms for i in range(len(frozen))]
         )
         span = TermRange.of(terms)
         self.scorer.range_low[plane], self.scorer.range_high[plane] = span.low, span.high

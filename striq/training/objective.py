@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from striq.config import LOSS_TERMS, QualityConfig
+from striq.config import QualityConfig
 from striq.model.aligner import Alignment, unrounded
 from striq.model.network import Pyramid, StriqModel, concatenate
-from striq.quality.consistency import TermValues, consistency_terms
+from striq.quality.pair_moments import measure_pairs
+from striq.quality.terms import TERMS, loss_term_names, pair_term_names
 from striq.registration.affine import compose_affine, identity_affine, pixel_grid, transform_points
 from striq.registration.matching import Matches
 
@@ -51,7 +52,7 @@ class PairOutput:
         masks: Fan masks of views and frames at the coarsest level, each ``(B, 1, H, W)``.
         forward: Pull-backs from partners to frames, shape ``(B, 2, 3)``.
         backward: Pull-backs from frames to partners, shape ``(B, 2, 3)``.
-        terms: Consistency of both, each ``(2 B,)``.
+        terms: Pair terms of both by name, each ``(2 B,)``.
         orthogonality: L_orth, a scalar.
     """
 
@@ -60,7 +61,7 @@ class PairOutput:
     masks: tuple[Tensor, Tensor]
     forward: Tensor
     backward: Tensor
-    terms: TermValues
+    terms: dict[str, Tensor]
     orthogonality: Tensor
 
 
@@ -91,6 +92,7 @@ class RegistrationNetwork(nn.Module):
     def _output(self, batch: PairBatch, alignment: Alignment, fixed: Pyramid, moving: Pyramid) -> PairOutput:
         count, coarse = len(batch.frames), cast("Matches", alignment.coarse)
         across = self.model.warp_onto(alignment[count:], fixed, moving)
+        pairs, names = measure_pairs(across, self.quality), pair_term_names(list(TERMS))
         return PairOutput(
             known=tuple(step[:count] for step in alignment.steps),
             matches=Matches(
@@ -99,7 +101,7 @@ class RegistrationNetwork(nn.Module):
             masks=(batch.views.masks[-1], batch.frames.masks[-1]),
             forward=alignment.transform[count : 2 * count],
             backward=alignment.transform[2 * count :],
-            terms=consistency_terms(across, self.quality),
+            terms={name: TERMS[name].compute(pairs, self.quality) for name in names},
             orthogonality=self.model.subspace.overlap(self.orthogonality),
         )
 
@@ -109,20 +111,23 @@ class RegistrationLoss(nn.Module):
 
     Args:
         orthogonality_weight: Weight of L_orth [lambda].
-        terms: Consistency terms in L_reg, of ``striq.config.LOSS_TERMS``.
+        terms: Names of the pair terms in L_reg; ``None``: those that the table of terms marks for it.
         known_transforms: False leaves L_total alone (an ablation).
     """
 
     def __init__(
         self,
         orthogonality_weight: float = 0.5,
-        terms: Sequence[str] = LOSS_TERMS,
+        terms: Sequence[str] | None = None,
         *,
         known_transforms: bool = True,
     ) -> None:
         super().__init__()
         self.orthogonality_weight = orthogonality_weight
-        self.terms = tuple(terms)
+        self.terms = loss_term_names() if terms is None else tuple(terms)
+        if unknown := sorted(set(self.terms) - set(pair_term_names(list(TERMS)))):
+            msg = f"'terms' must be some of {', '.join(pair_term_names(list(TERMS)))}, got {unknown[0]!r}."
+            raise ValueError(msg)
         self.known_transforms = known_transforms
 
     def forward(self, output: PairOutput, known: Tensor) -> Tensor:
@@ -137,7 +142,7 @@ class RegistrationLoss(nn.Module):
 
     def _loss(self, output: PairOutput, known: Tensor) -> Tensor:
         cycle = inverse_inconsistency(output.forward, output.backward).mean()
-        consistency = sum((getattr(output.terms, term).mean() for term in self.terms), start=torch.zeros_like(cycle))
+        consistency = sum((output.terms[term].mean() for term in self.terms), start=torch.zeros_like(cycle))
         registration = consistency + cycle  # L_reg, and that there and back is nowhere
         total = registration + self.orthogonality_weight * output.orthogonality  # L_total
         if not self.known_transforms:

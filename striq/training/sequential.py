@@ -16,7 +16,8 @@ from striq.data.loading import load_images
 from striq.data.splits import hold_out
 from striq.errors import DatasetError
 from striq.scoring.devices import pick_device
-from striq.scoring.scorer import StriqScorer, load_scorer
+from striq.scoring.loading import load_scorer
+from striq.scoring.scorer import StriqScorer
 from striq.training import trainer
 from striq.training.calibration import Calibration
 from striq.training.continual import learning_only

@@ -11,7 +11,8 @@ from torch import Tensor
 from striq.anchors.bank import AnchorBank
 from striq.config import EncoderConfig, StriqConfig
 from striq.model.network import Pyramid
-from striq.scoring.scorer import StriqScorer, load_scorer
+from striq.scoring.loading import load_scorer
+from striq.scoring.scorer import StriqScorer
 from striq.types import AnchorSource
 
 CONFIG = StriqConfig(encoder=EncoderConfig(size=(64, 64)))

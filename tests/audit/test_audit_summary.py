@@ -18,22 +18,15 @@ from striq.audit.plan import ArchiveFile, AuditSettings, Plan
 from striq.audit.shard_files import AuditRow, write_part
 from striq.audit.summary import AuditSummary, summarize
 from striq.scoring.results import FrameResult
-from striq.types import NO_PLANE, AnchorSource, ConsistencyTerms, FrameScore
+from striq.types import FrameScore
+from striq.verdict import NO_PLANE
+from tests.score_factory import make_score
 
 HOSTILE = "\u202e<script>alert(1)</script>\"'&"
 
 
 def score(quality: float, plane: str = "a4c", index: int = 0) -> FrameScore:
-    return FrameScore(
-        quality=quality,
-        accepted=quality > 0.5 and plane != NO_PLANE,
-        plane=plane,
-        plane_probabilities={plane: 1.0},
-        terms=ConsistencyTerms(0.5, 0.25, 0.125, 0.0625),
-        transform=np.eye(2, 3, dtype=np.float32),
-        nearest_anchor=AnchorSource("a.png", "g"),
-        index=index,
-    )
+    return make_score(quality, plane, index=index)
 
 
 def file_of(name: str, study: str = "", site: str = "", operator: str = "", day: str = "") -> ArchiveFile:

@@ -25,7 +25,7 @@ from striq.data.readers import open_cine
 from striq.data.transforms import list_frames
 from striq.errors import CheckpointError, StriqError
 from striq.monai_bundle import bundle_root, load_engine
-from striq.scoring.scorer import load_scorer
+from striq.scoring.loading import load_scorer
 from striq.training.curves import read_curves
 
 BUNDLE = Path(__file__).parents[2] / "monai_bundle"

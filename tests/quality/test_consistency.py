@@ -8,7 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from striq.quality.consistency import ncc_loss, similarity_loss, smoothness_loss
+from striq.config import QualityConfig
+from striq.quality.consistency import ncc, similarity, smoothness
+from striq.quality.pair_moments import RegisteredPairs, location_products, window_moments
 from tests.references import consistency as reference
 
 Maps = list[Tensor]
@@ -17,6 +19,21 @@ Maps = list[Tensor]
 def random_maps(seed: int, channels: int = 3, size: int = 8) -> Maps:
     generator = torch.Generator().manual_seed(seed)
     return [torch.randn(2, channels, size, size + 1, generator=generator) for _ in range(2)]
+
+
+def similarity_loss(fixed: Maps, moving: Maps, masks: Maps) -> Tensor:
+    stages = [location_products(m, f, mask) for f, m, mask in zip(fixed, moving, masks, strict=True)]
+    return similarity(RegisteredPairs(stages, {}, []), QualityConfig())
+
+
+def ncc_loss(fixed: Maps, moving: Maps, masks: Maps, *, window: int | None = None) -> Tensor:
+    maps = zip(fixed, moving, masks, strict=True)
+    windows = {stage: window_moments(m, f, mask, window) for stage, (f, m, mask) in enumerate(maps, start=1)}
+    return ncc(RegisteredPairs([], windows, []), QualityConfig(ncc_stages=tuple(windows), ncc_window=window))
+
+
+def smoothness_loss(steps: Maps, *, translation_weight: float) -> Tensor:
+    return smoothness(RegisteredPairs([], {}, steps), QualityConfig(translation_weight=translation_weight))
 
 
 def half_masks(maps: Maps) -> Maps:

@@ -8,7 +8,7 @@ import torch
 from striq.quality.normalization import FULL_AGREEMENT, TermRange, plane_weights, quality_score
 
 QUARTERS = torch.full((4,), 0.25)
-WEIGHTS = (0.1, 0.7, 0.0, 0.2)
+WEIGHTS = {"similarity": 0.1, "ncc": 0.7, "smoothness": 0.0, "contrast": 0.2}
 SPAN = TermRange(low=torch.tensor([-1.0, -1.0, 0.0, 1.0]), high=torch.tensor([0.0, 1.0, 0.5, 3.0]))
 
 
@@ -79,8 +79,8 @@ def test_contrast_that_is_the_same_for_all_frames_does_not_count() -> None:
 
 
 def test_contrast_asked_for_alone_counts_alone() -> None:
-    alone = (0.0, 0.0, 0.0, 1.0)
-    assert plane_weights(frames_whose_contrast_agrees(-0.6), alone).tolist() == list(alone)
+    alone = {"similarity": 0.0, "ncc": 0.0, "smoothness": 0.0, "contrast": 1.0}
+    assert plane_weights(frames_whose_contrast_agrees(-0.6), alone).tolist() == list(alone.values())
 
 
 def test_weights_of_two_frames_are_finite() -> None:

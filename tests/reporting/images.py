@@ -11,10 +11,12 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.pixels import set_pixel_data
 from pydicom.uid import ExplicitVRLittleEndian, UltrasoundImageStorage, UltrasoundMultiFrameImageStorage
 
+from striq.quality.terms import TERMS
 from striq.reporting.identity import ModelIdentity
 from striq.reporting.structured_report import write_structured_report
 from striq.scoring.results import FrameResult
-from striq.types import AnchorSource, ConsistencyTerms, FrameScore
+from striq.types import FrameScore
+from tests.score_factory import make_score
 
 MODEL = ModelIdentity("a model", "0123456789abcdef" * 4, 0.5, "1.2.3")
 SOP_INSTANCE_UID = "1.2.826.0.1.3680043.8.498.1"
@@ -79,14 +81,12 @@ def report_on(folder: Path, qualities: Sequence[float | None], model: ModelIdent
 
 def score_of(quality: float, index: int = 0, plane: str = "A4C") -> FrameScore:
     """Return the score of a frame, accepted above 0.5."""
-    return FrameScore(
-        quality=quality,
-        accepted=quality > 0.5 and plane != "none",
-        plane=plane,
+    return make_score(
+        quality,
+        plane,
+        scored_plane="A4C",
         plane_probabilities={plane: 0.75, "none": 0.25},
-        terms=ConsistencyTerms(0.1, 0.2, 0.3, 0.4),
-        transform=np.eye(2, 3, dtype=np.float32),
-        nearest_anchor=AnchorSource("a.png", "g"),
+        terms=dict(zip(TERMS, (0.1, 0.2, 0.3, 0.4), strict=True)),
         index=index,
         time_s=index / 25,
     )

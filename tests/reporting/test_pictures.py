@@ -11,22 +11,13 @@ import pytest
 from PIL import Image
 
 from striq.reporting.pictures import draw_scores
-from striq.types import AnchorSource, ConsistencyTerms, Frame, FrameScore
+from striq.types import Frame, FrameScore
+from tests.score_factory import make_score
 
 
 def scores_of(qualities: Sequence[float], *, timed: bool = True) -> list[FrameScore]:
     return [
-        FrameScore(
-            quality=quality,
-            accepted=quality > 0.5,
-            plane="a4c",
-            plane_probabilities={"a4c": 1.0, "none": 0.0},
-            terms=ConsistencyTerms(0.0, 0.0, 0.0, 0.0),
-            transform=np.eye(2, 3, dtype=np.float32),
-            nearest_anchor=AnchorSource("a.png", "g"),
-            index=index,
-            time_s=index / 25 if timed else None,
-        )
+        make_score(quality, "a4c", index=index, time_s=index / 25 if timed else None)
         for index, quality in enumerate(qualities)
     ]
 

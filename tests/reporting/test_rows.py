@@ -5,21 +5,16 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from striq.reporting.rows import COLUMNS, score_row, source_name, write_scores
 from striq.scoring.results import FrameResult
-from striq.types import AnchorSource, ConsistencyTerms, FrameScore
+from tests.score_factory import make_score
 
-SCORE = FrameScore(
-    quality=0.123456789,
-    accepted=False,
-    plane="none",
+SCORE = make_score(
+    0.123456789,
+    "none",
     plane_probabilities={"a4c": 0.25, "none": 0.75},
-    terms=ConsistencyTerms(0.5, 0.25, 0.125, 0.0625),
-    transform=np.eye(2, 3, dtype=np.float32),
-    nearest_anchor=AnchorSource("a.png", "g"),
     source="cine.dcm",
     index=4,
     time_s=1 / 3,

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from striq.reporting.summary import summarize
 from striq.scoring.results import FrameResult
-from striq.types import AnchorSource, ConsistencyTerms, FrameScore
+from tests.score_factory import make_score
 
 
 def result(index: int, quality: float, plane: str = "kidney", *, accepted: bool = True) -> FrameResult:
-    terms = ConsistencyTerms(0.0, 0.0, 0.0, 0.0)
-    identity, anchor = np.eye(2, 3, dtype=np.float32), AnchorSource("", "")
-    return FrameResult(
-        "c", index, FrameScore(quality, accepted, plane, {plane: 1.0}, terms, identity, anchor, index=index)
-    )
+    return FrameResult("c", index, make_score(quality, plane, accepted=accepted, index=index))
 
 
 def failure(index: int | None) -> FrameResult:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,11 +47,11 @@ def test_frame_that_cannot_be_judged_costs_no_other_frame(
 ) -> None:
     score_batch = tiny_scorer._score_batch
 
-    def failing(frames: list[Frame], *given: object) -> list[FrameScore]:
-        if any(frame.index == bad for frame in frames):
+    def failing(batch: Any, *given: Any) -> list[FrameScore]:
+        if any(frame.index == bad for frame in batch.frames):
             msg = "not a number"
             raise StriqError(msg)
-        return score_batch(frames, *given)  # type: ignore[arg-type]
+        return score_batch(batch, *given)
 
     expected = results_of(tiny_scorer, cine_with_black_frames([3]))
     monkeypatch.setattr(tiny_scorer, "_score_batch", failing)

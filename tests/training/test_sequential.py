@@ -14,7 +14,8 @@ from striq.data.datasets import load_dataset
 from striq.data.phantom import write_phantom
 from striq.data.readers import open_cine
 from striq.errors import DatasetError
-from striq.scoring.scorer import StriqScorer, load_scorer
+from striq.scoring.loading import load_scorer
+from striq.scoring.scorer import StriqScorer
 from striq.training import sequential
 from striq.training.sequential import add_plane, extend_scorer, stage_folder, train_sequential
 from striq.types import FrameRecord

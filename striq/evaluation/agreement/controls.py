@@ -20,6 +20,7 @@ from striq.model.network import Pyramid
 from striq.registration.vectors import unit_vectors
 from striq.scoring.scorer import StriqScorer
 from striq.types import FrameRecord
+from striq.verdict import is_accepted
 
 MAIN = "STRIQ"
 SMALLEST_RICHNESS = 1e-6  # of a frame without structure, so that its logarithm is finite
@@ -95,7 +96,9 @@ def score_with_controls(
         for name, function in functions.items():
             collected[name].append(float(function(frame)))
     scores = {name: np.array(values) for name, values in collected.items()}
-    return ScoredFrames(scores, scores[MAIN] > scorer.config.quality.threshold)
+    threshold = scorer.config.quality.threshold
+    verdicts = [is_accepted(q, r.plane, threshold) for q, r in zip(scores[MAIN].tolist(), records, strict=True)]
+    return ScoredFrames(scores, np.array(verdicts, dtype=np.bool_))
 
 
 def unregistered_cosine(query: Pyramid, anchors: Pyramid) -> Tensor:

@@ -44,9 +44,9 @@ class FrameInputs:
         return cls(scorer, on_device, scorer.embed(on_device) if frozen is None else frozen, scorer.plane_index(plane))
 
     @cached_property
-    def contrast(self) -> Tensor:
-        """Contrast term of the frame, shape ``(1,)``."""
-        return self.scorer.contrast(self.image)
+    def frame_terms(self) -> Tensor:
+        """Terms of the frame by itself, shape ``(1, F)``."""
+        return self.scorer.frame_terms(self.image)
 
     def quality(self, *, registered: bool = True, specialized: bool = True) -> float:
         """Return Q of the frame, scored as its plane.
@@ -56,6 +56,6 @@ class FrameInputs:
             specialized: False leaves the knowledge subspace (OKS) out.
         """
         scores = self.scorer.score_as_plane(
-            self.frozen, self.contrast, self.plane, registered=registered, specialized=specialized
+            self.frozen, self.frame_terms, self.plane, registered=registered, specialized=specialized
         )
         return float(scores.quality)

@@ -20,7 +20,8 @@ from striq.evaluation.agreement.rated_scores import RATED_SCORES_NAME, write_rat
 from striq.evaluation.agreement.report import compare_with_ratings
 from striq.evaluation.agreement.tables import EvaluationTable
 from striq.evaluation.agreement.training_setup import TrainingSetup
-from striq.scoring.scorer import StriqScorer, load_scorer
+from striq.scoring.loading import load_scorer
+from striq.scoring.scorer import StriqScorer
 from striq.training.trainer import MODEL_NAME, RESUME_NAME, train_scorer
 from striq.types import FrameRecord
 

@@ -8,38 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from importlib import resources
 from typing import Any
 
-from striq.config import LOSS_TERMS, QualityConfig, StriqConfig, TrainingConfig
+from striq.config import StriqConfig, TrainingConfig
 from striq.errors import StriqError
+from striq.quality.terms import TERMS, complete_weights, loss_term_names
 
 REFERENCE = "components/full"
 COMPONENTS = "components"  # table of the rows about terms
 PAPER_TERMS = ("similarity", "ncc", "smoothness")  # the paper weights these equally and has no others
 Overrides = Mapping[str, Mapping[str, Any]]
-
-
-@dataclass(frozen=True)
-class Term:
-    """What the rows need to know of a term of the quality score."""
-
-    name: str
-    label: str
-    weight: float
-    per_pair: bool
-    in_loss: bool
-
-
-TERMS: dict[str, Term] = {
-    name: Term(name, label, weight, name != "contrast", name in LOSS_TERMS)
-    for (name, label), weight in zip(
-        {"similarity": "similarity", "ncc": "NCC", "smoothness": "smoothness", "contrast": "contrast"}.items(),
-        QualityConfig().weights,
-        strict=True,
-    )
-}
 
 
 def ablation_rows() -> dict[str, Overrides]:
@@ -57,18 +37,16 @@ def ablation_rows() -> dict[str, Overrides]:
 
 def term_rows() -> dict[str, Overrides]:
     """Return one row per term left out of the loss, one per term left out of the score, and the paper's score."""
-    in_loss = [term for term in TERMS.values() if term.in_loss]
+    in_loss, weights = loss_term_names(), complete_weights({})
     rows: dict[str, Overrides] = {
-        f"loss without {term.label}": {
-            "training": {"loss_terms": [other.name for other in in_loss if other is not term]}
-        }
-        for term in in_loss
+        f"loss without {_label(name)}": {"training": {"loss_terms": [other for other in in_loss if other != name]}}
+        for name in in_loss
     }
-    for term in TERMS.values():
-        if term.weight > 0:
-            rows[f"score without {term.label}"] = {"quality": {"weights": _setting(weights_without(term.name))}}
-    equal = {name: 1 / len(PAPER_TERMS) if name in PAPER_TERMS else 0.0 for name in TERMS}
-    rows["score of equal thirds, all anchors"] = {"quality": {"weights": _setting(equal), "anchor_share": 1.0}}
+    for name, weight in weights.items():
+        if weight > 0:
+            rows[f"score without {_label(name)}"] = {"quality": {"weights": weights_without(name)}}
+    equal = {name: 1 / len(PAPER_TERMS) if name in PAPER_TERMS else 0.0 for name in weights}
+    rows["score of equal thirds, all anchors"] = {"quality": {"weights": equal, "anchor_share": 1.0}}
     return rows
 
 
@@ -79,12 +57,11 @@ def weights_without(name: str) -> dict[str, float]:
         - Its weight is shared equally among the weighted terms of its kind (per pair, or of the frame alone), or, if
           there are none, among all other weighted terms.
     """
-    others = [term for term in TERMS.values() if term.weight > 0 and term.name != name]
-    heirs = [term for term in others if term.per_pair == TERMS[name].per_pair] or others
-    share = TERMS[name].weight / len(heirs)
-    weights = {term.name: term.weight for term in TERMS.values()}
-    weights |= {term.name: round(term.weight + share, 9) for term in heirs}
-    return weights | {name: 0.0}
+    weights = complete_weights({})
+    others = [other for other, weight in weights.items() if weight > 0 and other != name]
+    heirs = [other for other in others if TERMS[other].per_pair == TERMS[name].per_pair] or others
+    share = weights[name] / len(heirs)
+    return {**weights, **{heir: round(weights[heir] + share, 9) for heir in heirs}, name: 0.0}
 
 
 def choose_rows(wanted: Sequence[str]) -> list[str]:
@@ -128,9 +105,10 @@ def apply_overrides(
     return StriqConfig.from_dict(values), replace(training, **changed)
 
 
-def _setting(weights: Mapping[str, float]) -> list[float]:
-    """Return weights by name in the form of ``QualityConfig.weights``."""
-    return [weights[name] for name in TERMS]
+def _label(name: str) -> str:
+    """Return a term's label in the middle of a sentence; abbreviations keep their capitals."""
+    label = TERMS[name].label
+    return label if label.isupper() else label.lower()
 
 
 def _is_of(row: str, name: str) -> bool:

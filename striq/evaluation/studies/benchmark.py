@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -17,14 +16,15 @@ from striq.config import AlignerConfig, EncoderConfig, QualityConfig, StriqConfi
 from striq.data.phantom import make_phantom
 from striq.data.preprocessing import prepare_frame
 from striq.model.aligner import Alignment
-from striq.model.network import Pyramid
 from striq.model.resnet import STAGE_CHANNELS
-from striq.quality.consistency import consistency_terms
-from striq.quality.frame_terms import contrast_term
+from striq.quality.pair_moments import measure_pairs
 from striq.quality.plane_posterior import frame_descriptor
 from striq.quality.plane_scores import score_by_plane
-from striq.scoring.cpu.encoder import PRECISIONS
-from striq.scoring.cuda.recording import Recording
+from striq.scoring.cpu.encoder import pick_precision
+from striq.scoring.engine import AUTO_ENGINE, Engine, choose_engine
+from striq.scoring.engine import Parts as EngineParts
+from striq.scoring.engines import ENGINES
+from striq.scoring.reference import ReferenceEngine
 from striq.scoring.scorer import StriqScorer
 from striq.types import AnchorSource, Frame
 
@@ -85,22 +85,21 @@ def bench_frames(count: int, *, size: tuple[int, int] = (256, 256)) -> Tensor:
     return torch.stack([prepare_frame(Frame(frame.pixels), size) for frame in drawn])
 
 
-def naive_quality(scorer: StriqScorer, frozen: Pyramid, contrast: Tensor, plane: int) -> Tensor:
-    """Return the quality of one frame, shape ``(1,)``: anchor after anchor, nothing kept, every level warped in full.
+def naive_quality(scorer: StriqScorer, image: Tensor, plane: int) -> Tensor:
+    """Return the quality of one frame, shape ``(1,)``, computed anchor by anchor by the reference engine.
 
     Args:
         scorer: Fitted scorer.
-        frozen: Frozen features of one frame.
-        contrast: Contrast term of the frame, shape ``(1,)``.
+        image: One prepared frame, shape ``(1, 1, H, W)``.
         plane: Index of the plane.
     """
-    model, pairs = scorer.model, []
+    engine = _engine(scorer, ReferenceEngine.name)
+    frozen, frame_terms, pairs = engine.embed(image), engine.frame_terms(image), []
     for number in range(len(scorer.bank.sources[plane])):
         anchor = scorer.bank.features(plane)[number]
-        alignment: Alignment = model.align(frozen, anchor, plane)
-        registration = model.warp_onto(alignment, model.specialize(frozen, plane), model.specialize(anchor, plane))
-        pairs.append(consistency_terms(registration, scorer.config.quality).stack())
-    return scorer.quality_of(torch.stack(pairs, dim=1), contrast, plane)[1]
+        frame, moving = (scorer.model.describe(features, plane) for features in (frozen, anchor))
+        pairs.append(cast("ReferenceEngine", engine).compare(frame, moving).terms)
+    return scorer.quality_of(torch.stack(pairs, dim=1), frame_terms, plane)[2]
 
 
 @torch.inference_mode()
@@ -139,48 +138,42 @@ def _whole(scorer: StriqScorer, image: Tensor) -> Parts:
     count = len(scorer.bank.sources[0])
     several = f"{planes} x {count}"
 
-    def score(way: StriqScorer | Recording, plane: int | None) -> None:
-        frozen, contrast, routed = way.encode(image)
-        likeliest = routed[:, :-1].argmax(dim=1).cpu() if plane is None else torch.full((len(image),), plane)
-        for _ in score_by_plane(way.score_as_plane, frozen, contrast, likeliest):
+    def score(plane: int | None) -> None:
+        frozen, frame_terms, posterior = scorer.encode(image)
+        likeliest = posterior[:, :-1].argmax(dim=1).cpu() if plane is None else torch.full((len(image),), plane)
+        for _ in score_by_plane(scorer.score_as_plane, frozen, frame_terms, likeliest):
             pass
-
-    def coarsely(precision: str, work: Callable[[], object]) -> None:
-        with _settings(scorer, precision=precision):
-            work()
 
     parts: Parts = {
         "encoder": ("", lambda: scorer.embed(image)),
-        "contrast": ("", lambda: scorer.contrast(image)),
+        "contrast": ("", lambda: scorer.frame_terms(image)),
         "plane": (f"{planes} planes", lambda: scorer.densities(frame_descriptor(frozen))),
-        "total": (str(count), lambda: score(scorer, 0)),
-        "total, plane unknown": (several, lambda: score(scorer, None)),
+        "total": (str(count), lambda: score(0)),
+        "total, plane unknown": (several, lambda: score(None)),
     }
-    if not scorer.quick.folds(image.device):  # precision is the quick way's
+    if scorer.engine.name == ReferenceEngine.name:  # which computes in single precision only
         return parts
-    on_cuda = image.device.type == "cuda"
-    if on_cuda and len(image) == 1:
-        recording = Recording(scorer, scorer.quick, scorer.encode, scorer.score_as_plane)
-        parts["total, recorded"] = (str(count), lambda: score(recording, 0))
     timed = [part for part in parts if part.startswith(("encoder", "total"))]
-    for part, precision in itertools.product(timed, ("float16" if on_cuda else "mixed", "bfloat16")):
-        parts[f"{part}, {precision}"] = (parts[part][0], partial(coarsely, precision, parts[part][1]))
+    on_cuda = image.device.type == "cuda"
+    for precision in ("float16" if on_cuda else "mixed", "bfloat16"):
+        engine = _engine(scorer, AUTO_ENGINE, precision)
+        for part in timed:
+            parts[f"{part}, {precision}"] = (parts[part][0], partial(_run_with, scorer, engine, parts[part][1]))
     return parts
 
 
 def _steps(scorer: StriqScorer, image: Tensor) -> Parts:
-    model, count = scorer.model, len(scorer.bank.sources[0])
-    anchors = model.describe(scorer.bank.features(0), 0)
-    frozen, contrast, size = model.embed(image), contrast_term(image), scorer.config.encoder.size
-    frame = model.describe(frozen, 0).repeat_each(count)
+    model, count, size = scorer.model, len(scorer.bank.sources[0]), scorer.config.encoder.size
+    frozen, frame_terms = scorer.embed(image), scorer.frame_terms(image)
+    reference = cast("ReferenceEngine", _engine(scorer, ReferenceEngine.name))
+    anchors, frame = reference.anchors(0, specialized=True), model.describe(frozen, 0).repeat_each(count)
 
     def align() -> Alignment:
         fixed, moving = frame.matching, anchors.matching
         return model.aligner(fixed.maps, moving.maps, fixed.masks, moving.masks)
 
-    def plainly() -> None:
-        with _settings(scorer, enabled=False):
-            scorer.score_as_plane(scorer.embed(image), scorer.contrast(image), 0)
+    def whole() -> None:
+        scorer.score_as_plane(scorer.embed(image), scorer.frame_terms(image), 0)
 
     aligned = align()
     registration = model.warp_onto(aligned, frame.compared, anchors.compared)
@@ -188,24 +181,28 @@ def _steps(scorer: StriqScorer, image: Tensor) -> Parts:
     picture = Frame(next(iter(make_phantom(1, 1, planes=("a4c",), size=PICTURE, seed=7))).pixels)
     return {
         "fan and crop": ("", lambda: prepare_frame(picture, size)),
-        "registration and terms": (str(count), lambda: scorer.score_as_plane(frozen, contrast, 0)),
-        "plain matching": (str(count), align),
-        "plain warping": (str(count), lambda: model.warp_onto(aligned, frame.compared, anchors.compared)),
-        "plain terms": (str(count), lambda: consistency_terms(registration, scorer.config.quality)),
-        "total, plain": (str(count), plainly),
-        "total, naive": (str(count), lambda: naive_quality(scorer, model.embed(image), contrast_term(image), 0)),
-        NAIVE: (str(count), lambda: naive_quality(full, full.model.embed(image), contrast_term(image), 0)),
+        "registration and terms": (str(count), lambda: scorer.score_as_plane(frozen, frame_terms, 0)),
+        "reference matching": (str(count), align),
+        "reference warping": (str(count), lambda: model.warp_onto(aligned, frame.compared, anchors.compared)),
+        "reference moments": (str(count), lambda: measure_pairs(registration, scorer.config.quality)),
+        "total, reference": (str(count), lambda: _run_with(scorer, reference, whole)),
+        "total, naive": (str(count), lambda: naive_quality(scorer, image, 0)),
+        NAIVE: (str(count), lambda: naive_quality(full, image, 0)),
     }
 
 
-@contextmanager
-def _settings(scorer: StriqScorer, *, precision: str = "float32", enabled: bool = True) -> Iterator[None]:
-    before = scorer.quick.precision, scorer.quick.enabled
-    scorer.quick.precision, scorer.quick.enabled = PRECISIONS[precision], enabled
+def _engine(scorer: StriqScorer, name: str, precision: str = "float32") -> Engine:
+    parts = EngineParts(scorer.model, scorer.bank, scorer.config, pick_precision(precision, scorer.device))
+    return choose_engine(name, parts, scorer.device, ENGINES)
+
+
+def _run_with(scorer: StriqScorer, engine: Engine, work: Callable[[], object]) -> None:
+    """Do work with another engine of the scorer."""
+    before, scorer.engine = scorer.engine, engine
     try:
-        yield
+        work()
     finally:
-        scorer.quick.precision, scorer.quick.enabled = before
+        scorer.engine = before
 
 
 def encoder_floor_ms(device: str, precision: torch.dtype) -> float:

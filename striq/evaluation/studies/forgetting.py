@@ -17,7 +17,7 @@ from striq.evaluation.agreement.training_setup import TrainingSetup
 from striq.evaluation.statistics.metrics import srcc_of_rated
 from striq.evaluation.studies.fingerprints import check_fingerprint, digest, fingerprint
 from striq.evaluation.studies.plane_addition import score_and_predict
-from striq.scoring.scorer import load_scorer
+from striq.scoring.loading import load_scorer
 from striq.training.sequential import stage_folder, train_sequential
 from striq.types import FrameRecord
 

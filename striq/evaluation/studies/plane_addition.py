@@ -17,7 +17,8 @@ from striq.evaluation.reports.study_report import ReportTable, StudyReport
 from striq.evaluation.reports.text import counts_text, number_text
 from striq.evaluation.statistics.metrics import srcc, srcc_of_rated
 from striq.scoring.scorer import StriqScorer
-from striq.types import NO_PLANE, FrameRecord
+from striq.types import FrameRecord
+from striq.verdict import NO_PLANE, is_accepted
 
 FloatArray = NDArray[np.float64]
 UNDEFINED = float("nan")
@@ -80,7 +81,7 @@ def score_and_predict(scorer: StriqScorer, records: Sequence[FrameRecord], *, qu
     for record in track(records, description="Scoring", disable=quiet, transient=True):
         image = load_images([record], scorer.config.encoder.size, quiet=True).to(scorer.device)
         frozen = scorer.embed(image)
-        predicted.append(names[int(scorer.posterior(frozen)[0].argmax())])
+        predicted.append(names[int(scorer.plane_posterior(frozen)[0].argmax())])
         known = record.plane in scorer.planes
         quality.append(FrameInputs.encode(scorer, image, record.plane, frozen).quality() if known else UNDEFINED)
     return PredictedFrames(np.array(quality), tuple(predicted))
@@ -159,13 +160,22 @@ def _change(
         int(chosen.sum()),
         float(change.mean()),
         float(change.max()),
-        verdicts_changed=int(((before > limits[0]) != (after > limits[1])).sum()) if known else 0,
+        verdicts_changed=_count_changed_verdicts(plane, (before, after), limits) if known else 0,
         rank_correlation=srcc(before, after) if known else UNDEFINED,
         srcc_before=srcc_of_rated(before, ratings),
         srcc_after=srcc_of_rated(after, ratings),
         predicted_before=_count(models[0].planes, chosen),
         predicted_after=_count(models[1].planes, chosen),
     )
+
+
+def _count_changed_verdicts(plane: str, qualities: tuple[FloatArray, FloatArray], limits: tuple[float, float]) -> int:
+    """Return how many frames of a plane are accepted by one model and not by the other."""
+    first, second = (
+        [is_accepted(value, plane, limit) for value in quality.tolist()]
+        for quality, limit in zip(qualities, limits, strict=True)
+    )
+    return sum(a != b for a, b in zip(first, second, strict=True))
 
 
 def _count(planes: Sequence[str], chosen: NDArray[np.bool_]) -> dict[str, int]:

@@ -74,7 +74,7 @@ def plane_posteriors(scorer: StriqScorer, images: Iterable[Tensor]) -> FloatArra
         scorer: Fitted scorer.
         images: Prepared frames, each ``(1, H, W)``.
     """
-    found = [scorer.posterior(scorer.embed(batch.to(scorer.device))) for batch in in_batches(images)]
+    found = [scorer.plane_posterior(scorer.embed(batch.to(scorer.device))) for batch in in_batches(images)]
     return torch.cat(found).double().cpu().numpy() if found else np.zeros((0, len(scorer.planes) + 1))
 
 

@@ -23,7 +23,8 @@ from striq.evaluation.studies.plane_recognition import (
 )
 from striq.quality.plane_posterior import PlaneDensities, frame_descriptor
 from striq.scoring.scorer import StriqScorer
-from striq.types import NO_PLANE, FrameRecord
+from striq.types import FrameRecord
+from striq.verdict import NO_PLANE
 
 HIDDEN = ("intensities", "outline")  # what :func:`hide` can hide
 Fold = tuple[list[int], list[int]]  # indices of the frames fitted on, and of those tested

@@ -9,7 +9,7 @@ from striq.evaluation.reports.figures import draw_matrix, new_figure
 from striq.evaluation.reports.study_report import ReportTable, StudyReport
 from striq.evaluation.reports.text import counts_text, number_text
 from striq.evaluation.studies.plane_recognition import RecognitionResult
-from striq.types import NO_PLANE
+from striq.verdict import NO_PLANE
 
 
 def recognition_report(result: RecognitionResult, *, note: str = "") -> StudyReport:

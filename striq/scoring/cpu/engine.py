@@ -1,98 +1,79 @@
-"""The quick way from frames to the terms of their pairs, on a CPU, where settings allow it."""
+"""The CPU engine: the reference method for one frame against many anchors, without repeated work."""
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from striq.anchors.bank import AnchorBank
-from striq.config import StriqConfig
 from striq.model.encoder import fans_of
-from striq.model.network import NUM_STAGES, PlaneFeatures, Pyramid, StriqModel
-from striq.quality.frame_terms import contrast_term
+from striq.model.network import NUM_STAGES, Pyramid
+from striq.quality.terms import compute_frame_terms, compute_pair_terms, pair_term_names
 from striq.scoring.cpu.blur import FanBlur
-from striq.scoring.cpu.derived_cache import DerivedCache, is_traced
-from striq.scoring.cpu.encoder import PRECISIONS, FoldedEncoder
+from striq.scoring.cpu.derived_cache import DerivedCache
+from striq.scoring.cpu.encoder import FoldedEncoder
 from striq.scoring.cpu.frame_features import FrameFeatures, PlaneWeights
-from striq.scoring.cpu.registration import AnchorRegistration, PairTerms, can_serve
+from striq.scoring.cpu.registration import AnchorRegistration, supports_settings
+from striq.scoring.engine import PairTerms, Parts
+from striq.scoring.reference import ReferenceEngine
 
 
-class QuickPath:
-    """Keeps what does not change from frame to frame: folded weights, anchors as planes see them.
+class CpuEngine(ReferenceEngine):
+    """Keeps what does not change from frame to frame: folded weights, and anchors arranged for matching.
+
+    It computes no gradients.
 
     Args:
-        model: Model to serve.
-        bank: Its anchors.
-        config: Settings of the scorer.
+        parts: What to compute with.
     """
 
-    def __init__(self, model: StriqModel, bank: AnchorBank, config: StriqConfig) -> None:
-        self.model, self.bank, self.config = model, bank, config
-        self.precision = PRECISIONS["float32"]
-        self.enabled = True
-        self._kept, self._blur = DerivedCache(), FanBlur()
+    name = "cpu"
 
-    def folds(self, device: torch.device) -> bool:
-        """Return whether the quick way to features may be taken: nothing is trained, traced or exported."""
-        return self.enabled and device.type in ("cpu", "cuda") and not torch.is_grad_enabled() and not is_traced()
+    def __init__(self, parts: Parts) -> None:
+        super().__init__(parts)
+        self._cache, self._blur = DerivedCache(), FanBlur()
 
-    def serves(self, device: torch.device) -> bool:
-        """Return whether the quick way to terms may be taken: on a CPU."""
-        return device.type == "cpu" and self.folds(device) and can_serve(self.model.aligner, self.config)
+    @staticmethod
+    def supports(parts: Parts, device: torch.device) -> bool:
+        """Return whether the engine computes these settings on a device: most settings, on a CPU."""
+        return device.type == "cpu" and supports_settings(parts.model.aligner, parts.config)
 
+    @torch.no_grad()
     def embed(self, image: Tensor) -> Pyramid:
-        """Return frozen features; as the model's.
-
-        Args:
-            image: Prepared frames, shape ``(B, 1, H, W)``.
-        """
-        encoder = self._kept.get(
-            self.precision, [self.model.encoder], lambda: FoldedEncoder(self.model.encoder, self.precision)
-        )
-        maps = tuple(encoder(image))
+        """Return the frozen features of prepared frames ``(B, 1, H, W)``."""
+        encoder = self.model.encoder
+        precisions = self.parts.precisions
+        folded = self._cache.get("encoder", [encoder], lambda: FoldedEncoder(encoder, precisions))
+        maps = tuple(folded(image))
         return Pyramid(maps, fans_of(image, [m.shape[-2:] for m in maps]))
 
-    def contrast(self, image: Tensor) -> Tensor:
-        """Return the contrast term of prepared frames, shape ``(B,)``.
+    @torch.no_grad()
+    def frame_terms(self, image: Tensor) -> Tensor:
+        """Return the terms of prepared frames by themselves, shape ``(B, F)``."""
+        return compute_frame_terms(image, self.parts.term_names, self._blur)
 
-        Args:
-            image: Prepared frames, shape ``(B, 1, H, W)``.
-        """
-        return contrast_term(image, self._blur)
+    @torch.no_grad()
+    def pair_terms(
+        self, frozen: Pyramid, plane: int, *, registered: bool = True, specialized: bool = True
+    ) -> PairTerms:
+        """Return the pair terms of frames with every anchor of a plane; see :class:`striq.scoring.engine.Engine`."""
+        weights, registration = self._arranged(plane, specialized=specialized)
+        names, quality = pair_term_names(self.parts.term_names), self.config.quality
+        pairs = [
+            registration.register(FrameFeatures(weights, frozen[i]), registered=registered) for i in range(len(frozen))
+        ]
+        terms = torch.stack([compute_pair_terms(of_frame, quality, names) for of_frame in pairs])
+        return PairTerms(terms, torch.stack([of_frame.steps[-1] for of_frame in pairs]))
 
-    def anchors(self, plane: int, *, specialized: bool) -> PlaneFeatures:
-        """Return a plane's anchors as it sees them."""
-        if torch.is_grad_enabled() or is_traced():
-            return self.model.describe(self.bank.features(plane), plane, specialized=specialized)
-        key = "anchors", plane, specialized
-        return self._kept.get(
-            key,
-            self._seen_by,
-            lambda: self.model.describe(self.bank.features(plane), plane, specialized=specialized),
-        )
-
-    def pair_terms(self, frozen: Pyramid, plane: int, *, registered: bool, specialized: bool) -> list[PairTerms]:
-        """Return the terms of each frame with each anchor of a plane.
-
-        Args:
-            frozen: Frozen features.
-            plane: Index of the plane.
-            registered: False leaves every transform at the identity.
-            specialized: False leaves the knowledge subspace out.
-        """
-        view, registration = self._kept.get(
-            ("registration", plane, specialized),
-            self._seen_by,
+    def _arranged(self, plane: int, *, specialized: bool) -> tuple[PlaneWeights, AnchorRegistration]:
+        """Return a plane's weights and its anchors, arranged once for all frames."""
+        model = self.model
+        sources: list[nn.Module | Tensor] = [self.bank, model.aligner, model.subspace]
+        sources += [model.mean_map(stage) for stage in range(NUM_STAGES)]
+        return self._cache.get(
+            (plane, specialized),
+            sources,
             lambda: (
-                PlaneWeights(self.model, plane, specialized=specialized),
-                AnchorRegistration(self.anchors(plane, specialized=specialized), self.model.aligner, self.config),
+                PlaneWeights(model, plane, specialized=specialized),
+                AnchorRegistration(self.anchors(plane, specialized=specialized), model.aligner, self.config.quality),
             ),
         )
-        frames = [FrameFeatures(view, frozen[i]) for i in range(len(frozen))]
-        return [registration.pair_terms(frame, registered=registered) for frame in frames]
-
-    @property
-    def _seen_by(self) -> list[torch.nn.Module | Tensor]:
-        """Return what anchors and planes are made of: all but the encoder."""
-        model = self.model
-        return [self.bank, model.aligner, model.subspace, *map(model.mean_map, range(NUM_STAGES))]

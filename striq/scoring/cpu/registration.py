@@ -1,40 +1,30 @@
-"""Registration of one frame to all anchors of a plane at once, and the terms of the pairs.
+"""Registration of one frame to all anchors of a plane at once, and the moments of the registered pairs.
 
-What is computed is what ``Aligner``, ``warp_onto`` and ``consistency_terms`` compute; only cells inside the frame's
-fan are looked at, and nothing about the anchors is computed twice.
+It computes what ``Aligner``, ``warp_onto`` and ``measure_pairs`` compute, only at cells inside the frame's fan, and
+nothing about the anchors twice.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from striq.config import StriqConfig
+from striq.config import QualityConfig, StriqConfig
 from striq.model.aligner import Aligner
 from striq.model.network import PlaneFeatures
-from striq.quality.consistency import smoothness_loss, varies
+from striq.quality.pair_moments import LocationProducts, RegisteredPairs, WindowMoments
 from striq.registration.affine import compose_affine, identity_affine, pixel_grid
 from striq.registration.modes import MatchSums, fit_sums, point_products
-from striq.registration.vectors import SHORTEST
 from striq.scoring.cpu.frame_features import FrameFeatures
 from striq.scoring.cpu.matching import LARGEST_SHARPNESS, GlobalMatcher, LocalMatcher, SoftMatches
 from striq.scoring.cpu.resampling import MapTable, cell_table
 
 
-@dataclass(frozen=True)
-class PairTerms:
-    """Similarity, NCC and smoothness of a frame with each anchor, ``(K, 3)``, and the transforms, ``(K, 2, 3)``."""
-
-    terms: Tensor
-    transforms: Tensor
-
-
-def can_serve(aligner: Aligner, config: StriqConfig) -> bool:
-    """Return whether these settings are among those this module computes; the plain path computes all."""
-    sharpest = float(aligner.log_sharpness.max())
+def supports_settings(aligner: Aligner, config: StriqConfig) -> bool:
+    """Return whether this module computes these settings; the reference engine computes all."""
+    sharpest = float(aligner.log_sharpness.detach().max())
     return config.quality.ncc_window is None and sharpest <= math.log(LARGEST_SHARPNESS)
 
 
@@ -44,11 +34,11 @@ class AnchorRegistration:
     Args:
         anchors: Anchors as their plane sees them.
         aligner: Holds projections, gates and settings.
-        config: Settings of the scorer.
+        quality: Stages of the NCC.
     """
 
-    def __init__(self, anchors: PlaneFeatures, aligner: Aligner, config: StriqConfig) -> None:
-        self.aligner, self.quality, matching = aligner, config.quality, anchors.matching
+    def __init__(self, anchors: PlaneFeatures, aligner: Aligner, quality: QualityConfig) -> None:
+        self.aligner, self.quality, matching = aligner, quality, anchors.matching
         self.count, self.deepest = len(matching), len(matching.maps) - 1
         self.sharpness, self.ridge = (
             of_stages.exp().tolist() for of_stages in (aligner.log_sharpness, aligner.log_ridge)
@@ -75,23 +65,20 @@ class AnchorRegistration:
         numbers = torch.arange(height * width, device=matcher.cells.device).view(height, width)
         return numbers[every, every].flatten()[matcher.cells]
 
-    def pair_terms(self, frame: FrameFeatures, *, registered: bool = True) -> PairTerms:
-        """Return the terms of one frame with each anchor.
+    def register(self, frame: FrameFeatures, *, registered: bool = True) -> RegisteredPairs:
+        """Return products and moments of one frame with each of the K anchors.
 
         Args:
-            frame: One frame as the plane sees it.
+            frame: Features of one frame.
             registered: False leaves every transform at the identity.
         """
         steps = self._align(frame) if registered else [identity_affine(self.count, self.points[0])]
-        similarity, ncc = [], []
-        for stage, anchors in enumerate(self.compared):
-            stage_terms = _StageTerms(anchors, frame, stage, steps[-1], self.cells[stage])
-            similarity.append(stage_terms.similarity())
-            if stage + 1 in self.quality.ncc_stages:
-                ncc.append(stage_terms.ncc())
-        smoothness = smoothness_loss(steps, translation_weight=self.quality.translation_weight)
-        terms = [-torch.stack(similarity).mean(dim=0), -torch.stack(ncc).mean(dim=0), smoothness]
-        return PairTerms(torch.stack(terms, dim=1), steps[-1])
+        warped = [
+            _WarpedAnchors(self.compared[stage], frame, stage, steps[-1], cells)
+            for stage, cells in enumerate(self.cells)
+        ]
+        windows = {stage: warped[stage - 1].moments() for stage in self.quality.ncc_stages}
+        return RegisteredPairs([stage.products() for stage in warped], windows, steps)
 
     def _align(self, frame: FrameFeatures) -> list[Tensor]:
         """Return the composed transforms after each level, coarse to fine."""
@@ -121,31 +108,32 @@ class AnchorRegistration:
         return fit_sums(moments, mode=self.aligner.config.mode, ridge=self.ridge[stage])
 
 
-class _StageTerms:
-    """Anchors warped onto the cells of a frame's fan, and what the two have in common at one stage."""
+class _WarpedAnchors:
+    """Anchors warped onto the M cells of a frame's fan at one stage, beside the frame."""
 
     def __init__(self, anchors: MapTable, frame: FrameFeatures, stage: int, transform: Tensor, cells: Tensor) -> None:
         inside = frame.inside[stage]
-        self.mask, self.fixed = frame.masks[stage].index_select(0, inside), frame.compared(stage)
+        self.fan, self.fixed = frame.masks[stage].index_select(0, inside), frame.compared(stage)
         sampled = anchors.sample(transform, cells.index_select(1, inside))
         self.moving, self.overlap = sampled[..., :-1], (sampled[..., -1] > 0.5).to(sampled)
         self.product = (self.moving * self.fixed[:, None]).sum(dim=-1)
         self.moving_square = torch.linalg.vector_norm(self.moving, dim=-1).square()
         self.fixed_square = self.fixed.square().sum(dim=-1, keepdim=True)
 
-    def similarity(self) -> Tensor:
-        """Return the mean cosine over the frame's fan, shape ``(K,)``."""
-        lengths = self.moving_square.clamp(min=SHORTEST) * self.fixed_square.clamp(min=SHORTEST)
-        return self.mask @ (self.product * lengths.rsqrt()) / self.mask.sum().clamp(min=1e-6)
+    def products(self) -> LocationProducts:
+        """Return the products at every cell, each ``(K, M)`` or ``(1, M)``."""
+        return LocationProducts(self.product.t(), self.moving_square.t(), self.fixed_square.t(), self.fan[None])
 
-    def ncc(self) -> Tensor:
-        """Return the normalized cross-correlation over the fan that both share, shape ``(K,)``."""
+    def moments(self) -> WindowMoments:
+        """Return the moments over the fan that both share, as one window."""
         inside = self.overlap
-        count = inside.sum(dim=0).clamp(min=1)
+        covered = inside.sum(dim=0)
+        count = covered.clamp(min=1)
         shared = (self.moving * inside[:, :, None]).flatten(1)
-        mean_a = (shared.new_ones(len(shared)) @ shared).view(len(count), -1) / count[:, None]
-        mean_b = inside.t() @ self.fixed / count[:, None]
-        var_a = ((self.moving_square * inside).sum(dim=0) / count - mean_a.square().sum(dim=1)).clamp(min=0)
-        var_b = ((self.fixed_square * inside).sum(dim=0) / count - mean_b.square().sum(dim=1)).clamp(min=0)
-        covariance = (self.product * inside).sum(dim=0) / count - (mean_a * mean_b).sum(dim=1)
-        return covariance / (var_a * var_b + 1e-12).sqrt() * varies(var_a, var_a) * varies(var_b, var_b)
+        moving = (shared.new_ones(len(shared)) @ shared).view(len(count), -1) / count[:, None]
+        fixed = inside.t() @ self.fixed / count[:, None]
+        squares = (self.product, self.moving_square, self.fixed_square)
+        products = [((values * inside).sum(dim=0) / count)[:, None] for values in squares]
+        return WindowMoments.from_means(
+            products, [moving[..., None], fixed[..., None]], (covered > 0).to(count)[:, None]
+        )

@@ -91,5 +91,5 @@ def test_main_score_is_that_of_the_scorer_and_its_threshold_accepts(
     with torch.inference_mode():
         for image, record, quality in zip(images, records, found.scores[MAIN], strict=True):
             frame = encode(tiny_scorer, image[None], record.plane)
-            scores = tiny_scorer.score_as_plane(frame.frozen, tiny_scorer.contrast(image[None]), frame.plane)
+            scores = tiny_scorer.score_as_plane(frame.frozen, tiny_scorer.frame_terms(image[None]), frame.plane)
             assert quality == pytest.approx(float(scores.quality), abs=1e-6)

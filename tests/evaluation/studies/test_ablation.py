@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,6 @@ from striq.data.datasets import load_dataset
 from striq.data.phantom import write_phantom
 from striq.errors import StriqError
 from striq.evaluation.agreement.training_setup import TrainingSetup
-from striq.evaluation.studies import ablation_rows as ablation_rows_module
 from striq.evaluation.studies.ablation import AblationData, AblationRunner, training_key
 from striq.evaluation.studies.ablation_report import ablation_report, compare_with_reference
 from striq.evaluation.studies.ablation_rows import (
@@ -28,12 +27,12 @@ from striq.evaluation.studies.ablation_rows import (
     ablation_rows,
     apply_overrides,
     choose_rows,
+    weights_without,
 )
 from striq.model.aligner import Aligner
 from striq.model.subspace import KnowledgeSubspace
-from striq.quality.consistency import TermValues
-from striq.quality.frame_terms import frame_terms
 from striq.quality.normalization import TermRange, plane_weights, quality_score
+from striq.quality.terms import TERMS, Term, combine_terms, complete_weights, loss_term_names
 from striq.registration.affine import identity_affine
 from striq.registration.matching import Matches
 from striq.training.objective import PairOutput, RegistrationLoss
@@ -68,8 +67,8 @@ def test_the_reference_changes_nothing() -> None:
 
 
 def test_rows_about_terms_follow_from_the_table_of_terms(monkeypatch: pytest.MonkeyPatch) -> None:
-    extra = ablation_rows_module.Term("sharpness", "sharpness", 0.3, per_pair=False, in_loss=True)
-    monkeypatch.setitem(ablation_rows_module.TERMS, "sharpness", extra)
+    extra = Term("sharpness", "Sharpness", "Made up.", lambda *_: torch.zeros(1), 0.3, in_loss=True)
+    monkeypatch.setitem(TERMS, "sharpness", extra)
     rows = ablation_rows()
     assert {"components/score without sharpness", "components/loss without sharpness"} <= rows.keys() - ROWS.keys()
     assert "sharpness" in rows["components/loss without NCC"]["training"]["loss_terms"]
@@ -77,9 +76,9 @@ def test_rows_about_terms_follow_from_the_table_of_terms(monkeypatch: pytest.Mon
 
 
 def test_weight_of_a_term_left_out_goes_to_terms_of_its_kind() -> None:
-    default = dict(zip(ablation_rows_module.TERMS, QualityConfig().weights, strict=True))
+    default = complete_weights({})
     for name, weight in default.items():
-        left = ablation_rows_module.weights_without(name)
+        left = weights_without(name)
         assert left[name] == 0
         assert sum(left.values()) == pytest.approx(1)
         assert all(value >= default[other] for other, value in left.items() if other != name)
@@ -115,7 +114,7 @@ def aligned(**settings: Any) -> Tensor:
 
 def loss(**settings: Any) -> Tensor:
     identity = identity_affine(1, torch.zeros(1))
-    terms = TermValues(*(torch.tensor([value]) for value in (0.1, 0.2, 0.4)))
+    terms = {name: torch.tensor([0.1 * 2**place]) for place, name in enumerate(loss_term_names())}
     nowhere = Matches(torch.zeros(1, 1, 2), torch.zeros(1, 1, 2), torch.zeros(1, 1), torch.full((1, 1, 1), 0.5))
     masks = (torch.ones(1, 1, 1, 1), torch.ones(1, 1, 1, 1))
     output = PairOutput((identity,), nowhere, masks, identity, identity, terms, torch.tensor(0.8))
@@ -135,13 +134,14 @@ def anchors(strategy: str = "variance_spectrum", count: int = 20) -> Tensor:
     return select_anchors(embeddings, structure, count, strategy=strategy, generator=generator).sort().values
 
 
-def quality(weights: Sequence[float]) -> Tensor:
-    terms = torch.rand(9, 4, generator=torch.Generator().manual_seed(0))
-    return quality_score(terms, TermRange.of(terms), plane_weights(terms, weights))
+def quality(weights: Mapping[str, float]) -> Tensor:
+    complete = complete_weights(weights)
+    terms = torch.rand(9, len(complete), generator=torch.Generator().manual_seed(0))
+    return quality_score(terms, TermRange.of(terms), plane_weights(terms, complete))
 
 
 def counted(share: float) -> Tensor:
-    return frame_terms(torch.rand(1, 4, 3, generator=torch.Generator().manual_seed(0)), torch.ones(1), share)
+    return combine_terms(torch.rand(1, 4, 3, generator=torch.Generator().manual_seed(0)), torch.ones(1, 1), share)
 
 
 # What each setting is the setting of, as a function of its value.
@@ -215,7 +215,7 @@ def test_a_row_trains_once_is_kept_and_differs_where_the_score_does(runner: Abla
     full = runner.run(REFERENCE, {})
     assert set(full) == {"a4c", "kidney"}
     trained = list((runner.output / "trained").iterdir())
-    changed = runner.run("components/all ncc", {"quality": {"weights": [0.0, 1.0, 0.0, 0.0]}})
+    changed = runner.run("components/all ncc", {"quality": {"weights": {"ncc": 1.0}}})
     fewer = runner.run("hyperparameters/K", {"quality": {"num_anchors": 1}})
     other = runner.run("anchors/random", {"quality": {"anchor_strategy": "random"}})
     assert full not in (changed, fewer)
@@ -228,7 +228,7 @@ def test_a_row_trains_once_is_kept_and_differs_where_the_score_does(runner: Abla
 
 @QUIET
 def test_a_result_of_other_settings_or_frames_is_not_taken_for_this_one(runner: AblationRunner) -> None:
-    weights = {"quality": {"weights": [0.0, 1.0, 0.0, 0.0]}}
+    weights = {"quality": {"weights": {"ncc": 1.0}}}
     kept = runner.run("components/kept", weights)
     assert runner.run("components/kept", weights) == kept
     longer = replace(SHORT, max_epochs=2)

@@ -1,4 +1,4 @@
-"""Tests of ``striq.quality.frame_terms``."""
+"""Tests of ``striq.quality.terms``."""
 
 from __future__ import annotations
 
@@ -8,27 +8,40 @@ import pytest
 import torch
 
 from striq.config import QualityConfig
-from striq.quality.frame_terms import NUM_TERMS, contrast_term, frame_terms
+from striq.quality.contrast import contrast as contrast_term
+from striq.quality.terms import TERMS, combine_terms, complete_weights, pair_term_names
 
 PAIRS = torch.tensor([[[5.0, 1.0, 0.0], [1.0, 3.0, 0.0], [3.0, 9.0, 3.0]]])  # one frame, three anchors
-CONTRAST = torch.tensor([7.0])
+CONTRAST = torch.tensor([[7.0]])
 
 
 def test_convention_each_term_counts_the_anchors_it_is_lowest_with_rounded_up() -> None:
-    terms = frame_terms(PAIRS, CONTRAST, 0.5)
+    terms = combine_terms(PAIRS, CONTRAST, 0.5)
     torch.testing.assert_close(terms, torch.tensor([[2.0, 2.0, 0.0, 7.0]]))
 
 
 def test_all_anchors_count_when_asked_to() -> None:
-    torch.testing.assert_close(frame_terms(PAIRS, CONTRAST, 1.0)[:, :3], PAIRS.mean(dim=1))
+    torch.testing.assert_close(combine_terms(PAIRS, CONTRAST, 1.0)[:, :3], PAIRS.mean(dim=1))
 
 
 def test_one_anchor_counts_however_small_the_share() -> None:
-    torch.testing.assert_close(frame_terms(PAIRS, CONTRAST, 0.01)[:, :3], PAIRS.amin(dim=1))
+    torch.testing.assert_close(combine_terms(PAIRS, CONTRAST, 0.01)[:, :3], PAIRS.amin(dim=1))
 
 
 def test_one_weight_for_each_term() -> None:
-    assert len(QualityConfig().weights) == frame_terms(PAIRS, CONTRAST, 1.0).shape[1] == NUM_TERMS
+    assert len(complete_weights({})) == combine_terms(PAIRS, CONTRAST, 1.0).shape[1] == len(TERMS)
+    assert sum(complete_weights({}).values()) == pytest.approx(1)
+
+
+def test_pair_terms_come_first_whatever_the_order_given() -> None:
+    given = {"contrast": 0.25, "ncc": 0.5, "similarity": 0.25}
+    assert list(complete_weights(given)) == ["ncc", "similarity", "contrast"]
+    assert pair_term_names(list(given)) == ["ncc", "similarity"]
+
+
+def test_an_unknown_term_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match=r"unknown term 'sharpness'; known are: similarity, ncc"):
+        complete_weights({"sharpness": 1.0})
 
 
 @pytest.mark.parametrize("share", [0.0, -0.5, 1.5, math.nan])

@@ -1,0 +1,147 @@
+"""Products and moments of registered pairs, from which the consistency terms are computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from striq.config import QualityConfig
+from striq.model.network import Registration
+
+
+@dataclass(frozen=True)
+class LocationProducts:
+    """Inner products over channels of N pairs at the L locations of one stage.
+
+    Attributes:
+        product: Of the warped anchor and the frame, shape ``(N, L)``.
+        moving_square: Of the warped anchor with itself, shape ``(N, L)``.
+        fixed_square: Of the frame with itself, shape ``(N, L)`` or ``(1, L)``.
+        fan: Share of each location that lies in the frame's fan, shape ``(N, L)`` or ``(1, L)``.
+    """
+
+    product: Tensor
+    moving_square: Tensor
+    fixed_square: Tensor
+    fan: Tensor
+
+
+@dataclass(frozen=True)
+class WindowMoments:
+    """Second moments of N pairs in V windows of one stage, summed over channels, each ``(N, V)``.
+
+    Attributes:
+        covariance: Of the warped anchor and the frame.
+        moving_variance: Of the warped anchor.
+        fixed_variance: Of the frame.
+        valid: 1 for a window that both cover well enough, else 0.
+    """
+
+    covariance: Tensor
+    moving_variance: Tensor
+    fixed_variance: Tensor
+    valid: Tensor
+
+    @classmethod
+    def from_means(cls, products: Sequence[Tensor], means: Sequence[Tensor], valid: Tensor) -> WindowMoments:
+        """Return the moments of windows.
+
+        Args:
+            products: Means over each window of ``product``, ``moving_square`` and ``fixed_square``, each ``(N, V)``.
+            means: Means over each window of the warped anchor and of the frame, each ``(N, C, V)``.
+            valid: As in the class.
+        """
+        (product, moving_square, fixed_square), (moving, fixed) = products, means
+        return cls(
+            product - (moving * fixed).sum(dim=1),
+            (moving_square - moving.square().sum(dim=1)).clamp(min=0),
+            (fixed_square - fixed.square().sum(dim=1)).clamp(min=0),
+            valid,
+        )
+
+
+@dataclass(frozen=True)
+class RegisteredPairs:
+    """What the consistency terms are computed from, for N pairs of a frame and an anchor warped onto it.
+
+    Attributes:
+        stages: Products of stages 1 to 3.
+        windows: Moments of the stages whose NCC is taken, by the number of the stage, from 1.
+        steps: Composed transforms after each level, coarse to fine, each ``(N, 2, 3)``.
+    """
+
+    stages: Sequence[LocationProducts]
+    windows: Mapping[int, WindowMoments]
+    steps: Sequence[Tensor]
+
+
+def measure_pairs(registration: Registration, config: QualityConfig) -> RegisteredPairs:
+    """Return products and moments of registered maps.
+
+    Args:
+        registration: Anchors warped onto frames.
+        config: Stages and window of the NCC.
+    """
+    fixed = registration.fixed
+    pairs = list(zip(registration.warped, fixed.maps, fixed.masks, strict=True))
+    windows = {
+        stage: window_moments(*pairs[stage - 1][:2], registration.overlap[stage - 1], config.ncc_window)
+        for stage in config.ncc_stages
+    }
+    return RegisteredPairs([location_products(*pair) for pair in pairs], windows, registration.alignment.steps)
+
+
+def location_products(moving: Tensor, fixed: Tensor, fan: Tensor) -> LocationProducts:
+    """Return the products of two maps at every location.
+
+    Args:
+        moving: Anchor maps warped onto the frames, shape ``(N, C, H, W)``.
+        fixed: Maps of the frames, same shape.
+        fan: Fan masks of the frames, shape ``(N, 1, H, W)``.
+    """
+    product, moving_square, fixed_square = (p.flatten(1) for p in _products(moving, fixed))
+    return LocationProducts(product, moving_square, fixed_square, fan.flatten(1))
+
+
+def window_moments(moving: Tensor, fixed: Tensor, overlap: Tensor, window: int | None) -> WindowMoments:
+    """Return the moments of two maps in local windows, or in the whole fan as one window.
+
+    Args:
+        moving: Anchor maps warped onto the frames, shape ``(N, C, H, W)``.
+        fixed: Maps of the frames, same shape.
+        overlap: Where both hold ultrasound, shape ``(N, 1, H, W)``.
+        window: Width of a window in cells, odd; ``None`` takes the whole fan.
+    """
+    inside = (overlap > 0).to(fixed)
+    count = _window_sum(inside, window)
+    # A local window is valid where at least half of it lies in the fan.
+    valid = inside * (count > window**2 / 2) if window else (count > 0).to(count)
+    count = count.clamp(min=1)
+
+    def mean(maps: Tensor) -> Tensor:
+        return (_window_sum(maps * inside, window) / count).flatten(2)
+
+    products = [mean(product)[:, 0] for product in _products(moving, fixed)]
+    return WindowMoments.from_means(products, [mean(moving), mean(fixed)], valid.flatten(1))
+
+
+def _products(moving: Tensor, fixed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    pairs = ((moving, fixed), (moving, moving), (fixed, fixed))
+    product, moving_square, fixed_square = ((a * b).sum(dim=1, keepdim=True) for a, b in pairs)
+    return product, moving_square, fixed_square
+
+
+def _window_sum(maps: Tensor, window: int | None) -> Tensor:
+    return maps.sum(dim=(2, 3), keepdim=True) if window is None else _box_sum(maps, window)
+
+
+def _box_sum(maps: Tensor, window: int) -> Tensor:
+    # Shifted sums, rows then columns: a third of the time of avg_pool2d on a CPU.
+    height, width = maps.shape[2:]
+    padded = F.pad(maps, [window // 2] * 4)
+    rows = torch.stack([padded[:, :, i : i + height] for i in range(window)]).sum(dim=0)
+    return torch.stack([rows[..., i : i + width] for i in range(window)]).sum(dim=0)

@@ -1,0 +1,99 @@
+"""The CUDA engine: the reference method with cached anchors, and CUDA graphs for frames that come one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from striq.model.encoder import fans_of
+from striq.model.network import NUM_STAGES, PlaneFeatures, Pyramid
+from striq.scoring.cpu.derived_cache import DerivedCache
+from striq.scoring.cpu.encoder import FoldedEncoder
+from striq.scoring.cuda.recording import RecordedCall
+from striq.scoring.engine import PairTerms, Parts
+from striq.scoring.reference import ReferenceEngine
+
+Tensors = Sequence[Tensor]
+
+
+class CudaEngine(ReferenceEngine):
+    """Computes as the reference engine on a CUDA device; a single frame replays recorded kernels.
+
+    It computes no gradients.
+
+    Args:
+        parts: What to compute with.
+    """
+
+    name = "cuda"
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__(parts)
+        self._cache = DerivedCache()
+
+    @staticmethod
+    def supports(parts: Parts, device: torch.device) -> bool:
+        """Return whether the engine computes these settings on a device: any settings, on a CUDA device."""
+        del parts
+        return device.type == "cuda"
+
+    @torch.no_grad()
+    def embed(self, image: Tensor) -> Pyramid:
+        """Return the frozen features of prepared frames ``(B, 1, H, W)``."""
+        encoder, precisions = self.model.encoder, self.parts.precisions
+        folded = self._cache.get("encoder", [encoder], lambda: FoldedEncoder(encoder, precisions))
+
+        def compute(image: Tensor) -> Tensors:
+            maps = folded(image)
+            return [*maps, *fans_of(image, [m.shape[-2:] for m in maps])]
+
+        return _pyramid(self._run("embed", [encoder], compute, [image]))
+
+    @torch.no_grad()
+    def frame_terms(self, image: Tensor) -> Tensor:
+        """Return the terms of prepared frames by themselves, shape ``(B, F)``."""
+        reference = super().frame_terms
+        return self._run("frame terms", [], lambda image: [reference(image)], [image])[0]
+
+    @torch.no_grad()
+    def pair_terms(
+        self, frozen: Pyramid, plane: int, *, registered: bool = True, specialized: bool = True
+    ) -> PairTerms:
+        """Return the pair terms of frames with every anchor of a plane; see :class:`striq.scoring.engine.Engine`."""
+        reference = super().pair_terms
+
+        def compute(*frozen: Tensor) -> Tensors:
+            pairs = reference(_pyramid(frozen), plane, registered=registered, specialized=specialized)
+            return [pairs.terms, pairs.transforms]
+
+        key = "pair terms", plane, registered, specialized
+        return PairTerms(*self._run(key, self._sources(), compute, [*frozen.maps, *frozen.masks]))
+
+    def anchors(self, plane: int, *, specialized: bool) -> PlaneFeatures:
+        """Return the features of a plane's anchors, computed once."""
+        reference = super().anchors
+        key = "anchors", plane, specialized
+        return self._cache.get(key, self._sources(), lambda: reference(plane, specialized=specialized))
+
+    def _sources(self) -> list[nn.Module | Tensor]:
+        model = self.model
+        return [self.bank, model.aligner, model.subspace, *(model.mean_map(stage) for stage in range(NUM_STAGES))]
+
+    def _run(
+        self, key: Hashable, sources: Sequence[nn.Module | Tensor], compute: Callable[..., Tensors], given: Tensors
+    ) -> Tensors:
+        """Return what a function computes, by a recorded CUDA graph where there is one frame."""
+        if given[0].shape[0] != 1 or not self.records(given[0].device):
+            return compute(*given)
+        shapes = tuple(tensor.shape for tensor in given)
+        return self._cache.get((key, shapes), sources, lambda: RecordedCall(compute, given))(given)
+
+    def records(self, device: torch.device) -> bool:
+        """Return whether single frames on a device are computed by recorded graphs."""
+        return device.type == "cuda" and not torch.cuda.is_current_stream_capturing()
+
+
+def _pyramid(maps_and_masks: Tensors) -> Pyramid:
+    return Pyramid(tuple(maps_and_masks[:NUM_STAGES]), tuple(maps_and_masks[NUM_STAGES:]))

@@ -1,0 +1,34 @@
+"""Loading of a scorer from a checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from striq.scoring.checkpoint import find_checkpoint, read_checkpoint
+from striq.scoring.devices import AUTO, pick_device
+from striq.scoring.engine import AUTO_ENGINE
+from striq.scoring.scorer import StriqScorer
+
+
+def load_scorer(
+    path: str | Path | None = None, device: str = AUTO, *, precision: str = "float32", engine: str = AUTO_ENGINE
+) -> StriqScorer:
+    """Return a scorer ready to use.
+
+    Args:
+        path: As for :func:`striq.scoring.checkpoint.find_checkpoint`.
+        device: ``"auto"`` (CUDA, then MPS, then CPU), or a device of PyTorch.
+        precision: Of the encoder on a CPU or a CUDA device: ``"float32"``; ``"mixed"``, which moves Q by less than
+            0.001 (measured); ``"bfloat16"``, by less than 0.003; ``"float16"``, on CUDA only, by less than 0.001; or
+            ``"auto"``: float16 on CUDA, mixed where the processor computes in bfloat16, else float32.
+        engine: Name of an engine, or ``"auto"`` for the fastest on the device.
+
+    Raises:
+        CheckpointError: If there is no readable checkpoint.
+        StriqError: If the device does not support the precision or the engine.
+    """
+    scorer = StriqScorer(["unset"])
+    scorer.load_state_dict(read_checkpoint(find_checkpoint(path)))
+    scorer.eval().to(pick_device(device))
+    scorer.use_engine(engine, precision=precision)
+    return scorer

@@ -1,0 +1,87 @@
+"""The reference engine: the method as it is written, on any device."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from striq.model.aligner import Alignment
+from striq.model.network import PlaneFeatures, Pyramid
+from striq.quality.pair_moments import measure_pairs
+from striq.quality.terms import compute_frame_terms, compute_pair_terms, pair_term_names
+from striq.registration.affine import identity_affine
+from striq.scoring.engine import PairMaps, PairTerms, Parts
+
+
+class ReferenceEngine:
+    """Registers frames to anchors pair by pair and compares them.
+
+    Equation 1 is in ``striq.model.aligner``, equations 2 and 3 in ``striq.quality.consistency``.
+
+    Args:
+        parts: What to compute with.
+    """
+
+    name = "reference"
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.model, self.bank, self.config = parts.model, parts.bank, parts.config
+
+    @staticmethod
+    def supports(parts: Parts, device: torch.device) -> bool:
+        """Return whether the engine computes these settings on a device: always."""
+        del parts, device
+        return True
+
+    def embed(self, image: Tensor) -> Pyramid:
+        """Return the frozen features of prepared frames ``(B, 1, H, W)``."""
+        return self.model.embed(image)
+
+    def frame_terms(self, image: Tensor) -> Tensor:
+        """Return the terms of prepared frames by themselves, shape ``(B, F)``."""
+        return compute_frame_terms(image, self.parts.term_names)
+
+    def pair_terms(
+        self, frozen: Pyramid, plane: int, *, registered: bool = True, specialized: bool = True
+    ) -> PairTerms:
+        """Return the pair terms of frames with every anchor of a plane; see :class:`striq.scoring.engine.Engine`."""
+        anchors = self.anchors(plane, specialized=specialized)
+        count = len(anchors.compared)
+        fixed = self.model.describe(frozen, plane, specialized=specialized).repeat_each(count)
+        pairs = self.compare(fixed, anchors.tile(frozen.maps[0].shape[0]), registered=registered)
+        return PairTerms(pairs.terms.unflatten(0, (-1, count)), pairs.transforms.unflatten(0, (-1, count)))
+
+    def anchors(self, plane: int, *, specialized: bool) -> PlaneFeatures:
+        """Return the features of a plane's anchors."""
+        return self.model.describe(self.bank.features(plane), plane, specialized=specialized)
+
+    def compare(self, fixed: PlaneFeatures, moving: PlaneFeatures, *, registered: bool = True) -> PairTerms:
+        """Return the terms ``(N, T)`` and transforms ``(N, 2, 3)`` of N pairs.
+
+        Args:
+            fixed: Features of N frames.
+            moving: Features of N anchors.
+            registered: False leaves every transform at the identity.
+        """
+        alignment = self._align(fixed.matching, moving.matching) if registered else _identity(moving.matching)
+        registration = self.model.warp_onto(alignment, fixed.compared, moving.compared)
+        pairs = measure_pairs(registration, self.config.quality)
+        names = pair_term_names(self.parts.term_names)
+        return PairTerms(compute_pair_terms(pairs, self.config.quality, names), alignment.transform)
+
+    def _align(self, fixed: Pyramid, moving: Pyramid) -> Alignment:
+        return self.model.aligner(fixed.maps, moving.maps, fixed.masks, moving.masks)
+
+    def pair_maps(self, frozen: Pyramid, plane: int, anchor: int, transform: Tensor) -> PairMaps:
+        """Return the maps that explain a score; see :class:`striq.scoring.engine.Engine`."""
+        fixed = self.model.specialize(frozen, plane)
+        moving = self.model.specialize(self.bank.features(plane)[anchor], plane)
+        registration = self.model.warp_onto(Alignment(transform, (transform,)), fixed, moving)
+        cosine = torch.cosine_similarity(fixed.maps[0], registration.warped[0], dim=1)[0]
+        return PairMaps(registration.warped[-1][0], torch.where(fixed.masks[0][0, 0] > 0, 1 - cosine, torch.nan))
+
+
+def _identity(anchors: Pyramid) -> Alignment:
+    identity = identity_affine(anchors.maps[0].shape[0], anchors.maps[0])
+    return Alignment(identity, (identity,))
