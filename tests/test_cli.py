@@ -27,7 +27,7 @@ from striq.data.readers import open_cine
 from striq.evaluation.agreement.frames import RatedFrame, ScoredFrames
 from striq.evaluation.agreement.rated_scores import write_rated_scores
 from striq.evaluation.studies import plane_recognition_folds
-from striq.scoring.cpu.encoder import PRECISIONS
+from striq.scoring.folded_encoder import PRECISIONS
 from striq.scoring.scorer import StriqScorer
 from striq.types import Frame, FrameRecord, FrameScore
 
@@ -53,9 +53,7 @@ def figures_of(row: dict[str, str]) -> list[float]:
 
 
 def figures_of_api(score: FrameScore) -> list[float]:
-    terms = score.terms
-    probability = score.plane_probabilities[score.plane]
-    return [probability, score.quality, terms.similarity, terms.ncc, terms.smoothness]
+    return [score.plane_probabilities[score.plane], score.quality, *(score.terms[name] for name in FIGURES[2:])]
 
 
 def only_line(text: str) -> str:
