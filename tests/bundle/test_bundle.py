@@ -285,7 +285,7 @@ def test_two_processes_evaluate_every_frame_once_as_one_process_does(
     one, two = elsewhere / "evaluated_by_one", elsewhere / "evaluated_by_two"
     run(workflow("evaluate", None, output_dir=str(one), device="cpu", **common))
     torchrun(elsewhere, "evaluating", ["evaluate.json", "multi_gpu_evaluate.json"], {"output_dir": str(two), **common})
-    rows = [list(csv.reader((folder / "scores.csv").open(encoding="utf-8"))) for folder in (one, two)]
+    rows = [list(csv.reader((folder / "rated_scores.csv").open(encoding="utf-8"))) for folder in (one, two)]
     assert len(rows[0]) == len(rows[1]) == 1 + 29
     names = rows[0][0]
     for mine, other in zip(rows[0][1:], rows[1][1:], strict=True):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from striq.errors import StriqError
-from striq.evaluation.agreement.controls import ScoredFrames
+from striq.evaluation.agreement.frames import ScoredFrames
 from striq.evaluation.agreement.parallel import evaluate_in_parallel, interleave
 from striq.scoring.scorer import StriqScorer
 from striq.types import FrameRecord
@@ -25,6 +25,7 @@ def test_shares_of_any_number_of_processes_make_up_all_frames_in_order(processes
     joined = interleave([scored(share) if share else None for share in shares], len(whole))
     assert joined.scores["STRIQ"].tolist() == whole
     assert joined.scores["control"].tolist() == [-value for value in whole]
+    assert joined.accepted is not None
     assert joined.accepted.tolist() == [value > 3.5 for value in whole]
 
 
