@@ -16,11 +16,11 @@ from striq.errors import StriqError
 from striq.evaluation.studies.benchmark import bench_frames, bench_scorer
 from striq.quality.plane_scores import PlaneScores
 from striq.registration.modes import MODES
-from striq.scoring.cpu.encoder import pick_precision
 from striq.scoring.cuda import engine as cuda_module
 from striq.scoring.cuda.engine import CudaEngine
 from striq.scoring.engine import Engine, Parts
 from striq.scoring.engines import ENGINES
+from striq.scoring.folded_encoder import pick_precision
 from striq.scoring.loading import load_scorer
 from striq.scoring.reference import ReferenceEngine
 from striq.scoring.scorer import StriqScorer

@@ -16,10 +16,10 @@ from torch.utils._pytree import tree_leaves
 
 from striq.data.phantom import make_phantom
 from striq.registration.modes import MODES
-from striq.scoring.cpu.encoder import pick_precision
 from striq.scoring.cuda import engine as cuda_module
 from striq.scoring.cuda.engine import CudaEngine
 from striq.scoring.engine import Parts
+from striq.scoring.folded_encoder import pick_precision
 from striq.scoring.reference import ReferenceEngine
 from striq.scoring.scorer import StriqScorer
 from striq.types import Frame, FrameScore

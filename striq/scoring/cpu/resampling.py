@@ -1,7 +1,7 @@
 """Affine resampling of many maps at chosen cells, as weighted sums of table rows.
 
-A table holds the feature vectors of all cells of all maps as rows. A sample is the weighted sum of four rows, which on a
-CPU takes a tenth of the time of ``grid_sample``, because that gathers each channel separately.
+A table holds the feature vectors of all cells of all maps as rows. A sample is the weighted sum of four rows. On a CPU
+that takes a tenth of the time of ``grid_sample``, which gathers each channel separately.
 """
 
 from __future__ import annotations

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from striq.model.encoder import fan_masks
 from striq.model.network import NUM_STAGES, PlaneFeatures, Pyramid
-from striq.scoring.cpu.derived_cache import DerivedCache
-from striq.scoring.cpu.encoder import FoldedEncoder
 from striq.scoring.cuda.recording import RecordedCall
+from striq.scoring.derived_cache import DerivedCache
 from striq.scoring.engine import PairTerms, Parts
+from striq.scoring.folded_encoder import FoldedEncoder
 from striq.scoring.reference import ReferenceEngine
 
 Tensors = Sequence[Tensor]

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from striq.errors import StriqError
 from striq.model.encoder import STAGE_CHANNELS, STAGE_STRIDES, FrozenEncoder
-from striq.scoring.cpu.convolution import Convolution
+from striq.scoring.folded_convolution import Convolution
 
 BORDER = 2  # rows and columns on each side of the first convolution's maps that padding reaches
 SINGLE, HALF = torch.float32, torch.bfloat16
@@ -51,9 +51,8 @@ class FoldedEncoder:
         Args:
             image: Prepared frames, shape ``(B, 1, H, W)``.
         """
-        x = F.max_pool2d(
-            self.stem(image), 3, 2, 1
-        ).relu_()  # ReLU after pooling gives the same maps for a quarter of the work
+        # ReLU after pooling gives the same maps for a quarter of the work.
+        x = F.max_pool2d(self.stem(image), 3, 2, 1).relu_()
         maps = []
         for blocks, rows in zip(self.stages, self.compression, strict=True):
             for first, second, shortcut in blocks:
@@ -71,7 +70,7 @@ def pick_precision(name: str, device: torch.device) -> tuple[torch.dtype, ...]:
         StriqError: If the device does not support it.
     """
     if name == "auto":
-        fast = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+        fast = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()  # pyright: ignore[reportPrivateUsage]
         name = "float16" if device.type == "cuda" else "mixed" if fast else "float32"
     if name not in PRECISIONS:
         msg = f"'precision' must be one of auto, {', '.join(PRECISIONS)}, got {name!r}."

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 Value = TypeVar("Value")
+PARTS = ("_parameters", "_buffers", "_modules")  # where a module holds its tensors and modules
 
 
 class DerivedCache:
@@ -41,7 +42,7 @@ class _Watched:
     def __init__(self, sources: Sequence[nn.Module | Tensor]) -> None:
         self.sources = list(sources)  # references to these and all below keep their ids from being reused
         modules = [module for source in sources if isinstance(source, nn.Module) for module in source.modules()]
-        self.holders: list[dict[str, Any]] = [h for m in modules for h in (m._parameters, m._buffers, m._modules)]
+        self.holders: list[dict[str, Any]] = [vars(m)[part] for m in modules for part in PARTS]
         self.held = self._held()
         self.tensors = [item for item in (*self.sources, *self.held) if isinstance(item, Tensor)]
         self.counting = [tensor for tensor in self.tensors if not tensor.is_inference()]  # others have no version
@@ -64,4 +65,5 @@ class _Watched:
 
 def is_traced() -> bool:
     """Return whether a tracer or compiler is recording, so that cached values must not be used."""
-    return torch._C._get_tracing_state() is not None or torch.compiler.is_compiling()
+    tracing = torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
+    return tracing or torch.compiler.is_compiling()

@@ -1,4 +1,4 @@
-"""Tests of ``striq.scoring.cpu.convolution``."""
+"""Tests of ``striq.scoring.folded_convolution``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from striq.scoring.cpu.convolution import Convolution, prepacking_works
+from striq.scoring.folded_convolution import Convolution, prepacking_works
 
 AVX512 = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
 MAPS = torch.rand(2, 8, 12, 10, generator=torch.Generator().manual_seed(0)) - 0.5
