@@ -22,7 +22,7 @@ DEPLOY_VENV := .venv-deploy
 DEPLOY_BIN := $(DEPLOY_VENV)/bin
 DEPLOY_READY := $(DEPLOY_VENV)/.ready
 
-.PHONY: setup lint types test test-slow test-slicer test-label test-deploy pictures-slicer measure-slicer wheel bundle curves test-bundle demo clean
+.PHONY: setup lint types test test-slow test-slicer test-label test-deploy pictures-slicer measure-slicer wheel bundle curves conventions test-bundle demo clean
 
 setup: $(READY)
 
@@ -90,6 +90,10 @@ test-bundle: wheel bundle $(WHEEL_READY)
 curves: $(READY)
 	$(BIN)/python -m monai.bundle run training --config_file monai_bundle/configs/train.json --output_dir runs/curves --work_dir runs/curves
 	$(BIN)/python -m striq.cli curves runs/curves --out monai_bundle/docs/training_curves.png
+
+# The page of all conventions, written from the docstrings.
+conventions: $(READY)
+	$(BIN)/python tools/make_conventions.py
 
 # The stub stands in for a part of torchvision that the CPU build of torch has not; other builds need none.
 $(LABEL_READY): monailabel_app/requirements.txt

@@ -1,4 +1,4 @@
-"""Write files so that a reader sees the old content or the new one, never half of it."""
+"""Atomic file writes: a reader sees either the old content or the new content, never a partial file."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ import io
 import json
 import os
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[BinaryIO]:
-    """Open a binary file that takes the place of ``path`` when the block ends without an error.
+def replacing(path: str | Path) -> Generator[BinaryIO, None, None]:
+    """Open a binary stream whose content replaces ``path`` when the block ends without an error.
 
-    The content goes to a temporary file in the same folder, is flushed to the disk and renamed over ``path``.
-    After an error the temporary file is removed and ``path`` is as before. Missing folders are made.
+    The content is written to a temporary file in the same folder, flushed to disk and renamed to ``path``.
+    If an error occurs, the temporary file is removed and ``path`` is left unchanged. Missing folders are created.
 
     Raises:
         OSError: If the folder cannot be written.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    # Opened by us rather than by ``tempfile``, whose files are readable by their owner only.
+    # Not created by ``tempfile``, which makes files that only their owner can read.
     temporary = target.with_name(f".{target.name[:100]}.{uuid.uuid4().hex}.tmp")
     try:
         with temporary.open("xb") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        temporary.replace(target)  # ``os.replace``: atomic within one file system, on Windows too
+        temporary.replace(target)  # ``os.replace`` is atomic within one file system, also on Windows
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -45,30 +45,30 @@ def write_bytes(path: str | Path, content: bytes) -> Path:
 
 
 def write_text(path: str | Path, text: str) -> Path:
-    """Write ``text`` as UTF-8 with line ends as given, atomically, and return the path."""
+    """Write ``text`` to ``path`` atomically as UTF-8, without changing line ends, and return the path."""
     return write_bytes(path, text.encode("utf-8"))
 
 
 def write_json(path: str | Path, value: object) -> Path:
-    """Write ``value`` as indented JSON in the order given, atomically, and return the path.
+    """Write ``value`` to ``path`` atomically as indented JSON, keys in the given order, and return the path.
 
     Raises:
-        ValueError: If ``value`` holds NaN or an infinity, which JSON does not know.
-        TypeError: If ``value`` holds something other than JSON's own types.
+        ValueError: If ``value`` contains NaN or infinity, which JSON cannot represent.
+        TypeError: If ``value`` contains a type that JSON cannot represent.
     """
     try:
         text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
     except ValueError as error:
-        msg = f"{path}: JSON has no NaN or infinity; write an undefined value as None ({error})."
+        msg = f"{path}: JSON cannot represent NaN or infinity; write undefined values as None ({error})."
         raise ValueError(msg) from error
     return write_text(path, text + "\n")
 
 
 def write_csv(path: str | Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
-    """Write a header and rows as comma-separated UTF-8, atomically, and return the path.
+    """Write a header and rows to ``path`` atomically as comma-separated UTF-8 and return the path.
 
     Raises:
-        ValueError: If a row has not one cell per column.
+        ValueError: If a row does not have one cell per column.
     """
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")

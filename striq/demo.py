@@ -1,6 +1,6 @@
-"""A demonstration: train on the synthetic phantom, then score a real cine and a synthetic one.
+"""Demonstration: train on the synthetic phantom, then score one real and one synthetic cine.
 
-Run ``python -m striq.demo --out demo``. It needs no data and no connection.
+Run ``python -m striq.demo --out demo``. No data set and no network connection are needed.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from striq.scoring.scorer import StriqScorer
 
 PLANES = ("a2c", "a4c")
-SUBJECTS, FRAMES, EPOCHS, ANCHORS, VIEWS = 10, 3, 4, 8, 2  # about two minutes on two cores
+SUBJECTS, FRAMES, EPOCHS, ANCHORS, VIEWS = 10, 3, 4, 8, 2  # takes about two minutes on two cores
 CINE_FRAMES = 31
-REAL_CINE = "examples_ybr_color.dcm"  # 30 frames of an apical view, inside pydicom's wheel
+REAL_CINE = "examples_ybr_color.dcm"  # 30 frames of an apical view, part of pydicom's wheel
 
 
 def main(out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("demo")) -> None:
-    """Train a small scorer on the phantom and score two cines into tables and pictures."""
+    """Train a small scorer on the phantom, score two cines, and write tables and plots."""
     show_log()
     try:
         demonstrate(out)
@@ -40,7 +40,7 @@ def demonstrate(out: Path) -> list[Path]:
         *_score(scorer, _real_cine(), out / "scores.csv", out / "score_over_time.png"),
         *_score(scorer, _phantom_cine(), out / "phantom_scores.csv", out / "phantom_score_over_time.png"),
     ]
-    say("The model saw synthetic frames only: its scores of the real cine show that the program runs, not quality.")
+    say("The model was trained on synthetic frames only. Its scores of the real cine are not meaningful.")
     for path in [out / "model.pt", *written]:
         say(f"wrote {path}")
     return written
@@ -65,7 +65,7 @@ def _real_cine() -> Cine:
 
     path = get_testdata_file(REAL_CINE, download=False)
     if not isinstance(path, str):
-        msg = f"{REAL_CINE} is not in the installed pydicom. Install pydicom 3 from a package index."
+        msg = f"The installed pydicom does not contain {REAL_CINE}. Install pydicom 3 from a package index."
         raise StriqError(msg)
     return open_cine(path)
 
@@ -74,7 +74,7 @@ def _phantom_cine() -> Cine:
     from striq.data.cine import Cine
     from striq.data.phantom import make_phantom_cine
 
-    frames = make_phantom_cine(PLANES[1], CINE_FRAMES, seed=1000)  # a subject that training did not see
+    frames = make_phantom_cine(PLANES[1], CINE_FRAMES, seed=1000)  # a subject that is not in the training set
     times = [index / 25 for index in range(CINE_FRAMES)]
     return Cine("phantom sweep through a4c", CINE_FRAMES, lambda index: frames[index].pixels, times_s=times)
 

@@ -1,4 +1,4 @@
-"""Errors that say what is wrong, where, what was expected, what was found, and what to do."""
+"""Exceptions of STRIQ. Each message says what is wrong, where, what was expected, what was found and what to do."""
 
 from __future__ import annotations
 
@@ -6,11 +6,19 @@ from pathlib import Path
 
 
 class StriqError(Exception):
-    """Base of every error that STRIQ raises on purpose."""
+    """Base class of all STRIQ exceptions."""
 
 
 class ReadError(StriqError):
-    """A file or folder that cannot be turned into ultrasound frames."""
+    """A file or folder cannot be read as ultrasound frames.
+
+    Args:
+        what: What is wrong, as a sentence without its final period.
+        where: File or folder, with the frame if only one is concerned.
+        expected: What would be right.
+        got: What was found instead.
+        remedy: What the user can do, as a sentence.
+    """
 
     def __init__(self, what: str, *, where: str | Path, expected: str, got: str, remedy: str) -> None:
         self.what, self.where, self.expected, self.got, self.remedy = what, str(where), expected, got, remedy
@@ -18,8 +26,8 @@ class ReadError(StriqError):
 
 
 class DatasetError(StriqError):
-    """A data set whose layout, table or grouping is not usable as given."""
+    """A data set cannot be used because of its layout, its tables or its groups."""
 
 
 class CheckpointError(StriqError):
-    """A checkpoint that is missing, damaged or made for another model."""
+    """A checkpoint is missing, damaged or made for a different model."""

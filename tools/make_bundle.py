@@ -1,4 +1,4 @@
-"""Pack the MONAI bundle: one zip, laid out as the Model Zoo lays out its bundles, with the same bytes every time."""
+"""Pack the MONAI bundle into a zip file with the layout of the Model Zoo, reproducible byte by byte."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import hashlib
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -15,19 +16,20 @@ SOURCE = Path(__file__).parents[1] / "monai_bundle"
 WEIGHTS, LARGE_FILES = "models/model.pt", "large_files.yml"
 PARTS = ("LICENSE", "configs/*.json", "configs/logging.conf", "docs/*", WEIGHTS, "models/anchors/*.png")
 NEEDED = ("LICENSE", "configs/metadata.json", "configs/inference.json", "configs/train.json", "docs/README.md", WEIGHTS)
-EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date that a zip can hold
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date that a zip file can store
 
 
 def pack(out: Path, source: Path = SOURCE, model_url: str = "") -> Path:
-    """Write the zip into a folder and return its path.
+    """Write the zip file to a folder and return its path.
 
     Args:
-        out: Folder to write into; made if absent.
+        out: Folder to write to; created if missing.
         source: Folder of the bundle.
-        model_url: Where the weights are published. Given, they are left out, to be fetched from there and checked.
+        model_url: Address of the published weights. If given, the weights are not packed, and ``large_files.yml``
+            tells MONAI to download them from there and to check their hash.
 
     Raises:
-        ValueError: If the bundle is not complete, or its weights are not those that ``large_files.yml`` names.
+        ValueError: If the bundle is incomplete, or the hash of its weights differs from ``large_files.yml``.
     """
     missing = [part for part in NEEDED if not (source / part).is_file()]
     if missing:
@@ -45,29 +47,31 @@ def pack(out: Path, source: Path = SOURCE, model_url: str = "") -> Path:
     with zipfile.ZipFile(temporary, "w") as archive:
         for name in sorted(entries):
             info = zipfile.ZipInfo(f"{NAME}/{name}", EPOCH)
-            info.create_system, info.external_attr = 3, 0o100644 << 16  # of Unix, readable by all, wherever it is made
-            archive.writestr(info, entries[name])  # stored: the bytes do not depend on any version of zlib
+            # Unix, readable by all, on every system that packs the bundle.
+            info.create_system, info.external_attr = 3, 0o100644 << 16
+            archive.writestr(info, entries[name])  # not compressed, so that the bytes do not depend on the zlib version
     return temporary.replace(target)
 
 
-def _large_files(source: Path) -> dict:
-    listed = yaml.safe_load((source / LARGE_FILES).read_text(encoding="utf-8"))
-    expected = listed["large_files"][0]["hash_val"]
-    found = hashlib.sha256((source / WEIGHTS).read_bytes()).hexdigest()
-    if found != expected:
+def _large_files(source: Path) -> dict[str, Any]:
+    """Return the content of ``large_files.yml`` after checking the hash of the weights."""
+    large_files = yaml.safe_load((source / LARGE_FILES).read_text(encoding="utf-8"))
+    expected = large_files["large_files"][0]["hash_val"]
+    actual = hashlib.sha256((source / WEIGHTS).read_bytes()).hexdigest()
+    if actual != expected:
         msg = (
-            f"{source / WEIGHTS}: SHA-256 is {found}, {LARGE_FILES} says {expected}. "
+            f"{source / WEIGHTS}: SHA-256 is {actual}, {LARGE_FILES} says {expected}. "
             f"Restore the weights, or write the new hash into {LARGE_FILES}."
         )
         raise ValueError(msg)
-    return listed
+    return large_files
 
 
 def main() -> None:
-    """Pack, and say where."""
-    parser = argparse.ArgumentParser(description="Pack the MONAI bundle into a zip.")
-    parser.add_argument("--out", type=Path, default=Path("dist"), help="folder to write into")
-    parser.add_argument("--model-url", default="", help="where the weights are published; they are left out then")
+    """Pack the bundle and print path, size and hash of the zip file."""
+    parser = argparse.ArgumentParser(description="Pack the MONAI bundle into a zip file.")
+    parser.add_argument("--out", type=Path, default=Path("dist"), help="folder to write to")
+    parser.add_argument("--model-url", default="", help="address of the published weights, which are then not packed")
     arguments = parser.parse_args()
     try:
         path = pack(arguments.out, model_url=arguments.model_url)

@@ -1,7 +1,7 @@
-"""Scores of a fixed set of frames, written to a file and compared with those of another version.
+"""Compare the scores of two versions on a fixed set of frames.
 
 ``python tools/score_snapshot.py write before.json [FOLDER]...`` scores the phantom's held-out set and every readable
-file in the folders; ``python tools/score_snapshot.py compare before.json after.json`` fails where Q moved.
+file in the folders. ``python tools/score_snapshot.py compare before.json after.json`` fails if any Q differs.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 
 import striq
+from striq.atomic_files import write_json
 from striq.data.cine import Cine
 from striq.data.phantom import write_phantom
 from striq.data.readers import find_sources, open_cine
@@ -23,11 +24,16 @@ from striq.errors import StriqError
 
 SUBJECTS, FRAMES, SEED = 12, 4, 1  # of the phantom's held-out set
 TOLERANCE = 1e-6
-MOST_FRAMES = 12  # of one file, evenly spaced
+MAX_FRAMES = 12  # per file, evenly spaced
 
 
 def cines(folders: Sequence[Path], work: Path) -> Iterator[tuple[str, Cine]]:
-    """Yield a name and a cine for every readable file of the phantom and of the folders."""
+    """Yield the name and the cine of every readable file of the phantom and in the folders.
+
+    Args:
+        folders: Folders to search.
+        work: Folder to which the phantom is written.
+    """
     write_phantom(work / "phantom", SUBJECTS, FRAMES, seed=SEED)
     for root in (work / "phantom", *folders):
         for path in find_sources([root]):
@@ -38,47 +44,47 @@ def cines(folders: Sequence[Path], work: Path) -> Iterator[tuple[str, Cine]]:
 
 
 def snapshot(folders: Sequence[Path]) -> dict[str, list[object]]:
-    """Return quality, verdict and plane of each frame under the name of its file and its index."""
-    torch.set_num_threads(1)  # another number of threads adds in another order and moves Q by up to 5e-6
-    scorer, found = striq.load_scorer(device="cpu"), {}
+    """Return quality, verdict and plane of each frame; the keys are file name and frame index."""
+    torch.set_num_threads(1)  # sums depend on the number of threads, which changes Q by up to 5e-6
+    scorer, scores = striq.load_scorer(device="cpu"), {}
     with tempfile.TemporaryDirectory() as work:
         for name, cine in cines(folders, Path(work)):
-            for index in range(0, len(cine), -(-len(cine) // MOST_FRAMES)):
+            for index in range(0, len(cine), -(-len(cine) // MAX_FRAMES)):
                 try:
                     score = scorer.score([cine[index]])[0]
                 except StriqError:
                     continue
-                found[f"{name}#{index}"] = [score.quality, score.accepted, score.plane]
-    return found
+                scores[f"{name}#{index}"] = [score.quality, score.accepted, score.plane]
+    return scores
 
 
 def compare(before: dict[str, list[object]], after: dict[str, list[object]]) -> int:
-    """Print by how much scores differ and return 0 if no Q moved by more than the tolerance."""
+    """Print the differences; return 0 if no Q differs by more than the tolerance and no verdict or plane differs."""
     if before.keys() != after.keys():
-        print(f"Other frames: {sorted(before.keys() ^ after.keys())[:5]}")  # noqa: T201
+        print(f"Different frames: {sorted(before.keys() ^ after.keys())[:5]}")  # noqa: T201
         return 1
-    moved = {name: abs(float(str(before[name][0])) - float(str(after[name][0]))) for name in before}
-    others = [name for name in before if before[name][1:] != after[name][1:]]
-    worst = max(moved, key=moved.__getitem__)
-    print(f"{len(moved)} frames; largest change of Q {moved[worst]:.2g} ({worst})")  # noqa: T201
-    print(f"{len(others)} with another verdict or plane {others[:5]}")  # noqa: T201
-    return int(moved[worst] > TOLERANCE or bool(others))
+    changes = {name: abs(float(str(before[name][0])) - float(str(after[name][0]))) for name in before}
+    different = [name for name in before if before[name][1:] != after[name][1:]]
+    worst = max(changes, key=changes.__getitem__)
+    print(f"{len(changes)} frames; largest change of Q: {changes[worst]:.2g} ({worst})")  # noqa: T201
+    print(f"{len(different)} frames with a different verdict or plane {different[:5]}")  # noqa: T201
+    return int(changes[worst] > TOLERANCE or bool(different))
 
 
 def main() -> int:
-    """Run one of the two commands."""
+    """Write a snapshot or compare two; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    write = commands.add_parser("write")
-    write.add_argument("out", type=Path)
-    write.add_argument("folders", type=Path, nargs="*")
-    against = commands.add_parser("compare")
-    against.add_argument("before", type=Path)
-    against.add_argument("after", type=Path)
-    given = parser.parse_args()
-    if given.command == "compare":
-        return compare(json.loads(given.before.read_text()), json.loads(given.after.read_text()))
-    given.out.write_text(json.dumps(snapshot(given.folders)))
+    write_command = commands.add_parser("write")
+    write_command.add_argument("out", type=Path)
+    write_command.add_argument("folders", type=Path, nargs="*")
+    compare_command = commands.add_parser("compare")
+    compare_command.add_argument("before", type=Path)
+    compare_command.add_argument("after", type=Path)
+    arguments = parser.parse_args()
+    if arguments.command == "compare":
+        return compare(json.loads(arguments.before.read_text()), json.loads(arguments.after.read_text()))
+    write_json(arguments.out, snapshot(arguments.folders))
     return 0
 
 

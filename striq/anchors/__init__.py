@@ -1,1 +1,1 @@
-"""Reference anchors: how they are chosen and stored."""
+"""Reference anchors: selection and storage."""

@@ -1,9 +1,8 @@
-"""The anchor bank: frozen features of each plane's anchors, stored with the model, and their provenance."""
+"""Anchor bank: the frozen features of each plane's anchors, stored in the model, and where they come from."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -13,17 +12,19 @@ from striq.model.encoder import STAGE_STRIDES
 from striq.model.network import Pyramid
 from striq.types import AnchorSource
 
-LEVELS = 127  # of a feature on either side of zero
-SHARES = 255  # of the fan mask
+MAX_FEATURE_LEVEL = 127  # of a signed 8-bit feature
+MAX_MASK_LEVEL = 255  # of an unsigned 8-bit mask
 
 
 class AnchorBank(nn.Module):
-    """Anchors of every plane as eight-bit buffers with a scale per channel: features, never pictures.
+    """Features of every plane's anchors, stored as 8-bit buffers with one scale per channel.
+
+    The bank holds features only, never images.
 
     Args:
-        num_planes: Planes [P].
-        num_anchors: Most anchors of a plane [K].
-        config: Sizes of the maps.
+        num_planes: Number of planes [P].
+        num_anchors: Maximum number of anchors per plane [K].
+        config: Settings that define the sizes of the feature maps.
     """
 
     def __init__(self, num_planes: int, num_anchors: int, config: StriqConfig) -> None:
@@ -36,27 +37,31 @@ class AnchorBank(nn.Module):
         self.resize([0] * num_planes)
 
     def resize(self, counts: Sequence[int]) -> None:
-        """Make room for so many anchors of each plane, all zero, as a checkpoint is about to fill it."""
+        """Allocate zero-filled buffers of the given number of anchors per plane, to be filled from a checkpoint.
+
+        Args:
+            counts: Number of anchors of each plane.
+        """
         for plane, count in enumerate(counts):
             for stage, (channels, *size) in enumerate(self.shapes):
-                rooms = {
+                buffers = {
                     "maps": torch.zeros(count, channels, *size, dtype=torch.int8),
                     "scales": torch.zeros(count, channels, 1, 1, dtype=torch.float16),
                     "masks": torch.zeros(count, 1, *size, dtype=torch.uint8),
                 }
-                for name, room in rooms.items():
-                    self.register_buffer(f"{name}{stage}_{plane}", room)
+                for name, buffer in buffers.items():
+                    self.register_buffer(f"{name}{stage}_{plane}", buffer)
 
     def fill(self, plane: int, features: Pyramid, sources: Sequence[AnchorSource]) -> None:
-        """Store the anchors of one plane in place of those before.
+        """Replace the anchors of one plane.
 
         Args:
             plane: Index of the plane.
             features: Frozen features of at most K frames.
-            sources: Where each comes from.
+            sources: Provenance of each frame.
 
         Raises:
-            ValueError: If there are more anchors than places, none, or not one source each.
+            ValueError: If there are no anchors, more than K, or not exactly one source per anchor.
         """
         if not 0 < len(features) <= self.num_anchors or len(sources) != len(features):
             msg = (
@@ -65,15 +70,15 @@ class AnchorBank(nn.Module):
             raise ValueError(msg)
         for stage, (maps, masks) in enumerate(zip(features.maps, features.masks, strict=True)):
             device = self._stored("maps", stage, plane).device
-            scales = (maps.abs().amax(dim=(2, 3), keepdim=True) / LEVELS).clamp(min=1e-6).half()
-            levels = (maps / scales.float()).round().clamp(-LEVELS, LEVELS)
+            scales = (maps.abs().amax(dim=(2, 3), keepdim=True) / MAX_FEATURE_LEVEL).clamp(min=1e-6).half()
+            levels = (maps / scales.float()).round().clamp(-MAX_FEATURE_LEVEL, MAX_FEATURE_LEVEL)
             self.register_buffer(f"maps{stage}_{plane}", levels.to(device, torch.int8))
             self.register_buffer(f"scales{stage}_{plane}", scales.to(device))
-            self.register_buffer(f"masks{stage}_{plane}", (masks * SHARES).round().to(device, torch.uint8))
+            self.register_buffer(f"masks{stage}_{plane}", (masks * MAX_MASK_LEVEL).round().to(device, torch.uint8))
         self.sources[plane] = list(sources)
 
     def clear(self, plane: int) -> None:
-        """Forget the anchors of one plane, and remove their buffers: PyTorch cannot save a program with empty ones."""
+        """Remove the anchors of one plane and their buffers; PyTorch cannot export a program with empty buffers."""
         for name in ("maps", "scales", "masks"):
             for stage in range(len(self.shapes)):
                 delattr(self, f"{name}{stage}_{plane}")
@@ -84,8 +89,8 @@ class AnchorBank(nn.Module):
         stages = range(len(self.shapes))
         return Pyramid(
             tuple(self._stored("maps", s, plane).float() * self._stored("scales", s, plane).float() for s in stages),
-            tuple(self._stored("masks", s, plane).float() / SHARES for s in stages),
+            tuple(self._stored("masks", s, plane).float() / MAX_MASK_LEVEL for s in stages),
         )
 
     def _stored(self, name: str, stage: int, plane: int) -> Tensor:
-        return cast("Tensor", self.get_buffer(f"{name}{stage}_{plane}"))
+        return self.get_buffer(f"{name}{stage}_{plane}")

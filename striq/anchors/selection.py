@@ -1,50 +1,55 @@
-"""Choice of reference anchors among a plane's unlabeled frames.
+"""Selection of reference anchors among a plane's unlabeled frames.
 
-The paper keeps the frames of smallest embedding variance. Read literally these are the most typical frames, not the
-best; measured on real grades, the sign of the score then turns. The default therefore first keeps the frames that
-are rich in structure, then takes the most consistent of those.
+The paper selects the frames of smallest embedding variance. Taken literally, these are the most typical frames, not
+the best ones; measured against real grades, the resulting score has the wrong sign. The default strategy therefore
+first keeps the frames with the most structure and then selects the most typical of those.
+
+PyTorch is imported inside the functions that need it, so that the command line can list the strategies quickly.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal, get_args
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-Strategy = Literal["variance_spectrum", "centroid", "random", "k_medoids", "k_center_greedy"]
-STRATEGIES: tuple[str, ...] = get_args(Strategy)
-POOL_FACTOR = 1.25  # structure-rich frames kept per anchor wanted; 1 to 1.5 measured alike (docs/experiments.md)
+    import torch
+    from torch import Tensor
+
+    # Arguments: embeddings (N, D), structure (N,), number of anchors of at most N, source of random numbers.
+    Selector = Callable[[Tensor, Tensor, int, torch.Generator], Tensor]
+
+POOL_FACTOR = 1.25  # frames kept for their structure, per anchor; 1 to 1.5 gave similar results (docs/experiments.md)
 MEDOID_ROUNDS = 50
 
 
 def select_anchors(
     embeddings: Tensor, structure: Tensor, count: int, *, strategy: str, generator: torch.Generator
 ) -> Tensor:
-    """Return the indices of the chosen frames, shape ``(count,)``, fewer if there are fewer frames.
+    """Return the indices of the selected frames, shape ``(min(count, N),)``.
 
     Args:
         embeddings: One unit vector per frame, shape ``(N, D)``.
-        structure: How much structure a frame shows inside its fan, shape ``(N,)``; higher is richer.
-        count: Anchors wanted [K].
+        structure: Amount of structure that each frame shows inside its fan, shape ``(N,)``; higher is more.
+        count: Number of anchors [K].
         strategy: One of ``STRATEGIES``.
-        generator: Source of the random choices.
+        generator: Source of random numbers.
 
     Raises:
         ValueError: If the strategy is unknown or there are no frames.
     """
-    if strategy not in STRATEGIES:
+    if strategy not in SELECTORS:
         msg = f"'strategy' must be one of {', '.join(STRATEGIES)}, got {strategy!r}."
         raise ValueError(msg)
     if len(embeddings) == 0:
-        msg = "No frames to choose anchors from. Give at least one frame of the plane."
+        msg = "No frames to select anchors from. Give at least one frame of the plane."
         raise ValueError(msg)
-    return _CHOOSE[strategy](embeddings, structure, min(count, len(embeddings)), generator)
+    return SELECTORS[strategy](embeddings, structure, min(count, len(embeddings)), generator)
 
 
 def embedding_variance(embeddings: Tensor) -> Tensor:
-    """Return each frame's squared distance to the centroid [sigma^2], shape ``(N,)``."""
+    """Return the squared distance of each frame to the centroid [sigma^2], shape ``(N,)``."""
     return (embeddings - embeddings.mean(dim=0)).square().sum(dim=1)
 
 
@@ -59,41 +64,48 @@ def _centroid(embeddings: Tensor, structure: Tensor, count: int, generator: torc
 
 
 def _random(embeddings: Tensor, structure: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    import torch
+
     del structure
     return torch.randperm(len(embeddings), generator=generator)[:count]
 
 
 def _k_center_greedy(embeddings: Tensor, structure: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    chosen = _centroid(embeddings, structure, 1, generator).tolist()
-    distance = torch.cdist(embeddings, embeddings[chosen]).squeeze(1)
-    while len(chosen) < count:
-        distance[chosen] = -1.0
-        chosen.append(int(distance.argmax()))
-        distance = torch.minimum(distance, torch.cdist(embeddings, embeddings[chosen[-1:]]).squeeze(1))
-    return torch.tensor(chosen)
+    import torch
+
+    centers: list[int] = _centroid(embeddings, structure, 1, generator).tolist()
+    distance = torch.cdist(embeddings, embeddings[centers]).squeeze(1)
+    while len(centers) < count:
+        distance[centers] = -1.0
+        centers.append(int(distance.argmax()))
+        distance = torch.minimum(distance, torch.cdist(embeddings, embeddings[centers[-1:]]).squeeze(1))
+    return torch.tensor(centers)
 
 
 def _k_medoids(embeddings: Tensor, structure: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    import torch
+
     distance = torch.cdist(embeddings, embeddings)
     medoids = _k_center_greedy(embeddings, structure, count, generator)
     for _ in range(MEDOID_ROUNDS):
-        owner = distance[:, medoids].argmin(dim=1)
-        moved = medoids.clone()
+        cluster_of_frame = distance[:, medoids].argmin(dim=1)
+        updated = medoids.clone()
         for cluster in range(count):
-            members = (owner == cluster).nonzero().squeeze(1)
+            members = (cluster_of_frame == cluster).nonzero().squeeze(1)
             if len(members):
-                moved[cluster] = members[distance[members][:, members].sum(dim=1).argmin()]
-        if torch.equal(moved, medoids):
+                updated[cluster] = members[distance[members][:, members].sum(dim=1).argmin()]
+        if torch.equal(updated, medoids):
             break
-        medoids = moved
+        medoids = updated
     return medoids
 
 
-_Choice = Callable[[Tensor, Tensor, int, torch.Generator], Tensor]
-_CHOOSE: dict[str, _Choice] = {
+# The table of strategies; the first is the default of the command line.
+SELECTORS: dict[str, Selector] = {
     "variance_spectrum": _variance_spectrum,
     "centroid": _centroid,
     "random": _random,
     "k_medoids": _k_medoids,
     "k_center_greedy": _k_center_greedy,
 }
+STRATEGIES: tuple[str, ...] = tuple(SELECTORS)

@@ -1,6 +1,6 @@
-"""Small pictures of a model's anchors, kept beside its checkpoint and never inside: what a frame is compared with.
+"""Thumbnails of a model's anchors, stored in a folder beside the checkpoint.
 
-Pictures show the frames a model was trained on. A model made of patients is passed on without the folder.
+Thumbnails show frames that the model was trained on. If these are of patients, do not share the folder with the model.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from torch import Tensor
 from striq.atomic_files import replacing
 
 FOLDER = "anchors"
-SIDE = 128  # pixels; a quarter of the pixels that the encoder sees
+SIDE = 128  # pixels; the encoder's input has 256
 
 
 def write_thumbnails(root: Path, images: Mapping[str, Tensor]) -> None:
-    """Write the pictures of planes' anchors in place of those before.
+    """Replace the thumbnails of the given planes.
 
     Args:
         root: Folder of the checkpoint.
-        images: By plane, prepared frames in the order of the bank, each ``(K, 1, H, W)``.
+        images: Prepared frames of each plane's anchors, in the order of the bank, each ``(K, 1, H, W)``.
     """
     for plane, frames in images.items():
         for old in (root / FOLDER).glob(f"{plane}_[0-9][0-9].png"):
@@ -37,23 +37,23 @@ def write_thumbnails(root: Path, images: Mapping[str, Tensor]) -> None:
 
 
 def find_thumbnail(model: Path, plane: str, number: int) -> NDArray[np.uint8] | None:
-    """Return the picture of an anchor, cropped to its fan, shape ``(H, W)``, if the model came with one.
+    """Return the thumbnail of an anchor, cropped to its fan, shape ``(H, W)``; ``None`` if the model has none.
 
     Convention:
-        - Pictures lie beside ``model.pt`` as ``anchors/<plane>_<number>.png``, numbered from 0 as in the bank.
+        - Thumbnails are stored beside ``model.pt`` as ``anchors/<plane>_<number>.png``, numbered from 0 as in the bank.
 
     Args:
         model: A ``model.pt``, its folder, or a bundle.
         plane: Name of the plane.
-        number: Place of the anchor in the bank.
+        number: Index of the anchor in the bank.
     """
     files = (_file(root, plane, number) for root in _roots(model))
-    found = next((file for file in files if file.is_file()), None)
-    return None if found is None else np.array(Image.open(found).convert("L"))
+    file = next((file for file in files if file.is_file()), None)
+    return None if file is None else np.array(Image.open(file).convert("L"))
 
 
 def copy_thumbnails(model: Path, root: Path) -> None:
-    """Copy a model's pictures, if it has any, beside a checkpoint that knows the same anchors.
+    """Copy a model's thumbnails, if it has any, to the folder of a checkpoint with the same anchors.
 
     Args:
         model: A ``model.pt``, its folder, or a bundle.

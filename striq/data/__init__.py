@@ -1,1 +1,1 @@
-"""Reading, preparing and synthesizing ultrasound frames."""
+"""Ultrasound frames: readers, preprocessing, augmentation, data sets, splits and the synthetic phantom."""

@@ -1,4 +1,4 @@
-"""Random views of a prepared frame: a known pose change, and appearance changes that leave anatomy alone."""
+"""Random views of a prepared frame: a known change of pose, and changes of appearance that preserve the anatomy."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from striq.data.preprocessing import DARKEST
 
 @dataclass(frozen=True)
 class ViewRanges:
-    """Half widths of the random changes.
+    """Ranges of the random changes; each is drawn from plus or minus the given value unless stated otherwise.
 
     Attributes:
-        rotation_deg: Rotation (paper: 20 degrees).
-        translation: Translation, in fractions of the frame (paper: 0.2; less here, as fans are cropped tightly).
-        scale: Scale around one (paper: 0.2).
+        rotation_deg: Rotation, degrees (paper: 20).
+        translation: Translation as a fraction of the frame (paper: 0.2; less here, because fans are cropped tightly).
+        scale: Scale minus one (paper: 0.2).
         shear: Shear.
-        gain: Gain around one.
-        gamma: Exponent of the gray curve around one.
-        depth_tilt: Gain change from top to bottom (time-gain compensation).
-        speckle: Standard deviation of multiplicative speckle.
-        shadow_chance: Chance of an acoustic shadow.
-        blur: Largest Gaussian blur, pixels.
+        gain: Gain minus one.
+        gamma: Gamma exponent minus one.
+        depth_tilt: Change of gain from the middle to the bottom, as by time-gain compensation.
+        speckle: Largest standard deviation of multiplicative speckle.
+        shadow_chance: Probability of an acoustic shadow.
+        blur: Largest standard deviation of a Gaussian blur, pixels.
     """
 
     rotation_deg: float = 20.0
@@ -44,16 +44,16 @@ class ViewRanges:
 
 
 def random_view(image: Tensor, ranges: ViewRanges, *, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Return a moved and degraded copy of a frame, and the transform that made it.
+    """Return a copy of a frame with a random pose and appearance, and the transform of the pose.
 
     Convention:
-        - The fan stays where it is; what the pose change brings in from outside is the nearest tissue.
-        - The view at x shows the frame at ``transform`` (x): a pull-back from view to frame.
+        - The fan does not move. Tissue that would come from outside the fan is the nearest tissue inside.
+        - ``transform`` is a pull-back from view to frame: the view at x shows the frame at ``transform`` (x).
 
     Args:
         image: One prepared frame, shape ``(1, H, W)``.
-        ranges: How far to go.
-        generator: Source of all randomness.
+        ranges: Ranges of the changes.
+        generator: Source of all random numbers.
 
     Returns:
         The view, shape ``(1, H, W)``, and its transform, shape ``(2, 3)``.
@@ -64,31 +64,36 @@ def random_view(image: Tensor, ranges: ViewRanges, *, generator: torch.Generator
 
 
 def move(extended: Tensor, transform: Tensor, size: Sequence[int]) -> Tensor:
-    """Return an extended frame seen through a pull-back, continued beyond its edges, shape ``(1, *size)``.
+    """Return an extended frame resampled under a pull-back, shape ``(1, *size)``; edge pixels continue outward.
 
     Args:
-        extended: Frame without fan, see :func:`extend_beyond_fan`, shape ``(1, H, W)``.
+        extended: Frame that fills the whole image, see :func:`extend_beyond_fan`, shape ``(1, H, W)``.
         transform: Affine matrix, shape ``(2, 3)``.
-        size: Rows and columns wanted.
+        size: Rows and columns of the result.
     """
     grid = F.affine_grid(transform[None], [1, 1, size[0], size[1]], align_corners=False)
     return F.grid_sample(extended[None], grid, padding_mode="border", align_corners=False)[0].clamp(min=DARKEST)
 
 
 def random_transform(ranges: ViewRanges, *, generator: torch.Generator) -> Tensor:
-    """Return a random affine pull-back, shape ``(2, 3)``."""
+    """Return a random affine pull-back, shape ``(2, 3)``.
+
+    Args:
+        ranges: Ranges of rotation, translation, scale and shear.
+        generator: Source of all random numbers.
+    """
     draw = 2 * torch.rand(6, generator=generator) - 1
     angle = draw[0] * torch.deg2rad(torch.tensor(ranges.rotation_deg))
     cos, sin = angle.cos(), angle.sin()
     scale = (1 + ranges.scale * draw[1]) * torch.tensor([1.0, 1.0]) + 0.25 * ranges.scale * draw[2:3]
     shear = torch.stack([torch.tensor(1.0), ranges.shear * draw[3], torch.tensor(0.0), torch.tensor(1.0)])
     linear = torch.stack([cos, -sin, sin, cos]).view(2, 2) @ shear.view(2, 2) @ torch.diag(scale)
-    offset = 2 * ranges.translation * draw[4:]  # the frame is 2 wide in these coordinates
+    offset = 2 * ranges.translation * draw[4:]  # the frame has width 2 in these coordinates
     return torch.cat([linear, offset[:, None]], dim=1)
 
 
 def extend_beyond_fan(image: Tensor) -> Tensor:
-    """Return the frame with every pixel outside its fan set to the nearest one inside, shape ``(1, H, W)``."""
+    """Return the frame with every pixel outside its fan set to the nearest pixel inside, shape ``(1, H, W)``."""
     outside = (image[0] == 0).numpy()
     if outside.all():
         return image
@@ -98,7 +103,13 @@ def extend_beyond_fan(image: Tensor) -> Tensor:
 
 
 def change_appearance(image: Tensor, ranges: ViewRanges, *, generator: torch.Generator) -> Tensor:
-    """Return the frame with other blur, shadow, speckle, depth gain, gamma and gain, shape ``(1, H, W)``."""
+    """Return the frame with random blur, shadow, speckle, depth gain, gamma and gain, shape ``(1, H, W)``.
+
+    Args:
+        image: One prepared frame, shape ``(1, H, W)``.
+        ranges: Ranges of the changes.
+        generator: Source of all random numbers.
+    """
     height, width = image.shape[1:]
     draw = torch.rand(8, generator=generator)
     centered = 2 * draw - 1

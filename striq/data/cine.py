@@ -1,4 +1,4 @@
-"""A loop of ultrasound frames that reads each frame only when it is asked for."""
+"""Cine: a sequence of ultrasound frames, each read from its file on access."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from striq.types import Frame
 
 
 class Cine(Sequence[Frame]):
-    """A lazy, read-only sequence of frames from one source; a still picture is a cine of one frame.
+    """A lazy, read-only sequence of frames from one source; a still image is a cine of one frame.
 
     Convention:
-        - ``read_pixels(i)`` returns the stored picture ``i`` as gray values in [0, 1], shape ``(H, W)``.
-        - ``crop`` is cut out here, so every frame has the shape of the crop.
-        - A frame that cannot be judged (not finite, or one single value) is refused when *that* frame is read;
-          the others stay usable.
+        - ``read_pixels(i)`` returns the stored image ``i`` as gray values in [0, 1], shape ``(H, W)``.
+        - The cine crops stored images to ``crop``, so every frame has the shape of the crop.
+        - Reading a frame that cannot be scored (values not finite or all equal) raises ``ReadError``; the other
+          frames remain readable.
 
     Args:
-        source: Name of the file, as it appears in results and errors.
+        source: Name of the file, as used in results and errors.
         num_frames: Number of frames.
-        read_pixels: Reads one stored picture.
+        read_pixels: Function that reads one stored image.
         spacing_mm: Distance between neighboring rows, then columns.
         times_s: Time of every frame in seconds.
-        crop: ``(top, left, bottom, right)`` in pixels of the stored picture.
+        crop: ``(top, left, bottom, right)`` in pixels of the stored image.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Cine(Sequence[Frame]):
         return self._frame(position)
 
     def _frame(self, position: int) -> Frame:
-        """Read, crop and check the frame at a position in ``range(len(self))``."""
+        """Read, crop and check one frame; ``position`` lies in ``range(len(self))``."""
         pixels = self._read_pixels(position)
         if self.crop is not None:
             top, left, bottom, right = self.crop
@@ -91,21 +91,21 @@ class Cine(Sequence[Frame]):
 
 
 def _refuse_unusable(pixels: NDArray[np.float32], where: str) -> None:
-    """Raise ``ReadError`` for a picture without content that could be judged."""
+    """Raise ``ReadError`` if the pixels cannot be scored."""
     if pixels.ndim != 2 or pixels.size == 0:
         raise ReadError(
-            what="This is not a two-dimensional picture",
+            what="The frame is not a two-dimensional image",
             where=where,
             expected="pixels of shape (H, W)",
             got=f"shape {pixels.shape}",
-            remedy="Save the frame as a plain gray or color picture.",
+            remedy="Save the frame as a plain gray or color image.",
         )
     num_bad = int(pixels.size - np.isfinite(pixels).sum())
     if num_bad:
         raise ReadError(
             what="The frame has values that are not finite",
             where=where,
-            expected="a number in every pixel",
+            expected="a finite number in every pixel",
             got=f"{num_bad} of {pixels.size} pixels NaN or infinite",
             remedy="Export the frame again, or leave it out.",
         )
@@ -114,7 +114,7 @@ def _refuse_unusable(pixels: NDArray[np.float32], where: str) -> None:
         raise ReadError(
             what="The frame is empty",
             where=where,
-            expected="a picture with contrast",
-            got=f"the one value {low:.3g} in every pixel",
+            expected="pixels of different values",
+            got=f"the value {low:.3g} in every pixel",
             remedy="Leave this frame out, or check the export.",
         )

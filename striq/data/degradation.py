@@ -1,4 +1,7 @@
-"""What a quality score must follow, and what it must not: structure lost step by step, and nuisance that loses none."""
+"""Synthetic changes for robustness studies: degradations, which remove structure, and perturbations, which do not.
+
+A quality score should fall with the severity of a degradation and stay the same under a perturbation.
+"""
 
 from __future__ import annotations
 
@@ -15,53 +18,53 @@ from striq.data.augmentation import extend_beyond_fan
 from striq.data.preprocessing import DARKEST
 from striq.registration.affine import pixel_grid
 
-GAIN, GAMMA, CROP = 0.2, (0.8, 1.25), 0.05  # gain around one, exponent of the gray curve, share of a side
-SPECKLE = 0.2  # standard deviation of the multiplicative speckle
+GAIN, GAMMA, CROP = 0.2, (0.8, 1.25), 0.05  # largest gain change, range of gamma, largest share cut from a side
+SPECKLE = 0.2  # standard deviation of multiplicative speckle
 
 Pixels = NDArray[np.float32]
 
 
 def degrade(image: Tensor, kind: str, severity: float, *, seed: int = 0) -> Tensor:
-    """Return a prepared frame that has lost structure; the fan stays where it is, shape ``(1, H, W)``.
+    """Return a prepared frame with less structure in the same fan, shape ``(1, H, W)``.
 
     Convention:
-        - No loss is an affine change of pose: registration must not be able to undo it.
+        - No degradation is an affine change of pose, so registration cannot undo it.
 
     Args:
         image: One prepared frame, shape ``(1, H, W)``.
-        kind: One of ``STRUCTURE_LOSSES``.
-        severity: From 0, the frame as it is, to 1.
-        seed: Of the random deformation.
+        kind: One of ``DEGRADATIONS``.
+        severity: From 0 (unchanged) to 1.
+        seed: Seed of the random deformation.
 
     Raises:
         ValueError: If the kind is unknown or the severity is outside [0, 1].
     """
-    if kind not in STRUCTURE_LOSSES or not 0 <= severity <= 1:
-        known = ", ".join(STRUCTURE_LOSSES)
+    if kind not in DEGRADATIONS or not 0 <= severity <= 1:
+        known = ", ".join(DEGRADATIONS)
         msg = f"'kind' must be one of {known} and 'severity' within [0, 1], got {kind!r} and {severity}."
         raise ValueError(msg)
     if severity == 0:
         return image
-    lost = STRUCTURE_LOSSES[kind](extend_beyond_fan(image), severity, seed)
-    return torch.where(image > 0, lost.clamp(DARKEST, 1.0), 0.0)
+    degraded = DEGRADATIONS[kind](extend_beyond_fan(image), severity, seed)
+    return torch.where(image > 0, degraded.clamp(DARKEST, 1.0), 0.0)
 
 
 def perturb(pixels: Pixels, kind: str, *, generator: np.random.Generator) -> Pixels:
-    """Return a picture with other settings of the machine, all structure kept, float32 in [0, 1].
+    """Return an image as if recorded with different scanner settings, structure unchanged, float32 in [0, 1].
 
     Args:
-        pixels: Gray picture in [0, 1], shape ``(H, W)``.
-        kind: One of ``NUISANCES``, or ``"all"`` for all of them in turn.
+        pixels: Gray image in [0, 1], shape ``(H, W)``.
+        kind: One of ``PERTURBATIONS``, or ``"all"`` for all of them in sequence.
         generator: Source of the random amount.
 
     Raises:
         ValueError: If the kind is unknown.
     """
-    if kind != ALL and kind not in NUISANCES:
-        msg = f"'kind' must be one of {', '.join(NUISANCES)} or {ALL}, got {kind!r}."
+    if kind != ALL and kind not in PERTURBATIONS:
+        msg = f"'kind' must be one of {', '.join(PERTURBATIONS)} or {ALL}, got {kind!r}."
         raise ValueError(msg)
-    for name in NUISANCES if kind == ALL else (kind,):
-        pixels = NUISANCES[name](pixels, generator)
+    for name in PERTURBATIONS if kind == ALL else (kind,):
+        pixels = PERTURBATIONS[name](pixels, generator)
     return pixels.clip(0, 1).astype(np.float32)
 
 
@@ -79,7 +82,7 @@ def _speckle(pixels: Pixels, generator: np.random.Generator) -> Pixels:
 
 
 def _crop(pixels: Pixels, generator: np.random.Generator) -> Pixels:
-    """Move each side of the picture inward, or outward into black."""
+    """Move each side of the image inward, or outward with black padding."""
     for axis, length in enumerate(pixels.shape):
         for flip in (False, True):
             pixels = np.flip(pixels, axis) if flip else pixels
@@ -95,7 +98,7 @@ def _move_edge(pixels: Pixels, axis: int, inward: int) -> Pixels:
 
 
 def _foreshortening(image: Tensor, severity: float, seed: int) -> Tensor:
-    """Make the middle of the view shorter and rounder, as a ventricle cut obliquely looks."""
+    """Make the center of the image shorter and rounder, like a ventricle that is cut obliquely."""
     del seed
     x, y = _points(image).unbind(-1)
     middle = torch.exp(-(x.square() + y.square()) / 0.25)
@@ -103,7 +106,7 @@ def _foreshortening(image: Tensor, severity: float, seed: int) -> Tensor:
 
 
 def _shadow(image: Tensor, severity: float, seed: int) -> Tensor:
-    """Darken a wedge down the middle, where an apical view has its septum."""
+    """Darken a wedge down the middle, where the septum lies in an apical view."""
     del seed
     x, y = _points(image).unbind(-1)
     width = 0.15 + 0.1 * (y + 1)
@@ -111,7 +114,7 @@ def _shadow(image: Tensor, severity: float, seed: int) -> Tensor:
 
 
 def _off_plane(image: Tensor, severity: float, seed: int) -> Tensor:
-    """Tilt the plane: perspective, and walls that blur because the beam cuts them obliquely."""
+    """Simulate a tilted plane: perspective distortion, and walls blurred as by an oblique cut."""
     del seed
     points = _points(image)
     tilted = _sample(image, torch.stack([points[..., 0] * (1 + 0.5 * severity * points[..., 1]), points[..., 1]], -1))
@@ -120,10 +123,10 @@ def _off_plane(image: Tensor, severity: float, seed: int) -> Tensor:
 
 
 def _deformation(image: Tensor, severity: float, seed: int) -> Tensor:
-    """Bend the frame smoothly, by up to a fifth of its width."""
+    """Deform the frame smoothly, by up to a fifth of its width."""
     noise = np.random.default_rng(seed).standard_normal((2, *image.shape[1:]))
     smooth = np.stack([ndimage.gaussian_filter(field, 0.08 * image.shape[2]) for field in noise])
-    smooth = 0.4 * smooth / np.abs(smooth).max()  # the frame is 2 wide in these coordinates
+    smooth = 0.4 * smooth / np.abs(smooth).max()  # the frame has width 2 in these coordinates
     return _sample(image, _points(image) + severity * torch.from_numpy(smooth).to(image).movedim(0, -1))
 
 
@@ -137,13 +140,13 @@ def _sample(image: Tensor, points: Tensor) -> Tensor:
 
 
 ALL = "all"
-NUISANCES: dict[str, Callable[[Pixels, np.random.Generator], Pixels]] = {
+PERTURBATIONS: dict[str, Callable[[Pixels, np.random.Generator], Pixels]] = {
     "gain": _gain,
     "gamma": _gamma,
     "speckle": _speckle,
     "crop": _crop,
 }
-STRUCTURE_LOSSES: dict[str, Callable[[Tensor, float, int], Tensor]] = {
+DEGRADATIONS: dict[str, Callable[[Tensor, float, int], Tensor]] = {
     "foreshortening": _foreshortening,
     "shadow": _shadow,
     "off-plane": _off_plane,

@@ -1,4 +1,4 @@
-"""Prepared training images of a data set's records."""
+"""Loading of a data set's frames as prepared images."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from striq.types import FrameRecord
 
 
 def load_images(records: Sequence[FrameRecord], size: tuple[int, int], *, quiet: bool = False) -> Tensor:
-    """Read and prepare the frames of records, shape ``(N, 1, H, W)``.
+    """Read and prepare frames, shape ``(N, 1, H, W)``.
 
     Args:
         records: Frames to read.
-        size: Rows and columns wanted.
-        quiet: Do not show a progress bar.
+        size: Rows and columns of the prepared images.
+        quiet: Whether to hide the progress bar.
 
     Raises:
         ReadError: If a file cannot be read.
@@ -28,6 +28,15 @@ def load_images(records: Sequence[FrameRecord], size: tuple[int, int], *, quiet:
 
 
 def iterate_images(records: Sequence[FrameRecord], size: tuple[int, int], *, quiet: bool = False) -> Iterator[Tensor]:
-    """Yield what :func:`load_images` returns frame by frame, each ``(1, H, W)``, so that many stay out of memory."""
+    """Yield the frames that :func:`load_images` returns one at a time, each ``(1, H, W)``, to save memory.
+
+    Args:
+        records: Frames to read.
+        size: Rows and columns of the prepared images.
+        quiet: Whether to hide the progress bar.
+
+    Raises:
+        ReadError: If a file cannot be read.
+    """
     for record in track(records, description="Reading frames", disable=quiet, transient=True):
         yield prepare_frame(open_cine(record.path)[record.frame_index], size)

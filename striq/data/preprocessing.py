@@ -1,4 +1,4 @@
-"""From a frame as stored to the tensor that the encoder sees."""
+"""Preprocessing of frames for the encoder, and image measures inside the fan."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from torch.nn import functional as F
 from striq.data.fan import bounding_box, fan_mask
 from striq.types import Frame
 
-Blur = Callable[[Tensor, float], Tensor]  # of prepared frames, by a standard deviation in pixels
+Blur = Callable[[Tensor, float], Tensor]  # blurs prepared frames by a standard deviation in pixels
 Box = tuple[int, int, int, int]  # top, left, bottom, right in pixels
-STRUCTURE_BAND = (1 / 64, 1 / 16)  # standard deviations of the two blurs, in widths of the frame
-LITTLE_FAN = 1e-6  # least weight of the fan around a pixel that a blur divides by
-DARKEST = 1 / 255  # of a pixel inside the fan, so that zero means "outside" and the image carries its own mask
+STRUCTURE_BAND = (1 / 64, 1 / 16)  # standard deviations of the two blurs, as fractions of the frame's width
+MIN_FAN_WEIGHT = 1e-6  # smallest weight of the fan around a pixel that a blur divides by
+DARKEST = 1 / 255  # smallest value inside the fan; zero means outside, so an image contains its own mask
 
 
 def prepare_frame(frame: Frame, size: tuple[int, int]) -> Tensor:
@@ -26,15 +26,15 @@ def prepare_frame(frame: Frame, size: tuple[int, int]) -> Tensor:
 
 
 def crop_and_prepare(frame: Frame, size: tuple[int, int]) -> tuple[Tensor, Box]:
-    """Return one frame cropped to its fan and resampled, shape ``(1, H, W)``, and the box it was cropped to.
+    """Crop one frame to its fan and resample it; return it, shape ``(1, H, W)``, and its box in the frame.
 
     Convention:
-        - Zero outside the fan; at least 1/255 inside. The fan mask is ``image > 0``, whoever receives the image.
-        - The fan's bounding box is stretched to ``size``: depth, aspect and black margins then do not matter.
+        - The image is zero outside the fan and at least 1/255 inside, so ``image > 0`` is its fan mask.
+        - The fan's bounding box is stretched to ``size``; depth, aspect ratio and black margins have no influence.
 
     Args:
-        frame: Frame as read, gray in [0, 1].
-        size: Rows and columns wanted.
+        frame: Frame as read, gray values in [0, 1].
+        size: Rows and columns of the prepared image.
     """
     mask = fan_mask(frame.pixels)
     top, left, bottom, right = box = bounding_box(mask)
@@ -45,12 +45,12 @@ def crop_and_prepare(frame: Frame, size: tuple[int, int]) -> tuple[Tensor, Box]:
 
 
 def prepare_batch(frames: Sequence[Frame], size: tuple[int, int]) -> Tensor:
-    """Prepare frames one by one and stack them, shape ``(B, 1, H, W)``."""
+    """Prepare frames and stack them, shape ``(B, 1, H, W)``; see :func:`prepare_frame`."""
     return torch.stack([prepare_frame(frame, size) for frame in frames])
 
 
 def intensity_std(image: Tensor) -> Tensor:
-    """Return the standard deviation of the intensity inside the fan, shape ``(B,)``: the simplest control.
+    """Return the standard deviation of the intensity inside the fan, shape ``(B,)``.
 
     Args:
         image: Prepared frames, shape ``(B, 1, H, W)``.
@@ -61,32 +61,32 @@ def intensity_std(image: Tensor) -> Tensor:
 def structure_richness(image: Tensor, blur: Blur | None = None) -> Tensor:
     """Return how much structure of the size of walls and chambers a frame shows, shape ``(B,)``.
 
-    It is the standard deviation, inside the fan, of the frame between two Gaussian blurs: neither speckle nor a
-    brightness that changes slowly counts. It chooses the pool of anchors.
+    It is the standard deviation inside the fan of the difference of two Gaussian blurs, a band-pass filter that
+    removes speckle as well as slow changes of brightness.
 
     Args:
         image: Prepared frames, shape ``(B, 1, H, W)``.
-        blur: Computes the same as :func:`blur_inside`, which is the default.
+        blur: Faster equivalent of :func:`blur_inside`, which is the default.
     """
     fine, coarse = ((blur or blur_inside)(image, share * image.shape[-1]) for share in STRUCTURE_BAND)
     return _std_inside(fine - coarse, image > 0)
 
 
 def structure_contrast(image: Tensor, blur: Blur | None = None) -> Tensor:
-    """Return the structure of a frame over its white level, shape ``(B,)``.
+    """Return the structure of a frame relative to its white level, shape ``(B,)``.
 
     Convention:
-        - The white level is exceeded by one pixel of the fan in a hundred.
-        - A factor on all intensities, such as a gain knob, leaves the contrast as it is; a shadow lowers it.
+        - One percent of the fan's pixels are brighter than the white level.
+        - Scaling all intensities, as a gain control does, does not change the contrast; a shadow lowers it.
 
     Args:
         image: Prepared frames, shape ``(B, 1, H, W)``.
-        blur: As for :func:`structure_richness`.
+        blur: Faster equivalent of :func:`blur_inside`, which is the default.
     """
     pixels = image.flatten(1)
-    brightest = pixels.topk(pixels.shape[1] // 100 + 1, dim=1).values  # in order, brightest first
-    above = (image > 0).sum(dim=(1, 2, 3)) // 100
-    white = brightest.gather(1, above[:, None])[:, 0]
+    brightest = pixels.topk(pixels.shape[1] // 100 + 1, dim=1).values  # sorted, brightest first
+    num_brighter = (image > 0).sum(dim=(1, 2, 3)) // 100
+    white = brightest.gather(1, num_brighter[:, None])[:, 0]
     return structure_richness(image, blur) / white.clamp(min=DARKEST)
 
 
@@ -99,32 +99,32 @@ def _std_inside(values: Tensor, inside: Tensor) -> Tensor:
 
 
 def blur_inside(image: Tensor, sigma: float) -> Tensor:
-    """Return frames blurred over their fan only: what lies outside neither darkens the edge nor gets anything.
+    """Return frames blurred inside their fan; pixels outside have no influence and stay zero.
 
     Args:
         image: Prepared frames, shape ``(B, 1, H, W)``.
         sigma: Standard deviation of the Gaussian, pixels.
     """
-    # As matrix products: a tenth of the time of a convolution with so wide a kernel on a CPU.
+    # For kernels this wide, matrix products on a CPU take a tenth of the time of a convolution.
     height, width = image.shape[-2:]
-    down = gaussian_matrix(height, sigma, image)
-    across = down if width == height else gaussian_matrix(width, sigma, image)
+    vertical = gaussian_matrix(height, sigma, image)
+    horizontal = vertical if width == height else gaussian_matrix(width, sigma, image)
     inside = (image > 0).to(image)
-    return (down @ image @ across) / (down @ inside @ across).clamp(min=LITTLE_FAN) * inside
+    return (vertical @ image @ horizontal) / (vertical @ inside @ horizontal).clamp(min=MIN_FAN_WEIGHT) * inside
 
 
 def blur_reach(sigma: float) -> int:
-    """Return the distance, in pixels, at which a Gaussian of standard deviation ``sigma`` is cut off."""
+    """Return the distance in pixels at which a Gaussian of standard deviation ``sigma`` is truncated."""
     return math.ceil(3 * sigma)
 
 
 def gaussian_matrix(size: int, sigma: float, like: Tensor) -> Tensor:
-    """Return the matrix that blurs columns of pixels by a Gaussian, not normalized, shape ``(size, size)``.
+    """Return the matrix that convolves a column with a Gaussian of peak 1, shape ``(size, size)``.
 
     Args:
-        size: Pixels of a column.
+        size: Length of the column, pixels.
         sigma: Standard deviation, pixels.
-        like: Gives device and precision.
+        like: Tensor that defines device and dtype.
     """
     distance = torch.arange(1 - size, size, dtype=like.dtype, device=like.device)
     kernel = torch.exp(-(distance**2) / (2 * sigma**2)) * (distance.abs() <= blur_reach(sigma))

@@ -1,8 +1,8 @@
 """Latent Registration Aligner (LRA): registers anchor features to query features, coarse to fine.
 
-Paper, section 2.2, with the localization network replaced by what was measured to work: a learned projection, the
-correlation volume, soft-argmax matches, and the transform in closed form by weighted least squares. The anchor
-moves, the query is fixed. Until training opens its gates, every transform is the identity.
+Paper, section 2.2. The paper's localization network is replaced by a learned projection, a correlation volume,
+soft-argmax matches and a weighted least-squares fit of the transform, which performed better. The anchor is the
+moving image and the query is the fixed image. Before training, all gates are zero and every transform is the identity.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from striq.registration.matching import Matches, match_globally, match_locally
 from striq.registration.modes import fit_transform
 from striq.registration.vectors import unit_vectors
 
-LITTLE_EVIDENCE = 0.02  # mean confidence at which the matches count half
+HALF_WEIGHT_CONFIDENCE = 0.02  # mean confidence at which the weights of a pair's matches sum to one half
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """Transforms that warp moving maps onto fixed ones.
+    """Transforms that warp moving maps onto fixed maps.
 
     Attributes:
-        transform: The composed transform, pull-back from fixed to moving, shape ``(B, 2, 3)``.
-        steps: The composed transform after each level, coarse to fine, each ``(B, 2, 3)``.
-        coarse: Matches of the coarsest level; ``None`` where nothing was matched.
+        transform: Final transform, a pull-back from fixed to moving, shape ``(B, 2, 3)``.
+        steps: Composed transform after each level, coarse to fine, each ``(B, 2, 3)``.
+        coarse: Matches of the coarsest level; ``None`` if there are none.
     """
 
     transform: Tensor
@@ -38,15 +38,15 @@ class Alignment:
     coarse: Matches | None = None
 
     def __getitem__(self, index: slice) -> Alignment:
-        """Return the alignment of some pairs, without their matches."""
+        """Return the alignment of a slice of the pairs, without matches."""
         return Alignment(self.transform[index], tuple(step[index] for step in self.steps))
 
 
-def unrounded(like: Tensor) -> torch.autocast:
-    """Return a context in which automatic mixed precision, where it is on, rounds no product: no fit would bear it.
+def full_precision(like: Tensor) -> torch.autocast:
+    """Return a context that disables automatic mixed precision, which is too coarse for the least-squares fit.
 
     Args:
-        like: Gives the device.
+        like: Tensor that defines the device.
     """
     return torch.autocast(like.device.type, enabled=False)
 
@@ -55,11 +55,11 @@ class Aligner(nn.Module):
     """Estimates the transform between two feature pyramids.
 
     Convention:
-        - ``gates`` weigh the matches of each level: 0 until training opens them, then 1.
+        - ``gates`` holds one weight per level for its matches: 0 before training, then 1.
 
     Args:
         channels: Channels of stages 1, 2 and 3.
-        config: Family of transforms, projections, search radii.
+        config: Family of transforms, projections and search radii.
     """
 
     gates: Tensor
@@ -70,7 +70,8 @@ class Aligner(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             self.projections = nn.ModuleList(
-                nn.Conv2d(full, kept, 1, bias=False) for full, kept in zip(channels, config.projections, strict=True)
+                nn.Conv2d(full, reduced, 1, bias=False)
+                for full, reduced in zip(channels, config.projections, strict=True)
             )
             for projection in self.projections:
                 nn.init.orthogonal_(projection.weight)  # pyright: ignore[reportArgumentType]
@@ -80,24 +81,32 @@ class Aligner(nn.Module):
 
     @torch.no_grad()
     def start_from(self, heads: Sequence[Tensor]) -> None:
-        """Start the projections from given rows where their shape fits, one ``(kept, C)`` per stage."""
+        """Initialize the projections from pretrained heads; heads of a different shape are skipped.
+
+        Args:
+            heads: Projection of each stage, shape ``(D, C)``.
+        """
         for projection, head in zip(self.projections, heads, strict=True):
             weight = cast("Tensor", projection.weight)
             if weight.shape[:2] == head.shape:
                 weight.copy_(head[:, :, None, None] / head.norm() * len(head) ** 0.5)
 
     def projection(self, stage: int) -> Tensor:
-        """Return what projects one stage (counted from 0) for matching, shape ``(kept, C)``."""
+        """Return the projection matrix of one stage, shape ``(D, C)``.
+
+        Args:
+            stage: Index of the stage, from 0.
+        """
         return cast("Tensor", self.projections[stage].weight).flatten(1)
 
     def project(self, pyramid: Sequence[Tensor], masks: Sequence[Tensor]) -> list[Tensor]:
-        """Return unit vectors for matching, zero outside the fan; anchors are projected once and kept.
+        """Return the projected maps as unit vectors for matching, zero outside the fan, each ``(B, D, H, W)``.
 
         Args:
             pyramid: Centered maps of stages 1 to 3, each ``(B, C, H, W)``.
             masks: Fan masks of the stages, each ``(B, 1, H, W)``.
         """
-        # Back to the precision of the maps: with automatic mixed precision, convolutions give half of it.
+        # Automatic mixed precision returns half precision; convert back to the precision of the maps.
         projected = (projection(maps).to(maps) for projection, maps in zip(self.projections, pyramid, strict=True))
         return [unit_vectors(maps) * (mask > 0) for maps, mask in zip(projected, masks, strict=True)]
 
@@ -108,7 +117,7 @@ class Aligner(nn.Module):
         fixed_masks: Sequence[Tensor],
         moving_masks: Sequence[Tensor],
     ) -> Alignment:
-        """Return the alignment of projected pyramids; see :meth:`project`.
+        """Return the alignment of two projected pyramids; see :meth:`project`.
 
         Args:
             fixed: Projected query maps of stages 1 to 3, each ``(B, C, H, W)``.
@@ -116,7 +125,9 @@ class Aligner(nn.Module):
             fixed_masks: Fan masks of the query, each ``(B, 1, H, W)``.
             moving_masks: Fan masks of the anchor, each ``(B, 1, H, W)``.
         """
-        transform, steps, coarse = identity_affine(fixed[0].shape[0], fixed[0]), [], None
+        transform = identity_affine(fixed[0].shape[0], fixed[0])
+        steps: list[Tensor] = []
+        coarse: Matches | None = None
         for stage in reversed(range(len(fixed) - self.config.levels, len(fixed))):
             warped, warped_mask = moving[stage], moving_masks[stage]
             if steps:
@@ -136,17 +147,17 @@ class Aligner(nn.Module):
         return match_locally(fixed, moving, moving_mask, sharpness, radius=radius, stride=stride)
 
     def _matched(self, stage: int, mask: Tensor) -> Tensor:
-        """Return the fan of the cells that are matched, shape ``(B, M)``."""
+        """Return the fan mask at the matched cells, shape ``(B, M)``."""
         stride = (*self.config.strides, 1)[stage]
         return mask[:, :, ::stride, ::stride].flatten(1)
 
     def solve(self, stage: int, matches: Matches, mask: Tensor) -> Tensor:
-        """Return the transform that one stage's matches speak for, shape ``(B, 2, 3)``.
+        """Return the transform fitted to the matches of one stage, shape ``(B, 2, 3)``.
 
         Args:
-            stage: Counted from 0.
-            matches: M locations and where each is found.
-            mask: Fan of the query at these locations, shape ``(B, M)``.
+            stage: Index of the stage, from 0.
+            matches: Matches of M locations.
+            mask: Fan mask of the query at these locations, shape ``(B, M)``.
         """
         evidence = matches.confidence * mask
         weights = evidence * self.weight(stage, evidence.sum(dim=1, keepdim=True), mask.sum(dim=1, keepdim=True))
@@ -154,13 +165,13 @@ class Aligner(nn.Module):
         return fit_transform(matches.points, matches.matches, weights, mode=self.config.mode, ridge=ridge)
 
     def weight(self, stage: int, evidence: Tensor, area: Tensor) -> Tensor:
-        """Return what one unit of evidence weighs in the fit, same shape.
+        """Return the factor that turns confidences into weights of the fit, shape of ``evidence``.
 
-        Weights sum to nearly one where there is evidence, and fade where hardly any match is confident.
+        The weights of a pair sum to almost one if its matches are confident, and to less if hardly any match is.
 
         Args:
-            stage: Counted from 0.
-            evidence: Sum over the matches of a pair.
-            area: Sum over the fan of the query at the same locations.
+            stage: Index of the stage, from 0.
+            evidence: Sum of the confidences of a pair's matches inside the fan.
+            area: Sum of the query's fan mask at the matched locations.
         """
-        return self.gates[stage] / (evidence + LITTLE_EVIDENCE * area).clamp(min=1e-6)
+        return self.gates[stage] / (evidence + HALF_WEIGHT_CONFIDENCE * area).clamp(min=1e-6)

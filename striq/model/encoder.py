@@ -1,4 +1,4 @@
-"""The frozen encoder: three stages of ResNet-18, compressed channel by channel."""
+"""Frozen encoder: three stages of ResNet-18, each followed by a fixed linear compression of its channels."""
 
 from __future__ import annotations
 
@@ -16,19 +16,22 @@ from striq.errors import CheckpointError
 from striq.model.resnet import STAGE_CHANNELS, ResNetStages
 
 STAGE_STRIDES = (4, 8, 16)
-HEAD = "head"  # of a stage, in a file of backbone weights
-# Normalization the published ImageNet weights were trained with (torchvision documentation).
+HEAD = "head"  # key prefix of the projection heads in a file of backbone weights
+# Normalization that the published ImageNet weights were trained with (torchvision documentation).
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 IMAGENET_URL = "https://download.pytorch.org/models/resnet18-f37072fd.pth"
 IMAGENET_SHA256_PREFIX = "f37072fd"
 
 
 class FrozenEncoder(nn.Module):
-    """ResNet-18, stages 1 to 3, that training never changes, followed by a fixed compression of channels.
+    """ResNet-18, stages 1 to 3, and a compression of channels per stage; training changes neither.
 
     Convention:
-        - ``train()`` leaves it in evaluation mode: batch normalization never moves.
-        - The image is zero outside the fan; the fan mask blanks each map again, so nothing leaks from outside.
+        - ``train()`` leaves the encoder in evaluation mode, so batch-normalization statistics never change.
+        - The image is zero outside the fan. Maps are not masked here; see :func:`fan_masks`.
+
+    Args:
+        config: Size of the input, channels per stage, and seed of the initial weights.
     """
 
     mean: Tensor
@@ -37,26 +40,30 @@ class FrozenEncoder(nn.Module):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.config = config
-        self.heads: list[Tensor] = []  # of pretraining, each (kept, C): where an aligner's projections start
+        self.heads: list[Tensor] = []  # pretrained projections, each (D, C), from which an aligner is initialized
         self.backbone = ResNetStages(config.seed)
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None], persistent=False)
-        for stage, (kept, full) in enumerate(zip(config.channels, STAGE_CHANNELS, strict=True), start=1):
-            self.register_buffer(f"compression{stage}", torch.eye(kept, full))
+        for stage, (reduced, full) in enumerate(zip(config.channels, STAGE_CHANNELS, strict=True), start=1):
+            self.register_buffer(f"compression{stage}", torch.eye(reduced, full))
         self.requires_grad_(requires_grad=False)
         self.eval()
 
     def train(self, mode: bool = True) -> FrozenEncoder:
-        """Stay in evaluation mode, whatever ``mode`` says."""
+        """Stay in evaluation mode, regardless of ``mode``."""
         del mode
         return super().train(mode=False)
 
     def stages(self, image: Tensor) -> list[Tensor]:
-        """Return the maps of stages 1 to 3 at full width, shapes ``(B, C, H, W)``."""
+        """Return the uncompressed maps of stages 1 to 3, each ``(B, C, H, W)``.
+
+        Args:
+            image: Prepared frames, shape ``(B, 1, H, W)``.
+        """
         return self.backbone((image.expand(-1, 3, -1, -1) - self.mean) / self.std)
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """Return the compressed maps of stages 1 to 3.
+        """Return the compressed maps of stages 1 to 3, each ``(B, C, H, W)``.
 
         Args:
             image: Prepared frames, shape ``(B, 1, H, W)``.
@@ -67,22 +74,26 @@ class FrozenEncoder(nn.Module):
         ]
 
     def compression(self, stage: int) -> Tensor:
-        """Return the orthonormal rows that compress one stage, shape ``(kept, C)``."""
+        """Return the compression matrix of one stage, whose rows are orthonormal.
+
+        Args:
+            stage: Number of the stage, from 1.
+        """
         return self.get_buffer(f"compression{stage}")
 
 
 @torch.no_grad()
 def calibrate(encoder: FrozenEncoder, batches: Iterable[Tensor]) -> None:
-    """Set the batch-normalization statistics of a seeded encoder from unlabeled frames.
+    """Compute the batch-normalization statistics of an untrained encoder from unlabeled frames.
 
     Args:
-        encoder: Encoder whose backbone holds seeded, not pretrained, weights.
+        encoder: Encoder whose backbone has random, not pretrained, weights.
         batches: Prepared frames, each ``(B, 1, H, W)``.
     """
     norms = [module for module in encoder.backbone.modules() if isinstance(module, nn.BatchNorm2d)]
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # plain average over batches
+        norm.momentum = None  # average over all batches
         norm.train()
     for image in batches:
         encoder.stages(image)
@@ -92,16 +103,16 @@ def calibrate(encoder: FrozenEncoder, batches: Iterable[Tensor]) -> None:
 
 @torch.no_grad()
 def fit_compression(encoder: FrozenEncoder, batches: Iterable[Tensor]) -> None:
-    """Compress stages to the principal components of their features inside the fan.
+    """Set the compression of each stage to the principal components of its features inside the fan.
 
     Args:
-        encoder: Encoder whose compression is replaced.
+        encoder: Encoder whose compression matrices are replaced.
         batches: Prepared frames, each ``(B, 1, H, W)``.
     """
     sums = [torch.zeros(c + 1, c + 1, dtype=torch.float64) for c in STAGE_CHANNELS]
     for image in batches:
         for total, maps in zip(sums, encoder.stages(image), strict=True):
-            inside = fan_of(image, maps.shape[-2:])[:, 0] > 0
+            inside = fan_masks(image, [maps.shape[-2:]])[0][:, 0] > 0
             vectors = maps.permute(0, 2, 3, 1)[inside].double().cpu()
             vectors = torch.cat([vectors, torch.ones(len(vectors), 1, dtype=vectors.dtype)], dim=1)
             total += vectors.T @ vectors
@@ -111,80 +122,78 @@ def fit_compression(encoder: FrozenEncoder, batches: Iterable[Tensor]) -> None:
             target.copy_(_principal_rows(total, len(target)))
 
 
-def fan_of(image: Tensor, size: Sequence[int]) -> Tensor:
-    """Return the share of each cell that lies in the fan, cells less than half inside set to zero.
+def fan_masks(image: Tensor, sizes: Sequence[Sequence[int]]) -> tuple[Tensor, ...]:
+    """Return the fan mask of prepared frames at the resolution of several feature maps.
 
     Convention:
-        - A prepared frame is zero outside its fan and above zero inside.
+        - A prepared frame is zero outside its fan and positive inside.
+        - A mask holds the share of each cell that lies in the fan; shares below one half are set to zero.
 
     Args:
         image: Prepared frames, shape ``(B, 1, H, W)``.
-        size: Rows and columns of the map wanted.
+        sizes: Rows and columns of each map, the largest first.
 
     Returns:
-        Mask, shape ``(B, 1, H, W)`` of the map.
+        One mask per size, shape ``(B, 1, rows, columns)``.
     """
-    return fans_of(image, [size])[0]
-
-
-def fans_of(image: Tensor, sizes: Sequence[Sequence[int]]) -> tuple[Tensor, ...]:
-    """Return what :func:`fan_of` returns for maps of several sizes, the largest first.
-
-    Args:
-        image: Prepared frames, shape ``(B, 1, H, W)``.
-        sizes: Rows and columns of the maps wanted.
-    """
-    picture = whole = (image > 0).to(image.dtype)
-    masks = []
+    full = finest = (image > 0).to(image.dtype)
+    masks: list[Tensor] = []
     for height, width in sizes:
-        # Pooled from the last map where cells fit into cells: a sixteenth of the work, the same numbers.
-        fits = whole.shape[2] % height == 0 and whole.shape[3] % width == 0
-        if fits:
-            share = F.avg_pool2d(whole, (whole.shape[2] // height, whole.shape[3] // width))
+        # Pooling the previous mask gives the same numbers for a sixteenth of the work, if its cells divide evenly.
+        divides = finest.shape[2] % height == 0 and finest.shape[3] % width == 0
+        if divides:
+            share = F.avg_pool2d(finest, (finest.shape[2] // height, finest.shape[3] // width))
         else:
-            share = F.adaptive_avg_pool2d(picture, (height, width))
+            share = F.adaptive_avg_pool2d(full, (height, width))
         masks.append(torch.where(share >= 0.5, share, 0.0))
-        whole = share if fits else whole
+        finest = share if divides else finest
     return tuple(masks)
 
 
 def load_backbone(encoder: FrozenEncoder, path: str | Path) -> str:
-    """Load backbone weights from a local file and return one line that says which.
+    """Load backbone weights from a local file and return a one-line description of them.
 
     Args:
-        encoder: Encoder whose backbone is replaced.
-        path: A ``.pt``/``.pth`` state dict with torchvision's ResNet-18 keys, or an ``.npz`` of the same with batch
-            normalization folded into weights and biases of the convolutions.
+        encoder: Encoder whose backbone weights are replaced.
+        path: A ``.pt`` or ``.pth`` state dict with torchvision's ResNet-18 keys, or an ``.npz`` with the same keys and
+            batch normalization folded into the weights and biases of the convolutions.
 
     Raises:
-        CheckpointError: If the file is missing or its keys do not fit.
+        CheckpointError: If the file is missing or lacks keys of ResNet-18.
     """
     file = Path(path)
     if not file.is_file():
-        msg = f"{file}: no backbone weights there. Pass the path of a ResNet-18 state dict (.pt, .pth or folded .npz)."
+        msg = f"{file}: no such file of backbone weights. Pass a ResNet-18 state dict (.pt, .pth or folded .npz)."
         raise CheckpointError(msg)
     weights = _unfold(file) if file.suffix == ".npz" else torch.load(file, map_location="cpu", weights_only=True)
-    own = encoder.backbone.state_dict()
-    missing = [key for key in own if key not in weights and not key.startswith(("layer4", "fc"))]
+    current = encoder.backbone.state_dict()
+    missing = [key for key in current if key not in weights and not key.startswith(("layer4", "fc"))]
     if missing:
-        msg = f"{file}: not a ResNet-18 state dict, {missing[0]!r} is missing ({len(missing)} keys in all)."
+        msg = f"{file}: not a ResNet-18 state dict; {len(missing)} keys are missing, among them {missing[0]!r}."
         raise CheckpointError(msg)
-    encoder.backbone.load_state_dict({key: weights.get(key, value) for key, value in own.items()})
+    encoder.backbone.load_state_dict({key: weights.get(key, value) for key, value in current.items()})
     heads = [f"{HEAD}{stage}.weight" for stage in range(1, len(STAGE_CHANNELS) + 1)]
     encoder.heads = [weights[key].float().flatten(1) for key in heads] if set(heads) <= set(weights) else []
     return f"backbone weights from {file.name} (sha256 {hashlib.sha256(file.read_bytes()).hexdigest()[:12]})"
 
 
 def shipped_backbone() -> Path | None:
-    """Return the backbone that comes with the package, pretrained without labels; ``None`` if it was left out."""
+    """Return the path of the backbone weights in the package, pretrained without labels; ``None`` if absent."""
     file = Path(__file__).with_name("backbone.pt")
     return file if file.is_file() else None
 
 
 def download_imagenet(encoder: FrozenEncoder, folder: str | Path) -> str:
-    """Fetch torchvision's ImageNet weights once, check their hash, load them, and say so.
+    """Download torchvision's ImageNet weights if needed, verify their hash, and load them.
 
-    Only ever called on the user's explicit request; nothing else in STRIQ opens a connection.
+    Call this only on the user's explicit request. Nothing else in STRIQ opens a network connection.
+
+    Args:
+        encoder: Encoder whose backbone weights are replaced.
+        folder: Folder that holds, or will hold, the downloaded file.
+
+    Returns:
+        A one-line description of the weights.
     """
     target = Path(folder) / Path(IMAGENET_URL).name
     if not target.is_file():
@@ -201,7 +210,7 @@ def _principal_rows(total: Tensor, count: int) -> Tensor:
 
 
 def _unfold(file: Path) -> dict[str, Tensor]:
-    """Read folded weights as if each batch normalization only added the folded bias."""
+    """Read folded weights as a state dict whose batch normalizations only add the folded bias."""
     folded = {key: torch.from_numpy(value) for key, value in np.load(file, allow_pickle=False).items()}
     weights: dict[str, Tensor] = {}
     for key in [key for key in folded if key.endswith(".weight")]:

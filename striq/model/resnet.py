@@ -1,9 +1,8 @@
-"""The first three stages of ResNet-18, as MONAI's ``ResNet`` builds them with the arguments that fit published weights.
+"""The first three stages of ResNet-18 (He et al., Deep Residual Learning for Image Recognition, CVPR 2016).
 
-A copy of so few lines spares whoever scores a frame the import of MONAI, which takes longer than all the rest of the
-start. Keys, seeded weights and outputs are MONAI's to the bit, which a test holds it to.
-
-He et al., Deep Residual Learning for Image Recognition, CVPR 2016.
+Equivalent to MONAI's ``ResNet`` with the arguments that match torchvision's weights: same state-dict keys, same seeded
+weights, same outputs (a test compares them bit by bit). It is implemented here because importing MONAI would take
+longer than the rest of the start-up of scoring.
 """
 
 from __future__ import annotations
@@ -15,12 +14,12 @@ STAGE_CHANNELS = (64, 128, 256)
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions beside a shortcut.
+    """Basic residual block: two 3x3 convolutions and a shortcut.
 
     Args:
-        channels: Of the input.
-        width: Of the output.
-        stride: Of the first convolution.
+        channels: Channels of the input.
+        width: Channels of the output.
+        stride: Stride of the first convolution.
     """
 
     def __init__(self, channels: int, width: int, stride: int = 1) -> None:
@@ -36,17 +35,21 @@ class ResidualBlock(nn.Module):
         self.downsample = shortcut
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the map of the block."""
-        kept = x if self.downsample is None else self.downsample(x)
+        """Return the output of the block, shape ``(B, width, H / stride, W / stride)``.
+
+        Args:
+            x: Feature maps, shape ``(B, channels, H, W)``.
+        """
+        shortcut = x if self.downsample is None else self.downsample(x)
         out = self.act(self.bn1(self.conv1(x)))
-        return self.act(self.bn2(self.conv2(out)) + kept)
+        return self.act(self.bn2(self.conv2(out)) + shortcut)
 
 
 class ResNetStages(nn.Module):
-    """Stem and stages 1 to 3, with seeded weights.
+    """Stem and stages 1 to 3 with random weights (He et al., Delving Deep into Rectifiers, ICCV 2015).
 
     Args:
-        seed: Of the initialization (He et al., Delving Deep into Rectifiers, ICCV 2015).
+        seed: Seed of the initialization.
     """
 
     def __init__(self, seed: int) -> None:
@@ -63,20 +66,20 @@ class ResNetStages(nn.Module):
         self.layer1 = _stage(64, 64, 1)
         self.layer2 = _stage(64, 128, 2)
         self.layer3 = _stage(128, 256, 2)
-        self.layer4 = _stage(256, 512, 2)  # drawn, so that the same seed draws the same weights, and dropped
+        self.layer4 = _stage(256, 512, 2)  # initialized only to consume the same random numbers, then dropped below
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
         self.layer4 = nn.Sequential()
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Return the maps of stages 1 to 3, strides 4, 8 and 16.
+        """Return the maps of stages 1 to 3, at strides 4, 8 and 16.
 
         Args:
-            x: Normalized pictures, shape ``(B, 3, H, W)``.
+            x: Normalized images, shape ``(B, 3, H, W)``.
         """
         x = self.maxpool(self.act(self.bn1(self.conv1(x))))
-        maps = []
+        maps: list[Tensor] = []
         for layer in (self.layer1, self.layer2, self.layer3):
             x = layer(x)
             maps.append(x)

@@ -1,8 +1,8 @@
-"""Orthogonal Knowledge Subspace (OKS): low-rank experts per plane, chosen per frame.
+"""Orthogonal Knowledge Subspace (OKS): low-rank experts per plane, selected per frame.
 
-Paper, section 2.3. An expert of plane c is E_c = B_c A_c; a general expert is shared. The rows of A keep unit
-length, so the orthogonality penalty separates subspaces instead of shrinking them, and an activation is the cosine
-between a basis and a feature vector.
+Paper, section 2.3. The expert of plane c is E_c = B_c A_c; one general expert is shared by all planes. The rows of A
+are normalized to unit length. The orthogonality penalty can therefore not be reduced by shrinking them, and the
+activation of a basis is the cosine between the basis and a feature vector.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striq.config import SubspaceConfig
-from striq.registration.vectors import per_length
+from striq.registration.vectors import inverse_length
 
 Norm = Literal["l1", "frobenius"]
 
 
 class KnowledgeSubspace(nn.Module):
-    """Experts of all planes and the general expert, assembled per frame into the Synergy Expert.
+    """Experts of all planes and the general expert, combined per frame into the Synergy Expert.
 
     Args:
-        num_planes: Planes the subspace is shared by [P].
+        num_planes: Number of planes [P].
         dim: Channels of the feature map [D].
         config: Rank, thresholds and scale.
     """
@@ -47,7 +47,7 @@ class KnowledgeSubspace(nn.Module):
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
         """Return the features with the Synergy Expert's output added, shape ``(B, D, H, W)``.
 
-        Each frame selects its own bases, so its result does not depend on the rest of the batch.
+        Bases are selected per frame, so a result does not depend on the rest of the batch.
 
         Args:
             features: Centered stage-3 maps, shape ``(B, D, H, W)``.
@@ -56,55 +56,58 @@ class KnowledgeSubspace(nn.Module):
         return self.blend(features, mask, *self.experts()) if self.config.enabled else features
 
     def experts(self) -> tuple[Tensor, Tensor]:
-        """Return the bases of all planes, then the general ones, ``(N, D)``, and what each adds, ``(D, N)``."""
+        """Return all N bases, ``(N, D)``, and their output vectors, ``(D, N)``; the general expert comes last."""
         rows = torch.cat([self.basis.flatten(0, 1), self.general_basis])
         return rows, torch.cat([self.up.transpose(0, 1).flatten(1), self.general_up], dim=1)
 
     def blend(self, features: Tensor, mask: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-        """Return what :meth:`forward` returns, from experts that may have been kept.
+        """Return the output of :meth:`forward`, given the result of :meth:`experts`, which callers may cache.
 
         Args:
             features: Centered stage-3 maps, shape ``(B, D, H, W)``.
             mask: Fan masks, shape ``(B, 1, H, W)``.
-            rows: As :meth:`experts` returns them, shape ``(N, D)``.
-            columns: Likewise, shape ``(D, N)``.
+            rows: Bases, shape ``(N, D)``.
+            columns: Output vectors, shape ``(D, N)``.
         """
         vectors = features.flatten(2)
         response = rows @ vectors
-        chosen, general = self.select(*self._split(_strength(response, vectors, mask)))
-        selected = torch.cat([chosen.flatten(1), general], dim=1)[:, :, None]
+        of_planes, general = self.select(*self._split(_activation(response, vectors, mask)))
+        selected = torch.cat([of_planes.flatten(1), general], dim=1)[:, :, None]
         scale = self.config.residual_scale / self.config.rank
         synergy = scale * columns @ (selected * response)  # Eq. (5)
         return features + synergy.unflatten(2, features.shape[2:])
 
     def select(self, activation: Tensor, general_activation: Tensor) -> tuple[Tensor, Tensor]:
-        """Return which bases a frame uses, 1 or 0: the planes' [V_c], ``(B, P, R)``, and the general [W], ``(B, R)``.
+        """Return which bases each frame uses, as 1 or 0.
 
         Args:
             activation: Activations of the planes' bases, shape ``(B, P, R)``.
             general_activation: Activations of the general bases, shape ``(B, R)``.
+
+        Returns:
+            Selection of the planes' bases [V_c], ``(B, P, R)``, and of the general bases [W], ``(B, R)``.
         """
         if not self.config.adaptive:
             return torch.ones_like(activation), torch.ones_like(general_activation)
-        chosen = select_bases(activation, self.config.activation_threshold)
-        return chosen, (general_activation > self.config.general_threshold).to(general_activation)
+        of_planes = select_bases(activation, self.config.activation_threshold)
+        return of_planes, (general_activation > self.config.general_threshold).to(general_activation)
 
     def activations(self, features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Return how strongly a frame excites each basis: mean absolute cosine inside the fan.
+        """Return the activation of each basis: its mean absolute cosine with the feature vectors inside the fan.
 
         Args:
             features: Centered stage-3 maps, shape ``(B, D, H, W)``.
             mask: Fan masks, shape ``(B, 1, H, W)``.
 
         Returns:
-            Activations of the planes' bases ``(B, P, R)`` and of the general bases ``(B, R)``.
+            Activations of the planes' bases, ``(B, P, R)``, and of the general bases, ``(B, R)``.
         """
         vectors = features.flatten(2)
-        return self._split(_strength(self.experts()[0] @ vectors, vectors, mask))
+        return self._split(_activation(self.experts()[0] @ vectors, vectors, mask))
 
     def _split(self, activation: Tensor) -> tuple[Tensor, Tensor]:
-        own = self.down.shape[0] * self.down.shape[1]
-        return activation[:, :own].unflatten(1, self.down.shape[:2]), activation[:, own:]
+        num_plane_bases = self.down.shape[0] * self.down.shape[1]
+        return activation[:, :num_plane_bases].unflatten(1, self.down.shape[:2]), activation[:, num_plane_bases:]
 
     @property
     def basis(self) -> Tensor:
@@ -122,7 +125,7 @@ class KnowledgeSubspace(nn.Module):
         return F.normalize(self.general_down, dim=1)
 
     def overlap(self, kind: str) -> Tensor:
-        """Return L_orth in one of its forms, a scalar.
+        """Return one variant of the orthogonality penalty L_orth, a scalar.
 
         Args:
             kind: One of ``striq.config.ORTHOGONALITIES``.
@@ -133,35 +136,34 @@ class KnowledgeSubspace(nn.Module):
 
     @torch.no_grad()
     def start_from(self, principal: Sequence[Tensor], *, known: int = 0) -> None:
-        """Start experts at the principal directions of their planes' features.
+        """Initialize experts with the principal directions of their planes' features.
 
         Args:
-            principal: Of each plane, orthonormal rows, shape ``(R, D)``.
-            known: Experts before these, which stay as they are.
+            principal: Principal directions of each new plane as orthonormal rows, shape ``(R, D)``.
+            known: Number of planes learned before, whose experts do not change.
         """
         self.down[known:] = torch.stack(list(principal)).to(self.down)
         self._start = (self.down.detach().clone(), self.up.detach().clone())
 
     @torch.no_grad()
-    def remember_tasks(self, *, known: int = 0) -> None:
-        """Keep what training changed in the experts, in half precision: their task vectors.
+    def store_task_vectors(self, *, known: int = 0) -> None:
+        """Store the task vectors, i.e. how training changed the experts, rounded to half precision.
 
         Args:
-            known: Experts before the ones just trained, whose task vectors stay.
+            known: Number of planes learned before, whose task vectors do not change.
         """
         for task, now, start in zip((self.task_down, self.task_up), (self.down, self.up), self._start, strict=True):
             task[known:] = (now - start)[known:].half()
 
 
 def select_bases(activation: Tensor, threshold: float) -> Tensor:
-    """Return which bases of each plane a frame uses: 1 or 0, shape ``(B, P, R)``.
+    """Return which bases of each plane a frame uses, as 1 or 0, shape ``(B, P, R)``.
 
-    Of the bases above the threshold, the kappa = min(their number, floor(R / P)) strongest; with more planes than
-    rank, where floor(R / P) would leave nothing, the strongest one.
+    Of each plane, the max(1, floor(R / P)) strongest bases [kappa] are selected, provided they exceed the threshold.
 
     Args:
         activation: Activations, shape ``(B, P, R)``.
-        threshold: Smallest activation of a selected basis [phi].
+        threshold: Activation that a selected basis exceeds [phi].
     """
     num_planes, rank = activation.shape[1:]
     kappa = max(1, rank // num_planes)
@@ -169,24 +171,24 @@ def select_bases(activation: Tensor, threshold: float) -> Tensor:
     return strongest * (activation > threshold)
 
 
-def _strength(response: Tensor, vectors: Tensor, mask: Tensor) -> Tensor:
+def _activation(response: Tensor, vectors: Tensor, mask: Tensor) -> Tensor:
     """Return the mean absolute cosine between bases and vectors inside the fan, shape ``(B, N)``.
 
     Args:
-        response: Products of bases and vectors, shape ``(B, N, L)``.
-        vectors: Shape ``(B, D, L)``.
-        mask: Fan masks of L cells, shape ``(B, 1, H, W)``.
+        response: Dot products of bases and vectors, shape ``(B, N, H * W)``.
+        vectors: Feature vectors, shape ``(B, D, H * W)``.
+        mask: Fan masks, shape ``(B, 1, H, W)``.
     """
     weight = mask.flatten(1) / mask.flatten(1).sum(dim=1, keepdim=True).clamp(min=1e-6)
-    return (response.abs() * (weight * per_length(vectors)[:, 0])[:, None]).sum(dim=2)
+    return (response.abs() * (weight * inverse_length(vectors)[:, 0])[:, None]).sum(dim=2)
 
 
 def orthogonality_penalty(basis: Tensor, *, norm: Norm = "l1") -> Tensor:
-    """Return how far the planes' subspaces overlap: mean norm of their cross products [L_orth].
+    """Return the overlap of the planes' subspaces: the mean norm of their cross-Gram matrices [L_orth].
 
     Args:
         basis: Unit rows of the planes' experts, shape ``(P, R, D)``.
-        norm: Entrywise l1 norm, or Frobenius norm.
+        norm: Entrywise l1 norm or Frobenius norm.
     """
     num_planes = len(basis)
     if num_planes < 2:

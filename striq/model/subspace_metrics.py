@@ -1,4 +1,4 @@
-"""How the planes' subspaces lie to one another: what orthogonality is meant to change."""
+"""Principal angles, cross-Gram norms and effective ranks of the planes' subspaces."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-FIGURES = ("principal_angle_min_deg", "cross_gram_max", "effective_rank_min")  # what summary() returns
+FIGURES = ("principal_angle_min_deg", "cross_gram_max", "effective_rank_min")  # keys of summary()
 
 
 def principal_angles(basis: Tensor) -> Tensor:
-    """Return the principal angles between every two planes' subspaces, degrees, smallest first, shape ``(P, P, R)``.
+    """Return the principal angles between every pair of subspaces in degrees, ascending, shape ``(P, P, R)``.
 
     Args:
         basis: Rows of the planes' experts [A_c], shape ``(P, R, D)``.
@@ -21,7 +21,7 @@ def principal_angles(basis: Tensor) -> Tensor:
 
 
 def cross_gram_norms(basis: Tensor) -> Tensor:
-    """Return the Frobenius norm of A_c A_c'^T for every two planes, shape ``(P, P)``.
+    """Return the Frobenius norm of A_c A_c'^T for every pair of planes, shape ``(P, P)``.
 
     Args:
         basis: Unit rows of the planes' experts, shape ``(P, R, D)``.
@@ -30,9 +30,9 @@ def cross_gram_norms(basis: Tensor) -> Tensor:
 
 
 def effective_rank(basis: Tensor) -> Tensor:
-    """Return how many directions each plane's rows really span, 1 to R, shape ``(P,)``.
+    """Return the effective rank of each plane's rows, between 1 and R, shape ``(P,)``.
 
-    The exponential of the entropy of the singular values (Roy and Vetterli, EUSIPCO 2007).
+    It is the exponential of the entropy of the normalized singular values (Roy and Vetterli, EUSIPCO 2007).
 
     Args:
         basis: Rows of the planes' experts, shape ``(P, R, D)``.
@@ -42,14 +42,16 @@ def effective_rank(basis: Tensor) -> Tensor:
 
 
 def summary(basis: Tensor) -> dict[str, float]:
-    """Return the figures worth watching: smallest angle, largest cross-Gram norm, smallest effective rank.
+    """Return the smallest principal angle, the largest cross-Gram norm and the smallest effective rank.
+
+    A model of one plane has the effective rank only.
 
     Args:
         basis: Unit rows of the planes' experts, shape ``(P, R, D)``.
     """
     figures = {"effective_rank_min": float(effective_rank(basis).min())}
     if len(basis) > 1:
-        apart = ~torch.eye(len(basis), dtype=torch.bool, device=basis.device)
-        figures["principal_angle_min_deg"] = float(principal_angles(basis)[apart].min())
-        figures["cross_gram_max"] = float(cross_gram_norms(basis)[apart].max())
+        different_planes = ~torch.eye(len(basis), dtype=torch.bool, device=basis.device)
+        figures["principal_angle_min_deg"] = float(principal_angles(basis)[different_planes].min())
+        figures["cross_gram_max"] = float(cross_gram_norms(basis)[different_planes].max())
     return figures

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from striq.config import QualityConfig
 from striq.quality.pair_moments import RegisteredPairs, WindowMoments
-from striq.registration.vectors import SHORTEST
+from striq.registration.vectors import MIN_SQUARED_LENGTH
 
 MINIMUM_VARIANCE = 1e-4  # share of the mean variance of all windows below which a window is left out
 
@@ -27,7 +27,7 @@ def similarity(pairs: RegisteredPairs, config: QualityConfig) -> Tensor:
     del config
     stages = []
     for stage in pairs.stages:
-        squares = stage.moving_square.clamp(min=SHORTEST) * stage.fixed_square.clamp(min=SHORTEST)
+        squares = stage.moving_square.clamp(min=MIN_SQUARED_LENGTH) * stage.fixed_square.clamp(min=MIN_SQUARED_LENGTH)
         stages.append(masked_mean(stage.product * squares.rsqrt(), stage.fan))
     return -torch.stack(stages).mean(dim=0)  # Eq. (2)
 

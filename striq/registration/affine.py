@@ -71,10 +71,15 @@ def invert_affine(transform: Tensor) -> Tensor:
 
 
 def pixel_grid(height: int, width: int, like: Tensor) -> Tensor:
-    """Return the pixel centers of a map in (x, y), row by row, shape ``(H * W, 2)``.
+    """Return the pixel centers of a map as (x, y), row by row, shape ``(H * W, 2)``.
 
     Convention:
         - Coordinates are ``(x, y)`` in [-1, 1]; ±1 are pixel edges, as in :func:`warp`.
+
+    Args:
+        height: Rows of the map.
+        width: Columns of the map.
+        like: Tensor that defines device and dtype.
     """
     x = (torch.arange(width, dtype=like.dtype, device=like.device) * 2 + 1) / width - 1
     y = (torch.arange(height, dtype=like.dtype, device=like.device) * 2 + 1) / height - 1
@@ -82,10 +87,10 @@ def pixel_grid(height: int, width: int, like: Tensor) -> Tensor:
 
 
 def transform_points(transform: Tensor, points: Tensor) -> Tensor:
-    """Map points by each transform, shape ``(B, N, 2)``.
+    """Apply each transform to the points and return them, shape ``(B, N, 2)``.
 
     Args:
         transform: Affine matrices, shape ``(B, 2, 3)``.
-        points: Points in (x, y), shape ``(N, 2)`` or ``(B, N, 2)``.
+        points: Points as (x, y), shape ``(N, 2)`` or ``(B, N, 2)``.
     """
     return points @ transform[..., :2].transpose(-1, -2) + transform[..., 2].unsqueeze(-2)

@@ -1,4 +1,4 @@
-"""Soft matches between feature maps, with the confidence of each."""
+"""Soft-argmax matches between two feature maps, with a confidence per match."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from torch.nn import functional as F
 
 from striq.registration.affine import pixel_grid
 
-BLOCKED = -1e4  # logit of a location outside the fan: finite, so a row without any candidate stays finite
+BLOCKED = -1e4  # logit outside the fan; finite, so that a softmax without any candidate inside does not become NaN
 
 
 @dataclass(frozen=True)
 class Matches:
-    """Where each location of the fixed map is found in the moving map.
+    """Locations of the fixed map and their matches in the moving map.
 
     Attributes:
-        points: Locations of the fixed map in (x, y), all or some, shape ``(M, 2)``.
+        points: Matched locations of the fixed map as (x, y), all or a subset, shape ``(M, 2)``.
         matches: Expected location in the moving map, shape ``(B, M, 2)``.
-        confidence: 0 (any location would do) to 1 (one location only), shape ``(B, M)``.
-        probability: Of each candidate: all locations of the moving map, or those of the window, ``(B, M, N)``.
+        confidence: 0 (all candidates equally likely) to 1 (one candidate only), shape ``(B, M)``.
+        probability: Probability of each candidate, shape ``(B, M, N)``; the candidates are all locations of the
+            moving map, or those of the search window.
     """
 
     points: Tensor
@@ -32,12 +33,12 @@ class Matches:
 
 
 def match_globally(fixed: Tensor, moving: Tensor, moving_mask: Tensor, sharpness: Tensor) -> Matches:
-    """Match every location of the fixed map against every location of the moving one.
+    """Match every location of the fixed map against every location of the moving map.
 
     Args:
         fixed: Unit feature vectors, shape ``(B, C, H, W)``.
         moving: Unit feature vectors, shape ``(B, C, H, W)``.
-        moving_mask: Where the moving map may be matched, shape ``(B, 1, H, W)``.
+        moving_mask: Positive where the moving map may be matched, shape ``(B, 1, H, W)``.
         sharpness: Inverse temperature of the soft-argmax, a scalar.
     """
     points = pixel_grid(fixed.shape[2], fixed.shape[3], fixed)
@@ -50,18 +51,18 @@ def match_globally(fixed: Tensor, moving: Tensor, moving_mask: Tensor, sharpness
 def match_locally(
     fixed: Tensor, moving: Tensor, moving_mask: Tensor, sharpness: Tensor, *, radius: int, stride: int = 1
 ) -> Matches:
-    """Match locations of the fixed map against the moving map's cells around the same location.
+    """Match locations of the fixed map against a window of the moving map around the same location.
 
     Convention:
-        - Of every ``stride`` rows and columns the first is matched.
+        - Rows and columns 0, ``stride``, 2 ``stride``, ... are matched.
 
     Args:
         fixed: Unit feature vectors, shape ``(B, C, H, W)``.
         moving: Unit feature vectors, already warped onto the fixed map, shape ``(B, C, H, W)``.
-        moving_mask: Where the moving map may be matched, shape ``(B, 1, H, W)``.
+        moving_mask: Positive where the moving map may be matched, shape ``(B, 1, H, W)``.
         sharpness: Inverse temperature of the soft-argmax, a scalar.
         radius: Half width of the window, cells.
-        stride: Rows and columns from one location to the next.
+        stride: Distance between matched rows and columns, cells.
     """
     height, width = fixed.shape[2:]
     points = pixel_grid(height, width, fixed).view(height, width, 2)[::stride, ::stride].flatten(0, 1)
@@ -74,12 +75,12 @@ def match_locally(
 
 
 def window_offsets(radius: int, size: tuple[int, int], like: Tensor) -> Tensor:
-    """Return how far the cells of a window lie from its middle in (x, y), row by row, shape ``(side * side, 2)``.
+    """Return the (x, y) offsets of a window's cells from its center, row by row, shape ``(side * side, 2)``.
 
     Args:
-        radius: Half width of the window, cells.
+        radius: Half width of the window, cells; ``side`` is ``2 * radius + 1``.
         size: Rows and columns of the map.
-        like: Gives device and precision.
+        like: Tensor that defines device and dtype.
     """
     (height, width), side = size, 2 * radius + 1
     shifts = torch.arange(side, dtype=like.dtype, device=like.device) - radius
@@ -87,12 +88,12 @@ def window_offsets(radius: int, size: tuple[int, int], like: Tensor) -> Tensor:
 
 
 def _windows(maps: Tensor, radius: int, stride: int) -> Tensor:
-    """Return the cells around those of some rows and columns, zero beyond the map, ``(B, C, H, W, side, side)``."""
+    """Return the window around every matched cell, zero beyond the map, shape ``(B, C, H, W, side, side)``."""
     side = 2 * radius + 1
     return F.pad(maps, [radius] * 4).unfold(2, side, stride).unfold(3, side, stride)
 
 
 def _concentration(probability: Tensor, dim: int) -> Tensor:
-    """Return one minus the normalized entropy."""
+    """Return one minus the entropy, normalized to [0, 1]."""
     entropy = -(probability * probability.clamp(min=1e-12).log()).sum(dim=dim)
     return (1 - entropy / math.log(probability.shape[dim])).clamp(0, 1)

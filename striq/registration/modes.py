@@ -1,8 +1,8 @@
-r"""Closed-form weighted least-squares transforms: eight families from the same moments.
+r"""Closed-form weighted least-squares fits of eight transform families, all from the same moments.
 
-Every family minimizes :math:`\sum_i w_i |A p_i + t - q_i|^2`. The ridge toward the identity is a set of
-pseudo-matches :math:`q = p` spread evenly over the frame, so with no evidence the answer is the identity
-exactly, in every family, and no solve is singular.
+Every fit minimizes :math:`\sum_i w_i |A p_i + t - q_i|^2` over its family. A ridge term pulls toward the identity.
+It acts like additional matches :math:`q = p`, spread evenly over the frame. Without any other matches, every family
+therefore yields exactly the identity, and no system of equations is singular.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 from striq.types import Mode
 
 MODES: tuple[str, ...] = get_args(Mode)
-FRAME_VARIANCE = 1 / 3  # of a coordinate spread evenly over [-1, 1]
+FRAME_VARIANCE = 1 / 3  # variance of a coordinate distributed uniformly over [-1, 1]
 CENTERED_MODES = ("affine", "translation", "translation_scale", "rotation_translation")
 
 
@@ -25,8 +25,8 @@ class MatchSums:
     """Weighted sums over matches ``p -> q``.
 
     Attributes:
-        points: Of what :func:`point_products` returns, shape ``(B, 7)``.
-        matches: Of q times x, y and 1, shape ``(B, 2, 3)``.
+        points: Sums of the products that :func:`point_products` returns, shape ``(B, 7)``.
+        matches: Sums of q times x, y and 1, shape ``(B, 2, 3)``.
     """
 
     points: Tensor
@@ -35,7 +35,14 @@ class MatchSums:
 
 @dataclass(frozen=True)
 class Moments:
-    """Weighted moments of matches ``p -> q``: means ``(B, 2)``, products ``(B, 2, 2)``."""
+    """Weighted moments of matches ``p -> q``.
+
+    Attributes:
+        mean_p: Mean of p, shape ``(B, 2)``.
+        mean_q: Mean of q, shape ``(B, 2)``.
+        pp: Mean of p times p transposed, shape ``(B, 2, 2)``.
+        qp: Mean of q times p transposed, shape ``(B, 2, 2)``.
+    """
 
     mean_p: Tensor
     mean_q: Tensor
@@ -47,43 +54,49 @@ def fit_transform(points: Tensor, matches: Tensor, weights: Tensor, *, mode: Mod
     """Return the transform of one family that best maps points to their matches, shape ``(B, 2, 3)``.
 
     Convention:
-        - Rotation, scale and shear without translation act about the center of the frame.
+        - In families without translation, rotation, scale and shear act about the center of the frame.
         - ``rotation_scale`` is a rotation times axis scales, R diag(sx, sy). The published matrix
           [[sx cos, -sin], [sin, sy cos]] is not such a product and is not used.
 
     Args:
-        points: Locations in (x, y), shape ``(N, 2)``.
-        matches: Where each location is found, shape ``(B, N, 2)``.
+        points: Locations as (x, y), shape ``(N, 2)``.
+        matches: Match of each location, shape ``(B, N, 2)``.
         weights: Nonnegative weights, shape ``(B, N)``.
         mode: Family of transforms, one of ``MODES``.
-        ridge: Total weight of the pseudo-matches that pull toward the identity; above zero.
+        ridge: Weight of the pull toward the identity, positive.
 
     Raises:
-        ValueError: If ``mode`` is unknown or ``ridge`` is not above zero.
+        ValueError: If ``mode`` is unknown or ``ridge`` is not positive.
     """
     if mode not in MODES:
         msg = f"'mode' must be one of {', '.join(MODES)}, got {mode!r}."
         raise ValueError(msg)
-    if isinstance(ridge, float) and ridge <= 0:  # a learned ridge is an exponential
+    if isinstance(ridge, float) and ridge <= 0:  # a learned ridge is an exponential and always positive
         msg = f"'ridge' must be above 0 (it keeps the fit solvable), got {ridge}."
         raise ValueError(msg)
     products = point_products(points)
-    with_matches = (weights.unsqueeze(-1) * matches).transpose(1, 2) @ products[:, :3]
-    return fit_sums(MatchSums(weights @ products, with_matches), mode=mode, ridge=ridge)
+    match_sums = (weights.unsqueeze(-1) * matches).transpose(1, 2) @ products[:, :3]
+    return fit_sums(MatchSums(weights @ products, match_sums), mode=mode, ridge=ridge)
 
 
 def point_products(points: Tensor) -> Tensor:
-    """Return x, y, 1 and x x, x y, y x, y y of points, shape ``(N, 7)``.
+    """Return the products x, y, 1, xx, xy, yx and yy of each point, shape ``(N, 7)``.
 
     Args:
-        points: Locations in (x, y), shape ``(N, 2)``.
+        points: Locations as (x, y), shape ``(N, 2)``.
     """
     x, y = points.unbind(dim=1)
     return torch.stack([x, y, torch.ones_like(x), x * x, x * y, y * x, y * y], dim=1)
 
 
 def fit_sums(sums: MatchSums, *, mode: Mode, ridge: float | Tensor) -> Tensor:
-    """Return what :func:`fit_transform` returns, from sums over the matches, shape ``(B, 2, 3)``."""
+    """Return the transform that :func:`fit_transform` returns, computed from sums, shape ``(B, 2, 3)``.
+
+    Args:
+        sums: Weighted sums over the matches.
+        mode: Family of transforms, one of ``MODES``.
+        ridge: Weight of the pull toward the identity, positive.
+    """
     moments = _moments(sums, ridge, centered=mode in CENTERED_MODES)
     linear = _LINEAR[mode](moments)
     offset = torch.baddbmm(moments.mean_q.unsqueeze(2), linear, moments.mean_p.unsqueeze(2), alpha=-1)
@@ -92,10 +105,10 @@ def fit_sums(sums: MatchSums, *, mode: Mode, ridge: float | Tensor) -> Tensor:
 
 def _moments(sums: MatchSums, ridge: float | Tensor, *, centered: bool) -> Moments:
     total = (sums.points[:, 2] + ridge)[:, None, None]
-    of_points, with_matches = sums.points / total[:, 0], sums.matches / total
-    mean_p, mean_q = of_points[:, :2], with_matches[:, :, 2]
+    point_means, match_means = sums.points / total[:, 0], sums.matches / total
+    mean_p, mean_q = point_means[:, :2], match_means[:, :, 2]
     prior = ridge * FRAME_VARIANCE * torch.eye(2, dtype=total.dtype, device=total.device) / total
-    pp, qp = of_points[:, 3:].unflatten(1, (2, 2)) + prior, with_matches[:, :, :2] + prior
+    pp, qp = point_means[:, 3:].unflatten(1, (2, 2)) + prior, match_means[:, :, :2] + prior
     if not centered:
         return Moments(torch.zeros_like(mean_p), torch.zeros_like(mean_q), pp, qp)
     pp = torch.baddbmm(pp, mean_p.unsqueeze(2), mean_p.unsqueeze(1), alpha=-1)
@@ -104,7 +117,7 @@ def _moments(sums: MatchSums, ridge: float | Tensor, *, centered: bool) -> Momen
 
 
 def _affine(moments: Moments) -> Tensor:
-    # A pp = qp; pp is symmetric 2x2 with the ridge inside, so its inverse is written out.
+    # Solves A pp = qp. pp is a symmetric 2x2 matrix made regular by the ridge, so its inverse is written out.
     a, b, _, d = moments.pp.flatten(1).unbind(dim=1)
     adjugate = torch.stack([d, -b, -b, a], dim=-1).unflatten(-1, (2, 2))
     return torch.bmm(moments.qp, adjugate) / (a * d - b * b)[:, None, None]
@@ -115,7 +128,7 @@ def _translation(moments: Moments) -> Tensor:
 
 
 def _rotation(moments: Moments) -> Tensor:
-    # The rotation nearest to qp (polar decomposition), in two dimensions one angle.
+    # The rotation nearest to qp (polar decomposition), which in two dimensions is a single angle.
     qp = moments.qp
     return _rotation_matrix(torch.atan2(qp[:, 1, 0] - qp[:, 0, 1], qp[:, 0, 0] + qp[:, 1, 1]))
 
@@ -133,8 +146,8 @@ def _shear(moments: Moments) -> Tensor:
 
 
 def _rotation_scale(moments: Moments) -> Tensor:
-    # For a fixed angle the scales are ratios; what remains is a quadratic form in (cos, sin),
-    # largest along its first eigenvector. The half angle leaves a sign: take the one with positive scales.
+    # For a fixed angle, the best scales are ratios of moments. Inserting them leaves a quadratic form in (cos, sin),
+    # which its first eigenvector maximizes. The sign of the eigenvector is chosen so that the scales are positive.
     qp, variance = moments.qp, _diagonal(moments.pp)
     vx, vy = variance[:, 0], variance[:, 1]
     k00 = qp[:, 0, 0] ** 2 / vx + qp[:, 1, 1] ** 2 / vy

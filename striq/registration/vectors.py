@@ -1,25 +1,29 @@
-"""Feature vectors of unit length."""
+"""Normalization of feature vectors to unit length."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
-SHORTEST = 1e-8  # squared length below which a vector shrinks to zero: what rounding leaves where nothing was sampled
+# Squared length below which a vector is scaled down to zero: such vectors are rounding errors outside the sampled area.
+MIN_SQUARED_LENGTH = 1e-8
 
 
 def unit_vectors(maps: Tensor) -> Tensor:
-    """Return the maps with the vector at each location scaled to unit length, zero where it is zero, same shape.
+    """Return the maps with the vector at each location scaled to unit length; zero vectors stay zero.
 
-    As ``torch.nn.functional.normalize`` over channels, whose norm takes far longer on a CPU.
+    Equivalent to ``torch.nn.functional.normalize`` over channels, which is much slower on a CPU.
 
     Args:
         maps: Feature maps, shape ``(B, C, ...)``.
+
+    Returns:
+        Maps of the same shape.
     """
-    return maps * per_length(maps)
+    return maps * inverse_length(maps)
 
 
-def per_length(maps: Tensor) -> Tensor:
-    """Return one over the length of the vector at each location, of vectors shorter than rounding errors less.
+def inverse_length(maps: Tensor) -> Tensor:
+    """Return the inverse length of the vector at each location, bounded for vectors of almost no length.
 
     Args:
         maps: Feature maps, shape ``(B, C, ...)``.
@@ -27,4 +31,4 @@ def per_length(maps: Tensor) -> Tensor:
     Returns:
         Shape ``(B, 1, ...)``.
     """
-    return maps.square().sum(dim=1, keepdim=True).clamp(min=SHORTEST).rsqrt()
+    return maps.square().sum(dim=1, keepdim=True).clamp(min=MIN_SQUARED_LENGTH).rsqrt()

@@ -65,4 +65,5 @@ class _Watched:
 
 def is_traced() -> bool:
     """Return whether a tracer or compiler is recording, so that cached values must not be used."""
-    return torch.jit.is_tracing() or torch.compiler.is_compiling()
+    tracing = torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
+    return tracing or torch.compiler.is_compiling()

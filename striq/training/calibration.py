@@ -136,7 +136,7 @@ class Calibration:
         """Store anchors, the ranges and weights of other frames, densities, and what training changed."""
         self.scorer.eval()
         self.scorer.use_engine()  # training may have left the range of settings that the engine supports
-        self.scorer.model.subspace.remember_tasks(known=self.known)
+        self.scorer.model.subspace.store_task_vectors(known=self.known)
         for plane, anchors in self.anchors.items():
             self.scorer.bank.fill(plane, self.cache.features(anchors), [self._source(int(i)) for i in anchors])
         for plane, anchors in self.anchors.items():

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striq.config import QualityConfig
-from striq.model.aligner import Alignment, unrounded
+from striq.model.aligner import Alignment, full_precision
 from striq.model.network import Pyramid, StriqModel, concatenate
 from striq.quality.pair_moments import measure_pairs
 from striq.quality.terms import TERMS, loss_term_names, pair_term_names
@@ -86,7 +86,7 @@ class RegistrationNetwork(nn.Module):
         fixed, moving = concatenate([views, partners, frames]), concatenate([frames, frames, partners])
         alignment = self.model.align(fixed, moving, batch.planes.repeat(3))
         a, b = (self.model.specialize(features, batch.planes) for features in (frames, partners))
-        with unrounded(batch.transforms):
+        with full_precision(batch.transforms):
             return self._output(batch, alignment, concatenate([b, a]), concatenate([a, b]))
 
     def _output(self, batch: PairBatch, alignment: Alignment, fixed: Pyramid, moving: Pyramid) -> PairOutput:
@@ -137,7 +137,7 @@ class RegistrationLoss(nn.Module):
             output: Registrations.
             known: Known pull-backs from views to frames, shape ``(B, 2, 3)``.
         """
-        with unrounded(known):
+        with full_precision(known):
             return self._loss(output, known)
 
     def _loss(self, output: PairOutput, known: Tensor) -> Tensor:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from striq.anchors.selection import STRATEGIES, select_anchors
+from striq.commands import options
 
 
 @pytest.fixture
@@ -71,3 +75,13 @@ def test_unknown_strategy_names_the_known_ones(frames: tuple[Tensor, Tensor]) ->
 def test_no_frames_is_refused() -> None:
     with pytest.raises(ValueError, match="No frames"):
         choose((torch.zeros(0, 4), torch.zeros(0)), "random")
+
+
+def test_strategies_of_the_command_line_are_those_of_the_table() -> None:
+    assert options.STRATEGIES == STRATEGIES
+
+
+@pytest.mark.parametrize("module", ["striq.anchors.selection", "striq.data.layouts"])
+def test_names_that_the_help_lists_are_imported_without_heavy_packages(module: str) -> None:
+    code = f"import sys, {module}; print(sorted({{'torch', 'pydicom', 'scipy', 'numpy'}} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"

@@ -12,7 +12,7 @@ from scipy.stats import spearmanr
 
 import striq
 from striq.data.datasets import load_dataset
-from striq.data.degradation import STRUCTURE_LOSSES
+from striq.data.degradation import DEGRADATIONS
 from striq.data.phantom import write_phantom
 from striq.evaluation.studies.robustness import ChangedScores, falls_throughout, quartiles, score_changed
 from striq.scoring.scorer import StriqScorer
@@ -52,7 +52,7 @@ def real_frames(kind: str, plane: str, count: int = FRAMES) -> list[FrameRecord]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", STRUCTURE_LOSSES)
+@pytest.mark.parametrize("kind", DEGRADATIONS)
 @pytest.mark.parametrize("plane", PLANES)
 def test_median_falls_as_structure_is_lost_on_the_phantom(drawn: ChangedScores, plane: str, kind: str) -> None:
     # Where little is left to lose the median stays: at most 0.01 up in one step (kidney and four chambers in shadow).
@@ -74,7 +74,7 @@ def test_nuisance_leaves_the_order_of_drawn_frames(drawn: ChangedScores, plane: 
 def test_median_falls_with_every_step_of_structure_lost_on_patients(scorer: StriqScorer) -> None:
     frames = real_frames("camus_a4c", "A4C", PATIENTS_FRAMES)
     changed = score_changed(scorer, frames, structure_frames=PATIENTS_FRAMES, quiet=True)
-    for kind in STRUCTURE_LOSSES:
+    for kind in DEGRADATIONS:
         assert falls_throughout(changed, "A4C", kind), kind
 
 

@@ -1,4 +1,4 @@
-"""Frames that every test of the readers shares."""
+"""Fixtures shared by the tests of the readers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REAL_DATA = Path(__file__).parents[3] / "shared" / "data"
 
 @pytest.fixture
 def real_data() -> Path:
-    """The folder of real ultrasound files, which a user's machine does not have."""
+    """Folder of real ultrasound files; tests that need it are skipped if it is missing."""
     if not REAL_DATA.is_dir():
         pytest.skip(f"needs the real ultrasound files in {REAL_DATA}")
     return REAL_DATA
@@ -21,7 +21,7 @@ def real_data() -> Path:
 
 @pytest.fixture
 def stored_cine() -> NDArray[np.uint8]:
-    """Three 8-bit frames, shape (3, 40, 56), without any symmetry: every flip or transposition changes them."""
+    """Three 8-bit frames without symmetry, shape (3, 40, 56), so that every flip or transposition changes them."""
     rows, columns = np.mgrid[:40, :56]
     still = 4 * rows + columns
     still[2:5, 3:6] = 250  # a bright block near the top left corner

@@ -13,7 +13,7 @@ RAMP = np.linspace(0, 1, 12, dtype=np.float32).reshape(3, 4)
 
 
 class Recorder:
-    """Gives a ramp for every frame and remembers which frames were read."""
+    """Returns a ramp for every frame and records which frames were read."""
 
     def __init__(self) -> None:
         self.read: list[int] = []
@@ -63,7 +63,7 @@ def test_pixels_are_contiguous_float32() -> None:
     pixels = Cine("loop", 1, lambda _: RAMP.astype(np.float64)[::-1], crop=(0, 1, 3, 3))[0].pixels  # type: ignore[arg-type, return-value]
     assert pixels.dtype == np.float32
     assert pixels.flags.c_contiguous
-    assert pixels.flags.writeable  # torch warns about arrays it may not write
+    assert pixels.flags.writeable  # torch warns about arrays that are not writable
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -79,12 +79,12 @@ def test_value_that_is_no_number_refuses_only_its_own_frame(bad: float) -> None:
 
 @pytest.mark.parametrize("value", [0.0, 0.7])
 def test_frame_of_one_value_is_refused(value: float) -> None:
-    with pytest.raises(ReadError, match=f"one value {value:.3g} in every pixel"):
+    with pytest.raises(ReadError, match=f"the value {value:.3g} in every pixel"):
         _ = Cine("loop", 1, lambda _: np.full((3, 4), value, np.float32))[0]
 
 
 def test_picture_that_is_not_two_dimensional_is_refused() -> None:
-    with pytest.raises(ReadError, match="not a two-dimensional picture"):
+    with pytest.raises(ReadError, match="not a two-dimensional image"):
         _ = Cine("loop", 1, lambda _: np.zeros((3, 4, 3), np.float32))[0]
 
 

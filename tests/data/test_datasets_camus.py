@@ -1,4 +1,4 @@
-"""Tests of ``striq.data.datasets.camus``, on small made-up trees and on the real data where it is present."""
+"""Tests of ``striq.data.datasets.camus`` on small synthetic folders, and on the real data if present."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_grades_of_the_other_view_are_taken_with_a_warning(
     with caplog.at_level(logging.WARNING):
         records = load_dataset(nifti, rating_table=table, planes=("A4C",))
     assert {record.rating for record in records if record.group == "patient0001"} == {2.0}
-    assert "grades for 4CH come from column image_quality_2ch" in caplog.text
+    assert "the frames of 4CH get the grades of another view, in column image_quality_2ch" in caplog.text
 
 
 def test_recognized_layout_is_logged(official: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -95,7 +95,7 @@ def test_recognized_layout_is_logged(official: Path, caplog: pytest.LogCaptureFi
 
 def test_mixed_layouts_must_be_told_apart_by_the_caller(official: Path) -> None:
     make_patient(official / "database_nifti", "patient0009", ".nii.gz", None)
-    with pytest.raises(DatasetError, match="could be camus_official or camus_nifti"):
+    with pytest.raises(DatasetError, match="ambiguous: camus_official or camus_nifti"):
         load_dataset(official)
     assert {record.group for record in load_dataset(official, layout="camus_nifti")} == {"patient0009"}
 

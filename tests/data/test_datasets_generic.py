@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from striq.commands import options
 from striq.data.datasets import load_dataset, recognize_layout
+from striq.data.layouts import LAYOUTS
 from striq.data.phantom import write_phantom
 from striq.errors import DatasetError
 
@@ -55,7 +57,7 @@ def test_dicom_file_named_by_its_uid_is_listed(tmp_path: Path) -> None:
 def test_flat_folder_is_the_plane_that_the_caller_names(tmp_path: Path) -> None:
     touch(tmp_path / "a.jpg")
     assert [record.plane for record in load_dataset(tmp_path, plane="liver")] == ["liver"]
-    with pytest.raises(DatasetError, match=r"does not say which plane they show\. Name it: plane="):
+    with pytest.raises(DatasetError, match=r"does not state which plane they show\. Name it: plane="):
         load_dataset(tmp_path)
 
 
@@ -71,7 +73,7 @@ def test_group_pattern_joins_the_images_of_one_fetus(tmp_path: Path) -> None:
     [
         (r"^(\d{4})_", r"107_HC\.png: the file name does not match"),
         (r"^\d{3}_", "must have one pair of parentheses, got 0"),
-        (r"^(\d{3}", "is no regular expression"),
+        (r"^(\d{3}", "is not a valid regular expression"),
     ],
 )
 def test_unusable_group_pattern_is_refused(tmp_path: Path, pattern: str, message: str) -> None:
@@ -108,14 +110,14 @@ def test_absolute_paths_of_a_list_stay_as_they_are(tmp_path: Path) -> None:
         ("path,plane,group\n", "the table has no rows"),
         ("path,plane,group\nc.png,A4C,p\n", r"line 2: no file .*c\.png"),
         ("path,plane,group,rating\na.png,A4C,p,Good\n", "column 'rating' must hold a finite number.*'Good'"),
-        ("path,plane,group,frame\na.png,A4C,p,-1\n", "column 'frame' must hold an integer from 0, got '-1'"),
+        ("path,plane,group,frame\na.png,A4C,p,-1\n", "column 'frame' must hold an integer of 0 or more, got '-1'"),
         ("path,plane,group\na.png,A4C,\n", "line 2: column 'group' is empty"),
         ("path,plane,group\na.png,A4C\n", r"line 2: expected 3 cells \(path, plane, group\), got 2"),
         ("path,plane,group\na.png,A4C,p\n./a.png,A4C,p\n", r"line 3: frame 0 of a\.png is listed twice"),
         ("path,plane,group,group\na.png,A4C,p,q\n", "'group' appear more than once"),
         (
             "path,plane,group,frame\na.png,A4C,p,0\na.png,A4C,q,1\n",
-            "line 3: a.png is of group 'q' here and of 'p' above",
+            "line 3: a.png is in group 'q' here and in 'p' above",
         ),
     ],
 )
@@ -142,7 +144,7 @@ def test_planes_are_selected_by_name(tmp_path: Path) -> None:
 def test_folder_with_images_beside_plane_folders_is_ambiguous(tmp_path: Path) -> None:
     touch(tmp_path / "a.png")
     touch(tmp_path / "kidney" / "b.png")
-    with pytest.raises(DatasetError, match=r"could be planes or flat\. Say which"):
+    with pytest.raises(DatasetError, match=r"ambiguous: planes or flat\. State it"):
         recognize_layout(tmp_path)
     assert [record.path.name for record in load_dataset(tmp_path, layout="planes")] == ["b.png"]
 
@@ -155,13 +157,13 @@ def test_empty_folder_and_missing_folder_are_told_apart(tmp_path: Path) -> None:
 
 
 def test_unknown_layout_names_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="'camus'; expected auto, camus_official, camus_nifti"):
+    with pytest.raises(DatasetError, match="'camus'; expected one of auto, camus_official, camus_nifti"):
         load_dataset(tmp_path, layout="camus")  # pyright: ignore[reportArgumentType]
 
 
 def test_option_that_the_layout_would_ignore_is_refused(tmp_path: Path) -> None:
     touch(tmp_path / "kidney" / "a.png")
-    with pytest.raises(DatasetError, match="'plane' has no meaning for layout 'planes'"):
+    with pytest.raises(DatasetError, match="'plane' cannot be used with layout 'planes'"):
         load_dataset(tmp_path, plane="kidney")
 
 
@@ -178,5 +180,9 @@ def test_folder_with_one_list_is_that_list(tmp_path: Path) -> None:
     (tmp_path / "other.csv").write_text("name,value\na,1\n", encoding="utf-8")
     assert recognize_layout(tmp_path) == "csv"
     assert load_dataset(tmp_path) == load_dataset(table)
-    (tmp_path / "again.csv").write_bytes(table.read_bytes())  # two lists: which one is not for us to guess
+    (tmp_path / "again.csv").write_bytes(table.read_bytes())  # two lists: ambiguous
     assert recognize_layout(tmp_path) != "csv"
+
+
+def test_layouts_of_the_command_line_are_those_of_the_readers() -> None:
+    assert options.LAYOUTS == LAYOUTS

@@ -1,4 +1,4 @@
-"""Tests of ``striq.data.datasets.us4qa`` on made-up trees: the real data set is not public."""
+"""Tests of ``striq.data.datasets.us4qa`` on synthetic folders; the real data set is not public."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests of ``striq.data.degradation``: nuisance keeps structure, losses take it, the fan stays."""
+"""Tests of ``striq.data.degradation``: degradations remove structure, perturbations do not, the fan does not change."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from striq.data.degradation import ALL, CROP, GAIN, NUISANCES, STRUCTURE_LOSSES, degrade, perturb
+from striq.data.degradation import ALL, CROP, DEGRADATIONS, GAIN, PERTURBATIONS, degrade, perturb
 from striq.data.fan import fan_mask
 from striq.data.phantom import PhantomFrame, make_phantom
 from striq.data.preprocessing import DARKEST, prepare_frame
@@ -25,7 +25,7 @@ def prepared(phantom: PhantomFrame) -> Tensor:
     return prepare_frame(Frame(phantom.pixels), (128, 128))
 
 
-@pytest.mark.parametrize("kind", STRUCTURE_LOSSES)
+@pytest.mark.parametrize("kind", DEGRADATIONS)
 def test_structure_is_lost_step_by_step_inside_the_same_fan(prepared: Tensor, kind: str) -> None:
     steps = [degrade(prepared, kind, severity) for severity in (0.0, 0.25, 0.5, 0.75, 1.0)]
     assert torch.equal(steps[0], prepared)
@@ -38,9 +38,9 @@ def test_structure_is_lost_step_by_step_inside_the_same_fan(prepared: Tensor, ki
     assert distance[1] > 0
 
 
-@pytest.mark.parametrize("kind", set(STRUCTURE_LOSSES) - {"shadow"})
+@pytest.mark.parametrize("kind", set(DEGRADATIONS) - {"shadow"})
 def test_convention_no_affine_transform_undoes_a_loss(kind: str) -> None:
-    # Ramps as pictures show where each point came from; the best affine fit must leave a rest.
+    # Degraded coordinate ramps show where each point came from. The best affine fit must leave a residual.
     points = pixel_grid(64, 64, torch.ones(1))
     ramps = [(points[:, axis].view(1, 64, 64) + 1.2) / 2.4 for axis in (0, 1)]
     moved = torch.stack([degrade(ramp, kind, 1.0)[0] for ramp in ramps], dim=-1).flatten(0, 1)
@@ -59,7 +59,7 @@ def test_an_unknown_loss_or_severity_is_refused(prepared: Tensor) -> None:
         perturb(prepared[0].numpy(), "fog", generator=np.random.default_rng(0))
 
 
-@pytest.mark.parametrize("kind", [*NUISANCES, ALL])
+@pytest.mark.parametrize("kind", [*PERTURBATIONS, ALL])
 def test_nuisance_is_seeded_and_stays_in_range(phantom: PhantomFrame, kind: str) -> None:
     first, again, other = (perturb(phantom.pixels, kind, generator=np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert np.array_equal(first, again)

@@ -1,4 +1,4 @@
-"""Tests of the mask arithmetic behind ``striq.data.fan``, against SciPy's."""
+"""Tests of the morphology in ``striq.data.fan`` against SciPy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from striq.data.fan import _grow, _shrink, fan_mask
+from striq.data.fan import _dilate, _erode, fan_mask
 
 
 @pytest.fixture
@@ -18,8 +18,8 @@ def speckled() -> NDArray[np.bool_]:
 
 @pytest.mark.parametrize("steps", [1, 3, 8])
 def test_growing_and_shrinking_are_dilation_and_erosion_by_a_cross(speckled: NDArray[np.bool_], steps: int) -> None:
-    np.testing.assert_array_equal(_grow(~speckled, steps), ndimage.binary_dilation(~speckled, iterations=steps))
-    np.testing.assert_array_equal(_shrink(speckled, steps), ndimage.binary_erosion(speckled, iterations=steps))
+    np.testing.assert_array_equal(_dilate(~speckled, steps), ndimage.binary_dilation(~speckled, iterations=steps))
+    np.testing.assert_array_equal(_erode(speckled, steps), ndimage.binary_erosion(speckled, iterations=steps))
 
 
 def test_mask_is_that_of_closing_and_opening_with_scipy() -> None:

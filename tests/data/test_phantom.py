@@ -1,4 +1,4 @@
-"""Tests of rendering phantom frames: what is shown, where, and how it looks."""
+"""Tests of the rendering of phantom frames: content, position and appearance."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_apical_planes_show_four_and_two_chambers() -> None:
 
 
 def test_rendered_chambers_are_where_the_echo_map_has_them() -> None:
-    # Ties the polar rendering path and its scan conversion to the exact map on the frame's grid.
+    # Compares polar rendering and scan conversion with the exact map on the grid of the frame.
     parameters = ideal("a2c", **POSE)
     frame, echo = render_phantom(parameters), echo_map(parameters)
     inside = gaussian_filter(frame.fan_mask.astype(float), 3) > 0.99

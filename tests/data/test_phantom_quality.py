@@ -1,4 +1,4 @@
-"""Tests of the phantom's known quality: what moves it, what does not, and how little trivial statistics tell."""
+"""Tests of the phantom's known quality: what changes it, what does not, and its weak relation to simple statistics."""
 
 from __future__ import annotations
 

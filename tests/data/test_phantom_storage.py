@@ -57,7 +57,7 @@ def test_truth_holds_transforms_and_parameters_that_render_the_picture_again(tab
 
 
 def test_no_partial_file_is_left(table: Path) -> None:
-    assert not list(table.parent.rglob("*.partial"))
+    assert not list(table.parent.rglob("*.tmp"))
 
 
 def test_interrupted_writing_leaves_no_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The same frames through every kind of DICOM file, and what its header adds: crop, spacing and time."""
+"""Tests of the DICOM reader: frames come back unchanged from every encoding, with crop, spacing and times."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_full_range_ybr_becomes_the_luma_it_stores(tmp_path: Path, stored_cine: 
 
 
 def colored(cine: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Soft colors, whose RGB is nowhere beyond 0 to 255, so that nothing is clipped on the way."""
+    """Soft colors whose RGB values stay within 0 to 255, so that nothing is clipped by conversions."""
     luma = 64 + cine // 2
     return np.stack([luma, np.full_like(luma, 140), np.full_like(luma, 120)], axis=-1)
 

@@ -1,4 +1,4 @@
-"""The same frames through NIfTI, MetaImage and NRRD files: the same array must come back, upright."""
+"""Tests of the NIfTI, MetaImage and NRRD readers: the same frames come back upright from every format."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Writer = Callable[[Path, NDArray[np.uint8]], Path]
 def write_with_itk(
     array: NDArray, path: Path, *, compress: bool = False, spacing: tuple[float, ...] = (0.5, 0.25, 1.0)
 ) -> Path:
-    """Write a file with ITK, in a process of its own: in one process with other libraries it may crash at exit."""
+    """Write a file with ITK in a separate process, because ITK may crash at exit together with other libraries."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         pool.submit(_write_with_itk, array, str(path), compress, spacing[: array.ndim]).result()
     return path

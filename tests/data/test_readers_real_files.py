@@ -1,4 +1,4 @@
-"""Real ultrasound files come out upright, cropped, timed and with contrast."""
+"""Tests of the readers on real ultrasound files: orientation, crop, times and contrast."""
 
 from __future__ import annotations
 

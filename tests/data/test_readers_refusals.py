@@ -1,4 +1,4 @@
-"""Files that cannot be scored: exactly one ReadError on one line, and nothing else on the terminal."""
+"""Tests of unreadable files: each raises exactly one ReadError of one line and prints nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from striq.errors import ReadError
 
 
 def refusal(path: Path, capfd: pytest.CaptureFixture[str], index: int = 0) -> str:
-    """Read one frame and return the text of the ReadError, which must be complete, short and alone."""
+    """Read one frame and return the message of the ReadError, which must be complete, short and the only output."""
     with pytest.raises(ReadError) as caught:
         _ = open_cine(path)[index]
     error = caught.value
@@ -78,7 +78,7 @@ def test_wrong_path_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]
 
 def test_empty_folder_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert find_sources([tmp_path]) == [tmp_path]
-    assert "holds no file that can be read" in refusal(tmp_path, capfd)
+    assert "contains no readable file" in refusal(tmp_path, capfd)
 
 
 def test_folder_of_pictures_is_no_cine(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -105,7 +105,7 @@ def test_cut_off_picture_is_refused(suffix: str, tmp_path: Path, capfd: pytest.C
     path = tmp_path / f"frame{suffix}"
     noise = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
     Image.fromarray(noise).save(path)
-    assert "The picture cannot be read" in refusal(cut(path, path.stat().st_size // 2), capfd)
+    assert "The image cannot be read" in refusal(cut(path, path.stat().st_size // 2), capfd)
 
 
 def test_huge_picture_is_refused_before_it_is_decoded(
@@ -117,25 +117,25 @@ def test_huge_picture_is_refused_before_it_is_decoded(
 
 
 @pytest.mark.parametrize(
-    ("changes", "complaint"),
+    ("changes", "message"),
     [
-        ({"DimSize": "6 5"}, "The pixel data is cut off"),
+        ({"DimSize": "6 5"}, "The pixel data is truncated"),
         ({"DimSize": "six four"}, "numbers in the field DimSize"),
-        ({"DimSize": "0 0 1000"}, "The file has no picture"),
-        ({"DimSize": "6 2 2", "NDims": "3"}, "3-D volume where frames are wanted"),
+        ({"DimSize": "0 0 1000"}, "The file has no image"),
+        ({"DimSize": "6 2 2", "NDims": "3"}, "The file is a 3-D volume"),
         ({"ElementType": "MET_OTHER"}, "got ElementType MET_OTHER"),
-        ({"CompressedData": "True"}, "damaged or cut off"),
+        ({"CompressedData": "True"}, "damaged or truncated"),
     ],
     ids=str,
 )
 def test_metaimage_header_that_does_not_fit_is_refused(
-    changes: dict[str, str], complaint: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    changes: dict[str, str], message: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert complaint in refusal(write_meta(tmp_path / "frame.mha", **changes), capfd)
+    assert message in refusal(write_meta(tmp_path / "frame.mha", **changes), capfd)
 
 
 def test_cut_off_raw_pixels_are_refused_before_any_frame_is_read(tmp_path: Path) -> None:
-    with pytest.raises(ReadError, match="The pixel data is cut off"):
+    with pytest.raises(ReadError, match="The pixel data is truncated"):
         open_cine(write_meta(tmp_path / "frame.mha", DimSize="6 5"))
 
 
@@ -160,21 +160,21 @@ def test_raw_file_without_its_header_is_refused(tmp_path: Path, capfd: pytest.Ca
 
 
 @pytest.mark.parametrize(
-    ("fields", "complaint"),
+    ("fields", "message"),
     [
-        ("type: uint8\ndimension: 2\nsizes: 60 40\nencoding: raw", "cut off"),
-        ("type: uint8\ndimension: 2\nsizes: 6 4\nencoding: gzip", "damaged or cut off"),
+        ("type: uint8\ndimension: 2\nsizes: 60 40\nencoding: raw", "truncated"),
+        ("type: uint8\ndimension: 2\nsizes: 6 4\nencoding: gzip", "damaged or truncated"),
         ("type: block\ndimension: 2\nsizes: 6 4\nencoding: raw", "pixels of type 'block'"),
-        ("type: uint8\ndimension: 3\nsizes: 6 2 2\nencoding: raw", "3-D volume where frames are wanted"),
-        ("type: uint8\ndimension: 2\nsizes: 6\nencoding: raw", "The file has no picture"),
+        ("type: uint8\ndimension: 3\nsizes: 6 2 2\nencoding: raw", "The file is a 3-D volume"),
+        ("type: uint8\ndimension: 2\nsizes: 6\nencoding: raw", "The file has no image"),
         ("type: uint8\ndimension: 2\nsizes: 6 4\nencoding: raw\ndata file: far.raw", "Expected far.raw"),
     ],
 )
 def test_nrrd_that_does_not_fit_is_refused(
-    fields: str, complaint: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    fields: str, message: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "frame.nrrd").write_bytes(f"NRRD0004\n{fields}\n\n".encode() + bytes(range(24)))
-    assert complaint in refusal(tmp_path / "frame.nrrd", capfd)
+    assert message in refusal(tmp_path / "frame.nrrd", capfd)
 
 
 def nifti_bytes(*sizes: int) -> bytes:
@@ -189,13 +189,13 @@ def nifti_bytes(*sizes: int) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("sizes", "complaint"), [((6, 2, 2), "3-D volume where frames are wanted"), ((6, 5), "cut off"), ((6,), "picture")]
+    ("sizes", "message"), [((6, 2, 2), "The file is a 3-D volume"), ((6, 5), "truncated"), ((6,), "image")]
 )
 def test_nifti_that_does_not_fit_is_refused(
-    sizes: tuple[int, ...], complaint: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    sizes: tuple[int, ...], message: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "scan.nii").write_bytes(nifti_bytes(*sizes))
-    assert complaint in refusal(tmp_path / "scan.nii", capfd)
+    assert message in refusal(tmp_path / "scan.nii", capfd)
 
 
 def test_frame_axis_outside_the_file_is_refused(tmp_path: Path) -> None:
@@ -263,7 +263,7 @@ def test_real_unsupported_compression_is_refused(real_data: Path, capfd: pytest.
 
 def test_real_tracking_without_images_is_refused(real_data: Path, capfd: pytest.CaptureFixture[str]) -> None:
     message = refusal(real_data / "sequences/no_image_tracker_only.igs.mha", capfd)
-    assert re.search(r"has no picture.*0 x 0 x 1000", message)
+    assert re.search(r"has no image.*0 x 0 x 1000", message)
 
 
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.7, 0.99])

@@ -1,4 +1,4 @@
-"""Tests of the optional video reader; they run where PyAV is installed."""
+"""Tests of the optional video reader; skipped if PyAV is not installed."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def test_finer_levels_refine_the_coarse_transform() -> None:
     with torch.no_grad():
         steps = aligner(aligner.project(fixed, masks), aligner.project(moving, masks), masks, masks).steps
     errors = [float(endpoint_error(step, known).mean()) for step in steps]
-    # Fails if levels are composed the wrong way round or each level replaces the one before.
+    # Fails if levels are composed in the wrong order, or if each level replaces the previous one.
     assert errors[-1] < errors[0]
 
 

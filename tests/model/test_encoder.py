@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from striq.config import EncoderConfig
 from striq.errors import CheckpointError
-from striq.model.encoder import STAGE_STRIDES, FrozenEncoder, calibrate, fan_of, fans_of, fit_compression, load_backbone
+from striq.model.encoder import STAGE_STRIDES, FrozenEncoder, calibrate, fan_masks, fit_compression, load_backbone
 
 WEIGHTS = Path(__file__).parents[2] / ".." / "shared" / "weights" / "resnet18_imagenet_stem_to_layer3_bn_folded.npz"
 CONFIG = EncoderConfig(size=(64, 64))
@@ -39,7 +39,7 @@ def test_maps_have_the_sizes_of_stages_1_to_3(encoder: FrozenEncoder, image: Ten
 def test_fans_of_several_sizes_are_those_of_each(size: tuple[int, int]) -> None:
     picture = (torch.rand(2, 1, *size, generator=torch.Generator().manual_seed(1)) - 0.4).clamp(min=0)
     sizes = [(size[0] // stride, size[1] // stride) for stride in STAGE_STRIDES]
-    for fan, wanted in zip(fans_of(picture, sizes), sizes, strict=True):
+    for fan, wanted in zip(fan_masks(picture, sizes), sizes, strict=True):
         share = F.adaptive_avg_pool2d((picture > 0).float(), wanted)
         assert torch.equal(fan, torch.where(share >= 0.5, share, 0.0))
 
@@ -78,7 +78,7 @@ def test_calibration_normalizes_the_first_layer(encoder: FrozenEncoder, image: T
 def test_compression_is_that_of_principal_components(encoder: FrozenEncoder, image: Tensor) -> None:
     fit_compression(encoder, [image[:2], image[2:]])
     maps = encoder.stages(image)[0]
-    inside = fan_of(image, maps.shape[2:])[:, 0] > 0
+    inside = fan_masks(image, [maps.shape[2:]])[0][:, 0] > 0
     vectors = maps.permute(0, 2, 3, 1)[inside].numpy()
     components = np.linalg.svd(vectors - vectors.mean(axis=0), full_matrices=False)[2][:16]
     alignment = np.abs(np.linalg.det(components @ encoder.compression(1).numpy().T))
@@ -87,16 +87,16 @@ def test_compression_is_that_of_principal_components(encoder: FrozenEncoder, ima
 
 
 def test_convention_fan_is_where_the_image_is_not_zero(image: Tensor) -> None:
-    mask = fan_of(image, (4, 4))
+    (mask,) = fan_masks(image, [(4, 4)])
     assert mask[:, :, 0].max() == 0
     assert mask[:, :, 1:].min() == 1
 
 
 def test_missing_and_foreign_weights_are_refused(encoder: FrozenEncoder, tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="no backbone weights there"):
+    with pytest.raises(CheckpointError, match="no such file of backbone weights"):
         load_backbone(encoder, tmp_path / "absent.pt")
     torch.save({"something": torch.zeros(1)}, tmp_path / "foreign.pt")
-    with pytest.raises(CheckpointError, match=r"'conv1\.weight' is missing"):
+    with pytest.raises(CheckpointError, match=r"keys are missing, among them 'conv1\.weight'"):
         load_backbone(encoder, tmp_path / "foreign.pt")
 
 

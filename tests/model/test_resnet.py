@@ -12,7 +12,7 @@ from striq.model.resnet import STAGE_CHANNELS, ResNetStages
 
 @pytest.fixture(scope="module")
 def reference() -> ResNet:
-    """MONAI's ResNet-18 with the arguments that published weights fit."""
+    """MONAI's ResNet-18 with the arguments that match the published weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
         return ResNet(

@@ -9,7 +9,7 @@ from striq.config import EncoderConfig
 from striq.errors import StriqError
 from striq.model.encoder import FrozenEncoder, calibrate
 from striq.model.resnet import STAGE_CHANNELS
-from striq.scoring.cpu import convolution
+from striq.scoring import folded_convolution
 from striq.scoring.folded_encoder import PRECISIONS, FoldedEncoder, pick_precision
 
 IMAGE = torch.rand(2, 1, 64, 64, generator=torch.Generator().manual_seed(0)) * 0.8 + 0.1
@@ -35,7 +35,7 @@ def test_maps_are_the_encoders_at_any_size_and_on_any_processor(
     encoder: FrozenEncoder, size: tuple[int, int], prepacked: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not prepacked:
-        monkeypatch.setattr(convolution, "prepacking_works", lambda dtype: False)
+        monkeypatch.setattr(folded_convolution, "prepacking_works", lambda dtype: False)
     folded = FoldedEncoder(encoder, PRECISIONS["float32"])
     image = torch.rand(3, 1, *size, generator=torch.Generator().manual_seed(1))
     for found, plain in zip(folded(image), encoder(image), strict=True):

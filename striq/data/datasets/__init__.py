@@ -1,4 +1,4 @@
-"""Lists of frames with their plane, group and rating, read from the layouts data sets come in."""
+"""Data sets: lists of frames with plane, group and rating, read from several folder layouts."""
 
 from __future__ import annotations
 
@@ -18,14 +18,13 @@ from striq.data.datasets.generic import (
     split_by_depth,
 )
 from striq.data.datasets.us4qa import SCORES_FILE, attach_ratings, load_us4qa
+from striq.data.layouts import LAYOUTS, Layout
 from striq.errors import DatasetError
 from striq.types import FrameRecord
 
 __all__ = ["Layout", "load_dataset", "recognize_layout", "select_planes"]
 
 logger = logging.getLogger(__name__)
-
-Layout = Literal["camus_official", "camus_nifti", "us4qa", "planes", "flat", "csv"]
 
 
 def load_dataset(
@@ -37,20 +36,20 @@ def load_dataset(
     plane: str | None = None,
     group_pattern: str | None = None,
 ) -> list[FrameRecord]:
-    r"""List the frames of a data set, sorted by path; pixels are not read.
+    r"""List the frames of a data set, sorted by path, without reading pixels.
 
     Args:
-        root: The data set's folder, or a CSV list with columns ``path,plane,group[,rating][,frame]``, or its folder.
-        layout: How to read ``root``; ``"auto"`` asks :func:`recognize_layout` and logs the answer.
-        planes: Names of the planes to keep; all where ``None``.
-        rating_table: CSV of ratings: per patient for CAMUS (see ``camus.read_grades``), per file relative to
-            ``root`` for folders (see ``us4qa.attach_ratings``).
-        plane: The plane that a flat folder of images shows.
-        group_pattern: Regular expression whose one pair of parentheses finds the group in a file name of a
-            ``us4qa``, ``planes`` or ``flat`` layout: ``^(\d{3})_`` makes 007_HC.png and 007_2HC.png one fetus.
+        root: Folder of the data set, or a CSV list with columns ``path,plane,group[,rating][,frame]`` or its folder.
+        layout: Layout of ``root``; with ``"auto"``, :func:`recognize_layout` determines it and it is logged.
+        planes: Names of the planes to use; all if ``None``.
+        rating_table: CSV of ratings, per patient for CAMUS (see ``camus.read_grades``), per file relative to ``root``
+            for folders of images (see ``us4qa.attach_ratings``).
+        plane: Plane that a flat folder of images shows.
+        group_pattern: Regular expression whose one pair of parentheses matches the group in a file name, for the
+            layouts ``us4qa``, ``planes`` and ``flat``. With ``^(\d{3})_``, 007_HC.png and 007_2HC.png are one group.
 
     Raises:
-        DatasetError: If the data set is missing, empty, or not usable as given.
+        DatasetError: If the data set is missing, empty, or invalid.
     """
     place = Path(root)
     if layout == "auto":
@@ -68,21 +67,21 @@ def load_dataset(
 
 
 def recognize_layout(root: str | Path) -> Layout:
-    """Name the layout of a data set by the first rule that fits, without reading images.
+    """Return the layout of a data set by the first rule that applies, without reading images.
 
-    1. A ``.csv`` file is a list of frames, and so is a folder with one whose columns are path, plane and group.
-    2. ``patientNNNN/patientNNNN_{2CH,4CH}_{ED,ES}`` files are CAMUS: ``.mhd`` official, ``.nii.gz`` NIfTI.
-    3. ``annotations/quality_scores.csv`` is US4QA.
-    4. Folders with images below are planes; images directly in the folder are flat.
+    1. A ``.csv`` file, or a folder with exactly one CSV file with columns path, plane and group, is ``csv``.
+    2. Files ``patientNNNN/patientNNNN_{2CH,4CH}_{ED,ES}`` are CAMUS: official if ``.mhd``, NIfTI if ``.nii.gz``.
+    3. A folder with ``annotations/quality_scores.csv`` is ``us4qa``.
+    4. Images in subfolders are ``planes``; images directly in the folder are ``flat``.
 
     Raises:
-        DatasetError: If nothing fits, or two layouts of one rule do.
+        DatasetError: If no rule applies, or a rule applies for two layouts.
     """
     place = Path(root)
     if find_list(place) is not None:
         return "csv"
     if not place.is_dir():
-        msg = f"{place}: no data set. Expected an existing folder or CSV list."
+        msg = f"{place}: no such data set. Expected an existing folder or CSV list."
         raise DatasetError(msg)
     is_camus: dict[Layout, bool] = {
         "camus_official": bool(frame_files(place, OFFICIAL_SUFFIXES)),
@@ -92,25 +91,30 @@ def recognize_layout(root: str | Path) -> Layout:
         return _only(is_camus, place)
     if (place / SCORES_FILE).is_file():
         return "us4qa"
-    in_place, in_folders = split_by_depth(place)
-    return _only({"planes": bool(in_folders), "flat": bool(in_place)}, place)
+    in_root, in_folders = split_by_depth(place)
+    return _only({"planes": bool(in_folders), "flat": bool(in_root)}, place)
 
 
 def _only(candidates: dict[Layout, bool], place: Path) -> Layout:
-    calibration: list[Layout] = [layout for layout, fits in candidates.items() if fits]
-    if not calibration:
+    """Return the one layout that fits.
+
+    Raises:
+        DatasetError: If none or several fit.
+    """
+    fitting: list[Layout] = [layout for layout, fits in candidates.items() if fits]
+    if not fitting:
         layouts = ", ".join(get_args(Layout))
         msg = f"{place}: the data set is empty: no images found. Expected one of the layouts {layouts}."
         raise DatasetError(msg)
-    if len(calibration) > 1:
-        msg = f"{place}: could be {' or '.join(calibration)}. Say which: layout='{calibration[0]}'."
+    if len(fitting) > 1:
+        msg = f"{place}: the layout is ambiguous: {' or '.join(fitting)}. State it: layout='{fitting[0]}'."
         raise DatasetError(msg)
-    return calibration[0]
+    return fitting[0]
 
 
 def _check_request(place: Path, layout: str, table: object, plane: str | None, pattern: str | None) -> None:
     if layout not in get_args(Layout):
-        msg = f"Unknown layout {layout!r}; expected auto, {', '.join(get_args(Layout))}."
+        msg = f"Unknown layout {layout!r}; expected one of {', '.join(LAYOUTS)}."
         raise DatasetError(msg)
     if not (place.is_file() if layout == "csv" else place.is_dir()):
         msg = f"{place}: layout {layout!r} needs an existing {'CSV file' if layout == 'csv' else 'folder'}."
@@ -120,8 +124,8 @@ def _check_request(place: Path, layout: str, table: object, plane: str | None, p
         "plane": plane is not None and layout != "flat",
         "group_pattern": pattern is not None and layout not in ("us4qa", "planes", "flat"),
     }
-    for name in (name for name, wrong in misplaced.items() if wrong):
-        msg = f"{place}: {name!r} has no meaning for layout {layout!r}, which brings its own. Leave it out."
+    for name in (name for name, is_misplaced in misplaced.items() if is_misplaced):
+        msg = f"{place}: {name!r} cannot be used with layout {layout!r}, which defines it itself. Leave it out."
         raise DatasetError(msg)
 
 
@@ -135,5 +139,8 @@ def _load(root: Path, layout: Layout, table: Path | None, plane: str | None, rul
             return load_camus(root, NIFTI_SUFFIXES, table)
         case "us4qa":
             return load_us4qa(root, rule, table)
-    records = load_plane_folders(root, rule) if layout == "planes" else load_flat(root, plane, rule)
+        case "planes":
+            records = load_plane_folders(root, rule)
+        case "flat":
+            records = load_flat(root, plane, rule)
     return attach_ratings(records, root, table) if table else records

@@ -1,7 +1,7 @@
-"""CAMUS, apical two- and four-chamber views, in its official and in its NIfTI layout.
+"""CAMUS data set (apical two- and four-chamber views) in its official layout and in its NIfTI layout.
 
-Leclerc et al., "Deep Learning for Segmentation using an Open Large-Scale Dataset in 2D Echocardiography",
-IEEE TMI 2019: to be cited by any use of the data.
+Cite when using the data: Leclerc et al., "Deep Learning for Segmentation using an Open Large-Scale Dataset in 2D
+Echocardiography", IEEE TMI 2019.
 """
 
 from __future__ import annotations
@@ -20,51 +20,58 @@ PLANE_OF_VIEW = {"2CH": "A2C", "4CH": "A4C"}
 RATING_OF_GRADE = {"poor": 0.0, "medium": 1.0, "good": 2.0}
 OFFICIAL_SUFFIXES = (".mhd",)
 NIFTI_SUFFIXES = (".nii.gz", ".nii")
-# Whole-name match: it leaves out _gt (segmentations), _sequence and _half_sequence (cines).
+# Matches whole names, which excludes _gt (segmentations), _sequence and _half_sequence (cines).
 FRAME_NAME = re.compile(r"(patient\d+)_(2CH|4CH)_(ED|ES)(\.mhd|\.nii\.gz|\.nii)")
 PARENT_FOLDERS = (".", "database_nifti", "training", "testing")
 
 
 def frame_files(root: Path, suffixes: tuple[str, ...]) -> list[Path]:
-    """Return the end-diastolic and end-systolic frames of all patients below ``root``, sorted."""
+    """Return the files of the end-diastolic and end-systolic frames of all patients below ``root``, sorted."""
     parents = [root / name for name in PARENT_FOLDERS if (root / name).is_dir()]
     files = (file for parent in parents for file in parent.glob("patient*/*"))
     return sorted(file for file in files if _is_frame(file, suffixes))
 
 
 def load_camus(root: Path, suffixes: tuple[str, ...], rating_table: Path | None = None) -> list[FrameRecord]:
-    """List a CAMUS data set: planes ``A2C`` and ``A4C``, one group per patient, ratings 0, 1, 2.
+    """List the frames of a CAMUS data set: planes ``A2C`` and ``A4C``, one group per patient, ratings 0, 1 and 2.
 
-    A frame's rating is ``ImageQuality`` (Poor, Medium, Good) of its own view's ``Info_*.cfg``. Only patients
-    without that file are looked up in ``rating_table``; those in neither stay unrated.
+    The rating of a frame is the ``ImageQuality`` (Poor, Medium, Good) in the ``Info_*.cfg`` file of its view. If there
+    is no such file, it is read from ``rating_table``; if the patient is not in the table, the frame has no rating.
 
     Args:
-        root: Folder of the ``patientNNNN`` folders, or the one above ``database_nifti``.
+        root: Folder that contains the ``patientNNNN`` folders or ``database_nifti``.
         suffixes: ``OFFICIAL_SUFFIXES`` or ``NIFTI_SUFFIXES``.
         rating_table: CSV with a column ``patient`` and grades, see :func:`read_grades`.
 
     Raises:
-        DatasetError: If there are no frames, a grade is unknown, or the table fits none of the patients.
+        DatasetError: If there are no frames, a grade is unknown, or the table has none of the patients.
     """
     files = frame_files(root, suffixes)
     if not files:
-        msg = f"{root}: no frames. Expected patientNNNN/patientNNNN_2CH_ED{suffixes[0]} and the like."
+        msg = f"{root}: no frames. Expected files such as patientNNNN/patientNNNN_2CH_ED{suffixes[0]}."
         raise DatasetError(msg)
     without_info = [file for file in files if not _info(file).is_file()]
     grades = _grades(without_info, rating_table) if rating_table and without_info else {}
     if rating_table and not without_info:
-        logger.info("%s: not used, every frame has the grade of its own Info file.", rating_table)
+        logger.info("%s: not used, because every frame has a grade in its Info file.", rating_table)
     return [_record(file, grades) for file in files]
 
 
 def read_grades(table: Path, view: str) -> dict[str, float]:
-    """Read the ratings of one view (``2CH`` or ``4CH``) from a CSV with a row per patient.
+    """Read the ratings of one view from a CSV with one row per patient.
 
-    The grades are those of column ``image_quality_<view>``, else of ``image_quality``, ``rating`` or the other
-    view, in this order; grades of the other view are a stand-in, which is logged as a warning.
+    The grades are read from the first column that exists: ``image_quality_<view>``, ``image_quality``, ``rating``, or
+    the column of the other view. Using the grades of the other view logs a warning.
+
+    Args:
+        table: CSV with a column ``patient`` and grades.
+        view: ``2CH`` or ``4CH``.
+
+    Returns:
+        Rating of each patient.
 
     Raises:
-        DatasetError: If a column is missing, a patient stands there twice, or a grade is unknown.
+        DatasetError: If a column is missing, a patient is listed twice, or a grade is unknown.
     """
     rows = read_rows(table)
     require_columns(rows, ("patient",), table)
@@ -80,8 +87,8 @@ def read_grades(table: Path, view: str) -> dict[str, float]:
 
 
 def _is_frame(file: Path, suffixes: tuple[str, ...]) -> bool:
-    found = FRAME_NAME.fullmatch(file.name)
-    return found is not None and found[4] in suffixes and found[1] == file.parent.name and file.is_file()
+    match = FRAME_NAME.fullmatch(file.name)
+    return match is not None and match[4] in suffixes and match[1] == file.parent.name and file.is_file()
 
 
 def _patient_and_view(file: Path) -> tuple[str, str]:
@@ -94,12 +101,12 @@ def _info(file: Path) -> Path:
 
 
 def _grades(files: list[Path], table: Path) -> dict[tuple[str, str], float]:
-    """Return the ratings of ``(patient, view)`` from a table that must fit at least one of the files."""
-    asked = {_patient_and_view(file) for file in files}
-    views = sorted({view for _, view in asked})
+    """Return the rating of each ``(patient, view)`` in a table, which must contain at least one of the files."""
+    in_data_set = {_patient_and_view(file) for file in files}
+    views = sorted({view for _, view in in_data_set})
     grades = {(patient, view): rating for view in views for patient, rating in read_grades(table, view).items()}
-    if not asked & grades.keys():
-        msg = f"{table}: none of its patients is in the data set. Expected names like {min(asked)[0]!r}."
+    if not in_data_set & grades.keys():
+        msg = f"{table}: none of its patients is in the data set. Expected names like {min(in_data_set)[0]!r}."
         raise DatasetError(msg)
     return grades
 
@@ -113,15 +120,15 @@ def _record(file: Path, grades: dict[tuple[str, str], float]) -> FrameRecord:
 
 def _rating_of_info(info: Path) -> float:
     text = info.read_text(encoding="utf-8", errors="replace")
-    found = re.search(r"^\s*ImageQuality\s*:\s*(\S*)", text, flags=re.MULTILINE)
-    if found is None:
+    match = re.search(r"^\s*ImageQuality\s*:\s*(\S*)", text, flags=re.MULTILINE)
+    if match is None:
         msg = f"{info}: no line 'ImageQuality: ...'. Restore the file, or remove it to leave its frames unrated."
         raise DatasetError(msg)
-    return _rating(found[1], str(info))
+    return _rating(match[1], str(info))
 
 
 def _rating(grade: str, where: str) -> float:
-    """Return the rating of a grade word, or of a number from 0 to 2 that stands for one."""
+    """Return the rating of a grade, which is a word or one of the numbers 0, 1 and 2."""
     ratings = RATING_OF_GRADE | {f"{rating:g}": rating for rating in RATING_OF_GRADE.values()}
     if grade.lower() not in ratings:
         msg = f"{where}: expected the grade Poor, Medium or Good (or 0, 1, 2), got {grade!r}."
@@ -130,12 +137,13 @@ def _rating(grade: str, where: str) -> float:
 
 
 def _grade_column(rows: list[Row], view: str, table: Path) -> str:
-    own = f"image_quality_{view.lower()}"
+    of_view = f"image_quality_{view.lower()}"
     others = [f"image_quality_{other.lower()}" for other in PLANE_OF_VIEW if other != view]
-    column = next((name for name in (own, "image_quality", "rating", *others) if name in rows[0].cells), None)
+    column = next((name for name in (of_view, "image_quality", "rating", *others) if name in rows[0].cells), None)
     if column is None:
-        msg = f"{table}: no column with grades. Expected {own} or rating; the table has: {', '.join(rows[0].cells)}."
+        present = ", ".join(rows[0].cells)
+        msg = f"{table}: no column with grades. Expected {of_view} or rating; the table has: {present}."
         raise DatasetError(msg)
     if column in others:
-        logger.warning("%s: grades for %s come from column %s, another view: a stand-in.", table, view, column)
+        logger.warning("%s: the frames of %s get the grades of another view, in column %s.", table, view, column)
     return column

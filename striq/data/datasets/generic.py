@@ -1,4 +1,4 @@
-"""Data sets of any origin: a folder per plane, one flat folder, or a CSV list of frames."""
+"""Generic data-set layouts: a folder per plane, one flat folder, or a CSV list of frames."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from pathlib import Path
 
 from striq.data.datasets.table import column_name, read_rows, require_columns
 from striq.data.readers import find_sources
-from striq.data.readers.dispatch import FORMAT_OF_SUFFIX
+from striq.data.readers.formats import known_suffix
 from striq.errors import DatasetError
 from striq.types import FrameRecord
 
 LIST_COLUMNS = ("path", "plane", "group")
-NOT_PLANES = ("annotations", "__MACOSX")  # folders beside the planes that hold tables or an archiver's leftovers
+NOT_PLANES = ("annotations", "__MACOSX")  # folders that contain tables or files left by an archiver
 
 
 def images_below(root: Path) -> list[Path]:
-    """Return the files below ``root`` that may hold frames, sorted, without those in hidden folders."""
+    """Return the files below ``root`` that may hold frames, sorted, except those in hidden folders."""
     files = (path for path in find_sources([root]) if path.is_file())
     return [path for path in files if not any(part.startswith(".") for part in path.relative_to(root).parts)]
 
 
 def split_by_depth(root: Path) -> tuple[list[Path], list[Path]]:
-    """Return the images directly in ``root``, and those below its folders that may be planes."""
+    """Return the images directly in ``root``, and the images in subfolders that may be planes."""
     images = images_below(root)
     in_folders = [path for path in images if path.parent != root and _plane(path, root) not in NOT_PLANES]
     return [path for path in images if path.parent == root], in_folders
@@ -33,12 +33,21 @@ def split_by_depth(root: Path) -> tuple[list[Path], list[Path]]:
 
 @dataclass(frozen=True)
 class GroupRule:
-    """How the group of a file follows from its name.
+    """Rule that derives the group of a file from its name or folder.
 
     Convention:
-        - With a pattern, the group is what its one pair of parentheses finds in the file name (``re.search``).
-        - Without, it is the first folder below the plane, or, for files without one, the name without suffix.
-        - The same group name below two planes is one group: a patient seen in both stays on one side of a split.
+        - With a pattern, the group is the text that its one pair of parentheses matches in the file name
+          (``re.search``).
+        - Without a pattern, the group is the first folder below the plane, or the file name without suffix if there is
+          no such folder.
+        - The same group name under two planes means the same group, so that a patient with both planes stays on one
+          side of a split.
+
+    Attributes:
+        pattern: Regular expression with one pair of parentheses, or ``None``.
+
+    Raises:
+        DatasetError: If the pattern is invalid or does not have one pair of parentheses.
     """
 
     pattern: str | None = None
@@ -49,7 +58,7 @@ class GroupRule:
         try:
             count = re.compile(self.pattern).groups
         except re.error as error:
-            msg = f"Group pattern {self.pattern!r} is no regular expression: {error}."
+            msg = f"Group pattern {self.pattern!r} is not a valid regular expression: {error}."
             raise DatasetError(msg) from error
         if count != 1:
             msg = (
@@ -58,40 +67,57 @@ class GroupRule:
             raise DatasetError(msg)
 
     def group(self, path: Path, plane_folder: Path) -> str:
-        """Return the group of one file below the folder of its plane."""
+        """Return the group of a file.
+
+        Args:
+            path: File below ``plane_folder``.
+            plane_folder: Folder of the file's plane.
+
+        Raises:
+            DatasetError: If the file name does not match the pattern.
+        """
         if self.pattern is None:
-            below = path.relative_to(plane_folder).parts
-            return below[0] if len(below) > 1 else _stem(path)
-        found = re.search(self.pattern, path.name)
-        if found is None or not found[1]:
+            parts = path.relative_to(plane_folder).parts
+            return parts[0] if len(parts) > 1 else _stem(path)
+        match = re.search(self.pattern, path.name)
+        if match is None or not match[1]:
             msg = f"{path}: the file name does not match the group pattern {self.pattern!r}. Change the pattern."
             raise DatasetError(msg)
-        return found[1]
+        return match[1]
 
 
 def load_plane_folders(root: Path, rule: GroupRule) -> list[FrameRecord]:
-    """List a data set with one folder per plane; the folder names are the plane names.
+    """List the frames of a data set with one folder per plane, named like the plane.
 
-    Every file is one record of its frame 0; list a cine's other frames in a CSV.
+    Only frame 0 of every file is listed. To use other frames of a cine, list them in a CSV.
+
+    Args:
+        root: Folder of the data set.
+        rule: How groups follow from file names.
 
     Raises:
         DatasetError: If no folder below ``root`` holds images, or a file name does not match the group pattern.
     """
     _, images = split_by_depth(root)
     if not images:
-        msg = f"{root}: no images. Expected a folder per plane with images below."
+        msg = f"{root}: no images. Expected one folder per plane with images in it."
         raise DatasetError(msg)
     return [FrameRecord(path, _plane(path, root), rule.group(path, root / _plane(path, root))) for path in images]
 
 
 def load_flat(root: Path, plane: str | None, rule: GroupRule) -> list[FrameRecord]:
-    """List the images directly in a folder, all of them of one plane that the caller names.
+    """List the images directly in a folder, which all show the given plane.
+
+    Args:
+        root: Folder of the data set.
+        plane: Name of the plane.
+        rule: How groups follow from file names.
 
     Raises:
         DatasetError: If no plane is named, there are no images, or a file name does not match the group pattern.
     """
     if not plane:
-        msg = f"{root}: a folder of images does not say which plane they show. Name it: plane='...'."
+        msg = f"{root}: a flat folder of images does not state which plane they show. Name it: plane='...'."
         raise DatasetError(msg)
     images, _ = split_by_depth(root)
     if not images:
@@ -101,11 +127,11 @@ def load_flat(root: Path, plane: str | None, rule: GroupRule) -> list[FrameRecor
 
 
 def find_list(place: Path) -> Path | None:
-    """Return the CSV list that a place is, or the only one that lies in a folder; ``None`` if there is none."""
+    """Return ``place`` if it is a CSV file, or the only CSV list in the folder ``place``; ``None`` if there is none."""
     if place.is_file() and place.suffix.lower() == ".csv":
         return place
-    found = [path for path in sorted(place.glob("*.csv")) if set(LIST_COLUMNS) <= set(_header(path))]
-    return found[0] if len(found) == 1 else None
+    lists = [path for path in sorted(place.glob("*.csv")) if set(LIST_COLUMNS) <= set(_header(path))]
+    return lists[0] if len(lists) == 1 else None
 
 
 def _header(path: Path) -> list[str]:
@@ -114,23 +140,23 @@ def _header(path: Path) -> list[str]:
 
 
 def load_list(path: Path) -> list[FrameRecord]:
-    """List the frames that a CSV with columns ``path,plane,group[,rating][,frame]`` names.
+    """List the frames in a CSV with the columns ``path,plane,group[,rating][,frame]``.
 
-    Relative paths start at the CSV's folder; ``frame`` counts from 0. Other columns are ignored.
+    Paths are relative to the folder of the CSV; ``frame`` counts from 0. Other columns are ignored.
 
     Raises:
-        DatasetError: If columns or files are missing, a cell is unusable, a frame stands there twice, or one
-            file is said to belong to two groups.
+        DatasetError: If columns or files are missing, a cell is invalid, a frame is listed twice, or a file is
+            assigned to two groups.
     """
     rows = read_rows(path)
     require_columns(rows, LIST_COLUMNS, path)
     groups: dict[Path, str] = {}
     frames: set[tuple[Path, int]] = set()
-    records = []
+    records: list[FrameRecord] = []
     for row in rows:
-        file = path.parent / row.text("path").replace("\\", "/")  # an absolute path stays as it is
+        file = path.parent / row.text("path").replace("\\", "/")  # an absolute path is not changed by this
         if not file.is_file():
-            msg = f"{row.where}: no file {file}. Relative paths start at the folder of the CSV."
+            msg = f"{row.where}: no file {file}. Paths must be absolute or relative to the folder of the CSV."
             raise DatasetError(msg)
         index = row.count("frame") if "frame" in row.cells else 0
         rating = row.number("rating") if "rating" in row.cells else None
@@ -143,7 +169,8 @@ def load_list(path: Path) -> list[FrameRecord]:
         if groups.setdefault(identity[0], record.group) != record.group:
             other = groups[identity[0]]
             msg = (
-                f"{row.where}: {file.name} is of group {record.group!r} here and of {other!r} above. One file has one."
+                f"{row.where}: {file.name} is in group {record.group!r} here and in {other!r} above. "
+                "A file must be in one group."
             )
             raise DatasetError(msg)
         records.append(record)
@@ -151,21 +178,21 @@ def load_list(path: Path) -> list[FrameRecord]:
 
 
 def select_planes(records: list[FrameRecord], planes: Iterable[str] | None) -> list[FrameRecord]:
-    """Return the records of the named planes; ``None`` keeps all.
+    """Return the records of the named planes, or all records if ``planes`` is ``None``.
 
     Raises:
         DatasetError: If a plane is not in the data set, or none is named.
     """
     if planes is None:
         return records
-    wanted = (planes,) if isinstance(planes, str) else tuple(planes)
+    names = (planes,) if isinstance(planes, str) else tuple(planes)
     present = sorted({record.plane for record in records})
-    unknown = [name for name in wanted if name not in present]
-    if unknown or not wanted:
-        named = ", ".join(map(repr, unknown)) or "none named"
-        msg = f"No such plane in the data set: {named}; it has: {', '.join(present)}."
+    unknown = [name for name in names if name not in present]
+    if unknown or not names:
+        listed = ", ".join(map(repr, unknown)) or "none named"
+        msg = f"No such plane in the data set: {listed}; it has: {', '.join(present)}."
         raise DatasetError(msg)
-    return [record for record in records if record.plane in wanted]
+    return [record for record in records if record.plane in names]
 
 
 def _plane(path: Path, root: Path) -> str:
@@ -173,6 +200,5 @@ def _plane(path: Path, root: Path) -> str:
 
 
 def _stem(path: Path) -> str:
-    # A DICOM file may be named by its UID, whose dots start no suffix.
-    suffix = next((suffix for suffix in FORMAT_OF_SUFFIX if path.name.lower().endswith(suffix)), "")
-    return path.name[: len(path.name) - len(suffix)]
+    # ``path.stem`` would cut off the last part of a DICOM UID used as a file name.
+    return path.name[: len(path.name) - len(known_suffix(path))]

@@ -1,4 +1,4 @@
-"""Reading of the tables that come with data sets: lists of frames and lists of ratings."""
+"""Reading of CSV tables that belong to data sets: lists of frames and of ratings."""
 
 from __future__ import annotations
 
@@ -12,13 +12,22 @@ from striq.errors import DatasetError
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a table: its cells by column name, and where it stands for messages."""
+    """One row of a table.
+
+    Attributes:
+        cells: Text of each cell by column name.
+        where: File and line, for messages.
+    """
 
     cells: dict[str, str]
     where: str
 
     def text(self, column: str) -> str:
-        """Return a cell that must not be empty."""
+        """Return the text of a cell.
+
+        Raises:
+            DatasetError: If the cell is empty.
+        """
         value = self.cells[column]
         if not value:
             msg = f"{self.where}: column {column!r} is empty. Fill it in or remove the row."
@@ -26,7 +35,11 @@ class Row:
         return value
 
     def number(self, column: str) -> float | None:
-        """Return a cell as a finite number, ``None`` where it is empty."""
+        """Return a cell as a finite number, or ``None`` if it is empty.
+
+        Raises:
+            DatasetError: If the cell is not a finite number.
+        """
         value = self.cells[column]
         if not value:
             return None
@@ -40,30 +53,34 @@ class Row:
         return number
 
     def count(self, column: str) -> int:
-        """Return a cell as an integer from 0, which an empty cell means too."""
+        """Return a cell as a nonnegative integer, or 0 if it is empty.
+
+        Raises:
+            DatasetError: If the cell is not a nonnegative integer.
+        """
         value = self.cells[column] or "0"
         if not (value.isascii() and value.isdigit()):
-            msg = f"{self.where}: column {column!r} must hold an integer from 0, got {value!r}."
+            msg = f"{self.where}: column {column!r} must hold an integer of 0 or more, got {value!r}."
             raise DatasetError(msg)
         return int(value)
 
 
 def column_name(text: str) -> str:
-    """Return a column's name as it is compared: lower case, with ``_`` for spaces and hyphens."""
+    """Return the normalized name of a column: lower case, with ``_`` for spaces and hyphens."""
     return text.strip().lower().replace(" ", "_").replace("-", "_")
 
 
 def read_rows(path: Path) -> list[Row]:
-    """Read a comma-separated UTF-8 table with a header line; empty lines are left out.
+    """Read a comma-separated UTF-8 table with a header line; empty lines are skipped.
 
     Raises:
-        DatasetError: If the file is missing, is no such table, has a row of another length, or no rows.
+        DatasetError: If the file is missing, is not such a table, has no rows, or has a row of the wrong length.
     """
     if not path.is_file():
         msg = f"{path}: no such table. Expected a CSV file with a header line."
         raise DatasetError(msg)
     try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:  # spreadsheets begin a CSV file with a BOM
+        with path.open(newline="", encoding="utf-8-sig") as stream:  # spreadsheet programs write a BOM
             reader = csv.reader(stream, strict=True)
             lines = [(reader.line_num, line) for line in reader if any(cell.strip() for cell in line)]
     except (UnicodeDecodeError, csv.Error) as error:
@@ -78,7 +95,11 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def require_columns(rows: list[Row], columns: tuple[str, ...], path: Path) -> None:
-    """Refuse a table that lacks one of ``columns``, naming all that are missing."""
+    """Check that a table has all of ``columns``.
+
+    Raises:
+        DatasetError: If columns are missing; the message names all of them.
+    """
     present = rows[0].cells
     missing = [column for column in columns if column not in present]
     if missing:

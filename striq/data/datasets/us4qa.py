@@ -1,4 +1,4 @@
-"""The US4QA layout: plane / exam / image, with quality scores in ``annotations/quality_scores.csv``."""
+"""US4QA layout: plane/exam/image, with quality scores in ``annotations/quality_scores.csv``."""
 
 from __future__ import annotations
 
@@ -20,34 +20,45 @@ RATER_COLUMN = re.compile(r"(rater|sonographer|annotator|rating|score)_?\d+")
 
 
 def load_us4qa(root: Path, rule: GroupRule, rating_table: Path | None = None) -> list[FrameRecord]:
-    """List a US4QA data set; the folder below a plane is the exam and the group.
+    """List the frames of a US4QA data set; the folder below a plane is the exam, which is the group.
+
+    Args:
+        root: Folder of the data set.
+        rule: How groups follow from file names.
+        rating_table: CSV of ratings; by default, the one of the data set.
 
     Raises:
-        DatasetError: If the table of scores or an exam folder is missing, or :func:`attach_ratings` refuses it.
+        DatasetError: If the table of scores or an exam folder is missing, or the table is invalid.
     """
     table = rating_table or root / SCORES_FILE
     if not table.is_file():
         msg = f"{root}: no {SCORES_FILE.as_posix()}. For a data set without ratings use layout='planes'."
         raise DatasetError(msg)
     records = load_plane_folders(root, rule)
-    loose = [record.path for record in records if len(record.path.relative_to(root).parts) < 3]
-    if loose and rule.pattern is None:
-        msg = f"{loose[0]}: no exam folder. Expected plane/exam/image, or a group pattern for the file names."
+    without_exam = [record.path for record in records if len(record.path.relative_to(root).parts) < 3]
+    if without_exam and rule.pattern is None:
+        msg = f"{without_exam[0]}: no exam folder. Expected plane/exam/image, or a group pattern for the file names."
         raise DatasetError(msg)
     return attach_ratings(records, root, table)
 
 
 def attach_ratings(records: list[FrameRecord], root: Path, table: Path) -> list[FrameRecord]:
-    """Return the records with the ratings of a table; frames that are not in the table stay unrated.
+    """Return the records with the ratings of a table; frames that are not in the table have no rating.
 
-    Column names are compared in lower case, with ``_`` for spaces and hyphens:
-        - The file is the first column of ``PATH_COLUMNS``, as a path relative to ``root``. If the table also has a
-          plane column and an exam column and the file is a bare name, it is read as plane/exam/name. A bare name is
-          never searched for: two exams may hold the same one.
-        - The rating is the first column of ``RATING_COLUMNS``, else the mean of all ``rater_1``-like columns.
+    Convention:
+        - Column names are compared in lower case, with ``_`` for spaces and hyphens.
+        - The file is in the first of ``PATH_COLUMNS`` that exists, as a path relative to ``root``. If it is a name
+          without folders and the table has a plane column and an exam column, the path is plane/exam/name.
+        - The rating is in the first of ``RATING_COLUMNS`` that exists, or else the mean of the columns ``rater_1``,
+          ``rater_2`` and so on.
+
+    Args:
+        records: Frames of the data set.
+        root: Folder of the data set.
+        table: CSV of ratings.
 
     Raises:
-        DatasetError: If no column fits, a row names a file that is not there or twice, or a rating is no number.
+        DatasetError: If a column is missing, a file does not exist or is listed twice, or a rating is not a number.
     """
     rows = read_rows(table)
     rating_columns = _rating_columns(rows, table)
@@ -72,8 +83,8 @@ def _first(names: tuple[str, ...], row: Row) -> str | None:
 def _relative_name(row: Row, table: Path) -> str:
     column = _first(PATH_COLUMNS, row)
     if column is None:
-        wanted = ", ".join(PATH_COLUMNS)
-        msg = f"{table}: no column with file paths. Expected one of {wanted}; got {', '.join(row.cells)}."
+        expected = ", ".join(PATH_COLUMNS)
+        msg = f"{table}: no column with file paths. Expected one of {expected}; got {', '.join(row.cells)}."
         raise DatasetError(msg)
     name = row.text(column).replace("\\", "/").removeprefix("./")
     plane, exam = _first(PLANE_COLUMNS, row), _first(EXAM_COLUMNS, row)
@@ -86,12 +97,12 @@ def _rating_columns(rows: list[Row], table: Path) -> list[str]:
     single = _first(RATING_COLUMNS, rows[0])
     columns = [single] if single else [name for name in rows[0].cells if RATER_COLUMN.fullmatch(name)]
     if not columns:
-        wanted = f"{', '.join(RATING_COLUMNS)}, or rater_1, rater_2, ..."
-        msg = f"{table}: no column with ratings. Expected one of {wanted}; got {', '.join(rows[0].cells)}."
+        expected = f"{', '.join(RATING_COLUMNS)}, or rater_1, rater_2, ..."
+        msg = f"{table}: no column with ratings. Expected one of {expected}; got {', '.join(rows[0].cells)}."
         raise DatasetError(msg)
     return columns
 
 
 def _mean_rating(row: Row, columns: list[str]) -> float | None:
-    given = [value for value in map(row.number, columns) if value is not None]
-    return sum(given) / len(given) if given else None
+    ratings = [value for value in map(row.number, columns) if value is not None]
+    return sum(ratings) / len(ratings) if ratings else None

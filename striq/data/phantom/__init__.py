@@ -1,4 +1,4 @@
-"""A synthetic ultrasound phantom: B-mode frames of six planes with known pose and known structural quality."""
+"""Synthetic ultrasound phantom: B-mode frames of six planes with known pose and known structural quality."""
 
 from striq.data.phantom.cine import make_phantom_cine
 from striq.data.phantom.parameters import PhantomParameters, ideal_presence, sample_parameters

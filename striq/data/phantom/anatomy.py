@@ -1,4 +1,4 @@
-"""What an anatomy is: structures with a shape, an echogenicity and a share in quality."""
+"""Description of an anatomy: structures with a shape, an echogenicity and a weight in quality."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from striq.data.phantom.shapes import Outline, Point, Stroke
 
 @dataclass(frozen=True)
 class Structure:
-    """One anatomical structure: a shape, its echogenicity and what it counts for.
+    """One anatomical structure: a shape, its echogenicity and its weight in quality.
 
     Convention:
-        - ``fill_db`` and ``wall_db`` are echogenicities; ``None`` leaves the interior or the wall unpainted.
+        - ``fill_db`` and ``wall_db`` are echogenicities; with ``None``, the interior or the wall is not painted.
         - ``shadow_db`` is the attenuation behind the structure.
-        - ``weight`` is its share in completeness; the weights of a plane are normalized by their sum.
+        - ``weight`` is the weight in completeness; the weights of a plane are normalized by their sum.
     """
 
     name: str
@@ -28,7 +28,15 @@ class Structure:
 
 @dataclass(frozen=True)
 class Anatomy:
-    """The structures of a plane, painted in order, its long axis and its kind of fan."""
+    """The anatomy of a plane.
+
+    Attributes:
+        structures: Structures in the order in which they are painted.
+        apex: Point from which foreshortening compresses the anatomy.
+        long_axis: Unit vector of the direction in which it compresses.
+        focus: Point that a simulated shadow covers.
+        sector: Whether the fan is a sector; otherwise it is convex.
+    """
 
     structures: tuple[Structure, ...]
     apex: Point

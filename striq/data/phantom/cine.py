@@ -1,4 +1,4 @@
-"""A synthetic cine: a sweep of the probe through a plane."""
+"""Synthetic cine: a sweep of the probe through a plane."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import numpy as np
 from striq.data.phantom.parameters import PhantomParameters, ideal_presence, sample_parameters
 from striq.data.phantom.phantom import PhantomFrames
 
-_FURTHEST = 0.9  # off-plane amount at both ends of the sweep
-_DECORRELATION = 0.12  # speckle phase per frame: neighboring frames look alike, ten frames apart they do not
+_MAX_OFF_PLANE = 0.9  # off-plane amount at both ends of the sweep
+_DECORRELATION = 0.12  # speckle phase per frame: similar in neighboring frames, independent ten frames apart
 
 
 def make_phantom_cine(
     plane: str, num_frames: int, seed: int = 0, *, size: tuple[int, int] = (256, 256)
 ) -> PhantomFrames:
-    """Return a sweep through the ideal plane: quality rises, then falls, while pose and speckle change slowly.
+    """Return a sweep through the ideal plane. Quality rises, then falls; pose and speckle change slowly.
 
     Args:
         plane: One of ``PHANTOM_PLANES``.
-        num_frames: Length of the cine; the ideal plane is passed in its middle.
-        seed: Another seed gives another subject, pose and speckle.
-        size: Height and width in pixels.
+        num_frames: Number of frames; the middle one shows the ideal plane.
+        seed: Seed of subject, pose and speckle.
+        size: Height and width, pixels.
 
     Raises:
         ValueError: If the plane is unknown, ``num_frames`` is below 1 or the seed is negative.
@@ -43,12 +43,12 @@ def make_phantom_cine(
 
 
 def _at(start: PhantomParameters, position: float, index: int, drift: np.ndarray) -> PhantomParameters:
-    """Return the frame at a probe position from -1 to 1; 0 is the ideal plane."""
+    """Return the parameters of frame ``index`` at a probe position from -1 to 1; 0 is the ideal plane."""
     x, y = start.translation
     return replace(
         start,
         presence=ideal_presence(start.plane),
-        off_plane=_FURTHEST * math.sin(math.pi / 2 * position) ** 2,
+        off_plane=_MAX_OFF_PLANE * math.sin(math.pi / 2 * position) ** 2,
         rotation_deg=0.6 * start.rotation_deg + 5.0 * drift[0] * position,
         translation=(0.6 * x + 0.025 * drift[1] * position, 0.6 * y + 0.025 * drift[2] * position),
         speckle_phase=index * _DECORRELATION,

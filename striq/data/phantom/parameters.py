@@ -1,36 +1,36 @@
-"""Everything that is random about a phantom frame, drawn in one place, and the quality it implies."""
+"""Parameters of a phantom frame: everything random about it, how it is drawn, and the quality that follows."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from striq.data.phantom.planes import canonical_anatomy
 
-# What a cause takes from quality when it is complete. A frame without structures, or of another cross-section,
-# is worth nothing; a fully foreshortened or shadowed one still shows part of the plane.
+# Share of quality lost to a cause at its maximum. A frame without structures or far off the plane has quality zero;
+# a fully foreshortened or shadowed frame still shows part of the plane.
 FORESHORTENING_COST = 0.6
 SHADOW_COST = 0.7
 
 _MAX_SEED = 2**31
-_LEAST_SHARED = (
-    0.1  # below this quality, shadow and foreshortening grow no further: otherwise all worst frames are dark
-)
+# Below this quality, shadow and foreshortening do not increase further; otherwise all frames of low quality were dark.
+_MIN_SHARED_QUALITY = 0.1
 
 
 @dataclass(frozen=True)
 class PhantomParameters:
-    """The complete description of one frame: rendering it again gives the same pixels.
+    """Complete description of one frame; rendering it again gives the same pixels.
 
     Convention:
-        - ``presence`` holds one value per structure of the plane: 1 complete, 0 absent.
-        - ``foreshortening``, ``off_plane``, ``shadow``: 0 none, 1 complete.
-        - The pose moves the anatomy: scale, then rotation (clockwise as displayed), then translation in
+        - ``presence`` has one value per structure of the plane, from 0 (absent) to 1 (complete).
+        - ``foreshortening``, ``off_plane`` and ``shadow`` range from 0 (none) to 1 (complete).
+        - The pose transforms the anatomy by scale, then rotation (clockwise as displayed), then translation in
           fractions of the frame's width and height.
-        - ``speckle_phase`` moves continuously from one speckle pattern to an independent one per unit.
+        - ``speckle_phase`` changes the speckle continuously; patterns one unit apart are independent.
     """
 
     plane: str
@@ -75,41 +75,42 @@ class PhantomParameters:
 
     @property
     def quality(self) -> float:
-        """Known quality in [0, 1]: completeness times what each other cause leaves."""
-        left = (1 - FORESHORTENING_COST * self.foreshortening) * (1 - self.off_plane) * (1 - SHADOW_COST * self.shadow)
-        return min(1.0, max(0.0, self.completeness * left))
+        """Known quality in [0, 1]: completeness, reduced by foreshortening, off-plane position and shadow."""
+        factor = (1 - FORESHORTENING_COST * self.foreshortening) * (1 - self.off_plane)
+        factor *= 1 - SHADOW_COST * self.shadow
+        return min(1.0, max(0.0, self.completeness * factor))
 
     @property
     def transform(self) -> NDArray[np.float32]:
-        """The pose as a 2x3 pull-back from the frame's coordinates to the canonical anatomy's."""
+        """The pose as a 2x3 pull-back from coordinates of the frame to those of the canonical anatomy."""
         angle = math.radians(self.rotation_deg)
         cos, sin = math.cos(angle) / self.scale, math.sin(angle) / self.scale
         linear = np.array([[cos, sin], [-sin, cos]])
-        shift = -linear @ (2.0 * np.asarray(self.translation))  # the frame is 2 wide in grid coordinates
+        shift = -linear @ (2.0 * np.asarray(self.translation))  # the frame has width 2 in grid coordinates
         return np.column_stack([linear, shift]).astype(np.float32)
 
 
 def structure_weights(plane: str) -> NDArray[np.float64]:
-    """Return the share of each structure in completeness; they sum to one."""
+    """Return the weight of each structure in completeness; the weights sum to one."""
     weights = np.array([structure.weight for structure in canonical_anatomy(plane).structures])
     return weights / weights.sum()
 
 
 def ideal_presence(plane: str) -> tuple[float, ...]:
-    """Return the presence of a frame in which every structure of the plane is complete."""
+    """Return presence values with every structure of the plane complete."""
     return (1.0,) * len(canonical_anatomy(plane).structures)
 
 
 def sample_parameters(
     plane: str, *, generator: np.random.Generator, quality: float | None = None, subject: int = 0
 ) -> PhantomParameters:
-    """Draw one frame's parameters: structural causes that give ``quality``, and nuisances independent of it.
+    """Draw the parameters of one frame: structural causes that result in ``quality``, and independent nuisances.
 
     Args:
         plane: One of ``PHANTOM_PLANES``.
-        generator: Source of every random decision.
-        quality: OutputOptions quality in [0, 1]; ``None`` draws it uniformly.
-        subject: Seed of the subject's anatomy; all frames of a subject share it.
+        generator: Source of all random numbers.
+        quality: Quality of the frame in [0, 1]; drawn uniformly if ``None``.
+        subject: Seed of the subject's anatomy, which all frames of a subject share.
 
     Raises:
         ValueError: If the plane is unknown, ``quality`` is outside [0, 1] or ``subject`` is negative.
@@ -122,36 +123,36 @@ def sample_parameters(
     if not 0.0 <= drawn <= 1.0:
         msg = f"'quality' must lie in [0, 1], got {quality}."
         raise ValueError(msg)
-    # Nuisances come from their own stream, so that no choice made for the causes can reach them.
+    # Nuisances have their own random stream, so that they do not depend on how the causes are drawn.
     causes, nuisances = (np.random.default_rng(int(generator.integers(_MAX_SEED))) for _ in range(2))
     return PhantomParameters(plane, subject=subject, **_draw_causes(plane, drawn, causes), **_draw_nuisances(nuisances))
 
 
-def _draw_causes(plane: str, quality: float, rng: np.random.Generator) -> dict:
-    """Share the loss of quality among the causes; the product of what they leave is ``quality``."""
+def _draw_causes(plane: str, quality: float, rng: np.random.Generator) -> dict[str, Any]:
+    """Distribute the loss of quality among the causes; the product of their factors is ``quality``."""
     shares = rng.dirichlet([1.0, 1.0, 0.7, 0.7]).tolist()
-    bounded = max(quality, _LEAST_SHARED)
-    foreshortened = max(bounded ** shares[2], 1 - FORESHORTENING_COST)
-    shadowed = max(bounded ** shares[3], 1 - SHADOW_COST)
-    rest = quality / (foreshortened * shadowed)
-    complete = rest ** (shares[0] / (shares[0] + shares[1]))
-    on_plane = rest ** (shares[1] / (shares[0] + shares[1]))
+    bounded = max(quality, _MIN_SHARED_QUALITY)
+    foreshortening_factor = max(bounded ** shares[2], 1 - FORESHORTENING_COST)
+    shadow_factor = max(bounded ** shares[3], 1 - SHADOW_COST)
+    rest = quality / (foreshortening_factor * shadow_factor)
+    completeness = rest ** (shares[0] / (shares[0] + shares[1]))
+    on_plane_factor = rest ** (shares[1] / (shares[0] + shares[1]))
     return {
-        "presence": _draw_presence(plane, min(1.0, complete), rng),
-        "off_plane": 1 - min(1.0, on_plane),
-        "foreshortening": (1 - foreshortened) / FORESHORTENING_COST,
-        "shadow": (1 - shadowed) / SHADOW_COST,
+        "presence": _draw_presence(plane, min(1.0, completeness), rng),
+        "off_plane": 1 - min(1.0, on_plane_factor),
+        "foreshortening": (1 - foreshortening_factor) / FORESHORTENING_COST,
+        "shadow": (1 - shadow_factor) / SHADOW_COST,
         "defect_seed": int(rng.integers(_MAX_SEED)),
     }
 
 
 def _draw_presence(plane: str, completeness: float, rng: np.random.Generator) -> tuple[float, ...]:
-    """Draw uneven presences whose weighted mean is ``completeness``: some structures go long before others."""
+    """Draw presence values with weighted mean ``completeness``, so uneven that some structures vanish early."""
     weights = structure_weights(plane)
     logs = np.log(rng.uniform(0.02, 0.98, len(weights)))
     if completeness in (0.0, 1.0):
         return (completeness,) * len(weights)
-    low, high = -20.0, 20.0  # logarithm of the exponent that is solved for, by bisection
+    low, high = -20.0, 20.0  # bounds of the logarithm of the exponent, which is found by bisection
     for _ in range(60):
         middle = (low + high) / 2
         mean = float(weights @ np.exp(logs * math.exp(middle)))
@@ -159,7 +160,7 @@ def _draw_presence(plane: str, completeness: float, rng: np.random.Generator) ->
     return tuple(np.exp(logs * math.exp(low)).tolist())
 
 
-def _draw_nuisances(rng: np.random.Generator) -> dict:
+def _draw_nuisances(rng: np.random.Generator) -> dict[str, Any]:
     return {
         "rotation_deg": float(rng.uniform(-15.0, 15.0)),
         "translation": (float(rng.uniform(-0.08, 0.08)), float(rng.uniform(-0.08, 0.08))),

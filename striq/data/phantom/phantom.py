@@ -1,4 +1,4 @@
-"""Synthetic B-mode frames whose pose and structural quality are known."""
+"""Rendering of synthetic B-mode frames with known pose and structural quality."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from striq.data.phantom.scene import FLOOR_DB, ideal_moments, paint
 from striq.data.phantom.shapes import Array
 from striq.data.phantom.subjects import subject_anatomy
 
-_WHITE_DB = 24.0  # level shown as white: a little above bone
-# Share of the ideal plane's contrast that generic texture restores where structures are missing; leaves in-fan
-# contrast a weak correlation with quality, see docs/decisions/0003.
-_MATCHED = 0.3
-_SUBJECT_STRIDE = 1_000_003  # keeps the subjects of different data-set seeds apart
+_WHITE_DB = 24.0  # level displayed as white, slightly above bone
+# Share of the ideal plane's contrast that generic texture restores where structures are missing, so that contrast
+# inside the fan correlates only weakly with quality (docs/decisions/0003-phantom.md).
+_RESTORED_CONTRAST = 0.3
+_SUBJECT_STRIDE = 1_000_003  # gives different subjects to data sets of different seeds
 
 
 @dataclass(frozen=True)
 class PhantomFrame:
-    """One rendered frame and what is known about it.
+    """One rendered frame and its ground truth.
 
     Convention:
         - ``pixels`` has shape ``(H, W)``, float32 in [0, 1], zero outside ``fan_mask``.
-        - ``transform`` is a 2x3 pull-back from the frame's coordinates to the canonical anatomy's: ``(x, y)`` in
-          [-1, 1], ±1 at pixel edges (``align_corners=False``).
+        - ``transform`` is a 2x3 pull-back from coordinates of the frame to those of the canonical anatomy, both
+          ``(x, y)`` in [-1, 1] with ±1 at pixel edges (``align_corners=False``).
     """
 
     pixels: NDArray[np.float32]
@@ -46,6 +46,10 @@ class PhantomFrame:
 def render_phantom(parameters: PhantomParameters, size: tuple[int, int] = (256, 256)) -> PhantomFrame:
     """Render one frame; the same parameters and size always give the same pixels.
 
+    Args:
+        parameters: Description of the frame.
+        size: Height and width, pixels.
+
     Raises:
         ValueError: If ``size`` is not two numbers of at least 32 pixels.
     """
@@ -53,7 +57,7 @@ def render_phantom(parameters: PhantomParameters, size: tuple[int, int] = (256, 
         msg = f"'size' must be (H, W) of at least 32 pixels each, got {tuple(size)}."
         raise ValueError(msg)
     fan = _fan_of(parameters)
-    shape = (size[0], max(16, size[1] * 9 // 16))  # beams: as many as a real probe, about 144 at 256 pixels
+    shape = (size[0], max(16, size[1] * 9 // 16))  # samples and beams; 144 beams at 256 pixels, as in a real probe
     polar = _polar_image(parameters, fan, shape)
     pixels, mask = fan.scan_convert(polar, size)
     return PhantomFrame(pixels, mask, parameters.transform, parameters.quality, parameters.plane, parameters)
@@ -70,7 +74,7 @@ def _polar_image(parameters: PhantomParameters, fan: Fan, shape: tuple[int, int]
     echo = _fill_with_texture(parameters, echo, x, y)
     depth = np.linspace(0.0, 1.0, shape[0], dtype=np.float32)[:, None]
     echo -= shadow_behind(opacity) + _rib_shadow(parameters, fan, shape)
-    echo += np.float32(parameters.tgc_tilt_db) * (depth - 0.5) - 3 * depth  # what attenuation is left after TGC
+    echo += np.float32(parameters.tgc_tilt_db) * (depth - 0.5) - 3 * depth  # attenuation that remains after TGC
     unit = parameters.point_spread * shape[0] / 256
     field = scatterers(shape, parameters.speckle_seed, parameters.speckle_phase)
     signal = envelope(10 ** (echo / 20), field, (1.0 * unit, 1.3 * unit))
@@ -81,7 +85,7 @@ def _polar_image(parameters: PhantomParameters, fan: Fan, shape: tuple[int, int]
 
 
 def _fill_with_texture(parameters: PhantomParameters, echo: Array, x: Array, y: Array) -> Array:
-    """Bring mean and contrast near those of the ideal plane by smooth texture, so that they tell little of quality."""
+    """Add smooth texture that brings mean and contrast close to those of the ideal plane, whatever the quality."""
     inside = (np.abs(x) < 0.85) & (np.abs(y) < 0.85)
     mean, std = ideal_moments(parameters.plane)
     rng = np.random.default_rng([parameters.defect_seed, 1])
@@ -89,13 +93,13 @@ def _fill_with_texture(parameters: PhantomParameters, echo: Array, x: Array, y: 
         rng.standard_normal(echo.shape, dtype=np.float32), (echo.shape[0] / 26, echo.shape[1] / 20)
     )
     texture /= texture.std()
-    missing = max(0.0, _MATCHED * std**2 - float(echo[inside].var()))
-    echo = echo + texture * np.float32(1.0 + math.sqrt(missing))
+    missing_variance = max(0.0, _RESTORED_CONTRAST * std**2 - float(echo[inside].var()))
+    echo = echo + texture * np.float32(1.0 + math.sqrt(missing_variance))
     return np.maximum(echo + np.float32(mean - echo[inside].mean()), np.float32(FLOOR_DB))
 
 
 def _rib_shadow(parameters: PhantomParameters, fan: Fan, shape: tuple[int, int]) -> Array | float:
-    """Return the attenuation in dB of a shadow cast from the near field over the plane's structures."""
+    """Return the attenuation in dB of a shadow that starts in the near field and covers the plane's structures."""
     if parameters.shadow == 0.0:
         return 0.0
     linear, shift = parameters.transform[:, :2], parameters.transform[:, 2]
@@ -111,7 +115,12 @@ def _rib_shadow(parameters: PhantomParameters, fan: Fan, shape: tuple[int, int])
 
 
 class PhantomFrames(Sequence[PhantomFrame]):
-    """A list of frames that are rendered when read."""
+    """A sequence of frames that are rendered on access.
+
+    Args:
+        parameters: Description of each frame.
+        size: Height and width, pixels.
+    """
 
     def __init__(self, parameters: Sequence[PhantomParameters], size: tuple[int, int]) -> None:
         self.parameters = tuple(parameters)
@@ -138,14 +147,14 @@ def make_phantom(
     seed: int = 0,
     size: tuple[int, int] = (256, 256),
 ) -> PhantomFrames:
-    """Return a data set of frames of uniformly distributed quality, ordered by plane, subject and frame.
+    """Return frames of uniformly distributed quality, ordered by plane, subject and frame.
 
     Args:
-        num_subjects: Subjects per plane; a subject has one anatomy in all its frames.
-        frames_per_subject: Frames of each subject and plane.
-        planes: Names out of ``PHANTOM_PLANES``.
-        seed: Another seed gives other subjects and other frames.
-        size: Height and width in pixels.
+        num_subjects: Number of subjects per plane; all frames of a subject have the same anatomy.
+        frames_per_subject: Number of frames per subject and plane.
+        planes: Names from ``PHANTOM_PLANES``.
+        seed: Seed of the subjects and frames.
+        size: Height and width, pixels.
 
     Raises:
         ValueError: If a count is below 1, the seed is negative or a plane is unknown.
@@ -157,10 +166,11 @@ def make_phantom(
     if seed < 0:
         msg = f"'seed' must be 0 or more, got {seed}."
         raise ValueError(msg)
-    drawn = []
+    parameters: list[PhantomParameters] = []
     for plane in planes:
         generator = np.random.default_rng([seed, *plane.encode()])
         for subject in range(num_subjects):
-            anatomy = seed * _SUBJECT_STRIDE + subject
-            drawn += [sample_parameters(plane, generator=generator, subject=anatomy) for _ in range(frames_per_subject)]
-    return PhantomFrames(drawn, size)
+            anatomy_seed = seed * _SUBJECT_STRIDE + subject
+            for _ in range(frames_per_subject):
+                parameters.append(sample_parameters(plane, generator=generator, subject=anatomy_seed))
+    return PhantomFrames(parameters, size)

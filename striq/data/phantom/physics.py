@@ -13,11 +13,11 @@ from striq.data.phantom.shapes import Array
 
 @dataclass(frozen=True)
 class Fan:
-    """Beams that leave a virtual apex; a sector starts at the apex, a convex fan at some distance from it.
+    """Geometry of beams from a virtual apex; a sector starts at the apex, a convex fan at a distance from it.
 
     Convention:
         - Lengths are in grid coordinates: the frame spans [-1, 1] in x (right) and y (down).
-        - Polar maps have shape ``(ranges, beams)``: depth grows downward, angle from left to right.
+        - Polar maps have shape ``(ranges, beams)``; depth increases downward, the angle from left to right.
     """
 
     apex_y: float
@@ -26,13 +26,18 @@ class Fan:
     half_angle: float
 
     def polar_points(self, shape: tuple[int, int]) -> tuple[Array, Array]:
-        """Return the grid coordinates of every sample of a polar map."""
+        """Return the x and y grid coordinates of every sample of a polar map."""
         radius = np.linspace(self.near, self.far, shape[0], dtype=np.float32)[:, None]
         angle = np.linspace(-self.half_angle, self.half_angle, shape[1], dtype=np.float32)[None]
         return radius * np.sin(angle), np.float32(self.apex_y) + radius * np.cos(angle)
 
     def scan_convert(self, polar: Array, size: tuple[int, int]) -> tuple[Array, NDArray[np.bool_]]:
-        """Resample a polar map onto the frame; return it and the mask of the fan, zero and False outside."""
+        """Return the frame resampled from a polar map, zero outside the fan, and the mask of the fan.
+
+        Args:
+            polar: Polar map, shape ``(ranges, beams)``.
+            size: Height and width of the frame, pixels.
+        """
         x = (np.arange(size[1], dtype=np.float32) * 2 + 1) / np.float32(size[1]) - 1
         y = (np.arange(size[0], dtype=np.float32) * 2 + 1) / np.float32(size[0]) - 1 - np.float32(self.apex_y)
         radius, angle = np.hypot(x[None], y[:, None]), np.arctan2(x[None], y[:, None])
@@ -49,7 +54,13 @@ CONVEX = Fan(apex_y=-1.55, near=0.62, far=2.48, half_angle=0.5)
 
 
 def scatterers(shape: tuple[int, int], seed: int, phase: float = 0.0) -> NDArray[np.complex64]:
-    """Draw a field of complex Gaussian scatterers of unit power; one unit of ``phase`` later it is independent."""
+    """Return a field of complex Gaussian scatterers of unit power.
+
+    Args:
+        shape: Ranges and beams.
+        seed: Seed of the random numbers.
+        phase: Changes the field continuously; fields one unit apart are independent.
+    """
     index = int(np.floor(phase))
     turn = np.float32(np.pi / 2 * (phase - index))
     field = np.cos(turn) * _gaussian_field(shape, seed, index)
@@ -64,12 +75,15 @@ def _gaussian_field(shape: tuple[int, int], seed: int, index: int) -> NDArray[np
 
 
 def envelope(amplitude: Array, field: NDArray[np.complex64], spread: tuple[float, float]) -> Array:
-    """Return the echo envelope of scatterers seen through a Gaussian point spread; unit mean power at amplitude 1.
+    """Return the echo envelope of scatterers blurred by a Gaussian point-spread function.
+
+    Convention:
+        - An amplitude of 1 gives a mean power of 1.
 
     Args:
-        amplitude: Local echo amplitude, polar, shape ``(R, N)``.
+        amplitude: Local echo amplitude, polar, shape ``(ranges, beams)``.
         field: Complex scatterers of the same shape.
-        spread: Standard deviation of the point spread in samples: axial, lateral.
+        spread: Axial and lateral standard deviation of the point-spread function, samples.
     """
     echo = field * amplitude
     real = gaussian_filter(echo.real, spread, mode="reflect", truncate=3.0)
@@ -79,13 +93,20 @@ def envelope(amplitude: Array, field: NDArray[np.complex64], spread: tuple[float
 
 
 def shadow_behind(opacity_db: Array) -> Array:
-    """Return the attenuation in dB that structures cast on deeper samples of their own beam."""
+    """Return the attenuation in dB that structures cause in deeper samples of the same beam."""
     smooth = gaussian_filter(opacity_db, (0.0, 1.0), mode="nearest")
     return (np.maximum.accumulate(smooth, axis=0) - smooth).astype(np.float32, copy=False)
 
 
 def compress(signal: Array, *, dynamic_range_db: float, reference_db: float, gain: float) -> Array:
-    """Map an envelope to display values in [0, 1]: ``reference_db`` is white before gain."""
+    """Return log-compressed display values in [0, 1].
+
+    Args:
+        signal: Echo envelope.
+        dynamic_range_db: Range of levels between black and white.
+        reference_db: Level displayed as white at a gain of 1.
+        gain: Factor on the display values.
+    """
     level = 20 * np.log10(np.maximum(signal, np.float32(1e-6))) - np.float32(reference_db)
-    shown = (1 + level / np.float32(dynamic_range_db)) * np.float32(gain)
-    return np.clip(shown, np.float32(0), np.float32(1)).astype(np.float32, copy=False)
+    displayed = (1 + level / np.float32(dynamic_range_db)) * np.float32(gain)
+    return np.clip(displayed, np.float32(0), np.float32(1)).astype(np.float32, copy=False)

@@ -10,8 +10,8 @@ from scipy.ndimage import gaussian_filter1d
 from striq.data.phantom.anatomy import Anatomy, Structure
 from striq.data.phantom.shapes import Outline, Point, Stroke
 
-# Echogenicity in dB relative to parenchyma. Order and spacing follow the appearance of B-mode at 60 dB
-# dynamic range: fluid near the noise floor, walls clearly above tissue, bone close to saturation.
+# Echogenicity in dB relative to parenchyma, chosen to resemble B-mode at a dynamic range of 60 dB: fluid near the
+# noise floor, walls clearly above tissue, bone close to saturation.
 FLUID, DARK, TISSUE, BRIGHT, WALL, BONE = -26.0, -8.0, 0.0, 4.0, 10.0, 17.0
 
 
@@ -99,7 +99,7 @@ _KIDNEY = Anatomy(
 
 
 def _smooth_profile(corners: Sequence[Point], step_deg: float = 1.0, blur_deg: float = 2.0) -> tuple[Point, ...]:
-    """Round the corners of a profile given as ``(angle_deg, relative radius)``."""
+    """Return a profile, given as ``(angle_deg, relative radius)``, with rounded corners."""
     angles = np.arange(-180.0, 180.0, step_deg)
     corner_angles, corner_radii = zip(*corners, strict=True)
     radii = np.interp(angles, corner_angles, corner_radii, period=360.0)
@@ -107,7 +107,7 @@ def _smooth_profile(corners: Sequence[Point], step_deg: float = 1.0, blur_deg: f
     return tuple(zip(angles.tolist(), rounded.tolist(), strict=True))
 
 
-# Relative radius of the facial profile around the head's center; -90 degrees points up, to the transducer.
+# Relative radius of the facial profile around the center of the head; -90 degrees is up, toward the transducer.
 _PROFILE_CORNERS = (
     (-180.0, 1.0), (-150.0, 1.02), (-128.0, 1.03), (-114.0, 0.99), (-107.0, 0.93), (-101.0, 1.04), (-94.0, 1.25),
     (-90.0, 1.26), (-87.0, 1.06), (-83.0, 1.02), (-78.0, 1.16), (-73.5, 1.0), (-69.0, 1.15), (-63.0, 0.99),
@@ -168,16 +168,16 @@ ANATOMIES = {
     "a4c": _A4C,
 }
 PHANTOM_PLANES = tuple(ANATOMIES)
-SYNTHETIC = "synthetic_"  # in front of a plane's name where a model knows real planes, too
+SYNTHETIC = "synthetic_"  # prefix of a phantom plane's name in models that know real planes as well
 
 
 def drawable_planes(names: Sequence[str]) -> tuple[str, ...]:
-    """Return those of some planes that the phantom can draw, marked or not."""
+    """Return the names of planes that the phantom can render, with or without the prefix ``SYNTHETIC``."""
     return tuple(name for name in names if name.removeprefix(SYNTHETIC) in ANATOMIES)
 
 
 def canonical_anatomy(plane: str) -> Anatomy:
-    """Return a plane's mean anatomy.
+    """Return the mean anatomy of a plane.
 
     Raises:
         ValueError: If the phantom has no such plane.

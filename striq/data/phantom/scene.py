@@ -1,4 +1,4 @@
-"""Echogenicity of a phantom frame: anatomy with its defects, evaluated exactly at any set of points."""
+"""Echogenicity of a phantom frame at given points: the anatomy of a subject with all defects."""
 
 from __future__ import annotations
 
@@ -12,15 +12,23 @@ from striq.data.phantom.parameters import PhantomParameters, ideal_presence
 from striq.data.phantom.shapes import Array, Outline, Stroke, coverage, outline_distance, stroke_distance
 from striq.data.phantom.subjects import subject_anatomy
 
-FLOOR_DB = -26.0  # fluid; nothing darker is distinguishable from noise
+FLOOR_DB = -26.0  # of fluid; lower levels cannot be distinguished from noise
 BACKGROUND_DB = -4.0
-_SHARP = 0.012  # half-width of an on-plane contour, about 1.5 pixels of 256
+_SHARP = 0.012  # half-width of a contour in the plane, about 1.5 pixels of 256
 _NUM_DISTRACTORS = 6
 
 
 @dataclass(frozen=True)
 class _Brush:
-    """A structure and how much of it is seen."""
+    """A structure and how it appears in the frame.
+
+    Attributes:
+        structure: Structure to paint.
+        presence: Share of its contour that is present.
+        visible: Opacity of the whole structure.
+        softness: Half-width of its contour.
+        gap: Angle at which the contour opens when presence falls.
+    """
 
     structure: Structure
     presence: float
@@ -30,15 +38,16 @@ class _Brush:
 
 
 def paint(parameters: PhantomParameters, x: Array, y: Array) -> tuple[Array, Array]:
-    """Evaluate a frame's anatomy at points given in the frame's own coordinates.
+    """Return the echogenicity of a frame at given points.
 
     Args:
-        parameters: The frame.
-        x: Horizontal grid coordinates, shape ``(R, N)``.
+        parameters: Description of the frame.
+        x: Horizontal grid coordinates in the frame, shape ``(ranges, beams)``.
         y: Vertical grid coordinates, same shape.
 
     Returns:
-        Echogenicity in dB relative to parenchyma, and attenuation in dB cast on what lies behind; shape of ``x``.
+        Echogenicity in dB relative to parenchyma, and the attenuation in dB of everything behind the point, each of
+        the shape of ``x``.
     """
     anatomy = subject_anatomy(parameters.plane, parameters.subject)
     rng = np.random.default_rng(parameters.defect_seed)
@@ -46,22 +55,22 @@ def paint(parameters: PhantomParameters, x: Array, y: Array) -> tuple[Array, Arr
     px, py = _lengthen(anatomy, parameters.foreshortening, a * x + b * y + tx, c * x + d * y + ty)
     echo = np.full_like(x, BACKGROUND_DB)
     opacity = np.zeros_like(x)
-    left = (1 - parameters.off_plane) ** 0.7
-    absent = 1 - parameters.completeness * (1 - parameters.off_plane)
+    visible = (1 - parameters.off_plane) ** 0.7
+    distractors_visible = 1 - parameters.completeness * (1 - parameters.off_plane)
     softness = _SHARP * (1 + 5 * parameters.off_plane)
     for structure, presence in zip(anatomy.structures, parameters.presence, strict=True):
         displaced = _off_plane(structure, parameters.off_plane, rng)
-        _add(echo, opacity, _Brush(displaced, presence, left, softness, rng.uniform(0, 2 * np.pi)), px, py)
+        _add(echo, opacity, _Brush(displaced, presence, visible, softness, rng.uniform(0, 2 * np.pi)), px, py)
     for distractor in _distractors(rng):
-        _add(echo, opacity, _Brush(distractor, 1.0, absent, 2 * _SHARP), px, py)
+        _add(echo, opacity, _Brush(distractor, 1.0, distractors_visible, 2 * _SHARP), px, py)
     return echo, opacity
 
 
 def _lengthen(anatomy: Anatomy, foreshortening: float, x: Array, y: Array) -> tuple[Array, Array]:
-    """Stretch the points along the long axis, away from the apex: the anatomy they read is compressed."""
+    """Return the points stretched along the long axis away from the apex, which compresses the anatomy there."""
     if foreshortening == 0.0:
         return x, y
-    extra = np.float32(1 / (1 - 0.5 * foreshortening) - 1)  # a complete foreshortening halves the long axis
+    extra = np.float32(1 / (1 - 0.5 * foreshortening) - 1)  # complete foreshortening halves the long axis
     (ax, ay), (ux, uy) = anatomy.apex, anatomy.long_axis
     along = (x - np.float32(ax)) * np.float32(ux) + (y - np.float32(ay)) * np.float32(uy)
     along = np.maximum(along, 0) * extra
@@ -69,7 +78,7 @@ def _lengthen(anatomy: Anatomy, foreshortening: float, x: Array, y: Array) -> tu
 
 
 def _off_plane(structure: Structure, amount: float, rng: np.random.Generator) -> Structure:
-    """Return the structure's cross-section at a distance from the plane: smaller, displaced, turned."""
+    """Return the cross-section of a structure at a distance from the plane: smaller, displaced and rotated."""
     shrink = 1 - amount * rng.uniform(0.15, 0.6)
     dx, dy = amount * rng.uniform(-0.16, 0.16, 2)
     turn = amount * rng.uniform(-40.0, 40.0)
@@ -84,8 +93,8 @@ def _off_plane(structure: Structure, amount: float, rng: np.random.Generator) ->
 
 
 def _distractors(rng: np.random.Generator) -> list[Structure]:
-    """Return structures of no particular plane, which take the place of those that are missing."""
-    found = []
+    """Return structures that belong to no plane and replace missing structures."""
+    distractors: list[Structure] = []
     for _ in range(_NUM_DISTRACTORS):
         radius, angle = 0.75 * np.sqrt(rng.uniform()), rng.uniform(0, 2 * np.pi)
         center = (float(radius * np.cos(angle)), float(radius * np.sin(angle)))
@@ -93,39 +102,40 @@ def _distractors(rng: np.random.Generator) -> list[Structure]:
             center, tuple(rng.uniform(0.06, 0.3, 2).tolist()), rng.uniform(0, 180), lobes=tuple(rng.normal(0, 0.08, 4))
         )
         fill = float(rng.choice([-24.0, -14.0, -6.0, 5.0]))
-        found.append(Structure("distractor", shape, 0.0, fill, float(rng.uniform(4, 12)), 0.025, 0.0))
-    return found
+        distractors.append(Structure("distractor", shape, 0.0, fill, float(rng.uniform(4, 12)), 0.025, 0.0))
+    return distractors
 
 
 def _add(echo: Array, opacity: Array, brush: _Brush, x: Array, y: Array) -> None:
-    """Paint one structure over ``echo`` and ``opacity``, in place, where it can reach."""
+    """Paint one structure over ``echo`` and ``opacity`` in place."""
     structure = brush.structure
     strength = np.float32(brush.presence**0.6 * brush.visible)
-    reach = _reach(structure, x, y, 3 * (structure.wall_width + brush.softness))
-    if strength < 0.02 or reach is None:
+    box = _bounding_box(structure, x, y, 3 * (structure.wall_width + brush.softness))
+    if strength < 0.02 or box is None:
         return
-    echo, opacity, x, y = echo[reach], opacity[reach], x[reach], y[reach]
+    echo, opacity, x, y = echo[box], opacity[box], x[box], y[box]
     if isinstance(structure.shape, Stroke):
         distance, position = stroke_distance(structure.shape, x, y)
         distance = distance - np.float32(structure.shape.width)
-        kept = _kept(np.cos(np.float32(np.pi) * position + np.float32(brush.gap)), brush.presence)
-        fill_kept = kept
+        wall_presence = _presence(np.cos(np.float32(np.pi) * position + np.float32(brush.gap)), brush.presence)
+        fill_presence = wall_presence
     else:
         distance, cos, sin = outline_distance(structure.shape, x, y)
-        kept = _kept(cos * np.float32(np.cos(brush.gap)) + sin * np.float32(np.sin(brush.gap)), brush.presence)
-        fill_kept = np.float32(1.0)
+        wave = cos * np.float32(np.cos(brush.gap)) + sin * np.float32(np.sin(brush.gap))
+        wall_presence = _presence(wave, brush.presence)
+        fill_presence = np.float32(1.0)
     if structure.fill_db is not None:
-        alpha = coverage(distance, brush.softness) * strength * fill_kept
+        alpha = coverage(distance, brush.softness) * strength * fill_presence
         echo += alpha * (np.float32(structure.fill_db) - echo)
         np.maximum(opacity, alpha * np.float32(structure.shadow_db), out=opacity)
     if structure.wall_db is not None:
         width = np.float32(structure.wall_width + brush.softness - _SHARP)
-        alpha = np.exp(-((distance / width) ** 2)) * kept * strength
+        alpha = np.exp(-((distance / width) ** 2)) * wall_presence * strength
         echo += alpha * (np.float32(structure.wall_db) - echo)
 
 
-def _reach(structure: Structure, x: Array, y: Array, margin: float) -> tuple[slice, slice] | None:
-    """Return the rows and columns that a structure can touch; evaluating only those is what makes painting fast."""
+def _bounding_box(structure: Structure, x: Array, y: Array, margin: float) -> tuple[slice, slice] | None:
+    """Return the rows and columns that a structure can cover; evaluating only those makes painting fast."""
     shape = structure.shape
     if isinstance(shape, Stroke):
         center = np.mean(shape.points, axis=0)
@@ -141,18 +151,18 @@ def _reach(structure: Structure, x: Array, y: Array, margin: float) -> tuple[sli
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
-def _kept(wave: Array, presence: float) -> Array | np.float32:
-    """Return the part of a contour that is left: a gap opens where ``wave`` is low and grows as presence falls."""
+def _presence(wave: Array, presence: float) -> Array | np.float32:
+    """Return the presence along a contour in [0, 1]; a gap opens where ``wave`` is low and grows as presence falls."""
     if presence >= 1.0:
         return np.float32(1.0)
-    level = np.float32(1 - 2 * presence)  # half of the wave's range lies above at presence 0.5
+    level = np.float32(1 - 2 * presence)  # at presence 0.5, half of the range of the wave lies above the level
     ramp = np.clip((wave - level) / np.float32(0.4) + np.float32(presence), np.float32(0), np.float32(1))
     return (ramp * ramp * (3 - 2 * ramp)).astype(np.float32, copy=False)
 
 
 @lru_cache(maxsize=32)
 def ideal_moments(plane: str) -> tuple[float, float]:
-    """Return mean and standard deviation, in dB, of a plane's complete mean anatomy over the frame's center."""
+    """Return mean and standard deviation in dB of a plane's complete mean anatomy in the center of the frame."""
     axis = np.linspace(-0.85, 0.85, 96, dtype=np.float32)
     x, y = np.meshgrid(axis, axis)
     echo, _ = paint(PhantomParameters(plane, presence=ideal_presence(plane)), x, y)

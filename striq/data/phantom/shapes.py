@@ -1,4 +1,4 @@
-"""Smooth analytic shapes of the phantom: closed outlines and strokes, as distances on any set of points."""
+"""Analytic shapes of the phantom, closed outlines and open strokes, and their distance to given points."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 Point = tuple[float, float]
 
-_TINY = 1e-6  # keeps divisions at a shape's exact center finite
+_TINY = 1e-6  # prevents a division by zero at the exact center of a shape
 
 
 @dataclass(frozen=True)
 class Outline:
-    """A closed shape: an ellipse that may be bent to a bean, lobed, or given a profile.
+    """A closed shape: an ellipse, optionally bent like a bean, with lobes, or with a radial profile.
 
     Convention:
         - Lengths are in grid coordinates: the frame spans [-1, 1] in x (right) and y (down).
         - ``axes`` are the semi-axes before rotation by ``angle_deg`` (clockwise as displayed).
-        - ``lobes`` are relative radii: cosine and sine of two, then of three waves around the outline.
-        - ``profile`` lists ``(angle_deg, relative radius)`` around the center, angles rising.
+        - ``lobes`` are relative amplitudes: cosine and sine of two, then of three periods around the outline.
+        - ``profile`` lists ``(angle_deg, relative radius)`` around the center, angles ascending.
     """
 
     center: Point
@@ -41,12 +41,12 @@ class Stroke:
 
 
 def outline_distance(outline: Outline, x: Array, y: Array) -> tuple[Array, Array, Array]:
-    """Return the signed distance to an outline (negative inside), and the direction from its center.
+    """Return the signed distance of points to an outline (negative inside), and their direction from its center.
 
-    The distance is exact to first order at the outline itself, which is where it matters.
+    The distance is a first-order approximation, which is accurate near the outline.
 
     Returns:
-        Distance, and cosine and sine of the angle around the center; each of the shape of ``x``.
+        Distance, and cosine and sine of the angle around the center, each of the shape of ``x``.
     """
     angle = np.deg2rad(outline.angle_deg)
     cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
@@ -72,7 +72,7 @@ def _relative_radius(outline: Outline, cu: Array, cv: Array) -> Array:
 
 
 def stroke_distance(stroke: Stroke, x: Array, y: Array) -> tuple[Array, Array]:
-    """Return the distance to a stroke's center line, and the position along it in [0, 1]."""
+    """Return the distance of points to a stroke's center line, and the nearest position along it in [0, 1]."""
     count = len(stroke.points) - 1
     nearest = np.full_like(x, np.inf)
     position = np.zeros_like(x)
@@ -89,6 +89,6 @@ def stroke_distance(stroke: Stroke, x: Array, y: Array) -> tuple[Array, Array]:
 
 
 def coverage(distance: Array, softness: float) -> Array:
-    """Map signed distance to coverage: 1 inside, 0 outside, smooth over ``±softness``."""
+    """Return the coverage at a signed distance: 1 inside, 0 outside, with a smooth step over ``±softness``."""
     ramp = np.clip(0.5 - distance / np.float32(2 * softness), np.float32(0), np.float32(1))
     return (ramp * ramp * (3 - 2 * ramp)).astype(np.float32, copy=False)

@@ -1,10 +1,8 @@
-"""Writing a phantom data set to a folder: pictures, the table of ratings and the known transforms."""
+"""Writing a phantom data set to a folder: images, the table of ratings, and the ground-truth transforms."""
 
 from __future__ import annotations
 
-import csv
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from striq.atomic_files import write_bytes, write_csv, write_json
 from striq.data.phantom.phantom import PhantomFrame, make_phantom
 from striq.data.phantom.planes import PHANTOM_PLANES, SYNTHETIC
 from striq.errors import DatasetError
@@ -32,56 +31,43 @@ def write_phantom(
 ) -> Path:
     """Write a phantom data set and return the path of its table.
 
-    Pictures go to ``<plane>/subject_000/frame_00.png``; ``phantom.csv`` lists path (relative to the folder), plane,
-    group and rating (the known quality); ``phantom.json`` adds each frame's transform and parameters. The table is
-    written last, so a folder that has one is complete.
+    Images are written to ``<plane>/subject_000/frame_00.png`` and so on. ``phantom.csv`` lists path (relative to the
+    folder), plane, group and rating (the known quality). ``phantom.json`` adds the transform and the parameters of each
+    frame. The table is written last, so a folder that has one is complete.
 
     Args:
-        folder: Where to write; made if absent.
-        num_subjects: As in :func:`make_phantom`, like all that follow.
-        frames_per_subject: Frames of each subject and plane.
-        planes: Names out of ``PHANTOM_PLANES``, each as it is or marked by ``SYNTHETIC`` in front, which then goes
-            into the table: a model of real and of drawn planes keeps them apart.
-        seed: Another seed gives other subjects and other frames.
-        size: Height and width in pixels.
+        folder: Folder to write to; created if missing.
+        num_subjects: Number of subjects per plane.
+        frames_per_subject: Number of frames per subject and plane.
+        planes: Names from ``PHANTOM_PLANES``, optionally with the prefix ``SYNTHETIC``, which the table then contains
+            as well. It separates phantom planes from real planes in a model that knows both.
+        seed: Seed of the subjects and frames.
+        size: Height and width, pixels.
 
     Raises:
         DatasetError: If ``folder`` is a file.
-        ValueError: As :func:`make_phantom`.
+        ValueError: If :func:`make_phantom` rejects an argument.
     """
     root = Path(folder)
     if root.exists() and not root.is_dir():
-        msg = f"{root}: cannot write a phantom here. Expected a folder, got a file. Name another folder."
+        msg = f"{root}: cannot write a phantom here. Expected a folder, got a file. Choose another path."
         raise DatasetError(msg)
-    drawn = [name.removeprefix(SYNTHETIC) for name in planes]
-    frames = make_phantom(num_subjects, frames_per_subject, planes=drawn, seed=seed, size=size)
-    rows, truth = [], []
+    rendered = [name.removeprefix(SYNTHETIC) for name in planes]
+    frames = make_phantom(num_subjects, frames_per_subject, planes=rendered, seed=seed, size=size)
+    rows: list[tuple[str, ...]] = []
+    truth: list[dict[str, object]] = []
     for index, frame in enumerate(frames):
-        plane = planes[drawn.index(frame.plane)]
+        plane = planes[rendered.index(frame.plane)]
         group = f"subject_{index // frames_per_subject % num_subjects:03d}"
         path = f"{plane}/{group}/frame_{index % frames_per_subject:02d}.png"
-        _write_atomically(root / path, _png(frame))
+        write_bytes(root / path, _png(frame))
         rows.append((path, plane, group, f"{frame.quality:.6f}"))
         truth.append({"path": path, "transform": frame.transform.tolist(), "parameters": asdict(frame.parameters)})
-    _write_atomically(root / TRUTH_NAME, json.dumps({"seed": seed, "frames": truth}, indent=1).encode())
-    _write_atomically(root / TABLE_NAME, _table(rows))
-    return root / TABLE_NAME
+    write_json(root / TRUTH_NAME, {"seed": seed, "frames": truth})
+    return write_csv(root / TABLE_NAME, _COLUMNS, rows)
 
 
 def _png(frame: PhantomFrame) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(np.round(frame.pixels * 255).astype(np.uint8)).save(buffer, format="PNG")
     return buffer.getvalue()
-
-
-def _table(rows: Sequence[tuple[str, ...]]) -> bytes:
-    buffer = io.StringIO(newline="")
-    csv.writer(buffer, lineterminator="\n").writerows([_COLUMNS, *rows])
-    return buffer.getvalue().encode()
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(content)
-    partial.replace(path)

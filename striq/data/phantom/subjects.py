@@ -1,4 +1,4 @@
-"""How the anatomy of a plane varies between subjects."""
+"""Variation of a plane's anatomy between subjects."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ from striq.data.phantom.shapes import Point, Stroke
 
 @lru_cache(maxsize=512)
 def subject_anatomy(plane: str, subject: int) -> Anatomy:
-    """Return the anatomy of one subject: the plane's mean anatomy with the subject's own shapes and levels."""
+    """Return the anatomy of one subject: the mean anatomy of the plane with varied shapes and levels.
+
+    Args:
+        plane: One of ``PHANTOM_PLANES``.
+        subject: Seed of the variation.
+    """
     mean = canonical_anatomy(plane)
     rng = np.random.default_rng([subject, crc32(plane.encode())])
     stretch = 1 + rng.uniform(-0.07, 0.07, 2)
@@ -53,12 +58,16 @@ def _vary(
 
 
 def landmarks(plane: str, subject: int = 0) -> dict[str, Point]:
-    """Return the center of every structure of a subject, ``(x, y)`` in the canonical anatomy's coordinates.
+    """Return the center of every structure of a subject as ``(x, y)`` in coordinates of the canonical anatomy.
+
+    Args:
+        plane: One of ``PHANTOM_PLANES``.
+        subject: Seed of the subject's anatomy.
 
     Raises:
         ValueError: If the phantom has no such plane.
     """
-    centers = {}
+    centers: dict[str, Point] = {}
     for structure in subject_anatomy(plane, subject).structures:
         shape = structure.shape
         x, y = np.mean(shape.points, axis=0) if isinstance(shape, Stroke) else shape.center

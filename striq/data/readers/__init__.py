@@ -1,4 +1,4 @@
-"""Readers: a file or folder on disk in, lazily read ultrasound frames out."""
+"""Readers of ultrasound files; frames are read from disk on access."""
 
 from striq.data.readers.dispatch import find_sources, open_cine
 

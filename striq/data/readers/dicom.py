@@ -1,12 +1,13 @@
-"""DICOM ultrasound, single and multi-frame, decoded one frame at a time."""
+"""Reader of DICOM ultrasound, single-frame and multi-frame, decoded one frame at a time."""
 
 from __future__ import annotations
 
 import struct
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -24,10 +25,10 @@ from striq.data.readers.intensity import to_unit_gray
 from striq.data.readers.reader_errors import one_line
 from striq.errors import ReadError
 
-PREAMBLE_BYTES, MARKER = 128, b"DICM"
-# GDCM, pydicom's first choice, fills the missing part of a cut-off JPEG with gray and writes to the terminal.
+PREAMBLE_BYTES, DICOM_MARKER = 128, b"DICM"
+# GDCM, pydicom's first choice, fills the missing part of a truncated JPEG with gray and writes to the terminal.
 STRICT_DECODERS = {JPEGBaseline8Bit: "pillow", JPEG2000Lossless: "pylibjpeg", JPEG2000: "pylibjpeg"}
-# What pydicom and its decoders raise for damaged files.
+# Raised by pydicom and its decoders for damaged files.
 DICOM_ERRORS = (
     InvalidDicomError,
     BytesLengthException,
@@ -43,25 +44,30 @@ DICOM_ERRORS = (
     MemoryError,
     struct.error,
 )
-# Their first component is the gray value that red, green and blue would be turned into again.
+# The first component of these is the luma, so converting to RGB and back to gray is not needed.
 WITH_LUMA = ("YBR_FULL", "YBR_FULL_422")
 PIXEL_KEYWORDS = ("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated", "BitsStored")
 
 
-def open_dicom(path: Path) -> Cine:
+def open_dicom(path: Path, *, frame_axis: int | None = None) -> Cine:
     """Return the cine of a DICOM file, cropped to its largest tissue region.
 
+    Args:
+        path: DICOM file.
+        frame_axis: Ignored; the header states which axis counts the frames.
+
     Raises:
-        ReadError: If the file is not DICOM, has no pixels, or is compressed in a way that no decoder here can read.
+        ReadError: If the file is not DICOM, has no pixels, or uses a compression without an installed decoder.
     """
-    with _refusing(
+    del frame_axis
+    with _as_read_error(
         "This is not a readable DICOM file",
         path,
         expected="a DICOM file with its preamble and a complete header",
         remedy="Export it again as a DICOM file (Part 10).",
     ):
         header = pydicom.dcmread(path, stop_before_pixels=True)
-        _refuse_without_picture(path, header)
+        _refuse_without_image(path, header)
         syntax = _decodable_syntax(path, str(header.file_meta.get("TransferSyntaxUID", "")))
         num_frames = int(header.get("NumberOfFrames") or 1)
         region = tissue_region(header)
@@ -76,8 +82,8 @@ def open_dicom(path: Path) -> Cine:
 
 
 @contextmanager
-def _refusing(what: str, where: str | Path, *, expected: str, remedy: str) -> Iterator[None]:
-    """Turn what pydicom raises into one ``ReadError``; its remarks on odd but readable values stay silent."""
+def _as_read_error(what: str, where: str | Path, *, expected: str, remedy: str) -> Generator[None, None, None]:
+    """Convert exceptions of pydicom to ``ReadError`` and silence its warnings about unusual values."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -86,15 +92,15 @@ def _refusing(what: str, where: str | Path, *, expected: str, remedy: str) -> It
             raise ReadError(what=what, where=where, expected=expected, got=one_line(error), remedy=remedy) from error
 
 
-def _refuse_without_picture(path: Path, header: Dataset) -> None:
+def _refuse_without_image(path: Path, header: Dataset) -> None:
     missing = [keyword for keyword in PIXEL_KEYWORDS if header.get(keyword) is None]
     if missing:
         raise ReadError(
-            what="The DICOM file has no picture",
+            what="The DICOM file has no image",
             where=path,
             expected="an image with Rows, Columns and pixel data",
             got=f"no {', '.join(missing)}",
-            remedy="Choose the ultrasound images of the study; reports and directories have no frames.",
+            remedy="Choose the ultrasound images of the study. Reports and directories have no frames.",
         )
 
 
@@ -116,7 +122,7 @@ def _decodable_syntax(path: Path, text: str) -> UID:
 
 
 def _read_frame(path: Path, header: Dataset, syntax: UID, index: int) -> NDArray[np.float32]:
-    with _refusing(
+    with _as_read_error(
         "The frame cannot be decoded",
         f"{path}, frame {index}",
         expected=f"{header.Rows} x {header.Columns} pixels",
@@ -128,8 +134,8 @@ def _read_frame(path: Path, header: Dataset, syntax: UID, index: int) -> NDArray
         return _gray(stored[..., 0] if luma else stored, header)
 
 
-def _gray(stored: NDArray, header: Dataset) -> NDArray[np.float32]:
-    """Convert one decoded frame to gray in [0, 1]; of YBR colors either the luma is left or RGB was made."""
+def _gray(stored: NDArray[Any], header: Dataset) -> NDArray[np.float32]:
+    """Convert one decoded frame to gray in [0, 1]; YBR colors have been reduced to luma or converted to RGB."""
     photometric = str(header.PhotometricInterpretation)
     if photometric == "PALETTE COLOR":
         return to_unit_gray(apply_color_lut(stored, header))

@@ -1,4 +1,4 @@
-"""What a DICOM ultrasound header says about a picture: where the tissue is, pixel size and time."""
+"""Tissue region, pixel spacing and frame times from a DICOM ultrasound header."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ MM_PER_CM = 10.0
 
 
 def tissue_region(header: Dataset) -> Dataset | None:
-    """Return the largest two-dimensional tissue region of a picture; of equal ones (dual view) the first.
+    """Return the largest two-dimensional tissue region, the first of several equal ones; ``None`` if there is none.
 
-    A region that reaches outside the picture is left out: its coordinates belong to another resolution, as in files
-    that were scaled down without their regions.
+    Regions that reach outside the image are ignored. Their coordinates refer to another resolution, as in files that
+    were scaled down without adapting the regions.
     """
     regions = [
         region
         for region in header.get("SequenceOfUltrasoundRegions") or ()
         if region.get("RegionSpatialFormat") == SPATIAL_2D
         and region.get("RegionDataType") == TISSUE
-        and _lies_in_picture(region, header)
+        and _lies_in_image(region, header)
     ]
     return max(regions, key=_area, default=None)
 
 
 def region_crop(region: Dataset, header: Dataset) -> Crop:
-    """Return ``(top, left, bottom, right)`` of a region; DICOM's last column and row belong to the region."""
+    """Return ``(top, left, bottom, right)`` of a region; in DICOM, the last column and row are inclusive."""
     left, top, right, bottom = _corners(region)
     return top, left, min(bottom + 1, int(header.Rows)), min(right + 1, int(header.Columns))
 
 
 def spacing_mm(header: Dataset, region: Dataset | None) -> tuple[float, float] | None:
-    """Return the distance between rows, then columns: from the region if it is in centimeters, else PixelSpacing."""
+    """Return the distance between rows, then columns, from the region if it is in centimeters, or PixelSpacing."""
     if region is not None and all(region.get(f"PhysicalUnits{axis}Direction") == CENTIMETERS for axis in "XY"):
-        # A negative delta says that the physical axis runs against the pixels; the distance is its size.
+        # A negative delta means that the physical axis points against the pixel axis.
         steps = _finite(abs(float(region.get(f"PhysicalDelta{axis}") or 0)) * MM_PER_CM for axis in "YX")
     else:
         steps = _finite(header.get("PixelSpacing") or ())
@@ -48,7 +48,7 @@ def spacing_mm(header: Dataset, region: Dataset | None) -> tuple[float, float] |
 
 
 def frame_times_s(header: Dataset, num_frames: int) -> list[float] | None:
-    """Return the time of every frame from the first on, or ``None`` where the header does not say."""
+    """Return the time of every frame relative to the first, or ``None`` if the header does not state it."""
     increments_ms = _finite(header.get("FrameTimeVector") or ())
     if (frame_time_ms := _frame_time_ms(header)) is not None:
         increments_ms = [frame_time_ms] * num_frames
@@ -66,9 +66,9 @@ def _frame_time_ms(header: Dataset) -> float | None:
     return 1000.0 / float(rate) if rate else None
 
 
-def _lies_in_picture(region: Dataset, header: Dataset) -> bool:
+def _lies_in_image(region: Dataset, header: Dataset) -> bool:
     left, top, right, bottom = _corners(region)
-    # One pixel of slack: some writers give the first column outside the region as its last.
+    # One pixel of tolerance: some writers use exclusive instead of inclusive ends.
     inside = right <= int(header.Columns) and bottom <= int(header.Rows)
     return inside and 0 <= left < right and 0 <= top < bottom
 

@@ -1,70 +1,30 @@
-"""Which reader a file needs, and which files of a folder can be read."""
+"""Opening of a file with the reader of its format, and search of folders for readable files."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 from striq.data.cine import Cine
-from striq.data.readers.dicom import MARKER, PREAMBLE_BYTES, open_dicom
-from striq.data.readers.metaimage import open_metaimage
-from striq.data.readers.nifti import open_nifti
-from striq.data.readers.nrrd_sequence import open_nrrd
-from striq.data.readers.pictures import open_picture
+from striq.data.readers.formats import Format, known_suffixes, may_hold_frames, recognize_format
 from striq.data.readers.reader_errors import one_line
-from striq.data.readers.video import open_video
 from striq.errors import ReadError
-
-FORMAT_OF_SUFFIX = {
-    ".png": "picture",
-    ".jpg": "picture",
-    ".jpeg": "picture",
-    ".bmp": "picture",
-    ".tif": "picture",
-    ".tiff": "picture",
-    ".nii": "nifti",
-    ".nii.gz": "nifti",
-    ".mha": "metaimage",
-    ".mhd": "metaimage",
-    ".nrrd": "nrrd",
-    ".nhdr": "nrrd",
-    ".dcm": "dicom",
-    ".dicom": "dicom",
-    ".mp4": "video",
-    ".avi": "video",
-    ".mov": "video",
-    ".mkv": "video",
-    ".webm": "video",
-}
-PICTURE_SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*")
-WITHOUT_FRAME_AXIS: dict[str, Callable[[Path], Cine]] = {
-    "picture": open_picture,
-    "dicom": open_dicom,
-    "video": open_video,
-}
 
 
 def open_cine(path: str | Path, *, frame_axis: int | None = None) -> Cine:
-    """Open a file as a cine; the content decides which reader is used, then the suffix.
+    """Open a file as a cine. Its content decides which reader is used, or else its suffix.
 
     Args:
         path: File to read.
-        frame_axis: For NIfTI, MetaImage and NRRD: the axis that counts the frames, 0 being the one that varies
-            fastest in the file. By default the header decides; the other formats have no choice here.
+        frame_axis: Axis that counts the frames of a NIfTI, MetaImage or NRRD file, where axis 0 varies fastest in the
+            file. By default, the header decides. Other formats ignore this argument.
 
     Raises:
-        ReadError: If the path is wrong or the file cannot be turned into frames.
+        ReadError: If there is no such file, or the file cannot be read as frames.
     """
     path = Path(path)
     try:
-        kind = _kind(path)
-        if kind in WITHOUT_FRAME_AXIS:
-            return WITHOUT_FRAME_AXIS[kind](path)
-        if kind == "nifti":
-            return open_nifti(path, frame_axis=frame_axis)
-        if kind == "nrrd":
-            return open_nrrd(path, frame_axis=frame_axis)
-        return open_metaimage(path, frame_axis=frame_axis)
+        return _format_of(path).open(path, frame_axis=frame_axis)
     except OSError as error:
         raise ReadError(
             what="The file cannot be opened",
@@ -76,16 +36,16 @@ def open_cine(path: str | Path, *, frame_axis: int | None = None) -> Cine:
 
 
 def find_sources(paths: Iterable[str | Path]) -> list[Path]:
-    """Expand folders, with their subfolders and sorted, into the files that ``open_cine`` can read.
+    """Replace folders by the readable files in them and in their subfolders, sorted.
 
-    Files of other kinds inside a folder are skipped (the ``.raw`` of a ``.mhd`` too: its header stands for both).
-    A path that is not a folder, and a folder without any readable file, is returned as it is, so that opening it
-    says what is wrong.
+    Other files in a folder are skipped. The ``.raw`` file of a ``.mhd`` header is skipped as well, because the header
+    stands for both. A path that is not a folder, or a folder without readable files, is returned unchanged, so that
+    opening it reports the problem.
     """
     sources: dict[Path, None] = {}
     for path in map(Path, paths):
-        found = _readable_files(path) if path.is_dir() else []
-        sources.update(dict.fromkeys(found or [path]))
+        files = _readable_files(path) if path.is_dir() else []
+        sources.update(dict.fromkeys(files or [path]))
     return list(sources)
 
 
@@ -93,26 +53,23 @@ def _readable_files(folder: Path) -> list[Path]:
     return [
         path
         for path in sorted(folder.rglob("*"))
-        if not path.name.startswith(".") and path.is_file() and _is_readable_kind(path)
+        if not path.name.startswith(".") and path.is_file() and may_hold_frames(path)
     ]
 
 
-def _is_readable_kind(path: Path) -> bool:
-    # A DICOMDIR is the table of contents of a medium: DICOM without a picture.
-    if path.name.upper() == "DICOMDIR":
-        return False
-    return _suffix(path) in FORMAT_OF_SUFFIX or _first_bytes(path)[PREAMBLE_BYTES:] == MARKER
+def _format_of(path: Path) -> Format:
+    """Return the format of a file.
 
-
-def _kind(path: Path) -> str:
-    """Return the name of the reader a file needs."""
+    Raises:
+        ReadError: If the path is not a file or the format is unknown.
+    """
     if path.is_dir():
         num_sources = len(_readable_files(path))
         raise ReadError(
-            what="This is a folder" if num_sources else "The folder holds no file that can be read",
+            what="This is a folder" if num_sources else "The folder contains no readable file",
             where=path,
-            expected="one file" if num_sources else f"at least one of {_known_suffixes()}",
-            got=f"a folder of {num_sources} readable files",
+            expected="one file" if num_sources else f"at least one of {known_suffixes()}",
+            got=f"a folder with {num_sources} readable files",
             remedy="Open its files one by one (find_sources lists them)." if num_sources else "Check the path.",
         )
     if not path.is_file():
@@ -123,40 +80,16 @@ def _kind(path: Path) -> str:
             got="nothing",
             remedy="Check the path.",
         )
-    start = _first_bytes(path)
-    kind = _kind_by_content(start) or FORMAT_OF_SUFFIX.get(_suffix(path))
-    if not start or kind is None:
+    is_empty = path.stat().st_size == 0
+    file_format = recognize_format(path)
+    if is_empty or file_format is None:
         raise ReadError(
             what="This is not a file of ultrasound frames",
             where=path,
-            expected=f"content or a suffix of a known format ({_known_suffixes()})",
-            got=f"suffix {_suffix(path)!r} and unknown content" if start else "an empty file",
-            remedy="Name the header (.mhd) instead of its .raw, or export the frames in a known format."
-            if start
-            else "Copy or export the file again.",
+            expected=f"content or a suffix of a known format ({known_suffixes()})",
+            got="an empty file" if is_empty else f"suffix {path.suffix.lower()!r} and unknown content",
+            remedy="Copy or export the file again."
+            if is_empty
+            else "Name the header (.mhd) instead of its .raw, or export the frames in a known format.",
         )
-    return kind
-
-
-def _kind_by_content(start: bytes) -> str | None:
-    if start[PREAMBLE_BYTES:] == MARKER:
-        return "dicom"
-    if start.startswith(PICTURE_SIGNATURES):
-        return "picture"
-    if start.startswith(b"NRRD000"):
-        return "nrrd"
-    return "metaimage" if start.startswith((b"ObjectType", b"NDims")) else None
-
-
-def _first_bytes(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(PREAMBLE_BYTES + len(MARKER))
-
-
-def _suffix(path: Path) -> str:
-    name = path.name.lower()
-    return ".nii.gz" if name.endswith(".nii.gz") else path.suffix.lower()
-
-
-def _known_suffixes() -> str:
-    return ", ".join(FORMAT_OF_SUFFIX)
+    return file_format

@@ -1,7 +1,7 @@
-"""MetaImage (``.mha``, ``.mhd`` + ``.raw``), plain or as a PLUS image sequence (``.igs.mha``).
+"""Reader of MetaImage files (``.mha``, ``.mhd`` with ``.raw``), including PLUS image sequences (``.igs.mha``).
 
-The format is read here, not through ITK, so that a long cine is read frame by frame and a damaged file gives one
-clear error (ITK writes to the terminal and names another cause).
+The format is parsed here instead of by ITK, so that a long cine can be read frame by frame and a damaged file gives
+one clear error. ITK writes to the terminal and reports a different cause.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,14 +30,18 @@ ELEMENT_TYPES = {
     "MET_FLOAT": "f4",
     "MET_DOUBLE": "f8",
 }
-MAX_LINE = 65536  # bytes; a longer "line" is not text
+MAX_LINE = 65536  # bytes; a longer line is not text
 
 
 def open_metaimage(path: Path, *, frame_axis: int | None = None) -> Cine:
     """Return the cine of a MetaImage file.
 
+    Args:
+        path: File with the header.
+        frame_axis: Axis that counts the frames, axis 0 varying fastest; by default, the header decides.
+
     Raises:
-        ReadError: If the header or its file of pixels is missing, damaged or of an unsupported kind.
+        ReadError: If the header or the pixel file is missing, damaged or of an unsupported type.
     """
     header, offset = _read_header(path)
     sizes = tuple(int(size) for size in _numbers(path, header, "DimSize"))
@@ -57,7 +62,7 @@ def open_metaimage(path: Path, *, frame_axis: int | None = None) -> Cine:
 
 
 def _read_header(path: Path) -> tuple[dict[str, str], int]:
-    """Return the fields of the header and the byte at which it ends."""
+    """Return the fields of the header and the offset of its end."""
     header: dict[str, str] = {}
     with path.open("rb") as file:
         while "ElementDataFile" not in header:
@@ -72,8 +77,8 @@ def _read_header(path: Path) -> tuple[dict[str, str], int]:
         return header, file.tell()
 
 
-def _loader(path: Path, header: dict[str, str], offset: int, sizes: tuple[int, ...]) -> Callable[[], NDArray]:
-    """Return the function that gives the array of pixels, shape ``sizes[::-1]``."""
+def _loader(path: Path, header: dict[str, str], offset: int, sizes: tuple[int, ...]) -> Callable[[], NDArray[Any]]:
+    """Return a function that returns the array of pixels, shape ``sizes[::-1]``."""
     if min(sizes) < 1:
         return lambda: np.empty(sizes[::-1], np.uint8)
     element = header.get("ElementType", "none")
@@ -89,14 +94,14 @@ def _loader(path: Path, header: dict[str, str], offset: int, sizes: tuple[int, .
     shape = sizes[::-1]
     if _is_true(header, "CompressedData"):
         return zlib_array(pixel_file, offset=offset, dtype=dtype, shape=shape)
-    skipped = int(_numbers(path, header, "HeaderSize", "0")[0])
-    if skipped == -1:  # MetaImage: the pixels are the last bytes of the file
+    header_size = int(_numbers(path, header, "HeaderSize", "0")[0])
+    if header_size == -1:  # in MetaImage, -1 means that the pixels are the last bytes of the file
         offset = max(0, pixel_file.stat().st_size - math.prod(shape) * dtype.itemsize)
-    return raw_array(pixel_file, offset=offset + max(0, skipped), dtype=dtype, shape=shape)
+    return raw_array(pixel_file, offset=offset + max(0, header_size), dtype=dtype, shape=shape)
 
 
 def _spacing(path: Path, header: dict[str, str], shift: int, *, num_axes: int) -> tuple[float, ...] | None:
-    """Return the spacing per axis of the array; a PLUS sequence states 1 where it knows no spacing."""
+    """Return the spacing per axis of the array; not for PLUS sequences, which state 1 for unknown spacing."""
     key = "ElementSpacing" if "ElementSpacing" in header else "ElementSize"
     if key not in header or any(name.startswith("Seq_Frame") for name in header):
         return None

@@ -1,10 +1,10 @@
-"""NIfTI (``.nii``, ``.nii.gz``) through nibabel: one picture, or pictures along the fourth axis."""
+"""Reader of NIfTI files (``.nii``, ``.nii.gz``), based on nibabel: one image, or a cine along the fourth axis."""
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -20,19 +20,23 @@ from numpy.typing import NDArray
 
 from striq.data.cine import Cine
 from striq.data.readers.raster import LOAD_ERRORS, Raster, cine_from_raster
-from striq.data.readers.reader_errors import bad_header, cut_off, one_line
+from striq.data.readers.reader_errors import bad_header, one_line, truncated
 
 SECONDS_PER_UNIT = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
-MM_PER_UNIT = {"unknown": 1.0, "meter": 1000.0, "mm": 1.0, "micron": 1e-3}  # CAMUS writes no unit and means mm
+MM_PER_UNIT = {"unknown": 1.0, "meter": 1000.0, "mm": 1.0, "micron": 1e-3}  # CAMUS states no unit and uses mm
 TIME_AXIS = 3  # the fourth axis of a NIfTI file is time by definition
-GZIP_RATIO = 1032  # the most that deflate can shrink anything
+GZIP_RATIO = 1032  # largest possible compression ratio of deflate
 
 
 def open_nifti(path: Path, *, frame_axis: int | None = None) -> Cine:
     """Return the cine of a NIfTI file.
 
+    Args:
+        path: NIfTI file.
+        frame_axis: Axis that counts the frames, axis 0 varying fastest; by default, the header decides.
+
     Raises:
-        ReadError: If the header is not NIfTI, the file is cut off, or it holds a 3-D volume.
+        ReadError: If the header is not NIfTI, the file is truncated, or it contains a 3-D volume.
     """
     try:
         with _quiet():
@@ -44,8 +48,8 @@ def open_nifti(path: Path, *, frame_axis: int | None = None) -> Cine:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep nibabel from printing what it repairs in a header: what is wrong with a file is said once, by the error."""
+def _quiet() -> Generator[None, None, None]:
+    """Silence nibabel's messages about repaired headers; errors are reported by ``ReadError`` alone."""
     level = nibabel_logger.level
     nibabel_logger.setLevel(logging.CRITICAL + 1)
     try:
@@ -68,7 +72,7 @@ def _raster(path: Path, image: Any) -> Raster:
     header = image.header
     sizes = tuple(int(size) for size in header.get_data_shape())
     color = header.get_data_dtype().fields is not None
-    shift = 1 if color else 0  # color is interleaved: the fastest axis of the array
+    shift = 1 if color else 0  # color is interleaved, so channels are the fastest axis of the array
     steps = [abs(float(step)) for step in header.get_zooms()]
     length_unit, time_unit = header.get_xyzt_units()
     spacing = tuple(step * MM_PER_UNIT[length_unit] for step in steps)
@@ -88,17 +92,17 @@ def _raster(path: Path, image: Any) -> Raster:
 
 
 def _refuse_short_file(path: Path, num_bytes: int) -> None:
-    """Check the size before anything is allocated: a damaged or hostile header must not fill the memory."""
-    held = path.stat().st_size * (GZIP_RATIO if path.name.lower().endswith(".gz") else 1)
-    if held < num_bytes:
-        raise cut_off(path, num_bytes, held)
+    """Check the size before allocating memory, which a damaged or malicious header could otherwise exhaust."""
+    max_bytes = path.stat().st_size * (GZIP_RATIO if path.name.lower().endswith(".gz") else 1)
+    if max_bytes < num_bytes:
+        raise truncated(path, num_bytes, max_bytes)
 
 
-def _loader(image: Any) -> Callable[[], NDArray]:
-    """Return the function that gives the array in C order; an uncompressed file is mapped, a ``.gz`` kept decoded."""
+def _loader(image: Any) -> Callable[[], NDArray[Any]]:
+    """Return a function that returns the array in C order, memory-mapped, or decoded once if it is compressed."""
 
     @cache
-    def stored() -> NDArray:
+    def stored() -> NDArray[Any]:
         array = np.asanyarray(image.dataobj.get_unscaled()).T
         fields = array.dtype.fields
         return array if fields is None else np.stack([array[name] for name in fields], axis=-1)
@@ -107,8 +111,8 @@ def _loader(image: Any) -> Callable[[], NDArray]:
     if slope == 1 and intercept == 0:
         return stored
 
-    def scaled() -> NDArray:
-        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused with the finished frame
+    def scaled() -> NDArray[Any]:
+        with np.errstate(over="ignore", invalid="ignore"):  # the cine refuses frames with values that are not finite
             return stored().astype(np.float32) * np.float32(slope) + np.float32(intercept)
 
     return scaled

@@ -1,4 +1,4 @@
-"""NRRD: one picture (``.nrrd``), a 3D Slicer sequence (``.seq.nrrd``) or a PLUS sequence (``.igs.nrrd``)."""
+"""Reader of NRRD: images (``.nrrd``), 3D Slicer sequences (``.seq.nrrd``) and PLUS sequences (``.igs.nrrd``)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from striq.data.readers.raster import Raster, cine_from_raster
 from striq.data.readers.reader_errors import bad_header, missing_pixel_file, one_line
 from striq.errors import ReadError
 
-# NRRD's C names of the types; the fixed-width names (uint8, uint8_t, ...) come from them below.
+# C type names in NRRD headers; fixed-width names (uint8, uint8_t, ...) are derived from the keys.
 C_TYPES = {
     "i1": ("signed char",),
     "u1": ("uchar", "unsigned char"),
@@ -41,10 +41,15 @@ DATA_ERRORS = (NRRDError, OSError, EOFError, ValueError, TypeError, KeyError, Me
 
 
 def open_nrrd(path: Path, *, frame_axis: int | None = None) -> Cine:
-    """Return the cine of an NRRD file; the axis of kind ``list`` or ``time``, first or last, counts the frames.
+    """Return the cine of an NRRD file.
+
+    Args:
+        path: File with the header.
+        frame_axis: Axis that counts the frames, axis 0 varying fastest; by default, the axis of kind ``list`` or
+            ``time``.
 
     Raises:
-        ReadError: If the header or the file of pixels is missing, damaged, or describes a 3-D volume.
+        ReadError: If the header or the pixel file is missing or damaged, or describes a 3-D volume.
     """
     try:
         with path.open("rb") as file:
@@ -68,8 +73,8 @@ def open_nrrd(path: Path, *, frame_axis: int | None = None) -> Cine:
     return cine_from_raster(path, raster, frame_axis)
 
 
-def _first(kinds: list[str], wanted: set[str]) -> int | None:
-    return next((axis for axis, kind in enumerate(kinds) if kind in wanted), None)
+def _first(kinds: list[str], candidates: set[str]) -> int | None:
+    return next((axis for axis, kind in enumerate(kinds) if kind in candidates), None)
 
 
 def _dtype(header: Mapping[str, Any]) -> np.dtype:
@@ -82,8 +87,10 @@ def _dtype(header: Mapping[str, Any]) -> np.dtype:
     return dtype.newbyteorder(">" if header.get("endian") == "big" else "<")
 
 
-def _loader(path: Path, header: Any, offset: int, dtype: np.dtype, sizes: tuple[int, ...]) -> Callable[[], NDArray]:
-    """Return the function that gives the array, shape ``sizes[::-1]``; compressed data is decoded once and kept."""
+def _loader(
+    path: Path, header: Any, offset: int, dtype: np.dtype, sizes: tuple[int, ...]
+) -> Callable[[], NDArray[Any]]:
+    """Return a function that returns the array, shape ``sizes[::-1]``; compressed data is decoded once and cached."""
     if not sizes or min(sizes) < 1:
         return lambda: np.empty(sizes[::-1], np.uint8)
     detached = header.get("data file", header.get("datafile"))
@@ -96,12 +103,12 @@ def _loader(path: Path, header: Any, offset: int, dtype: np.dtype, sizes: tuple[
         return raw_array(pixel_file, offset=start, dtype=dtype, shape=sizes[::-1])
 
     @cache
-    def load() -> NDArray:
+    def load() -> NDArray[Any]:
         try:
             return nrrd.read(str(path), index_order="C")[0]
         except DATA_ERRORS as error:
             raise ReadError(
-                what="The pixel data is damaged or cut off",
+                what="The pixel data is damaged or truncated",
                 where=path,
                 expected=f"{math.prod(sizes)} values",
                 got=one_line(error),
@@ -112,7 +119,7 @@ def _loader(path: Path, header: Any, offset: int, dtype: np.dtype, sizes: tuple[
 
 
 def _spacing(header: Mapping[str, Any], num_axes: int) -> tuple[float, ...] | None:
-    """Return the spacing per axis; a PLUS sequence states 1 where it knows no spacing."""
+    """Return the spacing per axis; not for PLUS sequences, which state 1 for unknown spacing."""
     if any(name.startswith("Seq_Frame") for name in header):
         return None
     if "space directions" in header:
@@ -129,11 +136,11 @@ def _rows(directions: Sequence[Any]) -> list[Any]:
 
 
 def _index_times(header: Mapping[str, Any], frame_axis: int | None) -> list[float] | None:
-    """Return the index values of a Slicer sequence in seconds, where its index is time."""
+    """Return the index values of a Slicer sequence in seconds, or ``None`` if its index is not time."""
     if frame_axis is None:
         return None
     unit = _entry(header, "units", frame_axis) or str(header.get(f"axis {frame_axis} index unit", ""))
-    # Slicer numbers the axis without the color axis, so the key need not carry the number of the frame axis.
+    # Slicer does not count the color axis, so the number in the key can differ from that of the frame axis.
     values = next((header[key] for key in ("axis 0 index values", "axis 3 index values") if key in header), "")
     seconds = SECONDS_PER_UNIT.get(unit.lower())
     if seconds is None or not values:

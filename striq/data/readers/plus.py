@@ -1,4 +1,4 @@
-"""Fields that the PLUS toolkit adds to MetaImage and NRRD image sequences."""
+"""Header fields that the PLUS toolkit adds to MetaImage and NRRD image sequences."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 
 def sequence_times(header: Mapping[str, object]) -> list[float] | None:
-    """Return the time of every frame in seconds, as recorded; ``None`` if one is missing.
+    """Return the recorded time of every frame in seconds; ``None`` if one is missing or not a number.
 
-    The fields are ``Seq_Frame0000_Timestamp`` and so on, counted without a gap from 0.
+    The fields are ``Seq_Frame0000_Timestamp``, ``Seq_Frame0001_Timestamp`` and so on, without gaps.
     """
     num_frames = sum(name.startswith("Seq_Frame") and name.endswith("_Timestamp") for name in header)
     times: list[float] = []

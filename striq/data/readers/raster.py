@@ -1,4 +1,4 @@
-"""Cines from n-dimensional arrays (NIfTI, MetaImage, NRRD): which axis is time, and where is up."""
+"""Cines from n-dimensional arrays (NIfTI, MetaImage, NRRD): choice of the frame axis, and orientation."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,24 +17,24 @@ from striq.data.readers.intensity import to_unit_gray
 from striq.data.readers.reader_errors import one_line
 from striq.errors import ReadError
 
-# How compressed or vanished data shows up when it is read at last.
+# Raised when pixel data, read on access, is damaged or has been removed.
 LOAD_ERRORS = (OSError, EOFError, zlib.error, ValueError)
 
 
 @dataclass(frozen=True)
 class Raster:
-    """The array of a file and what its header says about the axes.
+    """The pixel array of a file and the description of its axes.
 
     Convention:
         - ``sizes``, ``spacing_mm`` and axis numbers are in file order: axis 0 varies fastest.
         - ``load()`` returns the array in C order, shape ``sizes[::-1]``.
-        - Without the special axes, axis 0 runs along a row of the picture and axis 1 down its columns. Orientation
-          matrices are not applied: the picture is taken as stored, which is what ultrasound exporters mean.
-        - ``orientation`` is the PLUS code of the stored picture, such as ``"MF"``.
+        - Apart from the frame and channel axes, axis 0 runs along the rows of the image and axis 1 down its columns.
+          Orientation matrices are ignored, because ultrasound exporters store images as displayed.
+        - ``orientation`` is the PLUS orientation code of the stored image, such as ``"MF"``.
     """
 
     sizes: tuple[int, ...]
-    load: Callable[[], NDArray]
+    load: Callable[[], NDArray[Any]]
     spacing_mm: tuple[float, ...] | None = None
     frame_axis: int | None = None
     channel_axis: int | None = None
@@ -44,23 +45,28 @@ class Raster:
 def cine_from_raster(path: Path, raster: Raster, frame_axis: int | None = None) -> Cine:
     """Return the cine of an n-dimensional file.
 
-    The frame axis is, in this order: what the caller says, what the header says, or the last axis of a file that
-    names itself a sequence (``patient0001_4CH_sequence.mhd``, as CAMUS does).
+    The frame axis is the one that the caller states, or else the one that the header states, or else the last axis if
+    the file name contains the word "sequence" (``patient0001_4CH_sequence.mhd`` in CAMUS).
+
+    Args:
+        path: File, for its name and for messages.
+        raster: Its pixel array and axes.
+        frame_axis: Axis that counts the frames, axis 0 varying fastest; by default, the header decides.
 
     Raises:
-        ReadError: If the file has no picture, or a third spatial axis (a volume).
+        ReadError: If the file has no image, or a third spatial axis (a volume).
     """
-    _refuse_without_picture(path, raster)
+    _refuse_without_image(path, raster)
     time_axis = _frame_axis(path, raster, frame_axis)
-    column_axis, row_axis = _picture_axes(path, raster, time_axis)
+    column_axis, row_axis = _image_axes(path, raster, time_axis)
 
     def read_pixels(index: int) -> NDArray[np.float32]:
         try:
             data = raster.load()
         except LOAD_ERRORS as error:
             raise _damaged(path, error) from error
-        picture = _picture(data, (row_axis, column_axis), raster.channel_axis, (time_axis, index))
-        return upright(to_unit_gray(picture), raster.orientation)
+        image = _extract_frame(data, (row_axis, column_axis), raster.channel_axis, (time_axis, index))
+        return upright(to_unit_gray(image), raster.orientation)
 
     num_frames = 1 if time_axis is None else raster.sizes[time_axis]
     spacing = None
@@ -71,32 +77,37 @@ def cine_from_raster(path: Path, raster: Raster, frame_axis: int | None = None) 
     return Cine(str(path), num_frames, read_pixels, spacing_mm=spacing, times_s=times)
 
 
-def upright(picture: NDArray[np.float32], orientation: str) -> NDArray[np.float32]:
-    """Turn a stored picture so that columns run to the marked side and rows run away from the probe.
+def upright(image: NDArray[np.float32], orientation: str) -> NDArray[np.float32]:
+    """Reorient a stored image so that columns increase toward the marked side and rows away from the probe.
 
-    The PLUS code names the direction of increasing column and of increasing row: M marked, U unmarked side; F far
-    from, N near the probe. ``MF`` is how PLUS itself keeps and shows B-mode. A third letter is the direction across
-    the picture and is ignored; an unknown code such as ``XX`` leaves the picture as stored.
+    The letters of a PLUS code are the directions of increasing column and of increasing row: M toward the marked side
+    and U toward the unmarked side of the probe, F far from and N near the probe. PLUS itself displays B-mode as
+    ``MF``. A third letter is the direction across the image and is ignored. Images with an unknown code such as ``XX``
+    are returned as stored.
+
+    Args:
+        image: Stored image, shape ``(H, W)``.
+        orientation: PLUS orientation code, or an empty string.
     """
     code = orientation.upper()[:2]
     if _is_transposed(orientation):
-        picture, code = picture.T, code[::-1]
+        image, code = image.T, code[::-1]
     if code[:1] == "U":
-        picture = picture[:, ::-1]
-    return picture[::-1] if code[1:] == "N" else picture
+        image = image[:, ::-1]
+    return image[::-1] if code[1:] == "N" else image
 
 
 def _is_transposed(orientation: str) -> bool:
     return orientation.upper()[:2] in {"FM", "FU", "NM", "NU"}
 
 
-def _refuse_without_picture(path: Path, raster: Raster) -> None:
+def _refuse_without_image(path: Path, raster: Raster) -> None:
     if len(raster.sizes) < 2 or min(raster.sizes) < 1:
         raise ReadError(
-            what="The file has no picture",
+            what="The file has no image",
             where=path,
             expected="at least 1 row and 1 column of pixels",
-            got=f"sizes {_times(raster.sizes)}",
+            got=f"sizes {_by(raster.sizes)}",
             remedy="Record or export the file with its images, not with tracking data alone.",
         )
 
@@ -109,54 +120,55 @@ def _frame_axis(path: Path, raster: Raster, requested: int | None) -> int | None
                 where=path,
                 expected=f"'frame_axis' from 0 (fastest) to {len(raster.sizes) - 1}",
                 got=str(requested),
-                remedy=f"Choose one of the axes; their sizes are {_times(raster.sizes)}.",
+                remedy=f"Choose one of the axes; their sizes are {_by(raster.sizes)}.",
             )
         return requested
     if raster.frame_axis is not None:
         return raster.frame_axis
-    names_itself_sequence = "sequence" in re.split(r"[^a-z0-9]+", path.name.lower())
-    num_picture_axes = len(raster.sizes) - (raster.channel_axis is not None)
-    return len(raster.sizes) - 1 if names_itself_sequence and num_picture_axes > 2 else None
+    is_named_sequence = "sequence" in re.split(r"[^a-z0-9]+", path.name.lower())
+    num_axes = len(raster.sizes) - (raster.channel_axis is not None)
+    return len(raster.sizes) - 1 if is_named_sequence and num_axes > 2 else None
 
 
-def _picture_axes(path: Path, raster: Raster, time_axis: int | None) -> tuple[int, int]:
-    """Return the column and the row axis; every further axis must have size 1."""
+def _image_axes(path: Path, raster: Raster, time_axis: int | None) -> tuple[int, int]:
+    """Return the column and the row axis; all other spatial axes must have size 1."""
     special = {time_axis, raster.channel_axis}
     spatial = [axis for axis in range(len(raster.sizes)) if axis not in special]
     if len(spatial) < 2 or any(raster.sizes[axis] > 1 for axis in spatial[2:]):
         raise ReadError(
-            what="This is a 3-D volume where frames are wanted" if len(spatial) > 2 else "The file has no picture axes",
+            what="The file is a 3-D volume" if len(spatial) > 2 else "The file has no image axes",
             where=path,
-            expected="2-D pictures, or 2-D pictures over time",
-            got=f"sizes {_times(raster.sizes)} with {len(spatial)} spatial axes",
+            expected="2-D images, or 2-D images over time",
+            got=f"sizes {_by(raster.sizes)} with {len(spatial)} spatial axes",
             remedy="If one axis is time, save the file as a sequence (in Slicer: .seq.nrrd) or name that axis "
             "with open_cine(path, frame_axis=...).",
         )
     return spatial[0], spatial[1]
 
 
-def _picture(
-    data: NDArray, picture_axes: tuple[int, int], channel_axis: int | None, frame: tuple[int | None, int]
-) -> NDArray:
-    """Cut one frame out of the array: shape ``(H, W)``, or ``(H, W, C)`` with a channel axis."""
-    kept = [*picture_axes] if channel_axis is None else [*picture_axes, channel_axis]
-    file_axes = data.transpose()  # now in file order, axis 0 fastest
+def _extract_frame(
+    data: NDArray[Any], image_axes: tuple[int, int], channel_axis: int | None, frame: tuple[int | None, int]
+) -> NDArray[Any]:
+    """Return one frame of the array, shape ``(H, W)``, or ``(H, W, C)`` with a channel axis."""
+    result_axes = [*image_axes] if channel_axis is None else [*image_axes, channel_axis]
+    in_file_order = data.transpose()  # axis 0 varies fastest
     selection = tuple(
-        slice(None) if axis in kept else frame[1] if axis == frame[0] else 0 for axis in range(file_axes.ndim)
+        slice(None) if axis in result_axes else frame[1] if axis == frame[0] else 0
+        for axis in range(in_file_order.ndim)
     )
-    remaining = sorted(kept)
-    return np.array(file_axes[selection].transpose([remaining.index(axis) for axis in kept]))
+    remaining = sorted(result_axes)
+    return np.array(in_file_order[selection].transpose([remaining.index(axis) for axis in result_axes]))
 
 
 def _damaged(path: Path, error: Exception) -> ReadError:
     return ReadError(
-        what="The pixel data is damaged or cut off",
+        what="The pixel data is damaged or truncated",
         where=path,
-        expected="the pixels that the header announces",
+        expected="the pixels that the header describes",
         got=one_line(error),
         remedy="Copy or export the file again.",
     )
 
 
-def _times(sizes: Sequence[int]) -> str:
+def _by(sizes: Sequence[int]) -> str:
     return " x ".join(str(size) for size in sizes)

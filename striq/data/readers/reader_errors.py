@@ -1,4 +1,4 @@
-"""Sentences that several readers use to refuse a file."""
+"""Errors that several readers raise."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from striq.errors import ReadError
 
 
 def one_line(error: BaseException) -> str:
-    """Return the message of a library's error as one short line."""
+    """Return the message of an exception on one line of at most 200 characters."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 200 else text[:197] + "..."
 
 
 def bad_header(path: Path, expected: str, got: str) -> ReadError:
-    """Return the error for a header that does not describe the file."""
+    """Return the error for a header that is invalid or not supported."""
     return ReadError(
         what="The header cannot be used", where=path, expected=expected, got=got, remedy="Export the file again."
     )
 
 
 def missing_pixel_file(path: Path, pixel_file: Path) -> ReadError:
-    """Return the error for a header whose file of pixels is not there."""
+    """Return the error for a header whose pixel file does not exist."""
     return ReadError(
-        what="The file of pixels is missing",
+        what="The pixel file is missing",
         where=path,
         expected=f"{pixel_file.name} beside the header",
         got="no such file",
-        remedy="Copy it there: the header alone has no picture.",
+        remedy="Copy the pixel file there; the header contains no pixels.",
     )
 
 
-def cut_off(path: Path, expected: int, got: int) -> ReadError:
-    """Return the error for a file of pixels that is too short."""
+def truncated(path: Path, expected: int, got: int) -> ReadError:
+    """Return the error for pixel data that is too short, both sizes in bytes."""
     return ReadError(
-        what="The pixel data is cut off",
+        what="The pixel data is truncated",
         where=path,
         expected=f"at least {expected} bytes",
         got=f"{got}",

@@ -1,4 +1,4 @@
-"""MP4, AVI and other video files, if the user has installed PyAV (see docs/decisions/0002-video-files.md)."""
+"""Reader of MP4, AVI and other videos; requires the optional package PyAV (docs/decisions/0002-video-files.md)."""
 
 from __future__ import annotations
 
@@ -16,21 +16,26 @@ from striq.data.readers.reader_errors import one_line
 from striq.errors import ReadError
 
 
-def open_video(path: Path) -> Cine:
+def open_video(path: Path, *, frame_axis: int | None = None) -> Cine:
     """Return the cine of a video file.
+
+    Args:
+        path: Video file.
+        frame_axis: Ignored; a video has only one axis of frames.
 
     Raises:
         ReadError: If PyAV is not installed, or the file is not a video.
     """
+    del frame_axis
     try:
         import av  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise ReadError(
-            what="Video files are not read by STRIQ itself",
+            what="Reading video files requires the package PyAV, which is not installed",
             where=path,
             expected="a DICOM, TIFF, NRRD, MetaImage, NIfTI, PNG or JPEG file, or the optional package 'av'",
             got=path.suffix,
-            remedy="Export the cine as DICOM or as a folder of PNG files, or install PyAV: pip install av.",
+            remedy="Install it with 'pip install av', or export the cine as DICOM or as a folder of PNG files.",
         ) from error
     try:
         with av.open(str(path)) as container:
@@ -41,42 +46,42 @@ def open_video(path: Path) -> Cine:
         raise _damaged(path, error) from error
     if not times:
         raise _damaged(path, ValueError("no frames"))
-    frames = _Forward(path, av)
-    return Cine(str(path), len(times), frames.read, times_s=[time - times[0] for time in times])
+    decoder = _ForwardDecoder(path, av)
+    return Cine(str(path), len(times), decoder.read, times_s=[time - times[0] for time in times])
 
 
-class _Forward:
-    """Decodes frames in order; asking for an earlier one starts again from the first."""
+class _ForwardDecoder:
+    """Decodes frames in order; reading an earlier frame restarts from the first."""
 
     def __init__(self, path: Path, av: Any) -> None:
         self._path, self._av = path, av
-        self._pictures: Iterator[NDArray] = iter(())
+        self._images: Iterator[NDArray[Any]] = iter(())
         self._next_index: float = math.inf
 
     def read(self, index: int) -> NDArray[np.float32]:
         """Return frame ``index`` as gray values in [0, 1]."""
         if index < self._next_index:
-            self._pictures, self._next_index = self._decoded(), 0
+            self._images, self._next_index = self._decode(), 0
         try:
-            for picture in self._pictures:
+            for image in self._images:
                 self._next_index += 1
                 if self._next_index > index:
-                    return to_unit_gray(picture)
+                    return to_unit_gray(image)
         except (self._av.FFmpegError, OSError, ValueError) as error:
             raise _damaged(self._path, error) from error
         raise _damaged(self._path, EOFError(f"no frame {index}"))
 
-    def _decoded(self) -> Iterator[NDArray]:
+    def _decode(self) -> Iterator[NDArray[Any]]:
         with self._av.open(str(self._path)) as container:
-            for picture in container.decode(video=0):
-                yield picture.to_ndarray(format="rgb24")
+            for image in container.decode(video=0):
+                yield image.to_ndarray(format="rgb24")
 
 
 def _damaged(path: Path, error: Exception) -> ReadError:
     return ReadError(
         what="The video cannot be decoded",
         where=path,
-        expected="a complete video with a picture track",
+        expected="a complete file with a video track",
         got=one_line(error),
         remedy="Export the cine as DICOM or as a folder of PNG files.",
     )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 from torch import Tensor
 
-from striq.data.degradation import ALL, NUISANCES, STRUCTURE_LOSSES, degrade, perturb
+from striq.data.degradation import ALL, DEGRADATIONS, PERTURBATIONS, degrade, perturb
 from striq.data.preprocessing import prepare_frame
 from striq.data.readers import open_cine
 from striq.evaluation.agreement.frame_inputs import FrameInputs
@@ -23,7 +23,7 @@ from striq.types import Frame, FrameRecord
 SEVERITIES = (0.0, 0.25, 0.5, 0.75, 1.0)
 STRUCTURE_FRAMES = 60  # per plane: enough for a median, and every loss takes many scores
 UNCHANGED = "none"
-KINDS = (UNCHANGED, *NUISANCES, ALL)
+KINDS = (UNCHANGED, *PERTURBATIONS, ALL)
 
 FloatArray = NDArray[np.float64]
 
@@ -89,7 +89,7 @@ def score_changed(
         ReadError: If a file cannot be read.
     """
     perturbed = {kind: np.full(len(records), np.nan) for kind in KINDS}
-    degraded = {kind: np.full((len(records), len(SEVERITIES)), np.nan) for kind in STRUCTURE_LOSSES}
+    degraded = {kind: np.full((len(records), len(SEVERITIES)), np.nan) for kind in DEGRADATIONS}
     chosen = set(_evenly_spaced(records, structure_frames))
     for index in track(range(len(records)), description="Changing frames", disable=quiet, transient=True):
         record = records[index]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from striq.data.preprocessing import LITTLE_FAN, blur_reach, gaussian_matrix
+from striq.data.preprocessing import MIN_FAN_WEIGHT, blur_reach, gaussian_matrix
 
 BLOCK = 64  # rows or columns blurred by one matrix product: a full matrix is mostly zeros
 
@@ -32,7 +32,7 @@ class FanBlur:
             self._cached = fan, shares  # in one assignment: another thread may be blurring frames of another fan
         if sigma not in shares:
             inside = fan.to(image)
-            shares[sigma] = inside / _blurred(inside, sigma).clamp(min=LITTLE_FAN)
+            shares[sigma] = inside / _blurred(inside, sigma).clamp(min=MIN_FAN_WEIGHT)
         return _blurred(image, sigma) * shares[sigma]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from striq.model.encoder import fans_of
+from striq.model.encoder import fan_masks
 from striq.model.network import NUM_STAGES, Pyramid
 from striq.quality.terms import compute_frame_terms, compute_pair_terms, pair_term_names
 from striq.scoring.cpu.blur import FanBlur
@@ -44,7 +44,7 @@ class CpuEngine(ReferenceEngine):
         precisions = self.parts.precisions
         folded = self._cache.get("encoder", [encoder], lambda: FoldedEncoder(encoder, precisions))
         maps = tuple(folded(image))
-        return Pyramid(maps, fans_of(image, [m.shape[-2:] for m in maps]))
+        return Pyramid(maps, fan_masks(image, [m.shape[-2:] for m in maps]))
 
     @torch.no_grad()
     def frame_terms(self, image: Tensor) -> Tensor:

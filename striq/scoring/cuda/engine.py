@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Sequence
 import torch
 from torch import Tensor, nn
 
-from striq.model.encoder import fans_of
+from striq.model.encoder import fan_masks
 from striq.model.network import NUM_STAGES, PlaneFeatures, Pyramid
 from striq.scoring.cuda.recording import RecordedCall
 from striq.scoring.derived_cache import DerivedCache
@@ -47,7 +47,7 @@ class CudaEngine(ReferenceEngine):
 
         def compute(image: Tensor) -> Tensors:
             maps = folded(image)
-            return [*maps, *fans_of(image, [m.shape[-2:] for m in maps])]
+            return [*maps, *fan_masks(image, [m.shape[-2:] for m in maps])]
 
         return _pyramid(self._run("embed", [encoder], compute, [image]))
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from striq.data.datasets import load_dataset
-from striq.data.degradation import STRUCTURE_LOSSES
+from striq.data.degradation import DEGRADATIONS
 from striq.data.phantom import write_phantom
 from striq.evaluation.studies.robustness import (
     KINDS,
@@ -45,7 +45,7 @@ def made_up(slope: float, gain: float = 0.0) -> ChangedScores:
     ratings = np.arange(20) / 20
     perturbed = {kind: ratings.copy() for kind in KINDS}
     perturbed["gain"] = ratings + gain * np.where(np.arange(20) % 2, 1, -1)
-    degraded = {kind: 0.5 + slope * np.tile(SEVERITIES, (20, 1)) for kind in STRUCTURE_LOSSES}
+    degraded = {kind: 0.5 + slope * np.tile(SEVERITIES, (20, 1)) for kind in DEGRADATIONS}
     return ChangedScores(("a4c",) * 20, ratings, perturbed, degraded)
 
 
@@ -124,7 +124,7 @@ def test_the_report_is_written_as_table_and_picture(changed: ChangedScores, tmp_
     robustness_report(changed, note="Synthetic.").write(tmp_path)
     report = json.loads((tmp_path / "robustness.json").read_text())
     assert {row["kind"] for row in report["nuisance"]} == set(KINDS)
-    assert {row["kind"] for row in report["structure"]} == set(STRUCTURE_LOSSES)
+    assert {row["kind"] for row in report["structure"]} == set(DEGRADATIONS)
     assert (tmp_path / "robustness.md").read_text().endswith("**Note:** Synthetic.\n")
     with Image.open(tmp_path / "robustness.png") as picture:
         assert picture.width > 500

@@ -1,4 +1,4 @@
-"""The same frames through every picture format: the same array must come back, upright."""
+"""Tests of the reader of image files: the same frames come back upright from every format."""
 
 from __future__ import annotations
 

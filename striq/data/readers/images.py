@@ -1,0 +1,98 @@
+"""Reader of PNG, JPEG, BMP and TIFF images, based on Pillow; a TIFF with several pages is a cine."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from striq.data.cine import Cine
+from striq.data.readers.intensity import to_unit_gray
+from striq.data.readers.reader_errors import one_line
+from striq.errors import ReadError
+
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
+# Raised by Pillow for damaged files; it raises SyntaxError for a damaged PNG.
+IMAGE_ERRORS = (
+    UnidentifiedImageError,
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    KeyError,
+    TypeError,
+    IndexError,
+    struct.error,
+)
+# Pillow modes whose pixels are used unchanged; all other modes are converted to RGB.
+PLAIN_MODES = {"L", "LA", "RGB", "RGBA", "F", "I", "I;16", "I;16B", "I;16L"}
+
+
+def open_image(path: Path, *, frame_axis: int | None = None) -> Cine:
+    """Return the cine of an image file: one frame, or one per page of a TIFF.
+
+    Args:
+        path: Image file.
+        frame_axis: Ignored; only the pages of a TIFF can be frames.
+
+    Raises:
+        ReadError: If the file is damaged, truncated or not an image.
+    """
+    del frame_axis
+    num_frames = _count_frames(path)
+    return Cine(str(path), num_frames, lambda index: _read(path, index))
+
+
+def _count_frames(path: Path) -> int:
+    with warnings.catch_warnings():
+        _configure_warnings()
+        try:
+            with Image.open(path, formats=FORMATS) as image:
+                return getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
+        except IMAGE_ERRORS as error:
+            raise _damaged(path, error) from error
+
+
+def _read(path: Path, index: int) -> NDArray[np.float32]:
+    with warnings.catch_warnings():
+        _configure_warnings()
+        try:
+            with Image.open(path, formats=FORMATS) as image:
+                if index:
+                    image.seek(index)
+                return to_unit_gray(_pixels(image))
+        except IMAGE_ERRORS as error:
+            raise _damaged(path, error) from error
+
+
+def _pixels(image: Image.Image) -> NDArray[Any]:
+    """Return the pixels as displayed (camera rotation applied); palettes and rare modes become RGB."""
+    is_16_bit_png = image.format == "PNG" and image.mode == "I"  # Pillow before 12 opens 16-bit PNG files in this mode
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode == "1":
+        return np.asarray(upright, dtype=np.bool_)
+    pixels = np.asarray(upright if upright.mode in PLAIN_MODES else upright.convert("RGB"))
+    return pixels.astype(np.uint16) if is_16_bit_png else pixels
+
+
+def _configure_warnings() -> None:
+    """Silence Pillow's warnings about unusual metadata, but raise its warning about extremely large images."""
+    warnings.simplefilter("ignore")
+    warnings.simplefilter("error", Image.DecompressionBombWarning)
+
+
+def _damaged(path: Path, error: Exception | Warning) -> ReadError:
+    return ReadError(
+        what="The image cannot be read",
+        where=path,
+        expected=f"a complete {', '.join(FORMATS[:-1])} or {FORMATS[-1]} file",
+        got=one_line(error),
+        remedy="Copy or export the file again.",
+    )
