@@ -40,8 +40,8 @@ def forgetting(
             subjects=subjects,
         )
         setup = TrainingSetup(training=options.make_training(epochs, seed), device=chosen)
-        for way, found in results.items():
-            folder = out / f"{'protected' if way == PROTECTED else 'free'}_seed{seed}"
-            protect = way == PROTECTED
+        for variant, found in results.items():
+            protect = variant == PROTECTED
+            folder = out / f"{'protected' if protect else 'free'}_seed{seed}"
             found.append(measure_forgetting(records, folder, setup, protect=protect, order=planes or ()))
     say(forgetting_report(results, note=note).write(out))

@@ -49,8 +49,9 @@ PrecisionOption = Annotated[
     str,
     typer.Option(
         callback=one_of(PRECISIONS),
-        help="Of the encoder: float32; mixed, quicker, moves Q by 0.001 at most; bfloat16, quicker still, by 0.003; "
-        "float16, on CUDA only, by 0.001; auto, float16 on CUDA, mixed where the CPU computes in bfloat16.",
+        help="Precision of the encoder. mixed is faster and changes Q by at most 0.001; bfloat16 is faster still and "
+        "changes it by 0.003; float16 needs CUDA and changes it by 0.001. auto takes float16 on CUDA, and mixed on a "
+        "CPU that computes in bfloat16.",
     ),
 ]
 DatasetArgument = Annotated[
@@ -64,12 +65,12 @@ DatasetArgument = Annotated[
 OutOption = Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")]
 PlanesOption = Annotated[list[str] | None, typer.Option(help="Plane to keep; repeat for several.", show_default="all")]
 LayoutOption = Annotated[
-    str, typer.Option(callback=one_of(LAYOUTS), help=f"How the data set is arranged: {', '.join(LAYOUTS)}.")
+    str, typer.Option(callback=one_of(LAYOUTS), help=f"Layout of the data set: {', '.join(LAYOUTS)}.")
 ]
 GroupPatternOption = Annotated[
     str | None, typer.Option(help=r"Regular expression that finds the group in a file name, such as '^(\d{3})_'.")
 ]
-RatingTableOption = Annotated[Path | None, typer.Option(help="CSV of ratings, used by the evaluation only.")]
+RatingTableOption = Annotated[Path | None, typer.Option(help="CSV of ratings; only evaluations use it.")]
 EpochsOption = Annotated[int | None, typer.Option(min=1, help="Passes over the training frames.")]
 StrategyOption = Annotated[
     str | None,
@@ -85,19 +86,22 @@ ModeOption = Annotated[
 ]
 ProtocolOption = Annotated[
     str,
-    typer.Option(callback=one_of(PROTOCOLS), help="All planes at once, or one after another in the order given."),
+    typer.Option(
+        callback=one_of(PROTOCOLS), help="Learn all planes at once (joint), or one after another in the order given."
+    ),
 ]
 BackboneOption = Annotated[
     Path | None,
     typer.Option(help="Local ResNet-18 weights (.pt, .pth, folded .npz).", show_default="the shipped weights"),
 ]
 ImagenetOption = Annotated[
-    bool, typer.Option("--download-imagenet", help="Fetch ImageNet weights from PyTorch's site, checked by hash.")
+    bool,
+    typer.Option("--download-imagenet", help="Download ImageNet weights from PyTorch's site; the hash is checked."),
 ]
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed of every random decision.")]
 AnchorImagesOption = Annotated[
     bool,
-    typer.Option("--anchor-images/--no-anchor-images", help="Keep small pictures of the anchors beside the model."),
+    typer.Option("--anchor-images/--no-anchor-images", help="Write thumbnails of the anchors beside the model."),
 ]
 
 

@@ -1,7 +1,7 @@
 """Controls: simple scores that the quality score is always shown beside.
 
 A control is one function in this module, registered by :func:`control`. Every evaluation then computes it, and every
-table and picture has a row for it.
+table and picture has a row for it (docs/how-to/add-a-control.md).
 """
 
 from __future__ import annotations

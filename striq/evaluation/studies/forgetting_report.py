@@ -15,25 +15,25 @@ from striq.evaluation.statistics.metrics import mean_and_deviation
 from striq.evaluation.studies.forgetting import Forgetting
 
 PROTECTED, FREE = "with projection", "without projection"
-Results = Mapping[str, Sequence[Forgetting]]  # by way of training, one result per seed
+Results = Mapping[str, Sequence[Forgetting]]  # by variant of the training, one result per seed
 
 
 def forgetting_report(results: Results, *, note: str = "") -> StudyReport:
     """Return the report on forgetting.
 
     Args:
-        results: One result per seed by way of training, :data:`PROTECTED` and :data:`FREE`.
+        results: One result per seed by variant of the training, :data:`PROTECTED` and :data:`FREE`.
         note: A sentence printed with every table and picture.
     """
     return StudyReport(
         name="forgetting",
         title="Forgetting",
-        tables=[*(_matrix_table(way, of_seeds) for way, of_seeds in results.items()), _totals_table(results)],
+        tables=[*(_matrix_table(variant, of_seeds) for variant, of_seeds in results.items()), _totals_table(results)],
         facts={
             "planes": next(iter(results.values()))[0].planes,
             "seeds": {
-                way: [{"srcc": one.srcc, "moved": one.moved, "loss": one.loss} for one in of_seeds]
-                for way, of_seeds in results.items()
+                variant: [{"srcc": one.srcc, "moved": one.moved, "loss": one.loss} for one in of_seeds]
+                for variant, of_seeds in results.items()
             },
         },
         note=note,
@@ -42,24 +42,24 @@ def forgetting_report(results: Results, *, note: str = "") -> StudyReport:
     )
 
 
-def _matrix_table(way: str, of_seeds: Sequence[Forgetting]) -> ReportTable:
+def _matrix_table(variant: str, of_seeds: Sequence[Forgetting]) -> ReportTable:
     planes, mean = of_seeds[0].planes, _mean(of_seeds)
     cells = [
         [f"after {plane}", *("" if np.isnan(value) else number_text(value) for value in row)]
         for plane, row in zip(planes, mean, strict=True)
     ]
-    return ReportTable(["Learned", *planes], cells, title=f"SRCC {way}")
+    return ReportTable(["Learned", *planes], cells, title=f"SRCC {variant}")
 
 
 def _totals_table(results: Results) -> ReportTable:
     cells = [
         [
-            way,
+            variant,
             spread_text(*mean_and_deviation([one.final for one in of_seeds])),
             spread_text(*mean_and_deviation([one.loss for one in of_seeds])),
             number_text(max(float(np.nanmax(one.moved)) for one in of_seeds)),
         ]
-        for way, of_seeds in results.items()
+        for variant, of_seeds in results.items()
     ]
     columns = [
         "Training",
@@ -81,9 +81,9 @@ def _draw(results: Results) -> Figure:
     planes = next(iter(results.values()))[0].planes
     side = 1.6 + 0.55 * len(planes)
     figure, panels = new_figure(side * len(results) + 0.8, side + 0.3, columns=len(results))
-    for panel, (way, of_seeds) in zip(panels[0], results.items(), strict=True):
+    for panel, (variant, of_seeds) in zip(panels[0], results.items(), strict=True):
         mean = _mean(of_seeds)
         texts = [[f"{value:.2f}" for value in row] for row in mean]
         draw_matrix(panel, mean, texts, [f"after {plane}" for plane in planes], planes)
-        panel.set_title(f"SRCC {way}", fontsize=9)
+        panel.set_title(f"SRCC {variant}", fontsize=9)
     return figure

@@ -114,4 +114,5 @@ def _draw_loss(panel: Axes, values: list[list[float]]) -> None:
     panel.fill_between(SEVERITIES, lower, upper, color=MAIN_COLOR, alpha=0.2, linewidth=0)
     panel.plot(SEVERITIES, median, color=MAIN_COLOR, marker=".")
     panel.set_ylim(0, 1)
+    panel.tick_params(axis="y", labelsize=7)
     tidy(panel)

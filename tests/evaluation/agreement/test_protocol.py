@@ -43,21 +43,32 @@ def scores(folder: Path) -> dict[str, str]:
         return {row["file"] + row["group"]: row["STRIQ"] for row in csv.DictReader(stream)}
 
 
-def test_every_frame_is_scored_once_by_a_model_without_its_group(
+def test_every_frame_is_scored_once_and_observed_with_a_model_without_its_group(
     records: list[FrameRecord], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[FrameRecord] = []
+    observed: list[list[FrameRecord]] = []
     original = protocol.score_with_controls
 
     def watch(scorer: StriqScorer, images: Any, test: Sequence[FrameRecord], **options: Any) -> Any:
-        anchors = {source.group for plane in scorer.bank.sources for source in plane}
-        assert not anchors & {record.group for record in test}
+        check_groups(scorer, test)
         seen.extend(test)
         return original(scorer, images, test, **options)
 
+    def check_groups(scorer: StriqScorer, test: Sequence[FrameRecord]) -> None:
+        anchors = {source.group for plane in scorer.bank.sources for source in plane}
+        assert anchors
+        assert not anchors & {record.group for record in test}
+
+    def observe(scorer: StriqScorer, test: Sequence[FrameRecord]) -> None:
+        check_groups(scorer, test)
+        observed.append(list(test))
+
     monkeypatch.setattr(protocol, "score_with_controls", watch)
-    cross_validate(records, tmp_path, SETUP, num_folds=2)
+    cross_validate(records, tmp_path, SETUP, num_folds=2, observe_fold=observe)
     assert sorted(record.path for record in seen) == sorted(record.path for record in records)
+    assert len(observed) == 2
+    assert [record for part in observed for record in part] == seen
 
 
 def test_ratings_do_not_move_any_score(records: list[FrameRecord], finished: Path, tmp_path: Path) -> None:
@@ -87,22 +98,6 @@ def test_interrupted_evaluation_resumes_to_the_same_table(
     cross_validate(records, tmp_path, SETUP, num_folds=2, resume=True)
     assert trained == [tmp_path / "fold_1"]
     assert (tmp_path / "evaluation.md").read_text() == (finished / "evaluation.md").read_text()
-
-
-def test_each_fold_is_observed_with_its_scorer_and_frames_of_other_groups(
-    records: list[FrameRecord], tmp_path: Path
-) -> None:
-    observed: list[list[FrameRecord]] = []
-
-    def observe(scorer: StriqScorer, test: Sequence[FrameRecord]) -> None:
-        anchors = {source.group for plane in scorer.bank.sources for source in plane}
-        assert anchors
-        assert not anchors & {record.group for record in test}
-        observed.append(list(test))
-
-    cross_validate(records, tmp_path, SETUP, num_folds=2, observe_fold=observe)
-    assert len(observed) == 2
-    assert sorted(r.path for part in observed for r in part) == sorted(r.path for r in records)
 
 
 def test_data_without_any_rating_is_refused(records: list[FrameRecord], tmp_path: Path) -> None:

@@ -80,8 +80,16 @@ def test_what_is_lost_is_counted_from_each_planes_own_stage() -> None:
     assert FORGETFUL.loss == pytest.approx(((0.9 - 0.6) + (0.7 - 0.6)) / 2)
 
 
-def test_planes_without_ratings_are_watched_all_the_same(records: list[FrameRecord], tmp_path: Path) -> None:
+def test_planes_without_ratings_are_watched_all_the_same(
+    records: list[FrameRecord], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rated = [replace(r, rating=r.rating if r.plane == "kidney" else None) for r in records]
+    drawn = np.random.default_rng(0)
+    monkeypatch.setattr(forgetting, "train_sequential", lambda *_, **__: None)
+    monkeypatch.setattr(forgetting, "load_scorer", lambda *_: None)
+    monkeypatch.setattr(
+        forgetting, "score_and_predict", lambda _, test, **__: PredictedFrames(drawn.random(len(test)), ())
+    )
     found = measure(rated, tmp_path)
     assert np.isnan(found.srcc[1, 1])
     assert found.final == found.srcc[1, 0]

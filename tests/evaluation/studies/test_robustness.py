@@ -32,7 +32,7 @@ from tests.conftest import TINY_PLANES, TINY_SIZE
 
 @pytest.fixture(scope="module")
 def records(tmp_path_factory: pytest.TempPathFactory) -> list[FrameRecord]:
-    return load_dataset(write_phantom(tmp_path_factory.mktemp("data"), 3, 2, planes=TINY_PLANES, size=TINY_SIZE))
+    return load_dataset(write_phantom(tmp_path_factory.mktemp("data"), 3, 1, planes=TINY_PLANES, size=TINY_SIZE))
 
 
 @pytest.fixture(scope="module")
