@@ -28,8 +28,12 @@ from striq.scoring.cpu.encoder import PRECISIONS
 from striq.scoring.scorer import StriqScorer
 from striq.types import Frame, FrameRecord, FrameScore
 
-COLUMNS = "source,frame,time_s,plane,plane_probability,quality,accepted,similarity,ncc,smoothness,error"
-FIGURES = ("plane_probability", "quality", "similarity", "ncc", "smoothness")
+COLUMNS = (
+    "source,frame,time_s,plane,plane_probability,scored_plane,quality,accepted,threshold,"
+    "similarity,similarity_normalized,similarity_weight,ncc,ncc_normalized,ncc_weight,"
+    "smoothness,smoothness_normalized,smoothness_weight,contrast,contrast_normalized,contrast_weight,error"
+)
+FIGURES = ("plane_probability", "quality", "similarity", "ncc", "smoothness", "contrast")
 
 
 def run(*arguments: str | int | Path) -> int:
@@ -49,9 +53,7 @@ def figures_of(row: dict[str, str]) -> list[float]:
 
 
 def figures_of_api(score: FrameScore) -> list[float]:
-    terms = score.terms
-    probability = score.plane_probabilities[score.plane]
-    return [probability, score.quality, terms.similarity, terms.ncc, terms.smoothness]
+    return [score.plane_probabilities[score.plane], score.quality, *(score.terms[name] for name in FIGURES[2:])]
 
 
 def only_line(text: str) -> str:
