@@ -40,7 +40,7 @@ def draw_scores(path: str | Path, title: str, results: Sequence[FrameResult], re
     grid = GridSpec(2, 2, figure=figure, width_ratios=(2.7, 1.0))
     axes = figure.add_subplot(grid[:, 0])
     _draw_curve(axes, curve)
-    _label(axes, curve, _shortened(title), f"{figures.num_accepted} of {figures.num_frames} frames accepted")
+    _label(axes, curve, _shortened(title), f"{figures.num_accepted} of {figures.num_frames} frames accepted (tall bar)")
     for row, (name, score, color) in enumerate(
         (("Best", figures.best, BEST_COLOR), ("Worst", figures.worst, WORST_COLOR))
     ):
