@@ -57,7 +57,7 @@ class AlignerConfig:
         projections: Channels of the learned projection at stages 1, 2 and 3 (64 at stage 3: measured, design notes).
         radii: Half width of the local search at stages 1 and 2, cells.
         strides: Rows and columns from one matched cell to the next at stages 1 and 2; neighbors match alike (Q moves by
-            0.002 in the mean where every cell is matched, at four times the work: docs/decisions/0005-quick-way.md).
+            0.002 in the mean where every cell is matched, at four times the work: docs/decisions/0005-cpu-engine.md).
         levels: Levels of the pyramid used, coarse to fine: 1 is stage 3 alone, 3 all stages [L = 3].
         ridge: Weight of the identity against matches whose weights sum to at most one.
         sharpness: Inverse temperature of the soft-argmax at the start of training.

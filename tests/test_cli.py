@@ -24,7 +24,7 @@ from striq.anchors.thumbnails import write_thumbnails
 from striq.commands import options
 from striq.data.phantom import make_phantom_cine, write_phantom
 from striq.data.readers import open_cine
-from striq.scoring.cpu.encoder import PRECISIONS
+from striq.scoring.folded_encoder import PRECISIONS
 from striq.scoring.scorer import StriqScorer
 from striq.types import Frame, FrameRecord, FrameScore
 

@@ -1,4 +1,4 @@
-"""Which plane a frame shows, or none of those known: each plane is a Gaussian over a descriptor of frames."""
+"""Plane posterior: the probability of each plane and of none; each plane is a Gaussian over a frame descriptor."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from torch.nn import functional as F
 
 from striq.model.network import Pyramid
 
-GRID, GRID_STAGES = 4, (0, 1)  # cells a side, and stages (from 0) of which is told where in the frame the tissue lies
+GRID, GRID_STAGES = 4, (0, 1)  # cells a side of the grid of local means, and the stages (from 0) that have one
 NUM_DIRECTIONS = 96
-FRAMES_PER_DIRECTION = 4  # fewer would make unseen frames look unlike those the directions were fitted on
-OWN_SHARE, EVEN_SHARE = 0.7, 0.05  # of a plane's own covariance beside that of all planes, and of an even spread
-NONE_DEVIATIONS = 1.5  # a frame this many standard deviations farther than typical is as likely none of the planes
+FRAMES_PER_DIRECTION = 4  # fewer overfits: unseen frames then lie far from the training frames
+OWN_SHARE, EVEN_SHARE = 0.7, 0.05  # weights of a plane's own covariance and of an isotropic one; shrinkage
+NONE_DEVIATIONS = 1.5  # excess distance, in standard deviations, at which "none" has probability one half
 SHARPNESS = 4.0
-TEMPERATURE = 10.0  # the descriptor's entries are not independent: their evidence counts that much less
+TEMPERATURE = 10.0  # divides log densities, because the descriptor's entries are not independent
 NUM_FOLDS = 20
 
 
 def frame_descriptor(frozen: Pyramid) -> Tensor:
-    """Return what a frame looks like, and roughly where, whatever its gain, shape ``(B, N)``.
+    """Return a descriptor of appearance and rough layout that does not depend on gain, shape ``(B, N)``.
 
     Convention:
         - Mean and standard deviation of every channel inside the fan, and the means of stages 1 and 2 in 4x4 cells;
@@ -44,7 +44,7 @@ def frame_descriptor(frozen: Pyramid) -> Tensor:
 
 
 class PlaneDensities(nn.Module):
-    """A Gaussian of every plane over the principal directions of frame descriptors, and over what those leave out.
+    """A Gaussian per plane over principal components of the frame descriptor and the size of the remainder.
 
     Args:
         num_planes: Planes the model knows [P].
@@ -90,12 +90,12 @@ class PlaneDensities(nn.Module):
         return _distance(self.entries(descriptor)[:, None], self.mean, self.whitener)
 
     def log_densities(self, distances: Tensor) -> Tensor:
-        """Return the logarithm of each plane's density, up to what all share, shape ``(B, P)``."""
+        """Return the logarithm of each plane's density up to a common constant, shape ``(B, P)``."""
         return -distances / 2 - self.log_volume
 
     @torch.no_grad()
     def fit_directions(self, descriptors: Tensor) -> None:
-        """Set the directions that descriptors are described by; planes added later keep them.
+        """Set the principal directions of descriptors; planes added later use the same ones.
 
         Args:
             descriptors: Of all training frames, shape ``(F, N)``.
@@ -110,11 +110,11 @@ class PlaneDensities(nn.Module):
 
     @torch.no_grad()
     def fit(self, descriptors: Mapping[int, Tensor], groups: Mapping[int, Sequence[str]]) -> None:
-        """Set the Gaussians of planes; those of other planes stay, and lend their shape to these.
+        """Set the Gaussians of planes; those of other planes stay and contribute to the shared covariance.
 
         Args:
             descriptors: Of each plane's training frames, each ``(F, N)``.
-            groups: Of the same frames: how far an unseen frame lies is measured on groups left out.
+            groups: Groups of the same frames; typical distances of unseen frames are measured by leaving groups out.
         """
         entries = {plane: self.entries(part).double() for plane, part in descriptors.items()}
         earlier = [w for p, w in enumerate(self.whitener.double()) if p not in entries and bool(w.any())]
@@ -134,7 +134,7 @@ class PlaneDensities(nn.Module):
             self.whitener[plane], self.log_volume[plane] = whitener.float(), volume.float()
 
     def entries(self, descriptor: Tensor) -> Tensor:
-        """Return a frame along the directions, and the logarithm of what they leave out, shape ``(B, D + 1)``."""
+        """Return components along the directions and the log length of the remainder, shape ``(B, D + 1)``."""
         centered = descriptor - self.descriptor_mean
         along = centered @ self.directions.T
         left = (centered - along @ self.directions).norm(dim=1, keepdim=True)
@@ -164,7 +164,7 @@ def _whitener(covariance: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _folds(groups: Sequence[str]) -> list[Tensor]:
-    """Return masks of frames to leave out together, whole groups where there are several."""
+    """Return masks of frames to leave out together: whole groups if there are several, else single frames."""
     names = list(dict.fromkeys(groups))
     labels = [names.index(group) for group in groups] if len(names) > 1 else list(range(len(groups)))
     number = min(NUM_FOLDS, max(labels) + 1)

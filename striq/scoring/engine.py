@@ -25,7 +25,7 @@ class Parts:
         model: Encoder, subspace and aligner.
         bank: Anchors of every plane.
         config: Settings of the scorer; ``config.quality.weights`` names the terms to compute, in order.
-        precisions: Precision of the convolutions of each residual block, see ``striq.scoring.cpu.encoder``.
+        precisions: Precision of the convolutions of each residual block, see ``striq.scoring.folded_encoder``.
     """
 
     model: StriqModel

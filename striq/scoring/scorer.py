@@ -25,14 +25,13 @@ from striq.quality.plane_posterior import PlaneDensities, frame_descriptor
 from striq.quality.plane_scores import PlaneScores, score_by_plane
 from striq.quality.terms import combine_terms, complete_weights
 from striq.scoring.checkpoint import FORMAT_VERSION, READABLE_VERSIONS, write_checkpoint
-from striq.scoring.cpu.derived_cache import is_traced
-from striq.scoring.cpu.encoder import pick_precision
+from striq.scoring.derived_cache import is_traced
 from striq.scoring.devices import AUTO
 from striq.scoring.engine import AUTO_ENGINE, Engine, Parts, choose_engine
 from striq.scoring.engines import ENGINES
-from striq.scoring.prefetch import prefetch
+from striq.scoring.folded_encoder import pick_precision
+from striq.scoring.prefetch import has_spare_core, keep_threads, prefetch
 from striq.scoring.reference import ReferenceEngine
-from striq.scoring.threads import has_spare_core, keep_threads
 from striq.types import AnchorSource, Frame, FrameScore
 from striq.verdict import NO_PLANE, is_accepted
 
@@ -94,7 +93,7 @@ class StriqScorer(nn.Module):
         Args:
             name: One of ``striq.scoring.engines.ENGINES``, or ``"auto"`` for the fastest that supports settings and
                 device.
-            precision: Of the encoder, see :func:`striq.scoring.cpu.encoder.pick_precision`.
+            precision: Of the encoder, see :func:`striq.scoring.folded_encoder.pick_precision`.
 
         Raises:
             StriqError: If the engine or the precision is not available on the device.

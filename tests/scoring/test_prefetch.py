@@ -5,9 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
+import torch
 
-from striq.scoring.prefetch import prefetch
+from striq.scoring import scorer as scorer_module
+from striq.scoring.prefetch import has_spare_core, prefetch
+from striq.scoring.scorer import StriqScorer
+from striq.types import Frame
 
 
 def counting(made: list[int], stop: int) -> Iterator[int]:
@@ -52,3 +57,28 @@ def test_an_error_is_raised_where_the_item_would_have_been() -> None:
     assert next(iterator) == 0
     with pytest.raises(ValueError, match="broken frame"):
         next(iterator)
+
+
+def test_no_core_is_left_where_operations_take_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1}, raising=False)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    assert not has_spare_core()
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    assert has_spare_core()
+
+
+def test_a_system_without_affinity_is_asked_for_its_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("os.sched_getaffinity", raising=False)
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    assert not has_spare_core()
+
+
+def test_reading_ahead_changes_no_score(tiny_scorer: StriqScorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(0)
+    frames = [Frame(generator.uniform(0.2, 1.0, (70, 80)).astype(np.float32), index=i) for i in range(6)]
+    found = []
+    for spare in (True, False):
+        monkeypatch.setattr(scorer_module, "has_spare_core", lambda spare=spare: spare)
+        found.append([score.quality for score in tiny_scorer.score(frames)])
+    assert found[0] == found[1]

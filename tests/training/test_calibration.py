@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 from ignite.engine import Events
-from striq.quality.frame_terms import contrast_term
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from striq.anchors.thumbnails import find_thumbnail, write_thumbnails
@@ -22,6 +21,7 @@ from striq.data.phantom import write_phantom
 from striq.data.preprocessing import prepare_batch
 from striq.data.readers import open_cine
 from striq.errors import CheckpointError, DatasetError, StriqError
+from striq.quality.contrast import contrast
 from striq.quality.normalization import plane_weights
 from striq.registration.affine import invert_affine, pixel_grid
 from striq.registration.matching import Matches
@@ -268,7 +268,7 @@ def test_weights_of_a_plane_come_from_its_frames_that_are_not_anchors(records: l
         others = [i for i in calibration.frames_of(plane).tolist() if i not in anchors.tolist()]
         images = calibration.images[others]
         with torch.inference_mode():
-            terms = scorer.score_as_plane(calibration.cache.features(others), contrast_term(images), plane).terms
+            terms = scorer.score_as_plane(calibration.cache.features(others), contrast(images), plane).terms
         expected = plane_weights(terms, CONFIG.quality.weights)
         torch.testing.assert_close(scorer.term_weights[plane], expected, atol=1e-3, rtol=0)
     assert not torch.equal(scorer.term_weights[0], scorer.term_weights[1])

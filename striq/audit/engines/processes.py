@@ -7,7 +7,7 @@ import sys
 
 import torch
 
-from striq.scoring.threads import num_processors
+from striq.scoring.prefetch import num_processors
 
 TERMINATED = 128 + signal.SIGTERM  # exit status, as shells report it
 

@@ -23,10 +23,10 @@ from striq.model.resnet import STAGE_CHANNELS
 from striq.quality.pair_moments import measure_pairs
 from striq.quality.plane_posterior import frame_descriptor
 from striq.quality.plane_scores import score_by_plane
-from striq.scoring.cpu.encoder import pick_precision
 from striq.scoring.engine import AUTO_ENGINE, Engine, choose_engine
 from striq.scoring.engine import Parts as EngineParts
 from striq.scoring.engines import ENGINES
+from striq.scoring.folded_encoder import pick_precision
 from striq.scoring.reference import ReferenceEngine
 from striq.scoring.scorer import StriqScorer
 from striq.types import AnchorSource, Frame

@@ -9,11 +9,11 @@ from striq.model.encoder import fans_of
 from striq.model.network import NUM_STAGES, Pyramid
 from striq.quality.terms import compute_frame_terms, compute_pair_terms, pair_term_names
 from striq.scoring.cpu.blur import FanBlur
-from striq.scoring.cpu.derived_cache import DerivedCache
-from striq.scoring.cpu.encoder import FoldedEncoder
 from striq.scoring.cpu.frame_features import FrameFeatures, PlaneWeights
 from striq.scoring.cpu.registration import AnchorRegistration, supports_settings
+from striq.scoring.derived_cache import DerivedCache
 from striq.scoring.engine import PairTerms, Parts
+from striq.scoring.folded_encoder import FoldedEncoder
 from striq.scoring.reference import ReferenceEngine
 
 

@@ -1,4 +1,4 @@
-"""One frame as a plane sees it, cell by cell: ``StriqModel.describe`` for the cells that are looked at only."""
+"""Features of one frame for one plane at chosen cells: ``StriqModel.describe`` without the other cells."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from striq.registration.vectors import unit_vectors
 
 
 class PlaneWeights:
-    """What turns frozen features into those of one plane, arranged cell by cell.
+    """Mean maps, projections and experts of one plane, with cells as rows.
 
     Args:
-        model: Gives mean maps, projections and subspace.
+        model: Holds them.
         plane: Index of the plane.
         specialized: False leaves the knowledge subspace out.
     """
@@ -28,15 +28,15 @@ class PlaneWeights:
 
 
 class FrameFeatures:
-    """Cells of one frame.
+    """Features of the cells of one frame for one plane.
 
     Args:
-        plane: The plane that sees them.
+        plane: Weights of the plane.
         frozen: Frozen features of the frame, a batch of one.
 
     Attributes:
-        masks: Share of the fan of every cell, of stages 1 to 3, each ``(H * W,)``.
-        inside: Which cells lie in the fan, each ``(M,)``.
+        masks: Share of each cell that lies in the fan, stages 1 to 3, each ``(H * W,)``.
+        inside: Indices of the cells inside the fan, each ``(M,)``.
     """
 
     def __init__(self, plane: PlaneWeights, frozen: Pyramid) -> None:
@@ -46,7 +46,7 @@ class FrameFeatures:
         self._vectors = [maps[0].flatten(1).t() for maps in frozen.maps]
 
     def compared(self, stage: int) -> Tensor:
-        """Return what is compared of the cells inside the fan, shape ``(M, C)``.
+        """Return the compared features of the cells inside the fan, shape ``(M, C)``.
 
         Args:
             stage: Counted from 0.
@@ -60,11 +60,11 @@ class FrameFeatures:
         return blended[0, :, 0].t().contiguous()
 
     def matched(self, stage: int, cells: Tensor) -> Tensor:
-        """Return the unit vectors that cells are matched by, shape ``(N, C)``; of no use outside the fan.
+        """Return the unit vectors that cells are matched by, shape ``(N, C)``; undefined outside the fan.
 
         Args:
             stage: Counted from 0.
-            cells: Their numbers, row by row of the map, shape ``(N,)``.
+            cells: Indices of the cells, row by row of the map, shape ``(N,)``.
         """
         centered = self._vectors[stage].index_select(0, cells) - self.plane.centers[stage]
         return unit_vectors(centered @ self.plane.projections[stage])

@@ -1,6 +1,6 @@
 """Soft matches of one frame with many anchors at once: ``striq.registration.matching`` as matrix products.
 
-Anchors come last in memory, so that what is read, cut and summed for one cell is one run for all of them.
+Anchors are the last dimension, so that the values of one cell for all anchors are contiguous.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from torch.nn import functional as F
 from striq.registration.matching import window_offsets
 
 LARGEST_SHARPNESS = 60.0
-BITS = math.log2(math.e)  # logits here are to the base of 2, whose powers take a third of the time
+BITS = math.log2(math.e)  # logits are to the base of 2: powers of two take a third of the time of exponentials
 BLOCKED = -300.0  # added to the logit of a location that may not be matched
-LOWEST = -122.0  # of a logit: zero beside an allowed one's power of two; below it they are no normal numbers
-NOTHING = 1e-31  # more than any sum of powers for blocked candidates, less than that for an allowed one
-TILES = (8, 4, 2, 1)  # cells a side of the blocks that windows are cut for
-AT_ONCE = 2**21  # entries of windows and products: more of them no longer fit into the caches
-WIDEST = 12  # cells a side of what a block looks at: wider, and most of a product is thrown away
+LOWEST = -122.0  # logit whose power of two is negligible; below it powers of two are subnormal and slow
+NOTHING = 1e-31  # above any sum of powers of blocked candidates, below that of an allowed one
+TILES = (8, 4, 2, 1)  # side of the blocks that share their windows, cells
+AT_ONCE = 2**21  # entries of windows and products that fit into the caches
+WIDEST = 12  # side of the window of a block, cells; of wider ones most of the product is unused
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class GlobalMatcher:
 class LocalMatcher:
     """Matches cells of a frame against the cells around them on maps already warped onto the frame.
 
-    Blocks of cells share their windows: one product of a block with all that any of its cells looks at.
+    Cells are matched in blocks: one product of a block with the union of its cells' windows.
 
     Args:
         size: Rows and columns of the maps.
@@ -99,7 +99,7 @@ class LocalMatcher:
         Args:
             fixed: Unit vectors of the frame at these cells, shape ``(T * tile * tile, C)``.
             warped: Vectors of the anchors at every cell of the frame and a row for the cells beyond it, whatever it
-                holds, the share of the fan last, shape ``(H * W + 1, K, C + 1)``; written over.
+                holds, the share of the fan last, shape ``(H * W + 1, K, C + 1)``; overwritten.
             blocks: Indices of the blocks, shape ``(T,)``.
             sharpness: Inverse temperature of the soft-argmax.
         """
@@ -122,7 +122,7 @@ class LocalMatcher:
         return max(narrow, default=1)
 
     def _cut(self, product: Tensor, count: int) -> Tensor:
-        """Cut from each block's product what each of its cells looks at, shape ``(T * tile * tile, N, K)``."""
+        """Return each cell's own window of its block's product, shape ``(T * tile * tile, N, K)``."""
         tile, across = self.tile, self.window * count
         size = (len(product), tile, tile, self.side, self.side * count)
         down, right = tile * product.stride(1) + self.stride * across, product.stride(1) + self.stride * count
@@ -130,12 +130,12 @@ class LocalMatcher:
         return cut.reshape(-1, self.side**2, count)
 
     def _in_blocks(self, numbers: Tensor) -> Tensor:
-        """Return the numbers of all cells ``(H, W)`` block by block, shape ``(T, tile * tile)``."""
+        """Return the indices of all cells ``(H, W)`` block by block, shape ``(T, tile * tile)``."""
         (down, across), tile = self.blocks, self.tile
         return numbers.view(down, tile, across, tile).transpose(1, 2).reshape(down * across, tile * tile)
 
     def _windows(self, height: int, width: int, radius: int) -> Tensor:
-        """Return the cells that each block looks at, H * W beyond the map, shape ``(T, window * window)``."""
+        """Return the cells of each block's window, ``H * W`` beyond the map, shape ``(T, window * window)``."""
         around = torch.arange(self.window) - radius
         starts = [torch.arange(number) * self.tile * self.stride for number in self.blocks]
         rows = (starts[0][:, None] + around)[:, None, :, None]
@@ -145,10 +145,10 @@ class LocalMatcher:
 
 
 def _soft_argmax(logits: Tensor, values: Tensor, candidates: int) -> SoftMatches:
-    """Return expected values and confidences of M cells for K anchors; the logits ``(M, N, K)`` are written over.
+    """Return expected values and confidences of M cells for K anchors; the logits ``(M, N, K)`` are overwritten.
 
     The confidence is one minus the normalized entropy, which is the logarithm of the sum of weights minus the expected
-    logit; nothing was to be matched where all candidates are blocked.
+    logit. It is zero where all candidates are blocked.
     """
     weight = logits.clamp_(min=LOWEST).exp2()
     sums = values @ weight
@@ -159,8 +159,8 @@ def _soft_argmax(logits: Tensor, values: Tensor, candidates: int) -> SoftMatches
 
 
 def _with_ones(vectors: Tensor, dim: int = 0) -> Tensor:
-    """Return vectors with a channel of ones, the last along a dimension.
+    """Return vectors with a channel of ones appended along a dimension.
 
-    By it blocked candidates come into a product, and the sum of weights beside the sums of what they weigh.
+    In a product it adds the penalty of blocked candidates, or the sum of weights beside the weighted sums.
     """
     return torch.cat([vectors, torch.ones_like(vectors.narrow(dim, 0, 1))], dim=dim)

@@ -29,10 +29,10 @@ def supports_settings(aligner: Aligner, config: StriqConfig) -> bool:
 
 
 class AnchorRegistration:
-    """Anchors of one plane, arranged so that a frame is registered to all of them at once.
+    """Anchors of one plane, stored so that a frame is registered to all of them at once.
 
     Args:
-        anchors: Anchors as their plane sees them.
+        anchors: Features of the anchors for their plane.
         aligner: Holds projections, gates and settings.
         quality: Stages of the NCC.
     """
@@ -59,7 +59,7 @@ class AnchorRegistration:
         self.compared = [MapTable(torch.cat(pair, dim=1)) for pair in zip(anchors.compared.maps, inside, strict=True)]
 
     def _numbers(self, stage: int) -> Tensor:
-        """Return which cells of the map each block matches, shape ``(T, tile * tile)``."""
+        """Return the indices of the cells that each block matches, shape ``(T, tile * tile)``."""
         matcher, (height, width) = self.around[stage], self.sizes[stage]
         every = slice(None, None, matcher.stride)
         numbers = torch.arange(height * width, device=matcher.cells.device).view(height, width)
@@ -98,7 +98,7 @@ class AnchorRegistration:
         return steps
 
     def _solve(self, stage: int, frame: FrameFeatures, cells: Tensor, found: SoftMatches) -> Tensor:
-        """Return the transforms that the matches of cells speak for, shape ``(K, 2, 3)``; as the aligner's."""
+        """Return the transforms fitted to the matches of cells, shape ``(K, 2, 3)``; see ``Aligner.solve``."""
         mask = frame.masks[stage].index_select(0, cells)[:, None]
         evidence = found.confidence * mask
         weighted = torch.cat([evidence[:, None], evidence[:, None] * found.expected], dim=1).flatten(1)

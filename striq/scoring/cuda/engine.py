@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from striq.model.encoder import fans_of
 from striq.model.network import NUM_STAGES, PlaneFeatures, Pyramid
-from striq.scoring.cpu.derived_cache import DerivedCache
-from striq.scoring.cpu.encoder import FoldedEncoder
 from striq.scoring.cuda.recording import RecordedCall
+from striq.scoring.derived_cache import DerivedCache
 from striq.scoring.engine import PairTerms, Parts
+from striq.scoring.folded_encoder import FoldedEncoder
 from striq.scoring.reference import ReferenceEngine
 
 Tensors = Sequence[Tensor]
@@ -85,10 +85,12 @@ class CudaEngine(ReferenceEngine):
         self, key: Hashable, sources: Sequence[nn.Module | Tensor], compute: Callable[..., Tensors], given: Tensors
     ) -> Tensors:
         """Return what a function computes, by a recorded CUDA graph where there is one frame."""
-        if given[0].shape[0] != 1 or not self.records(given[0].device):
-            return compute(*given)
-        shapes = tuple(tensor.shape for tensor in given)
-        return self._cache.get((key, shapes), sources, lambda: RecordedCall(compute, given))(given)
+        # Without TF32, which cuDNN uses by default: single precision then means the same as on a CPU.
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            if given[0].shape[0] != 1 or not self.records(given[0].device):
+                return compute(*given)
+            shapes = tuple(tensor.shape for tensor in given)
+            return self._cache.get((key, shapes), sources, lambda: RecordedCall(compute, given))(given)
 
     def records(self, device: torch.device) -> bool:
         """Return whether single frames on a device are computed by recorded graphs."""

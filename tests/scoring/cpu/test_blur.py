@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from striq.data.preprocessing import blur_inside
-from striq.quality.frame_terms import contrast_term
+from striq.quality.contrast import contrast
 from striq.scoring.cpu.blur import FanBlur
 
 
@@ -52,4 +52,4 @@ def test_threads_with_fans_of_their_own_do_not_mix_them_up() -> None:
 
 def test_the_contrast_is_the_plain_one() -> None:
     image = drawn(0, (256, 256), count=2)
-    torch.testing.assert_close(contrast_term(image, FanBlur()), contrast_term(image), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(contrast(image, FanBlur()), contrast(image), atol=1e-5, rtol=1e-5)

@@ -1,4 +1,4 @@
-"""The frozen encoder with its batch normalization folded into the convolutions, in the layout a CPU likes."""
+"""The frozen encoder with folded batch normalization and channels last in memory, in a choice of precisions."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from torch.nn import functional as F
 
 from striq.errors import StriqError
 from striq.model.encoder import STAGE_CHANNELS, STAGE_STRIDES, FrozenEncoder
-from striq.scoring.cpu.convolution import Convolution
+from striq.scoring.folded_convolution import Convolution
 
-BORDER = 2  # rows and columns of the first convolution's maps, on each side, that see padding
+BORDER = 2  # rows and columns on each side of the first convolution's maps that padding reaches
 SINGLE, HALF = torch.float32, torch.bfloat16
 PRECISIONS: dict[str, tuple[torch.dtype, ...]] = {  # of the convolutions of each residual block, two in a stage
     "float32": (SINGLE,) * 6,
@@ -24,12 +24,12 @@ PRECISIONS: dict[str, tuple[torch.dtype, ...]] = {  # of the convolutions of eac
 
 
 class FoldedEncoder:
-    """The maps of a frozen encoder as it is now; changes of its weights afterwards do not count.
+    """A copy of a frozen encoder for inference; later changes of the original have no effect.
 
     Args:
         encoder: Encoder to take the weights from.
-        precisions: Of the convolutions of each residual block. What they add to, and the first convolution, which
-            sees gray values, stay in single precision.
+        precisions: Of the convolutions of each residual block. Residual sums and the first convolution stay in single
+            precision.
     """
 
     def __init__(self, encoder: FrozenEncoder, precisions: Sequence[torch.dtype]) -> None:
@@ -46,30 +46,31 @@ class FoldedEncoder:
         self.compression = [None if torch.equal(r, torch.eye(r.shape[1]).to(r)) else r for r in rows]
 
     def __call__(self, image: Tensor) -> list[Tensor]:
-        """Return the compressed maps of stages 1 to 3; as the encoder's.
+        """Return the compressed maps of stages 1 to 3, each ``(B, C, H, W)``.
 
         Args:
             image: Prepared frames, shape ``(B, 1, H, W)``.
         """
-        x = F.max_pool2d(self.stem(image), 3, 2, 1).relu_()  # in this order a quarter of the work, the same maps
+        # ReLU after pooling gives the same maps for a quarter of the work.
+        x = F.max_pool2d(self.stem(image), 3, 2, 1).relu_()
         maps = []
         for blocks, rows in zip(self.stages, self.compression, strict=True):
             for first, second, shortcut in blocks:
-                kept = x if shortcut is None else shortcut(x)
-                x = second.add_to(kept, first(x, rectified=True))  # x is no stage's result: it has no shortcut
+                residual = x if shortcut is None else shortcut(x)
+                x = second.add_to(residual, first(x, rectified=True))  # overwrites x, which no stage returns
             maps.append(_compress(x, rows))
         return maps
 
 
 def pick_precision(name: str, device: torch.device) -> tuple[torch.dtype, ...]:
-    """Return the precisions named, or for ``"auto"`` the quickest that moves Q by less than 0.001 on the device.
+    """Return the precisions of a name, or for ``"auto"`` the fastest that moves Q by less than 0.001 on the device.
 
     Raises:
         ValueError: If the name is unknown.
-        StriqError: If the device does not compute in it.
+        StriqError: If the device does not support it.
     """
     if name == "auto":
-        fast = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+        fast = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()  # pyright: ignore[reportPrivateUsage]
         name = "float16" if device.type == "cuda" else "mixed" if fast else "float32"
     if name not in PRECISIONS:
         msg = f"'precision' must be one of auto, {', '.join(PRECISIONS)}, got {name!r}."
@@ -83,8 +84,8 @@ def pick_precision(name: str, device: torch.device) -> tuple[torch.dtype, ...]:
 class _Stem:
     """The first convolution, for gray frames.
 
-    The three colors are one gray value, each normalized by a mean and a deviation of its own, and the padding is zero
-    after that. So the means add a constant, but less of it at the border, where padding is seen.
+    The three color channels hold one gray value, each normalized by its own mean and deviation, and padding is zero
+    after that. The means therefore add a constant, except at the border, where the padding adds less.
     """
 
     def __init__(self, stem: Convolution, encoder: FrozenEncoder) -> None:
@@ -103,7 +104,7 @@ class _Stem:
         return maps
 
     def _excess(self, height: int, width: int) -> list[tuple[tuple[slice, ...], Tensor]]:
-        """Return what is too much at the four borders of the maps of a frame, and where they are."""
+        """Return the four borders of the maps of a frame, and the excess of the constant there."""
         stride, padding = self.gray.stride, self.gray.padding
         whole = F.conv2d(self.means.new_ones(1, 1, height, width), self.means, None, stride, padding)
         rows, columns = whole.shape[2:]
@@ -131,6 +132,6 @@ def _folded(
 
 
 def _compress(maps: Tensor, rows: Tensor | None) -> Tensor:
-    """Return compressed maps, channels last in memory as they came; rows are left out where they change nothing."""
+    """Return compressed maps, channels last in memory; ``None`` means that nothing is compressed."""
     vectors = maps.permute(0, 2, 3, 1)
     return (vectors if rows is None else vectors @ rows.t()).permute(0, 3, 1, 2)

@@ -1,4 +1,4 @@
-"""Values that follow from weights and buffers, kept for as long as those stay as they are."""
+"""Cache of values derived from weights and buffers, invalidated when one of them changes."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ import torch
 from torch import Tensor, nn
 
 Value = TypeVar("Value")
+PARTS = ("_parameters", "_buffers", "_modules")  # where a module holds its tensors and modules
 
 
 class DerivedCache:
-    """Computes a value once, and again when a tensor that it was computed from has changed."""
+    """Computes each value once, and again after a tensor that it is derived from has changed."""
 
     def __init__(self) -> None:
         self._values: dict[Hashable, tuple[_Watched, Any]] = {}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> DerivedCache:
-        """Return nothing kept: a copy has tensors of its own, from which it computes again."""
+        """Return an empty cache: a copy of the model has other tensors."""
         return DerivedCache()
 
     def get(self, key: Hashable, sources: Sequence[nn.Module | Tensor], compute: Callable[[], Value]) -> Value:
         """Return the value under a key.
 
         Args:
-            key: Names the value.
-            sources: What it is computed from.
+            key: Name of the value.
+            sources: Modules and tensors that it is derived from.
             compute: Computes it.
         """
         known = self._values.get(key)
@@ -36,19 +37,19 @@ class DerivedCache:
 
 
 class _Watched:
-    """Modules and tensors as they are now; whether they still are is asked for every frame."""
+    """A record of modules and tensors that tells later whether any of them has changed; asked for every frame."""
 
     def __init__(self, sources: Sequence[nn.Module | Tensor]) -> None:
-        self.sources = list(sources)  # held, as all below, so that nothing else gets an identity of theirs
+        self.sources = list(sources)  # references to these and all below keep their ids from being reused
         modules = [module for source in sources if isinstance(source, nn.Module) for module in source.modules()]
-        self.holders: list[dict[str, Any]] = [h for m in modules for h in (m._parameters, m._buffers, m._modules)]
+        self.holders: list[dict[str, Any]] = [vars(m)[part] for m in modules for part in PARTS]
         self.held = self._held()
         self.tensors = [item for item in (*self.sources, *self.held) if isinstance(item, Tensor)]
-        self.counting = [tensor for tensor in self.tensors if not tensor.is_inference()]  # changes in place
+        self.counting = [tensor for tensor in self.tensors if not tensor.is_inference()]  # others have no version
         self.state = self._state()
 
     def changed(self, sources: Sequence[nn.Module | Tensor]) -> bool:
-        """Return whether anything is another object, lies elsewhere in memory or was written to."""
+        """Return whether anything was replaced, moved in memory or written to."""
         return (
             list(map(id, sources)) != list(map(id, self.sources))
             or list(map(id, self._held())) != list(map(id, self.held))
@@ -63,5 +64,6 @@ class _Watched:
 
 
 def is_traced() -> bool:
-    """Return whether the computation is being recorded, so that nothing may be kept or left out."""
-    return torch._C._get_tracing_state() is not None or torch.compiler.is_compiling()
+    """Return whether a tracer or compiler is recording, so that cached values must not be used."""
+    tracing = torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
+    return tracing or torch.compiler.is_compiling()

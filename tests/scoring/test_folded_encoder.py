@@ -1,4 +1,4 @@
-"""Tests of ``striq.scoring.cpu.encoder``: the frozen encoder, faster."""
+"""Tests of ``striq.scoring.folded_encoder``: the frozen encoder, faster."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from striq.config import EncoderConfig
 from striq.errors import StriqError
 from striq.model.encoder import FrozenEncoder, calibrate
 from striq.model.resnet import STAGE_CHANNELS
-from striq.scoring.cpu import convolution
-from striq.scoring.cpu.encoder import PRECISIONS, FoldedEncoder, pick_precision
+from striq.scoring import folded_convolution
+from striq.scoring.folded_encoder import PRECISIONS, FoldedEncoder, pick_precision
 
 IMAGE = torch.rand(2, 1, 64, 64, generator=torch.Generator().manual_seed(0)) * 0.8 + 0.1
 
@@ -29,13 +29,13 @@ def test_folded_maps_are_the_encoders_up_to_the_edge(encoder: FrozenEncoder) -> 
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("arranged", [True, False])
+@pytest.mark.parametrize("prepacked", [True, False])
 @pytest.mark.parametrize("size", [(64, 64), (61, 67), (96, 64)])
 def test_maps_are_the_encoders_at_any_size_and_on_any_processor(
-    encoder: FrozenEncoder, size: tuple[int, int], arranged: bool, monkeypatch: pytest.MonkeyPatch
+    encoder: FrozenEncoder, size: tuple[int, int], prepacked: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if not arranged:
-        monkeypatch.setattr(convolution, "arranging_works", lambda dtype: False)
+    if not prepacked:
+        monkeypatch.setattr(folded_convolution, "prepacking_works", lambda dtype: False)
     folded = FoldedEncoder(encoder, PRECISIONS["float32"])
     image = torch.rand(3, 1, *size, generator=torch.Generator().manual_seed(1))
     for found, plain in zip(folded(image), encoder(image), strict=True):

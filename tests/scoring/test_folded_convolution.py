@@ -1,4 +1,4 @@
-"""Tests of ``striq.scoring.cpu.convolution``."""
+"""Tests of ``striq.scoring.folded_convolution``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from striq.scoring.cpu.convolution import Convolution, arranging_works
+from striq.scoring.folded_convolution import Convolution, prepacking_works
 
 AVX512 = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
 MAPS = torch.rand(2, 8, 12, 10, generator=torch.Generator().manual_seed(0)) - 0.5
@@ -18,9 +18,9 @@ CONVOLUTION = Convolution(WEIGHT, torch.linspace(-1, 1, 16), [2, 2], [1, 1])
 
 @pytest.fixture(autouse=True)
 def unasked() -> Iterator[None]:
-    arranging_works.cache_clear()
+    prepacking_works.cache_clear()
     yield
-    arranging_works.cache_clear()
+    prepacking_works.cache_clear()
 
 
 @torch.inference_mode()
@@ -36,12 +36,12 @@ def test_a_convolution_made_ready_gives_what_it_gave(dtype: torch.dtype) -> None
         torch.testing.assert_close(sums, (plain + 0.25).clamp(min=0), atol=margin, rtol=0)
 
 
-@pytest.mark.skipif(not AVX512, reason="weights are arranged where that was measured to pay: with AVX-512")
-def test_weights_are_arranged_once() -> None:
-    assert arranging_works(torch.float32)
-    assert CONVOLUTION.ready(torch.float32, (12, 10)).arranged
+@pytest.mark.skipif(not AVX512, reason="weights are prepacked only with AVX-512, where it was measured to pay")
+def test_weights_are_prepacked_once() -> None:
+    assert prepacking_works(torch.float32)
+    assert CONVOLUTION.ready(torch.float32, (12, 10)).prepacked
     in_half = torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    assert CONVOLUTION.ready(torch.bfloat16, (12, 10)).arranged == arranging_works(torch.bfloat16) == in_half
+    assert CONVOLUTION.ready(torch.bfloat16, (12, 10)).prepacked == prepacking_works(torch.bfloat16) == in_half
 
 
 def fails(*_: Any) -> Any:
@@ -61,5 +61,5 @@ def test_where_the_library_has_changed_weights_stay_as_they_are(
     changed: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.ops.mkldnn, "_convolution_pointwise", changed, raising=False)
-    assert not arranging_works(torch.float32)
-    assert not CONVOLUTION.ready(torch.float32, (12, 10)).arranged
+    assert not prepacking_works(torch.float32)
+    assert not CONVOLUTION.ready(torch.float32, (12, 10)).prepacked
