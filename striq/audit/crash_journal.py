@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,7 +29,7 @@ class CrashJournal:
         self._lines = Counter(text.splitlines())
 
     @contextmanager
-    def watch(self, index: int) -> Iterator[bool]:
+    def watch(self, index: int) -> Generator[bool]:
         """Record start and end of the scoring of a file; yield whether it may be scored.
 
         An interruption does not count against the file. An unexpected exception counts like a crash.

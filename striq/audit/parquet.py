@@ -6,8 +6,8 @@ from striq.errors import StriqError
 
 try:
     import pyarrow
-    import pyarrow.compute
-    import pyarrow.parquet
+    import pyarrow.compute  # pyright: ignore[reportUnusedImport]
+    import pyarrow.parquet  # pyright: ignore[reportUnusedImport]
 except ImportError as error:
     msg = "An audit reads and writes Parquet, which needs pyarrow. Install it: pip install 'striq[audit]'."
     raise StriqError(msg) from error

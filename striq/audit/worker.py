@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -61,7 +61,7 @@ class AuditWorker:
         scorer, shard, journal = self.scorer, self.plan.shards[number], CrashJournal(self.folder, number)
 
         @contextmanager
-        def watch(index: int) -> Iterator[bool]:
+        def watch(index: int) -> Generator[bool]:
             with journal.watch(index) as may_be_scored:
                 yield may_be_scored
             advance()

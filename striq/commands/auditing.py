@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import importlib
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -67,13 +68,13 @@ def audit(
     if engine == "local" and workers not in (None, 1):
         msg = f"The engine 'local' is one process. For {workers} of them add --engine torchrun or --engine ray."
         raise StriqError(msg)
-    import striq.audit.parquet  # fails at once if pyarrow is missing  # noqa: F401
+    importlib.import_module("striq.audit.parquet")  # fails at once if pyarrow is missing
     from striq.audit.engines import torchrun
     from striq.audit.engines.ray_data import import_ray
 
     if engine == "ray":
         import_ray()
-    given = _Options(plane, threshold, max_frames_per_cine or 0, hash_operators, shard_size)
+    given = _GivenSettings(plane, threshold, max_frames_per_cine or 0, hash_operators, shard_size)
     job = _Job(archive, out, model, check_device(device), given, keep_plan)
     if engine == "torchrun" and torchrun.under_torchrun():
         raise typer.Exit(_run_rank(job))
@@ -145,7 +146,7 @@ def _run_rank(job: _Job) -> int:
 
 
 @dataclass(frozen=True)
-class _Options:
+class _GivenSettings:
     """Settings given on the command line; named as those of ``AuditSettings``."""
 
     plane: str
@@ -163,7 +164,7 @@ class _Job:
     out: Path
     model: Path | None
     device: str
-    options: _Options
+    given: _GivenSettings
     keep_plan: bool
 
     def plan(self, progress: Progress) -> Plan:
@@ -177,14 +178,19 @@ class _Job:
 
         checkpoint = find_checkpoint(self.model)
         scorer = load_scorer(checkpoint, "cpu")
-        scorer.score([], self.options.plane)  # raises if the model does not know the plane
-        given = self.options.threshold
-        identity = ModelIdentity.of(checkpoint, scorer.config.quality.threshold if given is None else given)
+        given = self.given
+        scorer.score([], given.plane)  # raises if the model does not know the plane
+        threshold = scorer.config.quality.threshold if given.threshold is None else given.threshold
+        identity = ModelIdentity.of(checkpoint, threshold)
         settings = AuditSettings(
             model_sha256=identity.sha256,
             model_name=f"{identity.name} {identity.version}".strip(),
             striq_version=striq.__version__,
-            **{**asdict(self.options), "threshold": identity.threshold},
+            threshold=threshold,
+            plane=given.plane,
+            max_frames_per_cine=given.max_frames_per_cine,
+            hash_operators=given.hash_operators,
+            shard_size=given.shard_size,
         )
         return plan_audit(
             self.archive,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -122,7 +122,7 @@ class Outputs:
             write_html(self.options.html, self._cines, self.model, num_left=num_left)
 
     @contextmanager
-    def _counting_failures(self, path: Path) -> Iterator[None]:
+    def _counting_failures(self, path: Path) -> Generator[None]:
         try:
             yield
         except StriqError as error:

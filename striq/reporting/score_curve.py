@@ -127,7 +127,7 @@ def _runs(results: Sequence[FrameResult], positions: Mapping[int, float]) -> tup
     centers = [positions[index] for index in indices]
     edges = [centers[0], *((left + right) / 2 for left, right in pairwise(centers)), centers[-1]]
     runs, start = list[VerdictRun](), 0
-    for state, members in groupby(map(state_of, results)):
+    for state, members in groupby(results, key=state_of):
         end = start + len(list(members))
         runs.append(VerdictRun(state, indices[start], indices[end - 1], edges[start], edges[end]))
         start = end

@@ -95,7 +95,7 @@ def import_ray() -> Any:
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     try:
         import ray
-        import ray.data
+        import ray.data  # pyright: ignore[reportUnusedImport]
     except ImportError as error:
         msg = "The engine 'ray' needs Ray Data. Install it: pip install 'striq[audit,ray]'."
         raise StriqError(msg) from error
