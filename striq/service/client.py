@@ -237,10 +237,9 @@ class ServiceClient:
         return answers
 
     def _sort(self, item: Answer | ServiceError | None) -> None:
-        """Put an answer into its mailbox, or mark every mailbox when there are no more answers."""
-        failure = self._failure_of(item)
-        if failure is not None:
-            self._failure = self._failure or failure
+        """Put an answer into its mailbox, or mark every mailbox after an error; answers after it do not count."""
+        self._failure = self._failure or self._failure_of(item)
+        if self._failure is not None:
             for mailbox in self._mailboxes.values():
                 mailbox.failure = mailbox.failure or self._failure
         elif isinstance(item, dict) and item.get("id") in self._mailboxes:
