@@ -39,14 +39,15 @@ class NotRunningError(ServiceError):
 class EndedError(ServiceError):
     """The process ended on its own.
 
-    Args:
+    Attributes:
         last_lines: The last lines of its standard error.
+        reason: The very last one; the exit status if there is none.
     """
 
-    def __init__(self, last_lines: Sequence[str]) -> None:
+    def __init__(self, last_lines: Sequence[str], status: int | None) -> None:
         self.last_lines = list(last_lines)
-        last = self.last_lines[-1] if self.last_lines else "it wrote nothing to its standard error"
-        super().__init__(f"The scoring process ended: {last}")
+        self.reason = self.last_lines[-1] if self.last_lines else f"exit status {status}, no message"
+        super().__init__(f"The scoring process ended: {self.reason}")
 
 
 class ProtocolError(ServiceError):
@@ -247,8 +248,8 @@ class ServiceClient:
 
     def _failure_of(self, item: Answer | ServiceError | None) -> ServiceError | None:
         if item is None:
-            assert self._process is not None
-            return EndedError(self._process.stderr_text().splitlines()[-KEPT_LINES:])
+            status = None if self._process is None else self._process.exit_status
+            return EndedError(self.stderr_text().splitlines()[-KEPT_LINES:], status)
         if isinstance(item, ServiceError):
             return item
         if item["event"] == "ready" and item.get("protocol") != self._protocol:
@@ -302,8 +303,12 @@ class _Process:
         return self._popen.pid
 
     @property
+    def exit_status(self) -> int | None:
+        return self._popen.poll()
+
+    @property
     def is_alive(self) -> bool:
-        return self._popen.poll() is None
+        return self.exit_status is None
 
     def write(self, command: Mapping[str, Any]) -> None:
         """Write a command.

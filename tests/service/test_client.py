@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -217,12 +218,12 @@ def test_stop_leaves_no_process(state: str, client: ServiceClient) -> None:
 
 
 def test_stop_is_asked_for_before_it_is_enforced(tmp_path: Path) -> None:
-    mark = tmp_path / "ended"
-    program = f"import sys, pathlib; sys.stdin.readline(); pathlib.Path({str(mark)!r}).touch()"
+    mark = tmp_path / "command"
+    program = f"import sys, pathlib; pathlib.Path({str(mark)!r}).write_text(sys.stdin.readline())"
     client = ServiceClient([sys.executable, "-c", program], protocol=2)
     client.start()
     client.stop(PATIENCE_SECONDS)
-    assert mark.exists()
+    assert json.loads(mark.read_text()) == {"command": "stop"}
 
 
 # The real process
@@ -283,7 +284,7 @@ def test_real_process_that_was_killed_is_started_again(real: ServiceClient, pict
     assert pid is not None
     wait_for(lambda: bool(real.poll(number)))
     os.kill(pid, signal.SIGKILL)
-    with pytest.raises(EndedError):
+    with pytest.raises(EndedError, match=f"exit status {-signal.SIGKILL}, no message"):
         collect(real, number)
     real.start()
     assert real.pid != pid

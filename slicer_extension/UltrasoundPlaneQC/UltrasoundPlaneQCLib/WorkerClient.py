@@ -119,9 +119,10 @@ def _translatedErrors() -> Iterator[None]:
         ) from error
     except EndedError as error:
         logging.exception("Last lines of the scoring process:\n%s", "\n".join(error.last_lines))
-        last = error.last_lines[-1] if error.last_lines else _("it gave no reason")
         raise WorkerError(
-            _("The scoring process ended unexpectedly: {last}. See the application log for details.").format(last=last)
+            _("The scoring process ended unexpectedly: {reason}. See the application log for details.").format(
+                reason=error.reason
+            )
         ) from error
     except ProtocolError as error:
         raise WorkerError(
