@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 import time
 from pathlib import Path
@@ -204,9 +205,10 @@ def test_worker_of_another_protocol_is_refused(browser) -> None:
 def test_stopping_ends_the_process(tiny_model: Path) -> None:
     client = WorkerClient([sys.executable, "-m", "striq.service"])
     client.start()
-    process = client._process
+    number = client.processId
     client.stop()
-    assert process.poll() is not None
+    with pytest.raises(ProcessLookupError):
+        os.kill(number, 0)
     assert not client.isRunning()
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def score_cine(
-    scorer: StriqScorer, cine: Cine, source: str, *, plane: str, threshold: float | None
+    scorer: StriqScorer, cine: Cine, source: str, *, plane: str, threshold: float | None, first: int = 0
 ) -> Iterator[FrameResult]:
     """Yield one result per frame, in order; a frame that cannot be read or scored does not affect the others.
 
@@ -26,11 +26,12 @@ def score_cine(
         source: Name of the file in the results.
         plane: As for ``StriqScorer.score``.
         threshold: As for ``StriqScorer.score``.
+        first: Index of the first frame to score.
 
     Raises:
         StriqError: If the scorer does not know the plane or has no anchors.
     """
-    reading = _Reading(cine, source)
+    reading = _Reading(cine, source, first)
     frames = reading.frames()
     while True:
         try:
@@ -48,13 +49,13 @@ def score_cine(
 class _Reading:
     """Reads the frames of a cine and queues them, and errors of unreadable ones, until they are scored."""
 
-    def __init__(self, cine: Cine, source: str) -> None:
-        self.cine, self.source = cine, source
+    def __init__(self, cine: Cine, source: str, first: int) -> None:
+        self.cine, self.source, self.first = cine, source, first
         self.waiting: deque[Frame | FrameResult] = deque()
 
     def frames(self) -> Iterator[Frame]:
         """Yield the readable frames."""
-        for index in range(len(self.cine)):
+        for index in range(self.first, len(self.cine)):
             try:
                 frame = self.cine[index]
             except StriqError as error:
