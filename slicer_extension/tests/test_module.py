@@ -91,12 +91,13 @@ def test_node_without_pictures_is_refused_by_the_menu(clicker: Clicker) -> None:
 FULL_CARD = """
 import json, sys
 def say(**answer): print(json.dumps(answer), flush=True)
-say(event="ready", protocol=1, version="0")
+say(event="ready", protocol=2, version="0", pid=1)
 for line in sys.stdin:
     asked = json.loads(line)
     number = asked["id"]
     if asked["command"] == "load":
-        say(event="loaded", id=number, model="m", planes=["a4c"], threshold=0.5, device="cuda")
+        say(event="loaded", id=number, model="m", sha256="0", planes=["a4c"], threshold=0.5, device="cuda", version="0",
+            about={}, terms=[])
     elif asked["command"] == "score":
         say(event="notice", id=number, text="The memory of CUDA ran out: the work goes on with the CPU.", device="cpu")
         say(event="finished", id=number, cancelled=False, device="cpu", scored=0, failed=0, total=9)
@@ -110,7 +111,7 @@ def test_full_card_is_said_in_the_panel(clicker: Clicker, browser, monkeypatch: 
     holder = clicker.panel.session.logic.holder
     monkeypatch.setattr(holder, "client", client)
     monkeypatch.setattr(holder, "loaded", None)
-    monkeypatch.setattr(holder, "_wanted", None)
+    monkeypatch.setattr(holder, "_requested", None)
     clicker.score(browser, Path("m"))
     client.stop()
     assert "memory of CUDA ran out" in clicker.ui.statusLabel.text
