@@ -111,8 +111,8 @@ def test_start_up_imports_nothing_that_must_be_installed(path: Path) -> None:
         "AbstractScriptedSubjectHierarchyPlugin",
     }
     standard = {
-        "__future__", "collections", "contextlib", "dataclasses", "importlib", "json", "logging", "math", "os", "pathlib", "queue",
-        "shutil", "subprocess", "sys", "tempfile", "threading", "time", "typing", "unittest",
+        "__future__", "collections", "contextlib", "dataclasses", "importlib", "json", "logging", "math", "os",
+        "pathlib", "queue", "shutil", "subprocess", "sys", "tempfile", "threading", "time", "typing", "unittest",
     }  # fmt: skip
     assert imported_at_file_scope(path) <= shipped_with_slicer | standard
 

@@ -211,7 +211,7 @@ class qMRMLTableView(Dialect, QtWidgets.QTableWidget):
         self.setColumnCount(table.GetNumberOfColumns())
         names = [table.GetColumnName(column) for column in range(table.GetNumberOfColumns())]
         isTitled = self._node is not None and self._node.GetUseColumnTitleAsColumnHeader()
-        self.setHorizontalHeaderLabels([isTitled and self._node.GetColumnTitle(name) or name for name in names])
+        self.setHorizontalHeaderLabels([(isTitled and self._node.GetColumnTitle(name)) or name for name in names])
         for row in range(table.GetNumberOfRows()):
             for column in range(len(names)):
                 value = table.GetValue(row, column)
