@@ -1,4 +1,4 @@
-"""Tests of the module around its panel: keys, menu, scripts, sample, a full card, scenes that come and go."""
+"""Tests of the module around its panel: keys, menu, scripts, sample, full GPU memory, closed and loaded scenes."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def test_scene_that_is_closed_while_frames_are_scored_ends_the_run(
     slicer.mrmlScene.Clear(False)
     assert clicker.panel.score.run is None
     assert not files.exists()
-    clicker.score(add_browser(cine_pixels, scene, "next"), tiny_model)  # the worker is free for the next run
+    clicker.score(add_browser(cine_pixels, scene, "next"), tiny_model)  # the process is free for the next run
     assert all(result.isScored for result in results_of(clicker))
 
 

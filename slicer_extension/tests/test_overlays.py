@@ -1,4 +1,4 @@
-"""Tests of overlays on rendered slice views: upright, and on the anatomy, pixel by pixel."""
+"""Tests of overlays on rendered slice views: upright, and aligned with the frame pixel by pixel."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def test_second_explanation_reuses_the_nodes() -> None:
     assert slicer.mrmlScene.GetNodesByName(Overlays.TRANSFORM_NAME).GetNumberOfItems() == 1
 
 
-def test_explanation_of_the_worker_is_shown(browser, logic, tiny_model: Path, view: SliceView, scored) -> None:
+def test_explanation_of_the_scoring_process_is_shown(browser, logic, tiny_model: Path, view: SliceView, scored) -> None:
     source = openFrames(browser)
     source.select(3)
     view.show(source.volume)

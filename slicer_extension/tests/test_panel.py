@@ -1,4 +1,4 @@
-"""Tests that do what a user does: every button of the panel, on real nodes and a real worker."""
+"""Tests of every button of the panel, on real nodes and a real scoring process."""
 
 from __future__ import annotations
 
@@ -110,9 +110,9 @@ def test_best_and_next_buttons_go_there(done: Clicker) -> None:
         assert all(results[index].verdict != wanted for index in between)
 
 
-def test_threshold_judges_at_once_without_the_worker(done: Clicker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threshold_updates_verdicts_without_scoring_again(done: Clicker, monkeypatch: pytest.MonkeyPatch) -> None:
     holder = done.panel.session.logic.holder
-    monkeypatch.setattr(holder.client, "send", lambda *_, **__: pytest.fail("the worker was asked"))
+    monkeypatch.setattr(holder.client, "send", lambda *_, **__: pytest.fail("a command was sent"))
     results = results_of(done)
     done.ui.thresholdSlider.setValue(round(sorted(result.quality for result in results)[4], 2))
     limit = done.ui.thresholdSlider.value

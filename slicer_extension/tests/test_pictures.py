@@ -1,4 +1,4 @@
-"""Tests that draw the window as a user sees it: panel, slice view and plot. ``--pictures docs/pictures`` keeps them."""
+"""Tests that draw panel, slice view and plot as a user sees them; ``--pictures docs/pictures`` keeps the pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests that a saved scene comes back with its results: nothing lives outside the nodes."""
+"""Tests that a saved scene restores its results, and that scenes of older versions open."""
 
 from __future__ import annotations
 

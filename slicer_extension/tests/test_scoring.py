@@ -1,4 +1,4 @@
-"""Tests of scoring through the worker process, without a window."""
+"""Tests of scoring through the scoring process, without a window."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_cancel_keeps_the_scores_done_so_far(logic, scene: mrml.Scene, cine_pixe
     assert {result.verdict for result in run.results if not result.isScored} == {"not scored"}
 
 
-def test_cancel_before_the_worker_is_asked_ends_at_once(logic, browser, tiny_model: Path) -> None:
+def test_cancel_before_anything_is_sent_ends_at_once(logic, browser, tiny_model: Path) -> None:
     run = logic.startRun(browser, ScoringOptions(modelPath=str(tiny_model), device="cpu"))
     run.cancel()
     assert run.state == CANCELLED
@@ -184,8 +184,8 @@ def test_pictures_of_two_sizes_are_refused(logic, scene: mrml.Scene, cine_pixels
     assert run.state == FAILED
 
 
-def test_worker_that_dies_is_reported_and_replaced(browser, tiny_model: Path) -> None:
-    holder = ModelHolder(WorkerClient([sys.executable, "-c", "raise SystemExit('the worker is out of order')"]))
+def test_process_that_ends_on_its_own_is_reported(browser, tiny_model: Path) -> None:
+    holder = ModelHolder(WorkerClient([sys.executable, "-c", "raise SystemExit('out of order')"]))
     run = PlaneQualityLogic(holder).startRun(browser, ScoringOptions(modelPath=str(tiny_model)))
     with pytest.raises(WorkerError, match="out of order"):
         drive(run)
@@ -193,7 +193,7 @@ def test_worker_that_dies_is_reported_and_replaced(browser, tiny_model: Path) ->
     holder.stop()
 
 
-def test_worker_of_another_protocol_is_refused(browser) -> None:
+def test_process_of_another_protocol_is_refused(browser) -> None:
     program = 'print(\'{"event": "ready", "protocol": 99, "version": "9.9"}\', flush=True); input()'
     holder = ModelHolder(WorkerClient([sys.executable, "-c", program]))
     run = PlaneQualityLogic(holder).startRun(browser)
