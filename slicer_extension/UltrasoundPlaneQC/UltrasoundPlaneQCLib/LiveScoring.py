@@ -14,9 +14,9 @@ import slicer
 from slicer.i18n import tr as _
 
 from .FrameSource import SourceError, pictureOf
+from .Messages import FrameAnswer
 from .ModelHolder import ModelHolder
 from .Options import ScoringOptions
-from .Protocol import FrameAnswer
 from .Results import UNSCORED, verdictOf
 from .Verdict import NO_PLANE
 from .WorkerClient import Scratch

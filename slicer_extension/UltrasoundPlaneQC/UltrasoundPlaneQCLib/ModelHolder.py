@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any, cast
 
-from .Protocol import Client, LoadedModel
+from .Messages import LoadedModel
 from .WorkerClient import WorkerClient
 
 
@@ -17,8 +17,8 @@ class ModelHolder:
         client: Client of the scoring process; a new one by default.
     """
 
-    def __init__(self, client: Client | None = None) -> None:
-        self.client: Client = client or WorkerClient()
+    def __init__(self, client: WorkerClient | None = None) -> None:
+        self.client = client or WorkerClient()
         self.loaded: LoadedModel | None = None
         self._requested: tuple[str, str] | None = None
         self._loadId: int | None = None

@@ -13,7 +13,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from .FrameSource import FrameSource
-from .Protocol import FrameAnswer, ScoredFrame, TermDescription
+from .Messages import FrameAnswer, ScoredFrame, TermDescription
 from .ResultsColumns import FIXED, INTERNAL, LEADING, TEXTS, TRAILING, addTermColumns, newColumn, upgradeColumns
 from .Terms import Term
 from .Verdict import is_accepted

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from slicer.i18n import tr as _
 
 from .FrameSource import FrameSource, SourceError
+from .Messages import FrameAnswer
 from .ModelHolder import ModelHolder
 from .Options import ScoringOptions
-from .Protocol import FrameAnswer
 from .Results import Results
 from .WorkerClient import Scratch, WorkerError
 

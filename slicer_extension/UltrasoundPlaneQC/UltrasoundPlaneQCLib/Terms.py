@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .Protocol import TermDescription
+from .Messages import TermDescription
 
 
 @dataclass(frozen=True)

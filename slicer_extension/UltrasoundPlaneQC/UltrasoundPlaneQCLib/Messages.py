@@ -1,8 +1,8 @@
-"""Types of the messages exchanged with the scoring process, protocol 2, and of the client that carries them."""
+"""Types of the answers of the scoring process, protocol 2."""
 
 from __future__ import annotations
 
-from typing import Any, Protocol, TypedDict
+from typing import TypedDict
 
 
 class TermDescription(TypedDict):
@@ -66,35 +66,3 @@ class FailedFrame(TypedDict):
 
 
 FrameAnswer = ScoredFrame | FailedFrame
-
-
-class Client(Protocol):
-    """What the extension needs of the client of the scoring process."""
-
-    def isRunning(self) -> bool:
-        """Return whether the process is alive."""
-        ...
-
-    def start(self) -> None:
-        """Start the process unless it is running."""
-        ...
-
-    def send(self, command: str, **details: Any) -> int:
-        """Send a command and return its number."""
-        ...
-
-    def poll(self, *numbers: int | None) -> list[dict[str, Any]]:
-        """Return the answers to some commands that have arrived, without waiting."""
-        ...
-
-    def forget(self, *numbers: int | None) -> None:
-        """Drop all further answers to some commands."""
-        ...
-
-    def lastWords(self) -> str:
-        """Return what the process wrote to its standard error."""
-        ...
-
-    def stop(self) -> None:
-        """End the process."""
-        ...
