@@ -288,10 +288,10 @@ def test_script_that_writes_the_parameter_node_moves_the_controls(done: Clicker,
     parameters.threshold = 1.0
     assert done.ui.thresholdSlider.value == 1.0
     assert {result.verdict for result in results_of(done)} == {"rejected"}
-    parameters.plane, parameters.modelPath, parameters.overlay = "abdomen", "/some/model", "anchor"
+    parameters.plane, parameters.modelPath, parameters.overlay = "abdomen", "/some/model", "reference"
     assert done.ui.planeSelector.currentText == "abdomen"
     assert done.ui.modelPath.currentPath == "/some/model"
-    assert done.ui.overlaySelector.currentText == "anchor"
+    assert done.ui.overlaySelector.currentText == "reference"
     parameters.inputNode = None
     assert done.ui.inputSelector.currentNode() is None
     assert not done.ui.scoreButton.isEnabled()
