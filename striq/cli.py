@@ -9,23 +9,21 @@ from typing import Annotated
 import typer
 
 import striq
-from striq.commands.ablation import ablate
 from striq.commands.auditing import audit
-from striq.commands.benchmark import bench
 from striq.commands.curves import curves
+from striq.commands.evaluation import evaluate
 from striq.commands.exporting import export
-from striq.commands.forgetting import forgetting
 from striq.commands.inspection import anchors, info
 from striq.commands.listing import list_frames
+from striq.commands.planes import add_plane
 from striq.commands.pretraining import pretrain
-from striq.commands.robustness import robustness
-from striq.commands.routing import routing
 from striq.commands.scoring import score
+from striq.commands.study import add_moved_commands, study
 from striq.commands.terminal import complain, say
-from striq.commands.training import add_plane, compare, evaluate, phantom, train
+from striq.commands.training import phantom, train
 from striq.errors import StriqError
 
-WRONG_USE = 2  # the status that the parser of the command line exits with, too
+WRONG_USE = 2  # exit status; also that of the command-line parser
 
 app = typer.Typer(
     help="Annotation-free quality control of ultrasound planes.",
@@ -42,12 +40,6 @@ for command in (
     train,
     curves,
     evaluate,
-    compare,
-    robustness,
-    routing,
-    ablate,
-    forgetting,
-    bench,
     pretrain,
     phantom,
     export,
@@ -55,6 +47,8 @@ for command in (
     app.command()(command)
 app.command(name="list")(list_frames)
 app.command(name="add-plane")(add_plane)
+app.add_typer(study, name="study")
+add_moved_commands(app)
 
 
 def _print_version(asked: bool) -> None:
@@ -74,10 +68,10 @@ def _options(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; always ends by ``SystemExit`` with the exit status.
+    """Run the command line and raise ``SystemExit`` with the exit status.
 
     Args:
-        arguments: What follows the program's name; that of the process by default.
+        arguments: Arguments after the program's name; those of the process by default.
     """
     try:
         app(args=None if arguments is None else list(arguments), prog_name="striq")

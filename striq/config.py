@@ -125,7 +125,7 @@ class TrainingConfig:
         learning_rate: Of Adam (paper: 1e-4 over 500 epochs; higher here, over far fewer: projections are pretrained).
         orthogonality_weight: Weight of L_orth [lambda = 0.5].
         orthogonality: Norm of L_orth, and whether it holds for A alone or for A and B, one of ``ORTHOGONALITIES``.
-        loss_terms: Names of the pair terms in L_reg; empty: those of ``striq.quality.terms.TERMS`` marked for it.
+        loss_terms: Names of the pair terms in L_reg; ``None``: those of ``striq.quality.terms.TERMS`` marked for it.
         known_transforms: False leaves out the supervision by known transforms, which the paper lacks (an ablation).
         views: Moved and degraded copies cached of each frame.
         validation_fraction: Share of groups held out for the label-free criterion.
@@ -138,7 +138,7 @@ class TrainingConfig:
     learning_rate: float = 2e-3
     orthogonality_weight: float = 0.5
     orthogonality: str = "l1_a"
-    loss_terms: tuple[str, ...] = ()
+    loss_terms: tuple[str, ...] | None = None
     known_transforms: bool = True
     views: int = 3
     validation_fraction: float = 0.15

@@ -21,15 +21,23 @@ from scipy.linalg import subspace_angles
 import striq
 from striq import cli
 from striq.anchors.thumbnails import write_thumbnails
-from striq.commands import options
+from striq.commands import options, plane_recognition
 from striq.data.phantom import make_phantom_cine, write_phantom
 from striq.data.readers import open_cine
+from striq.evaluation.agreement.frames import RatedFrame, ScoredFrames
+from striq.evaluation.agreement.rated_scores import write_rated_scores
+from striq.evaluation.studies import plane_recognition_folds
 from striq.scoring.folded_encoder import PRECISIONS
 from striq.scoring.scorer import StriqScorer
 from striq.types import Frame, FrameRecord, FrameScore
 
-COLUMNS = "source,frame,time_s,plane,plane_probability,quality,accepted,similarity,ncc,smoothness,error"
-FIGURES = ("plane_probability", "quality", "similarity", "ncc", "smoothness")
+STUDIES = ("ablate", "robustness", "forgetting", "planes", "bench", "compare")
+COLUMNS = (
+    "source,frame,time_s,plane,plane_probability,scored_plane,quality,accepted,threshold,"
+    "similarity,similarity_normalized,similarity_weight,ncc,ncc_normalized,ncc_weight,"
+    "smoothness,smoothness_normalized,smoothness_weight,contrast,contrast_normalized,contrast_weight,error"
+)
+FIGURES = ("plane_probability", "quality", "similarity", "ncc", "smoothness", "contrast")
 
 
 def run(*arguments: str | int | Path) -> int:
@@ -49,9 +57,7 @@ def figures_of(row: dict[str, str]) -> list[float]:
 
 
 def figures_of_api(score: FrameScore) -> list[float]:
-    terms = score.terms
-    probability = score.plane_probabilities[score.plane]
-    return [probability, score.quality, terms.similarity, terms.ncc, terms.smoothness]
+    return [score.plane_probabilities[score.plane], score.quality, *(score.terms[name] for name in FIGURES[2:])]
 
 
 def only_line(text: str) -> str:
@@ -384,6 +390,16 @@ def test_list_holds_whole_groups_out_and_keeps_ratings_where_a_table_gives_them(
     assert len(read(test)) == 2
 
 
+class Shown:
+    """Stands in for a report on a table, whose Markdown is the table itself."""
+
+    def __init__(self, table: object) -> None:
+        self.table = table
+
+    def to_markdown(self) -> str:
+        return str(self.table)
+
+
 class Recorder:
     """Stands in for a function and keeps what it was called with."""
 
@@ -449,7 +465,7 @@ def test_add_plane_learns_the_frames_of_a_flat_folder_as_the_plane_named(
     for number, picture in enumerate(sorted(table.parent.rglob("*.png"))):
         picture.rename(drawn / f"frame_{number}.png")
     assert run("add-plane", "mine", drawn, "--model", tiny_model, "--out", tmp_path / "m", *settings) == 0
-    assert "Knows a4c, abdomen, mine now" in capsys.readouterr().out
+    assert "The model now knows a4c, abdomen, mine" in capsys.readouterr().out
     assert striq.load_scorer(tmp_path / "m", device="cpu").planes == ["a4c", "abdomen", "mine"]
     assert list((tmp_path / "m" / "anchors").glob("mine_*.png"))
 
@@ -463,10 +479,10 @@ def test_add_plane_compares_the_models_on_frames_held_out(
     settings = ["--model", tiny_model, "--epochs", 1, "--device", "cpu", "--note", "Mind this."]
     assert run("add-plane", "kidney", fit, *settings, "--check", test, "--out", tmp_path / "m") == 0
     assert "Mind this." in capsys.readouterr().out
-    old, new = json.loads((tmp_path / "m" / "before_after.json").read_text(encoding="utf-8"))["planes"]
+    old, new = json.loads((tmp_path / "m" / "plane_addition.json").read_text(encoding="utf-8"))["planes"]
     assert (old["plane"], old["frames"], new["plane"], new["frames"]) == ("a4c", 4, "kidney", 4)
     assert old["largest_change"] < 0.02
-    assert new["answers_after"]["kidney"] > new["answers_before"].get("kidney", 0)
+    assert new["predicted_after"]["kidney"] > new["predicted_before"].get("kidney", 0)
     assert run("add-plane", "kidney", fit, *settings, "--check", fit, "--out", tmp_path / "n") == 2
     assert "frames on both sides" in capsys.readouterr().err
 
@@ -504,7 +520,7 @@ def test_evaluate_prints_the_table(
 ) -> None:
     validated = Recorder("the table")
     monkeypatch.setattr("striq.evaluation.agreement.protocol.cross_validate", validated)
-    monkeypatch.setattr("striq.evaluation.agreement.tables.to_markdown", str)
+    monkeypatch.setattr("striq.evaluation.agreement.report.agreement_report", Shown)
     assert run("evaluate", frame_list, "--out", tmp_path / "e", "--folds", 2, "--note", "Mind this.") == 0
     assert capsys.readouterr().out == "the table\n"
     assert (validated.named["num_folds"], validated.named["note"]) == (2, "Mind this.")
@@ -515,7 +531,7 @@ def test_evaluate_of_a_model_does_not_train(
 ) -> None:
     evaluated = Recorder("the table")
     monkeypatch.setattr("striq.evaluation.agreement.protocol.evaluate_scorer", evaluated)
-    monkeypatch.setattr("striq.evaluation.agreement.tables.to_markdown", str)
+    monkeypatch.setattr("striq.evaluation.agreement.report.agreement_report", Shown)
     assert run("evaluate", frame_list, "--out", tmp_path / "e", "--model", tiny_model) == 0
     assert (evaluated.given[0].planes, len(evaluated.given[1])) == (["a4c", "abdomen"], 4)
 
@@ -526,10 +542,38 @@ def test_evaluate_of_a_model_without_data_draws_the_planes_it_knows(
     evaluated = Recorder("the table")
     monkeypatch.setattr("striq.commands.options.PHANTOM_SUBJECTS", 1)
     monkeypatch.setattr("striq.evaluation.agreement.protocol.evaluate_scorer", evaluated)
-    monkeypatch.setattr("striq.evaluation.agreement.tables.to_markdown", str)
-    assert run("evaluate", "--out", tmp_path / "e", "--model", tiny_model, "--robustness") == 0
+    monkeypatch.setattr("striq.evaluation.agreement.report.agreement_report", Shown)
+    assert run("evaluate", "--out", tmp_path / "e", "--model", tiny_model) == 0
     assert {record.plane for record in evaluated.given[1]} == {"a4c", "abdomen"}
-    assert evaluated.named["robustness"] is True
+
+
+def test_evaluate_tests_robustness_on_demand(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = write_phantom(tmp_path / "drawn", 1, 1, planes=("a4c",), size=(64, 64))
+    monkeypatch.setattr("striq.evaluation.agreement.protocol.evaluate_scorer", Recorder("the table"))
+    monkeypatch.setattr("striq.evaluation.agreement.report.agreement_report", Shown)
+    given = ["evaluate", table, "--model", tiny_model, "--device", "cpu"]
+    assert run(*given, "--out", tmp_path / "without") == 0
+    assert not (tmp_path / "without").exists()
+    assert run(*given, "--out", tmp_path / "with", "--robustness", "--note", "Mind this.") == 0
+    assert (tmp_path / "with" / "robustness.png").is_file()
+    assert "Mind this." in (tmp_path / "with" / "robustness.md").read_text(encoding="utf-8")
+
+
+def test_cross_validation_tests_the_robustness_of_every_fold(
+    frame_list: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    validated, written = Recorder("the table"), Recorder()
+    monkeypatch.setattr("striq.evaluation.agreement.protocol.cross_validate", validated)
+    monkeypatch.setattr("striq.evaluation.agreement.report.agreement_report", Shown)
+    monkeypatch.setattr("striq.evaluation.studies.robustness.concatenate_changed", list)
+    monkeypatch.setattr(
+        "striq.evaluation.studies.robustness_report.robustness_report", Recorder(SimpleNamespace(write=written))
+    )
+    assert run("evaluate", frame_list, "--out", tmp_path / "e", "--folds", 2) == 0
+    assert validated.named["observe_fold"] is None
+    assert run("evaluate", frame_list, "--out", tmp_path / "e", "--folds", 2, "--robustness") == 0
+    assert validated.named["observe_fold"] is not None
+    assert written.given == (tmp_path / "e",)
 
 
 def test_robustness_needs_no_ratings(
@@ -537,12 +581,14 @@ def test_robustness_needs_no_ratings(
 ) -> None:
     unrated = tmp_path / "unrated.csv"
     unrated.write_text("path,plane,group\nx0.png,a4c,1\ny0.png,a4c,2\n", encoding="utf-8")
-    assert run("robustness", unrated, "--out", tmp_path / "r", "--model", tiny_model, "--note", "Mind this.") == 0
+    assert (
+        run("study", "robustness", unrated, "--out", tmp_path / "r", "--model", tiny_model, "--note", "Mind this.") == 0
+    )
     printed = capsys.readouterr().out
     assert "| a4c | foreshortening |" in printed
     assert "Mind this." in printed
     assert (tmp_path / "r" / "robustness.png").is_file()
-    assert run("robustness", frame_list, "--out", tmp_path / "r", "--model", tiny_model) == 2
+    assert run("study", "robustness", frame_list, "--out", tmp_path / "r", "--model", tiny_model) == 2
     assert "error: The model does not know the plane 'x'; it knows: a4c, abdomen." in capsys.readouterr().err
 
 
@@ -554,7 +600,7 @@ def test_evaluate_notes_that_grades_of_another_view_stand_in(tmp_path: Path, mon
     table.write_text("patient,image_quality_2ch\npatient0001,Good\npatient0002,Poor\n", encoding="utf-8")
     validated = Recorder("the table")
     monkeypatch.setattr("striq.evaluation.agreement.protocol.cross_validate", validated)
-    monkeypatch.setattr("striq.evaluation.agreement.tables.to_markdown", str)
+    monkeypatch.setattr("striq.evaluation.agreement.report.agreement_report", Shown)
     assert run("evaluate", tmp_path, "--out", tmp_path / "e", "--rating-table", table, "--folds", 2) == 0
     assert "grades of 4CH come from the two-chamber file (grades.csv" in validated.named["note"]
     assert str(tmp_path) not in validated.named["note"]
@@ -576,21 +622,70 @@ def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> N
         "train",
         "add-plane",
         "evaluate",
-        "robustness",
-        "routing",
-        "ablate",
+        "curves",
+        "export",
         "pretrain",
         "phantom",
+        "study",
+        *(f"study {name}" for name in STUDIES),
     ],
 )
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(command, "--help") == 0
+    assert run(*command.split(), "--help") == 0
     assert f"striq {command}" in capsys.readouterr().out
+
+
+FORMER = {**{name: name for name in STUDIES}, "routing": "planes"}
+del FORMER["planes"]
+
+
+@pytest.mark.parametrize("old", FORMER)
+@pytest.mark.parametrize("given", [(), ("--help",), ("x.csv", "--out", "r", "--unheard-of", "3")])
+def test_former_commands_say_where_they_went(
+    old: str, given: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(old, *given) == 2
+    shown = capsys.readouterr()
+    assert f"'striq {old}' is now 'striq study {FORMER[old]}'." in only_line(shown.err)
+    assert shown.out == ""
+
+
+def test_help_lists_everyday_commands_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--help") == 0
+    listed = {line.strip("│ ").split(" ")[0] for line in capsys.readouterr().out.splitlines() if line.startswith("│ ")}
+    assert {"score", "train", "evaluate", "study"} <= listed
+    assert not listed & set(FORMER)
+
+
+def test_comparison_reads_the_table_of_an_evaluation_and_no_other(
+    folder: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames = [RatedFrame(f"p{i}.png", "a4c", f"p{i}", float(i)) for i in range(6)]
+    values = ScoredFrames({"STRIQ": np.arange(6) / 6}, np.arange(6) > 3)
+    rated = write_rated_scores(tmp_path / "rated_scores.csv", frames, values)
+    assert run("study", "compare", rated, "--out", tmp_path / "again", "--only", "p[1-5]") == 0
+    assert "| STRIQ | 1.000" in capsys.readouterr().out
+    assert json.loads((tmp_path / "again" / "evaluation.json").read_text())["rows"][0]["agreement"]["num_frames"] == 5
+    run("score", folder / "a.png", "--out", tmp_path / "scores.csv", "--model", tiny_model)
+    capsys.readouterr()
+    assert run("study", "compare", tmp_path / "scores.csv", "--out", tmp_path / "again") == 2
+    assert "is a table of 'striq score'" in only_line(capsys.readouterr().err)
+
+
+def test_words_that_planes_hides_are_those_that_it_can_hide() -> None:
+    assert plane_recognition.HIDDEN == plane_recognition_folds.HIDDEN
 
 
 def test_package_and_help_load_without_heavy_libraries() -> None:
     heavy = {"torch", "monai", "matplotlib", "scipy", "pydicom", "pyarrow", "ray"}
-    program = f"import sys, striq, striq.cli, striq.demo; print({heavy} & set(sys.modules))"
+    program = f"""
+import contextlib, io, sys
+import striq, striq.cli, striq.demo
+for given in (["--help"], ["study", "--help"], ["study", "ablate", "--help"], ["evaluate", "--help"], ["ablate"]):
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+        striq.cli.main(given)
+print({heavy} & set(sys.modules))
+"""
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "set()"
 

@@ -1,4 +1,4 @@
-"""``striq ablate``."""
+"""``striq study ablate``."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def ablate(
     dataset: Annotated[
         Path | None, typer.Option(help="Rated frames.", show_default="a synthetic phantom per seed")
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Seeds, from 0.")] = 3,
-    list_only: Annotated[bool, typer.Option("--list", help="Only name the rows and what each changes.")] = False,
-    subjects: Annotated[int, typer.Option(min=4, help="Subjects of the phantom.")] = 24,
+    seeds: options.SeedsOption = 3,
+    list_only: Annotated[bool, typer.Option("--list", help="Only list the rows and what each changes.")] = False,
+    subjects: options.SubjectsOption = 24,
     test_share: Annotated[float, typer.Option(min=0.05, max=0.95, help="Share of the groups that is scored.")] = 0.25,
     planes: options.PlanesOption = None,
     layout: options.LayoutOption = "auto",
@@ -30,44 +30,52 @@ def ablate(
     epochs: options.EpochsOption = None,
     device: options.DeviceOption = "auto",
 ) -> None:
-    """Change one setting at a time, train, and compare with ratings; what is done already is not done again."""
-    from striq.evaluation.studies import ablation
+    """Change one setting at a time, train, and compare with ratings; finished rows are not run again."""
+    from striq.evaluation.studies.ablation_rows import ablation_rows, choose_rows
 
-    known = ablation.ablation_rows()
-    chosen = ablation.choose_rows(rows or ())
+    known = ablation_rows()
+    chosen = choose_rows(rows or ())
     if list_only:
         for name in chosen:
             say(f"{name}: {dict(known[name]) or 'nothing changed'}")
         return
     check_writable(out / "ablation.json")
     show_log()
-    from striq.evaluation.studies.ablation_report import write_ablation
+    from striq.evaluation.agreement.training_setup import TrainingSetup
+    from striq.evaluation.studies import ablation
+    from striq.evaluation.studies.ablation_report import ablation_report
 
     device_name = check_device(device)
     results: dict[str, list[dict[str, float]]] = {name: [] for name in chosen}
     note = ""
     for seed in range(seeds):
-        source = dataset or options.phantom_table(out, planes, seed, subjects)
         records, note = options.read_records(
-            source, out, planes=planes, layout=layout, group_pattern=group_pattern, rating_table=rating_table
+            dataset,
+            out,
+            planes=planes,
+            layout=layout,
+            group_pattern=group_pattern,
+            rating_table=rating_table,
+            seed=seed,
+            subjects=subjects,
         )
         data = ablation.AblationData.load(records, seed=seed, test_fraction=test_share)
-        runner = ablation.AblationRunner(data, out, training=options.make_training(epochs, seed), device=device_name)
+        setup = TrainingSetup(training=options.make_training(epochs, seed), device=device_name)
+        runner = ablation.AblationRunner(data, out, setup)
         for name in chosen:
             results[name].append(runner.run(name, known[name]))
-    note = note if dataset else "Synthetic phantom, not patients."
-    say(write_ablation(results, out, note=note))
-    _draw_activations([ablation.activations_file(out, name, 0) for name in chosen], out, note)
+    say(ablation_report(results, note=note).write(out))
+    _report_activations([ablation.activations_file(out, name, 0) for name in chosen], out, note)
 
 
-def _draw_activations(files: list[Path], out: Path, note: str) -> None:
+def _report_activations(files: list[Path], out: Path, note: str) -> None:
     from striq.errors import StriqError
-    from striq.evaluation.studies.activations import Activations, write_activations
+    from striq.evaluation.studies.activations import Activations, activations_report
 
     found = {(one := Activations.load(file)).rank: one for file in reversed(files) if file.is_file()}
-    if len(found) < 2:  # one rank has nothing to be compared with
+    if len(found) < 2:  # nothing to compare one rank with
         return
     try:
-        say(f"Activations by rank: {write_activations(list(found.values()), out, note=note)}")
+        say(activations_report(list(found.values()), note=note).write(out))
     except StriqError as error:
         complain(str(error))

@@ -1,4 +1,4 @@
-"""``striq bench``."""
+"""``striq study bench``."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ def bench(
     num_anchors: Annotated[int, typer.Option(min=1, help="Anchors of a plane.")] = 20,
     num_planes: Annotated[int, typer.Option(min=1, help="Planes of the model.")] = 4,
     batch: Annotated[list[int] | None, typer.Option(help="Frames at once; repeat for several.")] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="Of each part; the median counts.")] = 20,
-    threads: Annotated[int | None, typer.Option(min=1, help="Of the CPU.", show_default="PyTorch's")] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Repeats of each part, of which the median is shown.")] = 20,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of the CPU.", show_default="PyTorch's")] = None,
     device: options.DeviceOption = "auto",
 ) -> None:
-    """Time a score part by part, beside the same score computed naively; write OUT/benchmark.json."""
+    """Time a score part by part, beside the same score computed naively."""
     check_writable(out / "benchmark.json")
     import torch
 
-    from striq.evaluation.studies.benchmark import benchmark, write_benchmark
+    from striq.evaluation.studies.benchmark import benchmark
+    from striq.evaluation.studies.benchmark_report import benchmark_report, encoder_floors_ms
     from striq.scoring.devices import pick_device
 
     if threads is not None:
@@ -32,4 +33,5 @@ def bench(
     timings = benchmark(
         batches=batch or (1, 32), num_anchors=num_anchors, num_planes=num_planes, repeats=repeats, device=chosen
     )
-    say(write_benchmark(timings, out, device=chosen, threads=torch.get_num_threads()))
+    used, floors = torch.get_num_threads(), encoder_floors_ms(chosen)
+    say(benchmark_report(timings, device=chosen, threads=used, floors_ms=floors).write(out))

@@ -1,10 +1,6 @@
-"""``striq forgetting``."""
+"""``striq study forgetting``."""
 
 from __future__ import annotations
-
-from typing import Annotated
-
-import typer
 
 from striq.commands import options
 from striq.commands.terminal import check_device, check_writable, say, show_log
@@ -13,8 +9,8 @@ from striq.commands.terminal import check_device, check_writable, say, show_log
 def forgetting(
     out: options.OutOption,
     dataset: options.DatasetArgument = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Seeds, from 0.")] = 3,
-    subjects: Annotated[int, typer.Option(min=4, help="Subjects of the phantom.")] = 24,
+    seeds: options.SeedsOption = 3,
+    subjects: options.SubjectsOption = 24,
     planes: options.PlanesOption = None,
     layout: options.LayoutOption = "auto",
     group_pattern: options.GroupPatternOption = None,
@@ -22,30 +18,30 @@ def forgetting(
     epochs: options.EpochsOption = None,
     device: options.DeviceOption = "auto",
 ) -> None:
-    """Train plane by plane, with and without the projection, and see what later planes do to earlier ones."""
+    """Train plane by plane, with and without the projection, and measure how later planes change earlier ones."""
     check_writable(out / "forgetting.json")
     show_log()
+    from striq.evaluation.agreement.training_setup import TrainingSetup
     from striq.evaluation.studies.forgetting import Forgetting, measure_forgetting
-    from striq.evaluation.studies.forgetting_report import FREE, PROTECTED, write_forgetting
+    from striq.evaluation.studies.forgetting_report import FREE, PROTECTED, forgetting_report
 
     chosen = check_device(device)
     results: dict[str, list[Forgetting]] = {PROTECTED: [], FREE: []}
     note = ""
     for seed in range(seeds):
-        source = dataset or options.phantom_table(out, planes, seed, subjects)
         records, note = options.read_records(
-            source, out, planes=planes, layout=layout, group_pattern=group_pattern, rating_table=rating_table
+            dataset,
+            out,
+            planes=planes,
+            layout=layout,
+            group_pattern=group_pattern,
+            rating_table=rating_table,
+            seed=seed,
+            subjects=subjects,
         )
-        for way, found in results.items():
-            found.append(
-                measure_forgetting(
-                    records,
-                    out / f"{'protected' if way == PROTECTED else 'free'}_seed{seed}",
-                    seed=seed,
-                    protect=way == PROTECTED,
-                    order=planes or (),
-                    training=options.make_training(epochs, seed),
-                    device=chosen,
-                )
-            )
-    say(write_forgetting(results, out, note=note if dataset else "Synthetic phantom, not patients."))
+        setup = TrainingSetup(training=options.make_training(epochs, seed), device=chosen)
+        for variant, found in results.items():
+            protect = variant == PROTECTED
+            folder = out / f"{'protected' if protect else 'free'}_seed{seed}"
+            found.append(measure_forgetting(records, folder, setup, protect=protect, order=planes or ()))
+    say(forgetting_report(results, note=note).write(out))

@@ -1,9 +1,9 @@
-"""Options that several commands take, and what they stand for."""
+"""Command-line options shared by several commands, and the objects made from them."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
 PROTOCOLS = ("joint", "sequential")
 PRECISIONS = ("float32", "mixed", "bfloat16", "float16", "auto")
-PHANTOM_SUBJECTS, PHANTOM_FRAMES = 40, 4  # of the data set made where none is given
+PHANTOM_SUBJECTS, PHANTOM_FRAMES = 40, 4  # of the phantom drawn if no data set is given
+PHANTOM_NOTE = "Synthetic phantom, not patients."
 VIEWS = {"2ch": "two-chamber", "4ch": "four-chamber"}
 
 
 def one_of(names: Sequence[str]) -> Callable[[str], str]:
-    """Return the check of an option that takes one of some words."""
+    """Return a callback that refuses any value of an option but these names."""
 
     def check(value: str) -> str:
         if value not in names:
@@ -41,12 +42,16 @@ ModelOption = Annotated[
     Path | None, typer.Option(help="A model.pt or a bundle folder.", show_default="the shipped model")
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
+NoteOption = Annotated[str, typer.Option(help="Sentence printed with every table and picture.")]
+SeedsOption = Annotated[int, typer.Option(min=1, help="Number of seeds, from 0.")]
+SubjectsOption = Annotated[int, typer.Option(min=4, help="Subjects of the phantom.")]
 PrecisionOption = Annotated[
     str,
     typer.Option(
         callback=one_of(PRECISIONS),
-        help="Of the encoder: float32; mixed, quicker, moves Q by 0.001 at most; bfloat16, quicker still, by 0.003; "
-        "float16, on CUDA only, by 0.001; auto, float16 on CUDA, mixed where the CPU computes in bfloat16.",
+        help="Precision of the encoder. mixed is faster and changes Q by at most 0.001; bfloat16 is faster still and "
+        "changes it by 0.003; float16 needs CUDA and changes it by 0.001. auto takes float16 on CUDA, and mixed on a "
+        "CPU that computes in bfloat16.",
     ),
 ]
 DatasetArgument = Annotated[
@@ -60,12 +65,12 @@ DatasetArgument = Annotated[
 OutOption = Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")]
 PlanesOption = Annotated[list[str] | None, typer.Option(help="Plane to keep; repeat for several.", show_default="all")]
 LayoutOption = Annotated[
-    str, typer.Option(callback=one_of(LAYOUTS), help=f"How the data set is arranged: {', '.join(LAYOUTS)}.")
+    str, typer.Option(callback=one_of(LAYOUTS), help=f"Layout of the data set: {', '.join(LAYOUTS)}.")
 ]
 GroupPatternOption = Annotated[
     str | None, typer.Option(help=r"Regular expression that finds the group in a file name, such as '^(\d{3})_'.")
 ]
-RatingTableOption = Annotated[Path | None, typer.Option(help="CSV of ratings, used by the evaluation only.")]
+RatingTableOption = Annotated[Path | None, typer.Option(help="CSV of ratings; only evaluations use it.")]
 EpochsOption = Annotated[int | None, typer.Option(min=1, help="Passes over the training frames.")]
 StrategyOption = Annotated[
     str | None,
@@ -81,19 +86,22 @@ ModeOption = Annotated[
 ]
 ProtocolOption = Annotated[
     str,
-    typer.Option(callback=one_of(PROTOCOLS), help="All planes at once, or one after another in the order given."),
+    typer.Option(
+        callback=one_of(PROTOCOLS), help="Learn all planes at once (joint), or one after another in the order given."
+    ),
 ]
 BackboneOption = Annotated[
     Path | None,
     typer.Option(help="Local ResNet-18 weights (.pt, .pth, folded .npz).", show_default="the shipped weights"),
 ]
 ImagenetOption = Annotated[
-    bool, typer.Option("--download-imagenet", help="Fetch ImageNet weights from PyTorch's site, checked by hash.")
+    bool,
+    typer.Option("--download-imagenet", help="Download ImageNet weights from PyTorch's site; the hash is checked."),
 ]
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed of every random decision.")]
 AnchorImagesOption = Annotated[
     bool,
-    typer.Option("--anchor-images/--no-anchor-images", help="Keep small pictures of the anchors beside the model."),
+    typer.Option("--anchor-images/--no-anchor-images", help="Write thumbnails of the anchors beside the model."),
 ]
 
 
@@ -145,16 +153,27 @@ def read_records(
     group_pattern: str | None = None,
     rating_table: Path | None = None,
     seed: int = 0,
+    subjects: int | None = None,
 ) -> tuple[list[FrameRecord], str]:
-    """List the frames of a data set, or of a phantom written to ``out``, and what a reader of results must know.
+    """Return the frames of a data set, and a note that belongs with every result on them.
+
+    Args:
+        dataset: Folder or CSV list; a phantom drawn in ``out`` by default.
+        out: Folder for the phantom.
+        planes: Planes to keep; all by default.
+        layout: Layout of the data set, one of ``LAYOUTS``.
+        group_pattern: Regular expression that finds the group in a file name.
+        rating_table: CSV of ratings.
+        seed: Seed of the phantom.
+        subjects: Number of subjects of the phantom.
 
     Raises:
-        DatasetError: If the data set is not usable as given.
+        DatasetError: If the data set cannot be used as given.
     """
     from striq.data.datasets import load_dataset, recognize_layout
 
     if dataset is None:
-        return load_dataset(phantom_table(out, planes, seed), planes=planes), "Synthetic phantom, not patients."
+        return load_dataset(phantom_table(out, planes, seed, subjects), planes=planes), PHANTOM_NOTE
     found = recognize_layout(dataset) if layout == "auto" else layout
     flat_plane = planes[0] if planes and len(planes) == 1 and found == "flat" else None
     with _stand_in_notes() as notes:
@@ -166,14 +185,14 @@ def read_records(
             rating_table=rating_table,
             group_pattern=group_pattern,
         )
-    return records, " ".join(notes)
+    return records, join_notes(*notes)
 
 
 def check_drawable(planes: Sequence[str] | None) -> Sequence[str]:
-    """Return the planes that a phantom is asked for, all of them by default.
+    """Return the planes that a phantom shall have; all by default.
 
     Raises:
-        StriqError: If the phantom cannot draw one.
+        StriqError: If the phantom cannot draw one of them.
     """
     from striq.data.phantom import PHANTOM_PLANES, drawable_planes
 
@@ -185,7 +204,7 @@ def check_drawable(planes: Sequence[str] | None) -> Sequence[str]:
 
 
 def phantom_table(out: Path, planes: Sequence[str] | None, seed: int, subjects: int | None = None) -> Path:
-    """Return the table of a phantom in ``out``, drawn now if it is not there."""
+    """Return the table of a phantom in ``out``, which is drawn now if it is not there."""
     from striq.data.phantom import write_phantom
     from striq.data.phantom.storage import TABLE_NAME
 
@@ -193,14 +212,19 @@ def phantom_table(out: Path, planes: Sequence[str] | None, seed: int, subjects: 
     size = "" if subjects is None else f"_{subjects}"
     folder = out / "-".join([f"phantom_seed{seed}{size}", *(planes or ())])
     table = folder / TABLE_NAME
-    if table.is_file():  # written last: a folder that has it is complete
+    if table.is_file():  # the table is written last, so the folder is complete
         return table
     return write_phantom(folder, subjects or PHANTOM_SUBJECTS, PHANTOM_FRAMES, planes=chosen, seed=seed)
 
 
+def join_notes(*notes: str) -> str:
+    """Return the notes that are not empty as one text."""
+    return " ".join(note for note in notes if note)
+
+
 @contextmanager
-def _stand_in_notes() -> Iterator[list[str]]:
-    """Collect a sentence for each warning of the CAMUS reader that grades of another view stand in."""
+def _stand_in_notes() -> Generator[list[str], None, None]:
+    """Collect a sentence for each warning of the CAMUS reader that it uses grades of another view."""
     notes: list[str] = []
     logger, handler = logging.getLogger("striq.data.datasets.camus"), logging.Handler(logging.WARNING)
 

@@ -1,10 +1,6 @@
-"""``striq robustness``."""
+"""``striq study robustness``."""
 
 from __future__ import annotations
-
-from typing import Annotated
-
-import typer
 
 from striq.commands import options
 from striq.commands.terminal import check_device, check_writable, say, show_log
@@ -15,7 +11,7 @@ def robustness(
     out: options.OutOption,
     dataset: options.DatasetArgument = None,
     model: options.ModelOption = None,
-    note: Annotated[str, typer.Option(help="Sentence printed beside every figure.")] = "",
+    note: options.NoteOption = "",
     planes: options.PlanesOption = None,
     layout: options.LayoutOption = "auto",
     group_pattern: options.GroupPatternOption = None,
@@ -23,12 +19,12 @@ def robustness(
     seed: options.SeedOption = 1,
     device: options.DeviceOption = "auto",
 ) -> None:
-    """Test a model's score, rated frames or not: still under nuisance, falling as structure is lost?"""
+    """Test whether a model's score stays the same under nuisance and falls with lost structure; needs no ratings."""
     check_writable(out / "robustness.json")
     show_log()
     from striq.data.phantom import drawable_planes
     from striq.evaluation.studies.robustness import score_changed
-    from striq.evaluation.studies.robustness_report import robustness_markdown, write_robustness
+    from striq.evaluation.studies.robustness_report import robustness_report
     from striq.scoring.loading import load_scorer
 
     scorer = load_scorer(model, check_device(device))
@@ -46,7 +42,4 @@ def robustness(
     if unknown:
         msg = f"The model does not know the plane {unknown[0]!r}; it knows: {', '.join(scorer.planes)}. Use --planes."
         raise DatasetError(msg)
-    note = " ".join(part for part in (note, known) if part)
-    changed = score_changed(scorer, records)
-    write_robustness(changed, out, note=note)
-    say(robustness_markdown(changed, note=note))
+    say(robustness_report(score_changed(scorer, records), note=options.join_notes(note, known)).write(out))

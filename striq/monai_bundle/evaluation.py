@@ -13,14 +13,13 @@ from monai.metrics.metric import CumulativeIterationMetric
 from torch import Tensor, distributed, nn
 
 from striq.data.transforms import plain_tensor
-from striq.evaluation.agreement.controls import CONTROLS, MAIN, ScoredFrames, score_with_controls
+from striq.evaluation.agreement.controls import CONTROLS, MAIN, score_with_controls
+from striq.evaluation.agreement.frames import ScoredFrames, as_rated_frames
 from striq.evaluation.agreement.protocol import write_evaluation
 from striq.evaluation.statistics.metrics import srcc
 from striq.scoring.scorer import StriqScorer
 from striq.training.distributed import is_first
 from striq.types import FrameRecord
-
-COLUMNS = (MAIN, *CONTROLS)
 
 
 class RatedBatches:
@@ -49,6 +48,11 @@ class RatedBatches:
         return {"image": image, "row": batchdata["row"]}, torch.tensor(labels, dtype=torch.float64)
 
 
+def column_names() -> list[str]:
+    """Return the names of the scores in the order of the network's output."""
+    return [MAIN, *CONTROLS]
+
+
 class ScoresWithControls(nn.Module):
     """The evaluator's network: quality of each frame as the plane it shows, then its controls, then acceptance.
 
@@ -62,10 +66,10 @@ class ScoresWithControls(nn.Module):
         self.scorer, self.records = scorer, records
 
     def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
-        """Return the columns of ``COLUMNS``, and 1 for an accepted frame in the last one, shape ``(B, S + 1)``."""
+        """Return S scores of each frame, and in the last column 1 if it is accepted, shape ``(B, S + 1)``."""
         records = [self.records[row] for row in batch["row"].tolist()]
         scored = score_with_controls(self.scorer, batch["image"], records, quiet=True)
-        values = [*(scored.scores[name] for name in COLUMNS), scored.accepted.astype(np.float64)]
+        values = [*(scored.scores[name] for name in column_names()), np.asarray(scored.accepted, dtype=np.float64)]
         return torch.from_numpy(np.stack(values, axis=1))
 
 
@@ -117,9 +121,9 @@ class WriteEvaluation:
         rows = _gather(self._rows)
         if is_first():
             values = np.array([rows[row] for row in range(len(self.records))])
-            scores = {name: values[:, column] for column, name in enumerate(COLUMNS)}
+            scores = {name: values[:, column] for column, name in enumerate(column_names())}
             scored = ScoredFrames(scores, values[:, -1] > 0)
-            write_evaluation(self.records, scored, self.output_dir, note=self.note)
+            write_evaluation(as_rated_frames(self.records), scored, self.output_dir, note=self.note)
 
 
 def _gather(rows: dict[int, list[float]]) -> dict[int, list[float]]:

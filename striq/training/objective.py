@@ -111,20 +111,20 @@ class RegistrationLoss(nn.Module):
 
     Args:
         orthogonality_weight: Weight of L_orth [lambda].
-        terms: Names of the pair terms in L_reg; empty: those that the table of terms marks for it.
+        terms: Names of the pair terms in L_reg; ``None``: those that the table of terms marks for it.
         known_transforms: False leaves L_total alone (an ablation).
     """
 
     def __init__(
         self,
         orthogonality_weight: float = 0.5,
-        terms: Sequence[str] = (),
+        terms: Sequence[str] | None = None,
         *,
         known_transforms: bool = True,
     ) -> None:
         super().__init__()
         self.orthogonality_weight = orthogonality_weight
-        self.terms = tuple(terms) or loss_term_names()
+        self.terms = loss_term_names() if terms is None else tuple(terms)
         if unknown := sorted(set(self.terms) - set(pair_term_names(list(TERMS)))):
             msg = f"'terms' must be some of {', '.join(pair_term_names(list(TERMS)))}, got {unknown[0]!r}."
             raise ValueError(msg)

@@ -175,7 +175,7 @@ def test_evaluating_writes_the_table_with_controls(trained: Path, phantom: Path,
     text = (output / "evaluation.md").read_text(encoding="utf-8")
     for score in ("STRIQ", "in-fan intensity std", "unregistered centered cosine", "OKS off", "a note beside"):
         assert score in text
-    scores = list(csv.DictReader((output / "scores.csv").open(encoding="utf-8")))
+    scores = list(csv.DictReader((output / "rated_scores.csv").open(encoding="utf-8")))
     expected = [
         stats.spearmanr(*([float(r[name]) for r in scores if r["plane"] == plane] for name in ("STRIQ", "rating")))[0]
         for plane in ("a4c", "kidney")
@@ -266,8 +266,8 @@ def test_preprocessing_of_the_evaluation_takes_effect(trained: Path, phantom: Pa
     flipped = {"validate#preprocessing#transforms": [*steps["transforms"], flip]}
     output = elsewhere / "upside_down"
     run(workflow("evaluate", None, output_dir=str(output), **common, **flipped))
-    plain = list(csv.DictReader((elsewhere / "evaluation" / "scores.csv").open(encoding="utf-8")))
-    other = list(csv.DictReader((output / "scores.csv").open(encoding="utf-8")))
+    plain = list(csv.DictReader((elsewhere / "evaluation" / "rated_scores.csv").open(encoding="utf-8")))
+    other = list(csv.DictReader((output / "rated_scores.csv").open(encoding="utf-8")))
     assert [row["file"] for row in plain] == [row["file"] for row in other]
     assert [row["STRIQ"] for row in plain] != [row["STRIQ"] for row in other]
     one, same = (pytest.approx([float(r["in-fan intensity std"]) for r in rows], abs=1e-6) for rows in (plain, other))
@@ -327,7 +327,7 @@ def test_two_processes_evaluate_every_frame_once_as_one_process_does(
     one, two = elsewhere / "evaluated_by_one", elsewhere / "evaluated_by_two"
     run(workflow("evaluate", None, output_dir=str(one), device="cpu", **common))
     torchrun(elsewhere, "evaluating", ["evaluate.json", "multi_gpu_evaluate.json"], {"output_dir": str(two), **common})
-    rows = [list(csv.reader((folder / "scores.csv").open(encoding="utf-8"))) for folder in (one, two)]
+    rows = [list(csv.reader((folder / "rated_scores.csv").open(encoding="utf-8"))) for folder in (one, two)]
     assert len(rows[0]) == len(rows[1]) == 1 + 29
     names = rows[0][0]
     for mine, other in zip(rows[0][1:], rows[1][1:], strict=True):

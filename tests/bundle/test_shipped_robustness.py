@@ -65,9 +65,9 @@ def test_median_falls_as_structure_is_lost_on_the_phantom(drawn: ChangedScores, 
 @pytest.mark.parametrize("plane", PLANES)
 def test_nuisance_leaves_the_order_of_drawn_frames(drawn: ChangedScores, plane: str) -> None:
     of_plane = np.array(drawn.planes) == plane
-    still = drawn.disturbed["none"][of_plane]
+    still = drawn.perturbed["none"][of_plane]
     for kind in ("gain", "gamma", "speckle", "crop"):
-        assert spearmanr(drawn.disturbed[kind][of_plane], still)[0] > 0.8
+        assert spearmanr(drawn.perturbed[kind][of_plane], still)[0] > 0.8
 
 
 @pytest.mark.slow
@@ -91,5 +91,5 @@ def test_median_of_drawn_frames_falls_when_half_of_the_structure_is_lost(scorer:
     # The short form of the tests above, for every day.
     table = write_phantom(tmp_path, 6, 1, planes=PLANES[2:3], seed=1)
     changed = score_changed(scorer, load_dataset(table), quiet=True)
-    for kind, values in changed.lost.items():
+    for kind, values in changed.degraded.items():
         assert np.median(values[:, 2] - values[:, 0]) < 0, kind

@@ -1,75 +1,108 @@
-"""Scores of frames and of the controls they are always shown beside."""
+"""Controls: simple scores that the quality score is always shown beside.
+
+A control is one function in this module, registered by :func:`control`. Every evaluation then computes it, and every
+table and picture has a row for it (docs/how-to/add-a-control.md).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from rich.progress import track
 from torch import Tensor
 
-from striq.data.preprocessing import intensity_std
+from striq.data.preprocessing import intensity_std, structure_richness
+from striq.evaluation.agreement.frame_inputs import FrameInputs
+from striq.evaluation.agreement.frames import ScoredFrames
 from striq.model.network import Pyramid
 from striq.registration.vectors import unit_vectors
 from striq.scoring.scorer import StriqScorer
 from striq.types import FrameRecord
+from striq.verdict import is_accepted
 
 MAIN = "STRIQ"
-INTENSITY_STD = "in-fan intensity std"
-UNREGISTERED = "unregistered centered cosine"
-NO_SUBSPACE = "OKS off"
-NO_REGISTRATION = "registration off"
-CONTROLS = (INTENSITY_STD, UNREGISTERED, NO_SUBSPACE, NO_REGISTRATION)
+SMALLEST_RICHNESS = 1e-6  # of a frame without structure, so that its logarithm is finite
+
+Control = Callable[[FrameInputs], float | Tensor]
+CONTROLS: dict[str, Control] = {}
 
 
-@dataclass(frozen=True)
-class ScoredFrames:
-    """Scores of N frames by name, and whether the main score accepts each, shape ``(N,)``."""
+def control(name: str) -> Callable[[Control], Control]:
+    """Register a function as a control.
 
-    scores: dict[str, NDArray[np.float64]]
-    accepted: NDArray[np.bool_]
+    Args:
+        name: Name of its row in tables.
+
+    Returns:
+        A decorator of a function that takes a frame and returns its score, where higher means better.
+    """
+
+    def register(function: Control) -> Control:
+        CONTROLS[name] = function
+        return function
+
+    return register
+
+
+@control("in-fan intensity std")
+def in_fan_intensity_std(frame: FrameInputs) -> Tensor:
+    """Return the standard deviation of the intensity inside the fan."""
+    return intensity_std(frame.image)
+
+
+@control("band-pass log std")
+def band_pass_log_std(frame: FrameInputs) -> Tensor:
+    """Return the log standard deviation inside the fan between Gaussian blurs of 4 and 16 pixels (of 256)."""
+    return structure_richness(frame.image).clamp(min=SMALLEST_RICHNESS).log()
+
+
+@control("unregistered centered cosine")
+def mean_unregistered_cosine(frame: FrameInputs) -> Tensor:
+    """Return the mean over anchors of the unregistered cosine of centered features."""
+    model, anchors = frame.scorer.model, frame.scorer.bank.features(frame.plane)
+    return unregistered_cosine(model.center(frame.frozen, frame.plane), model.center(anchors, frame.plane)).mean()
+
+
+@control("OKS off")
+def without_subspace(frame: FrameInputs) -> float:
+    """Return Q without the knowledge subspace."""
+    return frame.quality(specialized=False)
+
+
+@control("registration off")
+def without_registration(frame: FrameInputs) -> float:
+    """Return Q without registration."""
+    return frame.quality(registered=False)
 
 
 @torch.inference_mode()
 def score_with_controls(
     scorer: StriqScorer, images: Tensor, records: Sequence[FrameRecord], *, quiet: bool = False
 ) -> ScoredFrames:
-    """Score frames as the plane they are said to show, with every control.
+    """Score frames as the planes they are said to show, and compute every control.
 
     Args:
         scorer: Fitted scorer.
         images: Prepared frames, shape ``(N, 1, H, W)``.
-        records: What each frame is.
+        records: The same frames in the data set.
         quiet: Do not show a progress bar.
     """
-    collected: dict[str, list[float]] = {name: [] for name in (MAIN, *CONTROLS)}
-    indices = range(len(records))
-    for index in track(indices, description="Scoring", disable=quiet, transient=True):
-        plane = scorer.plane_index(records[index].plane)
-        for name, value in _scores_of(scorer, images[index : index + 1].to(scorer.device), plane).items():
-            collected[name].append(value)
+    functions: dict[str, Control] = {MAIN: FrameInputs.quality, **CONTROLS}
+    collected: dict[str, list[float]] = {name: [] for name in functions}
+    for index in track(range(len(records)), description="Scoring", disable=quiet, transient=True):
+        frame = FrameInputs.encode(scorer, images[index : index + 1], records[index].plane)
+        for name, function in functions.items():
+            collected[name].append(float(function(frame)))
     scores = {name: np.array(values) for name, values in collected.items()}
-    return ScoredFrames(scores, scores[MAIN] > scorer.config.quality.threshold)
-
-
-def _scores_of(scorer: StriqScorer, image: Tensor, plane: int) -> dict[str, float]:
-    frozen, frame_terms = scorer.embed(image), scorer.frame_terms(image)
-    anchors = scorer.bank.features(plane)
-    cosine = unregistered_cosine(scorer.model.center(frozen, plane), scorer.model.center(anchors, plane))
-    return {
-        MAIN: float(scorer.score_as_plane(frozen, frame_terms, plane).quality),
-        INTENSITY_STD: float(intensity_std(image)),
-        UNREGISTERED: float(cosine.mean()),
-        NO_SUBSPACE: float(scorer.score_as_plane(frozen, frame_terms, plane, specialized=False).quality),
-        NO_REGISTRATION: float(scorer.score_as_plane(frozen, frame_terms, plane, registered=False).quality),
-    }
+    threshold = scorer.config.quality.threshold
+    verdicts = [is_accepted(q, r.plane, threshold) for q, r in zip(scores[MAIN].tolist(), records, strict=True)]
+    return ScoredFrames(scores, np.array(verdicts, dtype=np.bool_))
 
 
 def unregistered_cosine(query: Pyramid, anchors: Pyramid) -> Tensor:
-    """Return the mean stage-3 cosine inside the query's fan, without any registration, shape ``(B, K)``."""
+    """Return the mean stage-3 cosine inside the query's fan, without registration, shape ``(B, K)``."""
     a = unit_vectors(query.maps[-1]) * query.masks[-1]
     b = unit_vectors(anchors.maps[-1])
     return a.flatten(1) @ b.flatten(1).T / query.masks[-1].flatten(1).sum(dim=1, keepdim=True).clamp(min=1e-6)

@@ -1,23 +1,26 @@
-"""Evaluation against human ratings: cross-validated by group, or of a given scorer; always beside the controls."""
+"""Evaluation against human ratings, cross-validated by group or of a given scorer, always with the controls."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from striq.config import StriqConfig, TrainingConfig
 from striq.data.loading import load_images
 from striq.data.splits import group_folds
-from striq.errors import DatasetError
-from striq.evaluation.agreement.controls import ScoredFrames, score_with_controls
-from striq.evaluation.agreement.rated_scores import SCORES_NAME, RatedFrame, compare, write_scores
+from striq.evaluation.agreement.controls import score_with_controls
+from striq.evaluation.agreement.frames import (
+    RatedFrame,
+    ScoredFrames,
+    as_rated_frames,
+    concatenate_scores,
+    rated_records,
+)
+from striq.evaluation.agreement.rated_scores import RATED_SCORES_NAME, write_rated_scores
+from striq.evaluation.agreement.report import compare_with_ratings
 from striq.evaluation.agreement.tables import EvaluationTable
-from striq.evaluation.studies.robustness import STRUCTURE_FRAMES, ChangedScores, join, score_changed
-from striq.evaluation.studies.robustness_report import write_robustness
+from striq.evaluation.agreement.training_setup import TrainingSetup
 from striq.scoring.loading import load_scorer
 from striq.scoring.scorer import StriqScorer
 from striq.training.run import train_scorer
@@ -25,133 +28,89 @@ from striq.training.run_options import RunOptions
 from striq.types import FrameRecord
 
 logger = logging.getLogger(__name__)
+FoldObserver = Callable[[StriqScorer, Sequence[FrameRecord]], None]
 
 
 def cross_validate(
     records: Sequence[FrameRecord],
     output_dir: str | Path,
+    setup: TrainingSetup | None = None,
     *,
     num_folds: int = 5,
-    config: StriqConfig | None = None,
-    training: TrainingConfig | None = None,
-    backbone: str | Path | None = None,
-    device: str = "auto",
-    note: str = "",
-    robustness: bool = False,
     resume: bool = False,
-    quiet: bool = False,
+    note: str = "",
+    observe_fold: FoldObserver | None = None,
 ) -> EvaluationTable:
     """Train without labels on all folds but one, score that one, and compare all scores with the ratings.
 
     Args:
-        records: Frames; unrated ones train but are not scored.
-        output_dir: Gets one folder per fold and the table as JSON, Markdown, CSV and picture.
-        num_folds: Folds, by group.
-        config: Settings of the scorer.
-        training: Settings of the training; its seed also draws the folds.
-        backbone: Local weights of the encoder.
-        device: ``"auto"``, or a device of PyTorch.
-        note: A sentence printed beside every figure.
-        robustness: Also score frames under nuisance and with structure lost, many scores per frame.
+        records: Frames; unrated ones are trained on but not scored.
+        output_dir: Gets one folder per fold, the scores as CSV and the report.
+        setup: How to train; the seed of the training also draws the folds.
+        num_folds: Number of folds, by group.
         resume: Keep the folds that an interrupted run with the same settings has trained.
-        quiet: Do not show progress.
+        note: A sentence printed with every table and picture.
+        observe_fold: Called after each fold with its scorer and the rated frames it was not trained on.
 
     Raises:
         DatasetError: If there are fewer groups than folds, or no ratings.
     """
-    training, output = training or TrainingConfig(), Path(output_dir)
-    rated: list[RatedFrame] = []
+    setup, output = setup or TrainingSetup(), Path(output_dir)
+    frames: list[RatedFrame] = []
     parts: list[ScoredFrames] = []
-    changed: list[ChangedScores] = []
-    for number, fold in enumerate(group_folds(records, num_folds, seed=training.seed)):
-        folder = output / f"fold_{number}"
-        options = RunOptions(folder, device=device, backbone=backbone, anchor_images=False, quiet=quiet)
+    for number, fold in enumerate(group_folds(records, num_folds, seed=setup.training.seed)):
         test = rated_records(fold.test)
-        if resume and options.model_file.is_file():
-            scorer = load_scorer(folder, device)
-        else:
-            options = replace(options, resume=resume and options.checkpoint_file.is_file())
-            scorer = train_scorer(fold.train, options, config=config, training=training)
-        images = load_images(test, scorer.config.encoder.size, quiet=quiet)
-        parts.append(score_with_controls(scorer, images, test, quiet=quiet))
-        rated.extend(_as_rated(test, number))
-        if robustness:
-            share = max(1, STRUCTURE_FRAMES // num_folds)
-            changed.append(score_changed(scorer, test, structure_frames=share, quiet=quiet))
+        scorer = _train_fold(fold.train, output / f"fold_{number}", setup, resume=resume)
+        images = load_images(test, scorer.config.encoder.size, quiet=setup.quiet)
+        parts.append(score_with_controls(scorer, images, test, quiet=setup.quiet))
+        frames.extend(as_rated_frames(test, number))
+        if observe_fold is not None:
+            observe_fold(scorer, test)
         logger.info("Fold %d of %d done: %d frames scored", number + 1, num_folds, len(test))
-    if robustness:
-        write_robustness(join(changed), output, note=note)
-    return _report(rated, _join(parts), output, note=note, seed=training.seed)
+    return write_evaluation(frames, concatenate_scores(parts), output, note=note, seed=setup.training.seed)
 
 
 def evaluate_scorer(
-    scorer: StriqScorer,
-    records: Sequence[FrameRecord],
-    output_dir: str | Path,
-    *,
-    note: str = "",
-    robustness: bool = False,
-    quiet: bool = False,
+    scorer: StriqScorer, records: Sequence[FrameRecord], output_dir: str | Path, *, note: str = "", quiet: bool = False
 ) -> EvaluationTable:
-    """Compare a given scorer and its controls with the ratings of frames it was not fitted on.
+    """Compare a given scorer and its controls with the ratings of frames it was not trained on.
 
     Args:
         scorer: Fitted scorer.
-        records: Rated frames; those without a rating are left out.
-        output_dir: Gets the table as JSON, Markdown, CSV and picture.
-        note: A sentence printed beside every figure.
-        robustness: Also score frames under nuisance and with structure lost, many scores per frame.
+        records: Frames; those without a rating are left out.
+        output_dir: Gets the scores as CSV and the report.
+        note: A sentence printed with every table and picture.
         quiet: Do not show progress.
 
     Raises:
         DatasetError: If no frame is rated.
     """
     rated = rated_records(records)
-    if robustness:
-        write_robustness(score_changed(scorer, rated, quiet=quiet), Path(output_dir), note=note)
     images = load_images(rated, scorer.config.encoder.size, quiet=quiet)
     scored = score_with_controls(scorer, images, rated, quiet=quiet)
-    return write_evaluation(rated, scored, Path(output_dir), note=note)
+    return write_evaluation(as_rated_frames(rated), scored, Path(output_dir), note=note)
 
 
 def write_evaluation(
-    records: Sequence[FrameRecord], scored: ScoredFrames, output_dir: Path, *, note: str = ""
+    frames: Sequence[RatedFrame], scored: ScoredFrames, output_dir: Path, *, note: str = "", seed: int = 0
 ) -> EvaluationTable:
-    """Compare the scores of a given scorer with the ratings, and write them and the table.
+    """Write the scores of rated frames as CSV, compare them with the ratings and write the report.
 
     Args:
-        records: Rated frames.
+        frames: N rated frames.
         scored: Their scores.
-        output_dir: Gets the table as JSON, Markdown, CSV and picture.
-        note: A sentence printed beside every figure.
+        output_dir: Folder to write to.
+        note: A sentence printed with every table and picture.
+        seed: Seed of the bootstrap.
     """
-    return _report(_as_rated(records, 0), scored, output_dir, note=note, seed=0)
+    write_rated_scores(output_dir / RATED_SCORES_NAME, frames, scored)
+    return compare_with_ratings(frames, scored, output_dir, note=note, seed=seed)
 
 
-def rated_records(records: Sequence[FrameRecord]) -> list[FrameRecord]:
-    """Return the records that have a rating.
-
-    Raises:
-        DatasetError: If there is none.
-    """
-    rated = [record for record in records if record.rating is not None]
-    if not rated:
-        msg = "No frame has a rating to compare scores with. Give a rating table or a 'rating' column."
-        raise DatasetError(msg)
-    return rated
-
-
-def _join(parts: Sequence[ScoredFrames]) -> ScoredFrames:
-    scores = {name: np.concatenate([part.scores[name] for part in parts]) for name in parts[0].scores}
-    return ScoredFrames(scores, np.concatenate([part.accepted for part in parts]))
-
-
-def _as_rated(records: Sequence[FrameRecord], fold: int) -> list[RatedFrame]:
-    return [RatedFrame(r.path.name, r.plane, r.group, float(r.rating or 0.0), fold) for r in records]
-
-
-def _report(
-    frames: Sequence[RatedFrame], scored: ScoredFrames, output: Path, *, note: str, seed: int
-) -> EvaluationTable:
-    write_scores(output / SCORES_NAME, frames, scored)
-    return compare(frames, scored, output, note=note, seed=seed)
+def _train_fold(train: Sequence[FrameRecord], folder: Path, setup: TrainingSetup, *, resume: bool) -> StriqScorer:
+    """Return the scorer of a fold, trained now unless a run that is resumed has done so."""
+    options = RunOptions(folder, device=setup.device, backbone=setup.backbone, anchor_images=False, quiet=setup.quiet)
+    if resume and options.model_file.is_file():
+        return load_scorer(folder, setup.device)
+    options = replace(options, resume=resume and options.checkpoint_file.is_file())
+    return train_scorer(train, options, config=setup.config, training=setup.training)

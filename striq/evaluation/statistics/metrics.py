@@ -1,4 +1,7 @@
-"""Agreement of a quality score with human ratings: higher is better in both; undefined values are NaN."""
+"""Agreement statistics of a quality score with human ratings.
+
+Higher is better in scores and ratings. Undefined values are NaN.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +25,9 @@ class Agreement:
     """How well one score agrees with the ratings of one set of frames.
 
     Convention:
-        - ``auc`` is of the best against the worst rated frames; 0.5 says nothing, 1 is perfect.
-        - ``f1`` is of accepting the frames rated above a cut; NaN for a score without a threshold.
-        - NaN where undefined: a constant score or rating, one class only.
+        - ``auc`` is for the best against the worst rated frames; 0.5 is chance, 1 is perfect.
+        - ``f1`` is for accepting the frames rated above a cut; NaN for a score without a threshold.
+        - A statistic is NaN where it is undefined: a constant score or rating, or only one class.
     """
 
     srcc: float
@@ -44,7 +47,7 @@ def agreement(
     accepted: ArrayLike | None = None,
     cut: float | None = None,
 ) -> Agreement:
-    """Return all agreement figures of one score, shape ``(n,)`` each; ``f1`` only where ``accepted`` is given."""
+    """Return all agreement statistics of one score; arrays have shape ``(n,)``; ``f1`` needs ``accepted``."""
     return Agreement(
         srcc=srcc(scores, ratings),
         plcc=plcc(scores, ratings),
@@ -60,6 +63,13 @@ def srcc(scores: ArrayLike, ratings: ArrayLike) -> float:
     """Return Spearman's rank correlation; ties share their mean rank."""
     x, y = check_pairs(scores, ratings)
     return _statistic(stats.spearmanr(x, y)) if _vary(x, y) else math.nan
+
+
+def srcc_of_rated(scores: ArrayLike, ratings: ArrayLike) -> float:
+    """Return Spearman's rank correlation over the frames that have both a score and a rating (neither is NaN)."""
+    x, y = np.asarray(scores, dtype=float), np.asarray(ratings, dtype=float)
+    both = ~np.isnan(x) & ~np.isnan(y)
+    return srcc(x[both], y[both])
 
 
 def plcc(scores: ArrayLike, ratings: ArrayLike) -> float:
@@ -79,7 +89,7 @@ def kendall_tau_b(scores: ArrayLike, ratings: ArrayLike) -> float:
 
 
 def auc_best_against_worst(scores: ArrayLike, ratings: ArrayLike) -> float:
-    """Return how often a best rated frame scores above a worst rated one, ties counting half.
+    """Return how often a best rated frame scores above a worst rated one; ties count half.
 
     Best and worst are the highest and lowest grade or, with more than five distinct ratings, the top and bottom
     third. A constant score gives 0.5.
@@ -89,10 +99,10 @@ def auc_best_against_worst(scores: ArrayLike, ratings: ArrayLike) -> float:
 
 
 def f1_at_threshold(accepted: ArrayLike, ratings: ArrayLike, *, cut: float | None = None) -> float:
-    """Return the F1 of the accepted frames against those rated above ``cut``.
+    """Return the F1 score of accepting the frames rated above ``cut``.
 
-    ``cut`` is the midpoint of the rating range by default, so CAMUS grades 0, 1, 2 give Good against the rest.
-    NaN where all frames or none are rated above it.
+    ``cut`` defaults to the midpoint of the rating range: with CAMUS grades 0, 1, 2 it separates Good from the rest.
+    NaN if all frames or none are rated above it.
     """
     x, y = check_pairs(accepted, ratings)
     if not len(x):
@@ -105,6 +115,12 @@ def midpoint(ratings: ArrayLike) -> float:
     """Return the middle of the range of the ratings."""
     values = np.asarray(ratings, dtype=float)
     return float((values.min() + values.max()) / 2)
+
+
+def mean_and_deviation(values: ArrayLike) -> tuple[float, float]:
+    """Return the mean and the sample standard deviation; the deviation of a single value is NaN."""
+    x = np.asarray(values, dtype=float)
+    return float(x.mean()), float(x.std(ddof=1)) if len(x) > 1 else math.nan
 
 
 def check_pairs(scores: ArrayLike, ratings: ArrayLike) -> tuple[FloatArray, FloatArray]:

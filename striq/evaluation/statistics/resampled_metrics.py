@@ -1,20 +1,17 @@
-"""Agreement statistics of many resamples at once, each resample given as how often it holds each frame.
+"""Agreement statistics of many resamples at once, each resample given as how often it contains each frame.
 
-Letters: n frames, R resamples. A weight of 2 counts as the frame standing there twice, so every function returns
-exactly what the plain formula gives for the resample written out. Undefined values are NaN.
+Letters: n frames, R resamples. A weight of 2 counts as the frame being listed twice, so every function returns
+exactly what the plain formula gives for the resample written out in full. Undefined values are NaN.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
-Statistic = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]  # (n,), (n,), (R, n) -> (R,)
 
-# Up to this many distinct ratings (a five-point scale) are grades: the best against the worst grade.
+# Up to this many distinct ratings (a five-point scale) count as grades.
 MAX_GRADES = 5
 PAIR_BLOCK = 1024  # rows of the n x n pair matrix held at once, 80 MB for 10 000 frames
 
@@ -46,8 +43,7 @@ def weighted_kendall_tau_b(scores: FloatArray, ratings: FloatArray, weights: Flo
 def weighted_auc(scores: FloatArray, ratings: FloatArray, weights: FloatArray) -> FloatArray:
     """Return the area under the ROC curve of the best against the worst rated frames, shape ``(R,)``.
 
-    Which frames are best and worst follows from ``ratings`` alone, see :func:`best_and_worst`; it does not change
-    from resample to resample.
+    Which frames are best and worst depends on ``ratings`` alone, not on the resample; see :func:`best_and_worst`.
     """
     best, worst = best_and_worst(ratings)
     of_best, of_both = weights * best, weights * (best | worst)
@@ -66,8 +62,8 @@ def weighted_f1(accepted: FloatArray, positive: FloatArray, weights: FloatArray)
 def best_and_worst(ratings: FloatArray) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return masks of the best and the worst rated frames.
 
-    With up to ``MAX_GRADES`` distinct ratings these are the highest and the lowest grade; with more, ratings count
-    as continuous and these are the top and the bottom third. With one distinct rating nothing is best or worst.
+    With up to ``MAX_GRADES`` distinct ratings these are the frames with the highest and the lowest grade. With more,
+    ratings count as continuous and these are the top and the bottom third. With one distinct rating both are empty.
     """
     values = np.unique(ratings)
     if len(values) < 2:
@@ -77,19 +73,19 @@ def best_and_worst(ratings: FloatArray) -> tuple[NDArray[np.bool_], NDArray[np.b
     if len(values) > MAX_GRADES:
         third = len(ratings) // 3
         low, high = np.sort(ratings)[[third - 1, -third]]
-    # Ties join the third they touch; where both thirds end at one value, its frames are best, not worst.
+    # Ties join the third they touch; where both thirds end at the same value, its frames count as best.
     return ratings >= high, (ratings <= low) & (ratings < high)
 
 
 def weighted_midranks(values: FloatArray, weights: FloatArray) -> FloatArray:
-    """Return the rank of every frame in each resample, from 1, ties sharing their mean rank, shape ``(R, n)``."""
+    """Return the rank of every frame in each resample, counted from 1, shape ``(R, n)``; ties share their mean rank."""
     totals, index = _tie_totals(values, weights)
     ranks = np.cumsum(totals, axis=1) - totals / 2 + 0.5
     return ranks[:, index]
 
 
 def _tie_totals(values: FloatArray, weights: FloatArray) -> tuple[FloatArray, NDArray[np.intp]]:
-    """Return the weight on each distinct value in rising order, and which of them each frame has."""
+    """Return the total weight of each distinct value, in rising order, and the index of each frame's value."""
     order = np.argsort(values, kind="stable")
     is_first = np.concatenate([[True], np.diff(values[order]) != 0])
     totals = np.add.reduceat(weights[:, order], np.flatnonzero(is_first), axis=1)
@@ -103,7 +99,7 @@ def _squared_ties(values: FloatArray, weights: FloatArray) -> FloatArray:
 
 
 def _varies(values: FloatArray, weights: FloatArray) -> NDArray[np.bool_]:
-    """Tell which resamples hold two distinct values; exact, where a variance above zero may be rounding."""
+    """Return which resamples contain two distinct values; exact, unlike a variance, subject to rounding."""
     return (_tie_totals(values, weights)[0] > 0).sum(axis=1) > 1
 
 

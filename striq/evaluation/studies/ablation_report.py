@@ -1,23 +1,22 @@
-"""The report on ablations: JSON, Markdown and a picture, each row beside the unchanged settings."""
+"""Report of an ablation: each row beside the unchanged settings, over all seeds."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from striq.atomic_files import replacing, write_json, write_text
-from striq.evaluation.agreement.figures import CONTROL_COLOR, MAIN_COLOR
-from striq.evaluation.agreement.tables import figure_text, markdown_table
-from striq.evaluation.studies.ablation import REFERENCE
+from striq.evaluation.reports.figures import CONTROL_COLOR, MAIN_COLOR, draw_bars, new_figure
+from striq.evaluation.reports.study_report import ReportTable, StudyReport
+from striq.evaluation.reports.text import number_text, seeds_text, spread_text, yes_or_no
+from striq.evaluation.statistics.metrics import mean_and_deviation
+from striq.evaluation.studies.ablation_rows import REFERENCE
 
 ROW_INCHES = 0.28
+SeedResults = Sequence[Mapping[str, float]]  # SRCC of each plane, seed by seed
 
 
 @dataclass(frozen=True)
@@ -26,11 +25,11 @@ class AblationRow:
 
     Attributes:
         name: ``table/row``.
-        srcc: Mean over planes and seeds.
-        spread: Of the mean over planes.
-        difference: Mean difference to the unchanged settings, seed by seed.
-        difference_spread: Of that difference.
-        hurts: The difference is negative for every seed.
+        srcc: Mean SRCC over planes and seeds.
+        spread: Spread of the mean over planes.
+        difference: Mean difference from the unchanged settings, paired by seed.
+        difference_spread: Spread of that difference.
+        lower_in_every_seed: Whether the difference is negative for every seed.
         planes: SRCC of each plane, mean over seeds.
     """
 
@@ -39,94 +38,88 @@ class AblationRow:
     spread: float
     difference: float
     difference_spread: float
-    hurts: bool
+    lower_in_every_seed: bool
     planes: dict[str, float]
 
 
-def summarize(results: Mapping[str, Sequence[Mapping[str, float]]]) -> list[AblationRow]:
-    """Return one summary per row.
+def compare_with_reference(results: Mapping[str, SeedResults]) -> list[AblationRow]:
+    """Return each row's mean over planes and seeds, and its difference from the reference.
 
     Args:
-        results: Of each row, the SRCC of each plane seed by seed; the same seeds for all rows, the reference included.
+        results: SRCC of each plane by row and seed; all rows, the reference included, have the same seeds.
     """
     reference = _means(results[REFERENCE])
-    rows = []
+    rows: list[AblationRow] = []
     for name, of_seeds in results.items():
         means = _means(of_seeds)
         change = means - reference
-        planes = {plane: float(np.mean([srcc[plane] for srcc in of_seeds])) for plane in of_seeds[0]}
-        hurts = name != REFERENCE and bool((change < 0).all())
-        figures = (float(means.mean()), _spread(means), float(change.mean()), _spread(change))
-        rows.append(AblationRow(name, *figures, hurts, planes))
+        rows.append(
+            AblationRow(
+                name,
+                *mean_and_deviation(means),
+                *mean_and_deviation(change),
+                lower_in_every_seed=name != REFERENCE and bool((change < 0).all()),
+                planes={plane: float(np.mean([srcc[plane] for srcc in of_seeds])) for plane in of_seeds[0]},
+            )
+        )
     return rows
 
 
-def write_ablation(results: Mapping[str, Sequence[Mapping[str, float]]], output: Path, *, note: str = "") -> str:
-    """Write ``ablation.json``, ``ablation.md`` and ``ablation.png``, and return the Markdown.
+def ablation_report(results: Mapping[str, SeedResults], *, note: str = "") -> StudyReport:
+    """Return the report of an ablation.
 
     Args:
-        results: As for :func:`summarize`.
-        output: Folder.
-        note: A sentence printed beside every figure.
+        results: As for :func:`compare_with_reference`.
+        note: A sentence printed with every table and picture.
     """
-    rows = summarize(results)
-    text = ablation_markdown(rows, num_seeds=len(results[REFERENCE]), note=note)
-    write_json(output / "ablation.json", {"note": note, "rows": [asdict(row) for row in rows], "seeds": dict(results)})
-    write_text(output / "ablation.md", text)
-    _draw(rows, results, output / "ablation.png", note)
-    return text
-
-
-def ablation_markdown(rows: Sequence[AblationRow], *, num_seeds: int, note: str = "") -> str:
-    """Return the table as Markdown."""
+    rows, num_seeds = compare_with_reference(results), len(results[REFERENCE])
     planes = list(rows[0].planes)
-    cells = [
-        [
-            row.name,
-            f"{figure_text(row.srcc)} ± {figure_text(row.spread)}",
-            ""
-            if row.name == REFERENCE
-            else f"{figure_text(row.difference, sign='+')} ± {figure_text(row.difference_spread)}",
-            "" if row.name == REFERENCE else ("yes" if row.hurts else "no"),
-            *(figure_text(row.planes[plane]) for plane in planes),
-        ]
-        for row in rows
+    columns = ["Changed", "SRCC, mean of planes", "against full", "lower in every seed", *planes]
+    table = ReportTable(columns, [_cells(row) for row in rows], remarks=_remarks(rows, num_seeds))
+    return StudyReport(
+        name="ablation",
+        title="Ablation",
+        tables=[table],
+        facts={"rows": rows, "seeds": results},
+        note=note,
+        draw=lambda: _draw(rows, results),
+        caption="Bars: mean over planes and seeds. Dots: seeds.",
+    )
+
+
+def _cells(row: AblationRow) -> list[str]:
+    compared = row.name != REFERENCE
+    return [
+        row.name,
+        spread_text(row.srcc, row.spread),
+        spread_text(row.difference, row.difference_spread, sign="+") if compared else "",
+        yes_or_no(row.lower_in_every_seed) if compared else "",
+        *map(number_text, row.planes.values()),
     ]
-    lines = markdown_table(["Changed", "SRCC, mean of planes", "against full", "hurts", *planes], cells)
-    seeds = f"{num_seeds} seeds" if num_seeds > 1 else "one seed"
-    method = f"Mean ± standard deviation over {seeds}. Hurts: lower than the full method for every seed"
-    method += f", which happens by chance to one harmless change in {2**num_seeds}."
-    harmless = [row.name for row in rows if row.name != REFERENCE and not row.hurts]
-    verdict = f"Does not hurt: {'; '.join(harmless)}." if harmless else "Every change hurts."
-    return "\n".join([*lines, "", verdict, "", method, *(["", f"**Note:** {note}"] if note else []), ""])
 
 
-def _means(of_seeds: Sequence[Mapping[str, float]]) -> NDArray[np.float64]:
+def _remarks(rows: Sequence[AblationRow], num_seeds: int) -> list[str]:
+    others = [row.name for row in rows if row.name != REFERENCE and not row.lower_in_every_seed]
+    verdict = f"Not lower in every seed: {'; '.join(others)}." if others else "Every change is lower in every seed."
+    method = f"Mean ± standard deviation over {seeds_text(num_seeds)}, paired by seed. "
+    method += f"By chance, a change without effect is lower in every seed in one of {2**num_seeds} cases."
+    return [verdict, method]
+
+
+def _means(of_seeds: SeedResults) -> NDArray[np.float64]:
+    """Return the mean over planes of each seed."""
     return np.array([np.mean(list(srcc.values())) for srcc in of_seeds])
 
 
-def _spread(values: NDArray[np.float64]) -> float:
-    return float(values.std(ddof=1)) if len(values) > 1 else float("nan")
-
-
-def _draw(
-    rows: Sequence[AblationRow], results: Mapping[str, Sequence[Mapping[str, float]]], path: Path, note: str
-) -> None:
-    figure = Figure(figsize=(7, 1.4 + ROW_INCHES * len(rows)), dpi=150, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
-    panel: Axes = figure.subplots()
+def _draw(rows: Sequence[AblationRow], results: Mapping[str, SeedResults]) -> Figure:
+    figure, ((panel,),) = new_figure(7, 1.4 + ROW_INCHES * len(rows))
+    draw_bars(panel, [row.name for row in rows], [row.srcc for row in rows], alpha=0.35)
     for place, row in enumerate(rows):
-        color = MAIN_COLOR if row.name == REFERENCE else CONTROL_COLOR
-        panel.barh(place, row.srcc, color=color, alpha=0.35)
-        panel.plot(_means(results[row.name]), [place] * len(results[row.name]), "o", color=color, markersize=3)
+        color = CONTROL_COLOR if place else MAIN_COLOR
+        means = _means(results[row.name])
+        panel.plot(means, [place] * len(means), "o", color=color, markersize=3)
     panel.axvline(rows[0].srcc, color=MAIN_COLOR, linewidth=0.8)
-    panel.set_yticks(range(len(rows)), [row.name for row in rows], fontsize=7)
-    panel.invert_yaxis()
     everything = np.concatenate([_means(of_seeds) for of_seeds in results.values()])
     panel.set_xlim(min(0.0, float(everything.min())), min(1.0, float(everything.max()) + 0.05))
-    panel.set_xlabel("SRCC, mean of planes; dots: seeds", fontsize=8)
-    panel.tick_params(axis="x", labelsize=7)
-    if note:
-        figure.supxlabel(note, fontsize=7)
-    with replacing(path) as stream:
-        canvas.print_png(stream)
+    panel.set_xlabel("SRCC, mean of planes", fontsize=8)
+    return figure

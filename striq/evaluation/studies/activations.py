@@ -1,20 +1,23 @@
-"""How far the subspaces' activations tell planes apart: a t-SNE picture per rank, after the paper's figure 6."""
+"""Activations of the planes' subspaces: t-SNE picture and silhouette per rank, after figure 6 of the paper."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from striq.atomic_files import replacing, write_json
+from striq.atomic_files import replacing
 from striq.errors import StriqError
+from striq.evaluation.reports.figures import new_figure
+from striq.evaluation.reports.study_report import ReportTable, StudyReport
+from striq.evaluation.reports.text import number_text
 from striq.model.network import NUM_STAGES, Pyramid
 from striq.scoring.scorer import StriqScorer
 
@@ -44,16 +47,17 @@ class Activations:
 
 @torch.inference_mode()
 def frame_activations(scorer: StriqScorer, features: Iterable[Pyramid]) -> NDArray[np.float32]:
-    """Return how strongly each frame excites each basis of the planes' experts, shape ``(N, P * R)``.
+    """Return how strongly each frame activates each basis of the planes' experts, shape ``(N, P * R)``.
 
     Convention:
-        - Features are centered on the mean over all planes' mean maps, so that nothing here knows a frame's plane.
+        - Features are centered on the mean over all planes' mean maps, so that the result does not depend on the plane
+          that a frame is said to show.
 
     Args:
         scorer: Fitted scorer.
         features: Frozen features of N frames, in batches.
     """
-    found = []
+    found: list[torch.Tensor] = []
     mean_map = scorer.model.mean_map(NUM_STAGES - 1).mean(dim=0)
     for frozen in features:
         maps, mask = frozen.maps[-1], frozen.masks[-1]
@@ -66,9 +70,9 @@ def separation(activations: Activations) -> float:
     """Return the mean silhouette of the planes' activations, in [-1, 1].
 
     Raises:
-        StriqError: If scikit-learn is missing.
+        StriqError: If scikit-learn is not installed.
     """
-    _need_scikit_learn()
+    _check_scikit_learn()
     from sklearn.metrics import silhouette_score
 
     return float(silhouette_score(activations.values, list(activations.planes)))
@@ -78,46 +82,50 @@ def embed_activations(activations: Activations, *, seed: int = 0) -> NDArray[np.
     """Return the t-SNE of activations, shape ``(N, 2)``.
 
     Raises:
-        StriqError: If scikit-learn is missing.
+        StriqError: If scikit-learn is not installed.
     """
-    _need_scikit_learn()
+    _check_scikit_learn()
     from sklearn.manifold import TSNE
 
     perplexity = min(PERPLEXITY, (len(activations.values) - 1) / 3)
     return TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(activations.values)
 
 
-def write_activations(found: Sequence[Activations], output: Path, *, note: str = "") -> Path:
-    """Write ``activations.png``, a panel per rank, and ``activations.json`` with how far planes are apart.
+def activations_report(found: Sequence[Activations], *, note: str = "") -> StudyReport:
+    """Return the report on activations: a panel and the mean silhouette of the planes for each rank.
 
     Args:
-        found: Activations of the same frames under subspaces of several ranks.
-        output: Folder.
-        note: A sentence printed beside every figure.
+        found: Activations of the same frames with subspaces of several ranks.
+        note: A sentence printed with every table and picture.
 
     Raises:
-        StriqError: If scikit-learn is missing.
+        StriqError: If scikit-learn is not installed.
     """
-    by_rank: Mapping[int, Activations] = {one.rank: one for one in found}
-    ranks = sorted(by_rank)
-    silhouettes = {rank: separation(by_rank[rank]) for rank in ranks}
-    figure = Figure(figsize=(PANEL_INCHES * len(ranks), PANEL_INCHES + 0.6), dpi=150, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
-    panels: Sequence[Axes] = figure.subplots(1, len(ranks), squeeze=False)[0]
-    for panel, rank in zip(panels, ranks, strict=True):
-        _draw(panel, by_rank[rank])
-        panel.set_title(f"R = {rank}, silhouette {silhouettes[rank]:.2f}", fontsize=8)
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=7, markerscale=1.5)
-    if note:
-        figure.suptitle(note, fontsize=7)
-    write_json(output / "activations.json", {"note": note, "silhouette": {str(r): silhouettes[r] for r in ranks}})
-    with replacing(output / "activations.png") as stream:
-        canvas.print_png(stream)
-    return output / "activations.png"
+    by_rank = {one.rank: one for one in sorted(found, key=lambda one: one.rank)}
+    silhouettes = {rank: separation(one) for rank, one in by_rank.items()}
+    rows = [[str(rank), number_text(silhouette)] for rank, silhouette in silhouettes.items()]
+    return StudyReport(
+        name="activations",
+        title="Activations of the subspaces",
+        tables=[ReportTable(["Rank", "Mean silhouette of the planes"], rows)],
+        facts={"silhouette": silhouettes},
+        note=note,
+        draw=lambda: _draw(list(by_rank.values()), silhouettes),
+        caption="t-SNE of each frame's activations.",
+    )
 
 
-def _draw(panel: Axes, activations: Activations) -> None:
+def _draw(found: Sequence[Activations], silhouettes: dict[int, float]) -> Figure:
+    figure, panels = new_figure(PANEL_INCHES * len(found), PANEL_INCHES + 0.9, columns=len(found))
+    for panel, one in zip(panels[0], found, strict=True):
+        _draw_rank(panel, one)
+        panel.set_title(f"R = {one.rank}, silhouette {silhouettes[one.rank]:.2f}", fontsize=8)
+    handles, labels = panels[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), fontsize=7, markerscale=1.5)
+    return figure
+
+
+def _draw_rank(panel: Axes, activations: Activations) -> None:
     places = embed_activations(activations)
     planes = np.array(activations.planes)
     for plane in dict.fromkeys(activations.planes):
@@ -126,9 +134,9 @@ def _draw(panel: Axes, activations: Activations) -> None:
     panel.set_yticks([])
 
 
-def _need_scikit_learn() -> None:
+def _check_scikit_learn() -> None:
     try:
-        import sklearn  # noqa: F401
+        import_module("sklearn")
     except ImportError as error:
         msg = "The picture of activations needs scikit-learn. Install it: pip install 'striq[figures]'."
         raise StriqError(msg) from error

@@ -5,19 +5,16 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import cast
 
 import torch
 from torch import Tensor
 
-from striq.atomic_files import write_json
 from striq.config import AlignerConfig, EncoderConfig, QualityConfig, StriqConfig
 from striq.data.phantom import make_phantom
 from striq.data.preprocessing import prepare_frame
-from striq.evaluation.agreement.tables import markdown_table
 from striq.model.aligner import Alignment
 from striq.model.resnet import STAGE_CHANNELS
 from striq.quality.pair_moments import measure_pairs
@@ -214,37 +211,6 @@ def encoder_floor_ms(device: str, precision: torch.dtype) -> float:
     factor = torch.ones(side, side, dtype=precision, device=device)
     product = _time("product", 1, "", lambda: factor @ factor, repeats=5, device=device)
     return product.fastest_ms * ENCODER_FLOPS / (2 * side**3)
-
-
-def write_benchmark(timings: Sequence[Timing], output: Path, *, device: str, threads: int) -> str:
-    """Write ``benchmark.json`` and return the table as Markdown."""
-    naive = next((t.median_ms for t in timings if t.part == NAIVE), None)
-    facts = {"device": device, "threads": threads, "torch": torch.__version__}
-    write_json(output / "benchmark.json", {**facts, "timings": [asdict(timing) for timing in timings]})
-    cells = [
-        [
-            timing.part,
-            str(timing.batch),
-            timing.anchors,
-            _milliseconds(timing.median_ms),
-            _milliseconds(timing.fastest_ms),
-            f"{naive / timing.median_ms:.1f}" if naive and timing.part.startswith("total") else "",
-        ]
-        for timing in timings
-    ]
-    titles = ["Part", "Frames at once", "Anchors", "ms per frame, median", "fastest", "naive, full width / this"]
-    lines = markdown_table(titles, cells)
-    floors = [(name, encoder_floor_ms(device, getattr(torch, name))) for name in ("float32", "bfloat16")]
-    told = ", ".join(f"{_milliseconds(floor)} ms in {name}" for name, floor in floors)
-    lines += [
-        "",
-        f"{device}, {threads} threads. Encoder: {ENCODER_FLOPS / 1e9:.2f} GFLOP a frame, at the least {told}.",
-    ]
-    return "\n".join([*lines, ""])
-
-
-def _milliseconds(time: float) -> str:
-    return f"{time:.1f}" if time >= 1 else f"{time:.3f}"
 
 
 def _time(part: str, batch: int, anchors: str, work: Callable[[], object], *, repeats: int, device: str) -> Timing:

@@ -1,4 +1,4 @@
-"""What planes learned later do to planes learned before, with and without the projection that protects those."""
+"""Forgetting: how planes learned later change the scores of planes learned earlier."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striq.atomic_files import write_json
-from striq.config import StriqConfig, TrainingConfig
 from striq.data.splits import hold_out
-from striq.errors import DatasetError, StriqError
-from striq.evaluation.statistics.metrics import srcc
-from striq.evaluation.studies.ablation import digest, fingerprint
-from striq.evaluation.studies.plane_addition import judge_frames
+from striq.errors import DatasetError
+from striq.evaluation.agreement.training_setup import TrainingSetup
+from striq.evaluation.statistics.metrics import srcc_of_rated
+from striq.evaluation.studies.fingerprints import check_fingerprint, digest, fingerprint
+from striq.evaluation.studies.plane_addition import score_and_predict
 from striq.scoring.loading import load_scorer
 from striq.training.run_options import RunOptions
 from striq.training.sequential import stage_folder, train_sequential
@@ -29,10 +29,10 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Forgetting:
-    """Scores of test frames after each plane learned; planes not yet learned, above the diagonal, are NaN.
+    """Scores of test frames after each plane learned; entries of planes not learned yet, above the diagonal, are NaN.
 
     Attributes:
-        planes: In the order learned.
+        planes: Planes in the order learned.
         srcc: SRCC with the rating after stage i (row) on plane j (column), NaN without ratings, shape ``(P, P)``.
         moved: Largest change of a frame's Q since its own plane was learned, shape ``(P, P)``.
     """
@@ -44,8 +44,7 @@ class Forgetting:
     @property
     def loss(self) -> float:
         """SRCC after a plane's own stage minus that after the last, mean over all rated planes but the last."""
-        lost = (self.srcc.diagonal() - self.srcc[-1])[:-1]
-        return mean_of_defined(lost)
+        return mean_of_defined((self.srcc.diagonal() - self.srcc[-1])[:-1])
 
     @property
     def final(self) -> float:
@@ -54,7 +53,7 @@ class Forgetting:
 
 
 def mean_of_defined(values: FloatArray) -> float:
-    """Return the mean of what is not NaN, NaN if nothing is."""
+    """Return the mean of the values that are not NaN, NaN if all are."""
     defined = values[~np.isnan(values)]
     return float(defined.mean()) if len(defined) else float("nan")
 
@@ -62,63 +61,59 @@ def mean_of_defined(values: FloatArray) -> float:
 def measure_forgetting(
     records: Sequence[FrameRecord],
     output_dir: Path,
+    setup: TrainingSetup | None = None,
     *,
-    seed: int,
     protect: bool,
     order: Sequence[str] = (),
-    config: StriqConfig | None = None,
-    training: TrainingConfig | None = None,
-    device: str = "auto",
-    quiet: bool = False,
 ) -> Forgetting:
-    """Train plane by plane, or go on where that was interrupted, and score frames of other groups after each plane.
+    """Train plane by plane, or continue an interrupted training, and score frames of other groups after each plane.
 
     Args:
-        records: Frames, of which those of a quarter of the groups are only scored; SRCC is that of the rated ones.
+        records: Frames; those of a quarter of the groups are scored and not trained on. Only rated ones count for SRCC.
         output_dir: Gets a folder per plane.
-        seed: Of the split and of training.
-        protect: False lets later planes pull at the general expert freely.
+        setup: How to train on each plane; the seed of the training also draws the split.
+        protect: Whether to project updates of the general expert so that earlier planes are protected.
         order: Planes in the order of learning; sorted by name by default.
-        config: Settings of the scorer.
-        training: Settings of the training on each plane.
-        device: ``"auto"``, or a device of PyTorch.
-        quiet: Do not show progress.
 
     Raises:
-        DatasetError: If there is but one plane, or a plane has too few frames.
-        StriqError: If the folder holds planes learned from other frames, or with other settings.
+        DatasetError: If there are fewer than two planes, or a plane has too few frames.
+        StriqError: If the folder contains planes learned from other frames, or with other settings.
     """
     planes = tuple(order or sorted({record.plane for record in records}))
     if len(planes) < 2:
-        msg = f"Forgetting needs two planes at least, got: {', '.join(planes) or 'none'}."
+        msg = (
+            f"Forgetting needs at least two planes, got: {', '.join(planes) or 'none'}. Give frames of several planes."
+        )
         raise DatasetError(msg)
-    training, config = training or TrainingConfig(), config or StriqConfig()
-    train, test = hold_out(records, TEST_FRACTION, seed=seed)
-    _claim(output_dir, digest([fingerprint(train), planes, protect, config.to_dict(), vars(training)]))
-    options = RunOptions(output_dir, device=device, resume=True, anchor_images=False, quiet=quiet)
-    train_sequential(train, options, order=planes, protect=protect, config=config, training=training)
-    stages = (load_scorer(stage_folder(output_dir, i, plane), device) for i, plane in enumerate(planes))
-    qualities = [judge_frames(scorer, test, quiet=quiet).quality for scorer in stages]
-    return _compare(planes, qualities, test)
+    setup = setup or TrainingSetup()
+    train, test = hold_out(records, TEST_FRACTION, seed=setup.training.seed)
+    settings = [fingerprint(train), planes, protect, setup.config.to_dict(), vars(setup.training)]
+    _claim_folder(output_dir, digest(settings))
+    options = RunOptions(output_dir, device=setup.device, resume=True, anchor_images=False, quiet=setup.quiet)
+    train_sequential(train, options, order=planes, protect=protect, config=setup.config, training=setup.training)
+    stages = (load_scorer(stage_folder(output_dir, i, plane), setup.device) for i, plane in enumerate(planes))
+    qualities = [score_and_predict(scorer, test, quiet=setup.quiet).quality for scorer in stages]
+    return _compare_stages(planes, qualities, test)
 
 
-def _claim(folder: Path, made_of: str) -> None:
+def _claim_folder(folder: Path, made_of: str) -> None:
+    """Note in a folder what its models are made of; refuse a folder of other frames or settings."""
     file = folder / MADE_OF_NAME
-    if file.is_file() and json.loads(file.read_text(encoding="utf-8")) != made_of:
-        msg = f"{folder} is of other frames, epochs or settings than asked for now. Give another --out, or remove it."
-        raise StriqError(msg)
+    if file.is_file():
+        check_fingerprint(json.loads(file.read_text(encoding="utf-8")), made_of, folder)
     write_json(file, made_of)
 
 
-def _compare(planes: tuple[str, ...], qualities: Sequence[FloatArray], records: Sequence[FrameRecord]) -> Forgetting:
+def _compare_stages(
+    planes: tuple[str, ...], qualities: Sequence[FloatArray], records: Sequence[FrameRecord]
+) -> Forgetting:
     """Compare the qualities of the same frames after each stage."""
     agreement, moved = (np.full((len(planes), len(planes)), np.nan) for _ in range(2))
     shown = np.array([record.plane for record in records])
     ratings = np.array([np.nan if r.rating is None else r.rating for r in records], dtype=np.float64)
     for stage, quality in enumerate(qualities):
         for place, plane in enumerate(planes[: stage + 1]):
-            of_plane, rated = shown == plane, (shown == plane) & ~np.isnan(ratings)
-            if rated.sum() > 1:
-                agreement[stage, place] = srcc(quality[rated], ratings[rated])
+            of_plane = shown == plane
+            agreement[stage, place] = srcc_of_rated(quality[of_plane], ratings[of_plane])
             moved[stage, place] = np.abs(quality - qualities[place])[of_plane].max()
     return Forgetting(planes, agreement, moved)

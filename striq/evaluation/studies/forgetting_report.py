@@ -1,102 +1,89 @@
-"""The report on forgetting: JSON, Markdown and a picture, with the projection beside without it."""
+"""Report on forgetting: training with the projection beside training without it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from striq.atomic_files import replacing, write_json, write_text
-from striq.evaluation.agreement.tables import figure_text, markdown_table
+from striq.evaluation.reports.figures import draw_matrix, new_figure
+from striq.evaluation.reports.study_report import ReportTable, StudyReport
+from striq.evaluation.reports.text import number_text, seeds_text, spread_text
+from striq.evaluation.statistics.metrics import mean_and_deviation
 from striq.evaluation.studies.forgetting import Forgetting
 
 PROTECTED, FREE = "with projection", "without projection"
+Results = Mapping[str, Sequence[Forgetting]]  # by variant of the training, one result per seed
 
 
-def write_forgetting(results: Mapping[str, Sequence[Forgetting]], output: Path, *, note: str = "") -> str:
-    """Write ``forgetting.json``, ``forgetting.md`` and ``forgetting.png``, and return the Markdown.
+def forgetting_report(results: Results, *, note: str = "") -> StudyReport:
+    """Return the report on forgetting.
 
     Args:
-        results: By way of learning, one result per seed.
-        output: Folder.
-        note: A sentence printed beside every figure.
+        results: One result per seed by variant of the training, :data:`PROTECTED` and :data:`FREE`.
+        note: A sentence printed with every table and picture.
     """
-    plain = {
-        way: [
-            {"srcc": _plain(one.srcc), "moved": _plain(one.moved), "loss": None if np.isnan(one.loss) else one.loss}
-            for one in of_seeds
-        ]
-        for way, of_seeds in results.items()
-    }
-    planes = next(iter(results.values()))[0].planes
-    write_json(output / "forgetting.json", {"planes": list(planes), "note": note, "seeds": plain})
-    text = forgetting_markdown(results, note=note)
-    write_text(output / "forgetting.md", text)
-    _draw(results, output / "forgetting.png", note)
-    return text
+    return StudyReport(
+        name="forgetting",
+        title="Forgetting",
+        tables=[*(_matrix_table(variant, of_seeds) for variant, of_seeds in results.items()), _totals_table(results)],
+        facts={
+            "planes": next(iter(results.values()))[0].planes,
+            "seeds": {
+                variant: [{"srcc": one.srcc, "moved": one.moved, "loss": one.loss} for one in of_seeds]
+                for variant, of_seeds in results.items()
+            },
+        },
+        note=note,
+        draw=lambda: _draw(results),
+        caption="SRCC with the rating, mean over seeds.",
+    )
 
 
-def forgetting_markdown(results: Mapping[str, Sequence[Forgetting]], *, note: str = "") -> str:
-    """Return a matrix per way of learning, and what each loses, as Markdown."""
-    lines: list[str] = []
-    for way, of_seeds in results.items():
-        planes, mean = of_seeds[0].planes, _mean(of_seeds)
-        cells = [
-            [f"after {plane}", *("" if np.isnan(v) else figure_text(v) for v in row)]
-            for plane, row in zip(planes, mean, strict=True)
-        ]
-        lines += [f"SRCC, {way}:", "", *markdown_table(["Learned", *planes], cells), ""]
-    totals = [
-        [
-            way,
-            _spread([one.final for one in of_seeds]),
-            _spread([one.loss for one in of_seeds]),
-            figure_text(max(float(np.nanmax(one.moved)) for one in of_seeds)),
-        ]
-        for way, of_seeds in results.items()
+def _matrix_table(variant: str, of_seeds: Sequence[Forgetting]) -> ReportTable:
+    planes, mean = of_seeds[0].planes, _mean(of_seeds)
+    cells = [
+        [f"after {plane}", *("" if np.isnan(value) else number_text(value) for value in row)]
+        for plane, row in zip(planes, mean, strict=True)
     ]
-    titles = ["", "SRCC after the last plane, mean of planes", "forgotten (SRCC)", "largest change of a frame's Q"]
+    return ReportTable(["Learned", *planes], cells, title=f"SRCC {variant}")
+
+
+def _totals_table(results: Results) -> ReportTable:
+    cells = [
+        [
+            variant,
+            spread_text(*mean_and_deviation([one.final for one in of_seeds])),
+            spread_text(*mean_and_deviation([one.loss for one in of_seeds])),
+            number_text(max(float(np.nanmax(one.moved)) for one in of_seeds)),
+        ]
+        for variant, of_seeds in results.items()
+    ]
+    columns = [
+        "Training",
+        "SRCC after the last plane, mean of planes",
+        "forgotten (SRCC)",
+        "largest change of a frame's Q",
+    ]
     number = len(next(iter(results.values())))
-    seeds = f"{number} seeds" if number > 1 else "one seed"
-    method = f"Mean ± standard deviation over {seeds}. Forgotten: SRCC at a plane's own stage minus at the end."
-    lines += [*markdown_table(titles, totals), "", method]
-    return "\n".join([*lines, *(["", f"**Note:** {note}"] if note else []), ""])
+    method = f"Mean ± standard deviation over {seeds_text(number)}. "
+    method += "Forgotten: SRCC right after a plane was learned minus SRCC at the end."
+    return ReportTable(columns, cells, title="Forgotten", remarks=[method])
 
 
 def _mean(of_seeds: Sequence[Forgetting]) -> NDArray[np.float64]:
     return np.mean([one.srcc for one in of_seeds], axis=0)
 
 
-def _spread(values: Sequence[float]) -> str:
-    spread = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
-    return f"{figure_text(float(np.mean(values)), digits=3)} ± {figure_text(spread, digits=3)}"
-
-
-def _plain(matrix: NDArray[np.float64]) -> list[list[float | None]]:
-    return [[None if np.isnan(value) else float(value) for value in row] for row in matrix]
-
-
-def _draw(results: Mapping[str, Sequence[Forgetting]], path: Path, note: str) -> None:
+def _draw(results: Results) -> Figure:
     planes = next(iter(results.values()))[0].planes
     side = 1.6 + 0.55 * len(planes)
-    figure = Figure(figsize=(side * len(results) + 0.8, side), dpi=150, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
-    panels = figure.subplots(1, len(results), squeeze=False)[0]
-    for panel, (way, of_seeds) in zip(panels, results.items(), strict=True):
+    figure, panels = new_figure(side * len(results) + 0.8, side + 0.3, columns=len(results))
+    for panel, (variant, of_seeds) in zip(panels[0], results.items(), strict=True):
         mean = _mean(of_seeds)
-        panel.imshow(mean, cmap="viridis", vmin=0, vmax=1)
-        for (row, column), value in np.ndenumerate(mean):
-            if not np.isnan(value):
-                color = "white" if value < 0.6 else "black"
-                panel.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=7, color=color)
-        panel.set_xticks(range(len(planes)), planes, rotation=40, ha="right", fontsize=7)
-        panel.set_yticks(range(len(planes)), [f"after {plane}" for plane in planes], fontsize=7)
-        panel.set_title(f"SRCC, {way}", fontsize=9)
-    if note:
-        figure.supxlabel(note, fontsize=7)
-    with replacing(path) as stream:
-        canvas.print_png(stream)
+        texts = [[f"{value:.2f}" for value in row] for row in mean]
+        draw_matrix(panel, mean, texts, [f"after {plane}" for plane in planes], planes)
+        panel.set_title(f"SRCC {variant}", fontsize=9)
+    return figure

@@ -1,57 +1,57 @@
-"""What one plane more does to a model: frames of every plane scored by the model before and by the model after."""
+"""Addition of a plane: scores and predicted planes of the same frames by the model before and after."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from rich.progress import track
 
-from striq.atomic_files import write_json, write_text
 from striq.data.loading import load_images
 from striq.errors import DatasetError
-from striq.evaluation.agreement.tables import figure_text, markdown_table
-from striq.evaluation.statistics.metrics import srcc
+from striq.evaluation.agreement.frame_inputs import FrameInputs
+from striq.evaluation.reports.study_report import ReportTable, StudyReport
+from striq.evaluation.reports.text import counts_text, number_text
+from striq.evaluation.statistics.metrics import srcc, srcc_of_rated
 from striq.scoring.scorer import StriqScorer
 from striq.types import FrameRecord
-from striq.verdict import NO_PLANE
+from striq.verdict import NO_PLANE, is_accepted
 
 FloatArray = NDArray[np.float64]
 UNDEFINED = float("nan")
 
 
 @dataclass(frozen=True)
-class JudgedFrames:
-    """Frames as a scorer judges them.
+class PredictedFrames:
+    """Scores and predicted planes of N frames.
 
     Attributes:
-        quality: Q of each frame as the plane it is said to show, NaN where the scorer does not know that, ``(N,)``.
-        answers: The plane the scorer gives each frame by itself, or ``"none"``.
+        quality: Q of each frame as the plane it is said to show, NaN if the scorer does not know that plane, ``(N,)``.
+        planes: Predicted plane of each frame, or ``"none"``.
     """
 
     quality: FloatArray
-    answers: tuple[str, ...]
+    planes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class PlaneChange:
-    """One plane's frames before and after; figures that are not defined are NaN.
+    """Frames of one plane before and after; undefined values are NaN.
 
     Attributes:
-        plane: Name.
+        plane: Name of the plane.
         frames: Number of frames.
         mean_change: Mean absolute difference of Q.
         largest_change: Largest absolute difference of Q.
-        verdicts_changed: Frames accepted by one model and not by the other.
-        rank_correlation: Spearman correlation of Q before with Q after.
-        srcc_before: Spearman correlation of Q with the ratings, before.
-        srcc_after: The same after.
-        answers_before: How often each plane, or ``"none"``, was the answer to these frames before.
-        answers_after: The same after.
+        verdicts_changed: Number of frames accepted by one model and not by the other.
+        rank_correlation: SRCC of Q before with Q after.
+        srcc_before: SRCC of Q with the ratings, before.
+        srcc_after: SRCC of Q with the ratings, after.
+        predicted_before: How often each plane, or ``"none"``, was predicted before.
+        predicted_after: How often each plane, or ``"none"``, was predicted after.
     """
 
     plane: str
@@ -62,31 +62,29 @@ class PlaneChange:
     rank_correlation: float
     srcc_before: float
     srcc_after: float
-    answers_before: dict[str, int]
-    answers_after: dict[str, int]
+    predicted_before: dict[str, int]
+    predicted_after: dict[str, int]
 
 
 @torch.inference_mode()
-def judge_frames(scorer: StriqScorer, records: Sequence[FrameRecord], *, quiet: bool = False) -> JudgedFrames:
-    """Return each frame's quality as the plane it is said to show, and the plane the scorer gives it.
+def score_and_predict(scorer: StriqScorer, records: Sequence[FrameRecord], *, quiet: bool = False) -> PredictedFrames:
+    """Return the quality of each frame as the plane it is said to show, and its predicted plane.
 
     Args:
         scorer: Fitted scorer.
         records: Frames, read one at a time.
         quiet: Do not show a progress bar.
     """
-    names, quality, answers = [*scorer.planes, NO_PLANE], [], []
+    names = [*scorer.planes, NO_PLANE]
+    quality: list[float] = []
+    predicted: list[str] = []
     for record in track(records, description="Scoring", disable=quiet, transient=True):
         image = load_images([record], scorer.config.encoder.size, quiet=True).to(scorer.device)
         frozen = scorer.embed(image)
-        answers.append(names[int(scorer.plane_posterior(frozen)[0].argmax())])
+        predicted.append(names[int(scorer.plane_posterior(frozen)[0].argmax())])
         known = record.plane in scorer.planes
-        value = UNDEFINED
-        if known:
-            plane = scorer.plane_index(record.plane)
-            value = float(scorer.score_as_plane(frozen, scorer.frame_terms(image), plane).quality)
-        quality.append(value)
-    return JudgedFrames(np.array(quality), tuple(answers))
+        quality.append(FrameInputs.encode(scorer, image, record.plane, frozen).quality() if known else UNDEFINED)
+    return PredictedFrames(np.array(quality), tuple(predicted))
 
 
 def compare_models(
@@ -96,8 +94,8 @@ def compare_models(
 
     Args:
         before: Scorer with fewer planes.
-        after: Scorer with more.
-        records: Frames that neither was trained on, rated or not; those of other planes are left out.
+        after: Scorer with more planes.
+        records: Frames that neither was trained on, rated or not; those of planes unknown to ``after`` are left out.
         quiet: Do not show progress bars.
 
     Raises:
@@ -107,58 +105,54 @@ def compare_models(
     if not some:
         msg = f"No frame shows one of the planes {', '.join(after.planes)}. Give frames of them to check."
         raise DatasetError(msg)
-    first, second = (judge_frames(scorer, some, quiet=quiet) for scorer in (before, after))
-    limits = [scorer.config.quality.threshold for scorer in (before, after)]
+    first, second = (score_and_predict(scorer, some, quiet=quiet) for scorer in (before, after))
+    limits = (before.config.quality.threshold, after.config.quality.threshold)
     return [
-        _change(plane, some, first, second, limits)
+        _change(plane, some, (first, second), limits)
         for plane in after.planes
         if any(record.plane == plane for record in some)
     ]
 
 
-def write_comparison(changes: Sequence[PlaneChange], output: Path, *, note: str = "") -> str:
-    """Write ``before_after.json`` and ``before_after.md``, and return the Markdown.
+def plane_addition_report(changes: Sequence[PlaneChange], *, note: str = "") -> StudyReport:
+    """Return the report on the addition of a plane.
 
     Args:
-        changes: As :func:`compare_models` returned them.
-        output: Folder.
-        note: A sentence printed beside every figure.
+        changes: Changes as :func:`compare_models` returns them.
+        note: A sentence printed with the table.
     """
-    rows = [
-        {key: None if isinstance(v, float) and np.isnan(v) else v for key, v in asdict(one).items()} for one in changes
-    ]
-    write_json(output / "before_after.json", {"note": note, "planes": rows})
-    text = comparison_markdown(changes, note=note)
-    write_text(output / "before_after.md", text)
-    return text
-
-
-def comparison_markdown(changes: Sequence[PlaneChange], *, note: str = "") -> str:
-    """Return the table of changes as Markdown."""
-    titles = ["Plane", "frames", "mean change of Q", "largest", "verdicts changed", "Q before against after, SRCC"]
-    titles += ["SRCC with rating before", "after", "told before", "told after"]
+    columns = ["Plane", "frames", "mean change of Q", "largest", "verdicts changed", "Q before against after, SRCC"]
+    columns += ["SRCC with rating before", "after", "predicted planes before", "after"]
     cells = [
         [
             one.plane,
             str(one.frames),
-            *(figure_text(value, digits=4) for value in (one.mean_change, one.largest_change)),
+            *(number_text(value, digits=4) for value in (one.mean_change, one.largest_change)),
             "n/a" if np.isnan(one.mean_change) else str(one.verdicts_changed),
-            *(figure_text(value) for value in (one.rank_correlation, one.srcc_before, one.srcc_after)),
-            *(_counts(answers) for answers in (one.answers_before, one.answers_after)),
+            *(number_text(value) for value in (one.rank_correlation, one.srcc_before, one.srcc_after)),
+            *(counts_text(counts) for counts in (one.predicted_before, one.predicted_after)),
         ]
         for one in changes
     ]
-    lines = markdown_table(titles, cells)
-    method = "Q: as the plane a frame is said to show. Told: the planes the model gives these frames by itself."
-    return "\n".join([*lines, "", method, *(["", f"**Note:** {note}"] if note else []), ""])
+    remark = "Q: of a frame as the plane it is said to show. Predicted planes: how often the model predicts each plane."
+    return StudyReport(
+        name="plane_addition",
+        title="Model before and after the addition of a plane",
+        tables=[ReportTable(columns, cells, remarks=[remark])],
+        facts={"planes": changes},
+        note=note,
+    )
 
 
 def _change(
-    plane: str, records: Sequence[FrameRecord], first: JudgedFrames, second: JudgedFrames, limits: Sequence[float]
+    plane: str,
+    records: Sequence[FrameRecord],
+    models: tuple[PredictedFrames, PredictedFrames],
+    limits: tuple[float, float],
 ) -> PlaneChange:
     chosen = np.array([record.plane == plane for record in records])
     ratings = np.array([UNDEFINED if r.rating is None else r.rating for r in records], dtype=np.float64)[chosen]
-    before, after = first.quality[chosen], second.quality[chosen]
+    before, after = (model.quality[chosen] for model in models)
     known = not np.isnan(before).any()
     change = np.abs(after - before)
     return PlaneChange(
@@ -166,22 +160,25 @@ def _change(
         int(chosen.sum()),
         float(change.mean()),
         float(change.max()),
-        int(((before > limits[0]) != (after > limits[1])).sum()) if known else 0,
-        srcc(before, after) if known else UNDEFINED,
-        _agreement(before, ratings),
-        _agreement(after, ratings),
-        *(_count([a for a, c in zip(some.answers, chosen, strict=True) if c]) for some in (first, second)),
+        verdicts_changed=_count_changed_verdicts(plane, (before, after), limits) if known else 0,
+        rank_correlation=srcc(before, after) if known else UNDEFINED,
+        srcc_before=srcc_of_rated(before, ratings),
+        srcc_after=srcc_of_rated(after, ratings),
+        predicted_before=_count(models[0].planes, chosen),
+        predicted_after=_count(models[1].planes, chosen),
     )
 
 
-def _agreement(quality: FloatArray, ratings: FloatArray) -> float:
-    rated = ~np.isnan(ratings) & ~np.isnan(quality)
-    return srcc(quality[rated], ratings[rated]) if rated.sum() > 1 else UNDEFINED
+def _count_changed_verdicts(plane: str, qualities: tuple[FloatArray, FloatArray], limits: tuple[float, float]) -> int:
+    """Return how many frames of a plane are accepted by one model and not by the other."""
+    first, second = (
+        [is_accepted(value, plane, limit) for value in quality.tolist()]
+        for quality, limit in zip(qualities, limits, strict=True)
+    )
+    return sum(a != b for a, b in zip(first, second, strict=True))
 
 
-def _count(answers: Sequence[str]) -> dict[str, int]:
-    return {name: answers.count(name) for name in sorted(set(answers), key=answers.count, reverse=True)}
-
-
-def _counts(answers: dict[str, int]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in answers.items())
+def _count(planes: Sequence[str], chosen: NDArray[np.bool_]) -> dict[str, int]:
+    """Return how often each plane is among the chosen ones, the most frequent first."""
+    some = [plane for plane, is_chosen in zip(planes, chosen, strict=True) if is_chosen]
+    return {name: some.count(name) for name in sorted(set(some), key=lambda name: (-some.count(name), name))}

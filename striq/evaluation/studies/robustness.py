@@ -1,4 +1,4 @@
-"""Does the score keep still under nuisance, and fall as structure is lost?"""
+"""Robustness: whether the score stays the same under nuisance changes and falls as structure is lost."""
 
 from __future__ import annotations
 
@@ -10,50 +10,51 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from rich.progress import track
-from scipy import stats
 from torch import Tensor
 
 from striq.data.degradation import ALL, DEGRADATIONS, PERTURBATIONS, degrade, perturb
 from striq.data.preprocessing import prepare_frame
 from striq.data.readers import open_cine
+from striq.evaluation.agreement.frame_inputs import FrameInputs
+from striq.evaluation.statistics.metrics import srcc_of_rated
 from striq.scoring.scorer import StriqScorer
 from striq.types import Frame, FrameRecord
 
 SEVERITIES = (0.0, 0.25, 0.5, 0.75, 1.0)
-STRUCTURE_FRAMES = 60  # per plane: a median needs no more, and every loss takes many scores
-UNDISTURBED = "none"
-KINDS = (UNDISTURBED, *PERTURBATIONS, ALL)
+STRUCTURE_FRAMES = 60  # per plane: enough for a median, and every loss takes many scores
+UNCHANGED = "none"
+KINDS = (UNCHANGED, *PERTURBATIONS, ALL)
 
 FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class ChangedScores:
-    """Q of frames with one thing changed.
+    """Q of frames with one thing changed at a time.
 
     Attributes:
         planes: Plane of each frame.
         ratings: Human rating of each frame, NaN where there is none, shape ``(N,)``.
-        disturbed: Q by nuisance, ``"none"`` first, each ``(N,)``.
-        lost: Q by loss of structure, one column per severity, NaN for frames not looked at, each ``(N, S)``.
+        perturbed: Q by nuisance, ``"none"`` first, each ``(N,)``.
+        degraded: Q by loss of structure, one column per severity, NaN for frames left out, each ``(N, S)``.
     """
 
     planes: tuple[str, ...]
     ratings: FloatArray
-    disturbed: dict[str, FloatArray]
-    lost: dict[str, FloatArray]
+    perturbed: dict[str, FloatArray]
+    degraded: dict[str, FloatArray]
 
 
 @dataclass(frozen=True)
 class NuisanceRow:
-    """What a nuisance does to the scores of one plane; undefined figures are NaN.
+    """Effect of a nuisance on the scores of one plane; undefined values are NaN.
 
     Attributes:
         plane: Name of the plane.
-        kind: The nuisance.
-        srcc: SRCC of the disturbed score with the human rating.
-        srcc_change: The same minus that of the undisturbed score.
-        rank_correlation: SRCC of the disturbed with the undisturbed score.
+        kind: Name of the nuisance.
+        srcc: SRCC of the perturbed score with the human rating.
+        srcc_change: The same minus that of the unperturbed score.
+        rank_correlation: SRCC of the perturbed with the unperturbed score.
         median_change: Median absolute change of Q.
     """
 
@@ -80,62 +81,62 @@ def score_changed(
 
     Args:
         scorer: Fitted scorer.
-        records: Frames it was not fitted on.
-        structure_frames: Frames of each plane, evenly spaced, in which structure is lost.
+        records: Frames that it was not fitted on.
+        structure_frames: Number of frames of each plane, evenly spaced, in which structure is lost.
         quiet: Do not show a progress bar.
 
     Raises:
         ReadError: If a file cannot be read.
     """
-    disturbed = {kind: np.full(len(records), np.nan) for kind in KINDS}
-    lost = {kind: np.full((len(records), len(SEVERITIES)), np.nan) for kind in DEGRADATIONS}
-    looked_at = set(_evenly(records, structure_frames))
+    perturbed = {kind: np.full(len(records), np.nan) for kind in KINDS}
+    degraded = {kind: np.full((len(records), len(SEVERITIES)), np.nan) for kind in DEGRADATIONS}
+    chosen = set(_evenly_spaced(records, structure_frames))
     for index in track(range(len(records)), description="Changing frames", disable=quiet, transient=True):
         record = records[index]
         frame = open_cine(record.path)[record.frame_index]
         seed = frame_seed(record)
-        quality = _scoring(scorer, scorer.plane_index(record.plane))
+        quality = _quality_function(scorer, record.plane)
         for kind in KINDS:
             changed = frame.pixels
-            if kind != UNDISTURBED:
+            if kind != UNCHANGED:
                 changed = perturb(changed, kind, generator=np.random.default_rng(seed))
-            disturbed[kind][index] = quality(changed)
-        if index in looked_at:
+            perturbed[kind][index] = quality(changed)
+        if index in chosen:
             image = prepare_frame(frame, scorer.config.encoder.size)
-            for kind, values in lost.items():
+            for kind, values in degraded.items():
                 steps = [degrade(image, kind, severity, seed=seed) for severity in SEVERITIES[1:]]
-                values[index] = [disturbed[UNDISTURBED][index], *map(quality, steps)]
+                values[index] = [perturbed[UNCHANGED][index], *map(quality, steps)]
     ratings = [np.nan if record.rating is None else record.rating for record in records]
-    return ChangedScores(tuple(record.plane for record in records), np.array(ratings, float), disturbed, lost)
+    return ChangedScores(tuple(record.plane for record in records), np.array(ratings, float), perturbed, degraded)
 
 
 def frame_seed(record: FrameRecord) -> int:
-    """Return the seed of a frame's random changes: of its file, the folders it lies in, and its index in the file."""
+    """Return the seed of a frame's random changes, from its file, the folders it lies in and its index in the file."""
     return crc32(f"{'/'.join(record.path.parts[-3:])}:{record.frame_index}".encode())
 
 
-def join(parts: Sequence[ChangedScores]) -> ChangedScores:
-    """Return the scores of all parts, those of the folds of a cross-validation for example."""
+def concatenate_changed(parts: Sequence[ChangedScores]) -> ChangedScores:
+    """Return the scores of all parts, such as the folds of a cross-validation, one part after the other."""
     return ChangedScores(
         tuple(plane for part in parts for plane in part.planes),
         np.concatenate([part.ratings for part in parts]),
-        {kind: np.concatenate([part.disturbed[kind] for part in parts]) for kind in parts[0].disturbed},
-        {kind: np.concatenate([part.lost[kind] for part in parts]) for kind in parts[0].lost},
+        {kind: np.concatenate([part.perturbed[kind] for part in parts]) for kind in parts[0].perturbed},
+        {kind: np.concatenate([part.degraded[kind] for part in parts]) for kind in parts[0].degraded},
     )
 
 
 def nuisance_rows(changed: ChangedScores) -> list[NuisanceRow]:
-    """Return what each nuisance does, plane by plane."""
-    rows = []
+    """Return the effect of each nuisance, plane by plane."""
+    rows: list[NuisanceRow] = []
     for plane in dict.fromkeys(changed.planes):
         of_plane = np.array([name == plane for name in changed.planes])
-        still, ratings = changed.disturbed[UNDISTURBED][of_plane], changed.ratings[of_plane]
-        before = _srcc(still, ratings)
-        for kind, values in changed.disturbed.items():
+        before, ratings = changed.perturbed[UNCHANGED][of_plane], changed.ratings[of_plane]
+        srcc_before = srcc_of_rated(before, ratings)
+        for kind, values in changed.perturbed.items():
             after = values[of_plane]
-            srcc = _srcc(after, ratings)
-            change = float(np.median(np.abs(after - still)))
-            rows.append(NuisanceRow(plane, kind, srcc, srcc - before, _srcc(after, still), change))
+            srcc = srcc_of_rated(after, ratings)
+            change = float(np.median(np.abs(after - before)))
+            rows.append(NuisanceRow(plane, kind, srcc, srcc - srcc_before, srcc_of_rated(after, before), change))
     return rows
 
 
@@ -148,30 +149,24 @@ def falls_throughout(changed: ChangedScores, plane: str, kind: str) -> bool:
 def quartiles(changed: ChangedScores, plane: str, kind: str) -> FloatArray:
     """Return the lower quartile, median and upper quartile of Q at every severity, shape ``(3, S)``."""
     of_plane = np.array([name == plane for name in changed.planes])
-    return np.nanpercentile(changed.lost[kind][of_plane], (25, 50, 75), axis=0)
+    return np.nanpercentile(changed.degraded[kind][of_plane], (25, 50, 75), axis=0)
 
 
-def _scoring(scorer: StriqScorer, plane: int) -> Callable[[Tensor | NDArray[np.float32]], float]:
+def _quality_function(scorer: StriqScorer, plane: str) -> Callable[[Tensor | NDArray[np.float32]], float]:
+    """Return the function from pixels, or from a prepared frame, to Q as a plane."""
+
     def quality(picture: Tensor | NDArray[np.float32]) -> float:
         image = picture if isinstance(picture, Tensor) else prepare_frame(Frame(picture), scorer.config.encoder.size)
-        batch = image[None].to(scorer.device)
-        return float(scorer.score_as_plane(scorer.embed(batch), scorer.frame_terms(batch), plane).quality)
+        return FrameInputs.encode(scorer, image[None], plane).quality()
 
     return quality
 
 
-def _evenly(records: Sequence[FrameRecord], count: int) -> list[int]:
-    chosen = []
+def _evenly_spaced(records: Sequence[FrameRecord], count: int) -> list[int]:
+    """Return the indices of up to ``count`` frames of each plane."""
+    chosen: list[int] = []
     for plane in dict.fromkeys(record.plane for record in records):
         indices = [index for index, record in enumerate(records) if record.plane == plane]
         places = np.linspace(0, len(indices) - 1, min(count, len(indices)))
         chosen += [indices[round(place)] for place in places]
     return chosen
-
-
-def _srcc(scores: FloatArray, ratings: FloatArray) -> float:
-    both = np.isfinite(scores) & np.isfinite(ratings)
-    if both.sum() < 3 or np.ptp(scores[both]) == 0 or np.ptp(ratings[both]) == 0:
-        return float("nan")
-    found = stats.spearmanr(scores[both], ratings[both])
-    return float(np.asarray(found)[0])

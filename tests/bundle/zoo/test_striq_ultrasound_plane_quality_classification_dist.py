@@ -64,7 +64,7 @@ class TestStriqPlaneQualityDist(unittest.TestCase):
         files = ["train.json", "evaluate.json", "multi_gpu_evaluate.json"]
         rated = {"dataset_dir": self.table, "checkpoint": checkpoint, **places}
         run_distributed("evaluating", files, rated, self.folder)
-        with open(os.path.join(self.output, "scores.csv"), encoding="utf-8") as stream:
+        with open(os.path.join(self.output, "rated_scores.csv"), encoding="utf-8") as stream:
             names = [row["file"] for row in csv.DictReader(stream)]
         self.assertEqual(len(names), len(PLANES) * SUBJECTS * FRAMES)
         self.assertEqual(len(set(names)), len(names))

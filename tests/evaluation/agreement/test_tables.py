@@ -1,9 +1,10 @@
-"""Tests of ``striq.evaluation.agreement.comparison``, ``tables`` and ``figures``."""
+"""Tests of ``striq.evaluation.agreement.comparison``, ``tables`` and ``report``."""
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,14 @@ import pytest
 from PIL import Image
 
 from striq.evaluation.agreement.comparison import evaluate_scores
-from striq.evaluation.agreement.figures import plot_agreement
-from striq.evaluation.agreement.tables import MEAN, EvaluationRow, EvaluationTable, to_json, to_markdown, write_table
-from striq.evaluation.statistics.bootstrap import bootstrap_interval, paired_bootstrap
+from striq.evaluation.agreement.frames import RatedFrame, ScoredFrames
+from striq.evaluation.agreement.report import agreement_report
+from striq.evaluation.agreement.tables import MEAN, EvaluationRow, EvaluationTable
+from striq.evaluation.reports.figures import save_figure
+from striq.evaluation.statistics.bootstrap import BootstrapOptions
 from striq.evaluation.statistics.metrics import METRIC_NAMES, f1_at_threshold, srcc
 from striq.evaluation.statistics.resampled_metrics import FloatArray, weighted_kendall_tau_b, weighted_srcc
+from tests.references.single_bootstrap import bootstrap_interval, paired_bootstrap
 
 NOTE = "grades come from the two-chamber file"
 NUM_FRAMES = 120
@@ -31,12 +35,25 @@ def make_scores() -> dict[str, FloatArray]:
 
 SCORES = make_scores()
 ACCEPTED = SCORES["STRIQ"] > 1
+BOOTSTRAP = BootstrapOptions(0, 100)
 
 
-def make_table(*, num_resamples: int = 100, planes: np.ndarray = PLANES, note: str = NOTE) -> EvaluationTable:
+def rated(ratings: FloatArray, groups: Iterable[str], planes: Iterable[str]) -> list[RatedFrame]:
+    return [RatedFrame("", plane, group, rating) for rating, group, plane in zip(ratings, groups, planes, strict=True)]
+
+
+def to_json(table: EvaluationTable) -> dict[str, object]:
+    return agreement_report(table).to_json()
+
+
+def to_markdown(table: EvaluationTable) -> str:
+    return agreement_report(table).to_markdown()
+
+
+def make_table(planes: Iterable[str] = PLANES) -> EvaluationTable:
     return evaluate_scores(
-        SCORES, RATINGS, GROUPS, planes, ACCEPTED, seed=0, note=note, num_resamples=num_resamples
-    )  # fmt: skip
+        rated(RATINGS, GROUPS, planes), ScoredFrames(SCORES, ACCEPTED), bootstrap=BOOTSTRAP, note=NOTE
+    )
 
 
 @pytest.fixture(scope="module")
@@ -66,9 +83,9 @@ def test_intervals_and_comparison_equal_those_of_the_bootstrap_alone(table: Eval
     a, b, ratings, groups = SCORES["STRIQ"][keep], SCORES["in-fan std"][keep], RATINGS[keep], GROUPS[keep]
     row = find(table, "A2C", "STRIQ")
     for name, statistic in (("srcc", weighted_srcc), ("kendall_tau_b", weighted_kendall_tau_b)):
-        alone = bootstrap_interval(statistic, a, ratings, groups, num_resamples=100, seed=0)
+        alone = bootstrap_interval(statistic, a, ratings, groups, BOOTSTRAP)
         assert row.intervals[name] == alone
-    paired = paired_bootstrap(weighted_srcc, a, b, ratings, groups, num_resamples=100, seed=0)
+    paired = paired_bootstrap(weighted_srcc, (a, b), ratings, groups, BOOTSTRAP)
     assert row.against["in-fan std"].interval == paired.interval
     assert row.against["in-fan std"].p_value == paired.p_value
     assert row.against["in-fan std"].difference == pytest.approx(paired.difference)
@@ -86,7 +103,8 @@ def test_mean_interval_draws_a_patient_in_both_planes_at_once() -> None:
     # The same frames in both planes: the mean is as uncertain as one plane, not 1/sqrt(2) of it.
     twice = {name: np.tile(values[:60], 2) for name, values in SCORES.items()}
     planes = np.repeat(["A2C", "A4C"], 60)
-    table = evaluate_scores(twice, np.tile(RATINGS[:60], 2), np.tile(GROUPS[:60], 2), planes, seed=0, num_resamples=100)
+    frames = rated(np.tile(RATINGS[:60], 2), np.tile(GROUPS[:60], 2), planes)
+    table = evaluate_scores(frames, ScoredFrames(twice), bootstrap=BOOTSTRAP)
     one, mean = (find(table, plane, "STRIQ").intervals["srcc"] for plane in ("A2C", MEAN))
     assert (mean.low, mean.high) == pytest.approx((one.low, one.high))
 
@@ -141,37 +159,40 @@ def test_mean_block_is_left_out_for_a_single_plane() -> None:
 def test_order_of_the_frames_does_not_matter(table: EvaluationTable) -> None:
     order = np.random.default_rng(1).permutation(NUM_FRAMES)
     shuffled = evaluate_scores(
-        {name: values[order] for name, values in SCORES.items()},
-        *(values[order] for values in (RATINGS, GROUPS, PLANES, ACCEPTED)),
-        seed=0,
+        rated(RATINGS[order], GROUPS[order], PLANES[order]),
+        ScoredFrames({name: values[order] for name, values in SCORES.items()}, ACCEPTED[order]),
+        bootstrap=BOOTSTRAP,
         note=NOTE,
-        num_resamples=100,
     )
     assert to_markdown(shuffled) == to_markdown(table)
 
 
 def test_unusable_input_is_refused() -> None:
+    frames, scored = rated(RATINGS, GROUPS, PLANES), ScoredFrames(SCORES, ACCEPTED)
     with pytest.raises(ValueError, match=r"main score 'Q' is not among the scores: in-fan std, STRIQ, constant"):
-        evaluate_scores(SCORES, RATINGS, GROUPS, PLANES, main="Q", seed=0)
-    with pytest.raises(ValueError, match="must name the group of every frame"):
-        evaluate_scores(SCORES, RATINGS, GROUPS[:5], PLANES, seed=0)
-    with pytest.raises(ValueError, match="must name one plane per frame"):
-        evaluate_scores(SCORES, RATINGS, GROUPS, PLANES[:5], seed=0)
-    with pytest.raises(ValueError, match="none of them 'mean'"):
-        evaluate_scores(SCORES, RATINGS, GROUPS, np.full(NUM_FRAMES, MEAN), seed=0)
+        evaluate_scores(frames, scored, main="Q")
+    with pytest.raises(ValueError, match=r"shape \(n,\), got \(120,\) and \(5,\)"):
+        evaluate_scores(frames[:5], scored)
+    with pytest.raises(ValueError, match=r"shape \(n,\), got \(5,\) and \(120,\)"):
+        evaluate_scores(frames, ScoredFrames(SCORES, ACCEPTED[:5]))
+    with pytest.raises(ValueError, match="no frames to compare"):
+        evaluate_scores([], ScoredFrames({"STRIQ": np.zeros(0)}))
+    with pytest.raises(ValueError, match="No plane may be called 'mean'"):
+        evaluate_scores(rated(RATINGS, GROUPS, [MEAN] * NUM_FRAMES), scored)
     with pytest.raises(ValueError, match="scores must be finite"):
-        evaluate_scores({"STRIQ": np.full(NUM_FRAMES, np.nan)}, RATINGS, GROUPS, PLANES, seed=0)
+        evaluate_scores(frames, ScoredFrames({"STRIQ": np.full(NUM_FRAMES, np.nan)}))
 
 
-def test_table_is_written_in_both_forms(table: EvaluationTable, tmp_path: Path) -> None:
-    write_table(table, tmp_path / "t.json", tmp_path / "t.md")
-    assert json.loads((tmp_path / "t.json").read_text()) == to_json(table)
-    assert (tmp_path / "t.md").read_text() == to_markdown(table)
+def test_report_is_written_in_all_forms(table: EvaluationTable, tmp_path: Path) -> None:
+    agreement_report(table).write(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["evaluation.json", "evaluation.md", "evaluation.png"]
+    assert json.loads((tmp_path / "evaluation.json").read_text()) == to_json(table)
+    assert (tmp_path / "evaluation.md").read_text() == to_markdown(table)
 
 
 def test_figure_shows_the_main_score_in_its_color_at_its_value(table: EvaluationTable, tmp_path: Path) -> None:
-    path = plot_agreement(table, tmp_path / "srcc.png")
-    with Image.open(path) as picture:
+    agreement_report(table).write(tmp_path)
+    with Image.open(tmp_path / "evaluation.png") as picture:
         pixels = np.asarray(picture.convert("RGB")).astype(int)
     blue = (np.abs(pixels - (0x0B, 0x5F, 0xA5)).sum(axis=2) < 10).any(axis=0)
     runs = int((np.diff(blue.astype(int)) == 1).sum())
@@ -182,6 +203,8 @@ def test_figure_can_be_written_as_svg_with_the_note_in_it(table: EvaluationTable
     from matplotlib import rc_context
 
     with rc_context({"svg.fonttype": "none"}):
-        text = plot_agreement(table, tmp_path / "srcc.svg").read_text()
+        figure = agreement_report(table).figure()
+        assert figure is not None
+        text = save_figure(figure, tmp_path / "srcc.svg").read_text()
     assert NOTE in text
     assert "n/a" in text

@@ -10,7 +10,6 @@ import pytest
 from striq.evaluation.statistics import resampled_metrics as weighted
 from striq.evaluation.statistics.resampled_metrics import (
     FloatArray,
-    Statistic,
     best_and_worst,
     weighted_auc,
     weighted_f1,
@@ -20,6 +19,7 @@ from striq.evaluation.statistics.resampled_metrics import (
     weighted_srcc,
 )
 from tests.references import ranking
+from tests.references.single_bootstrap import Statistic
 
 Plain = Callable[[list[float], list[float]], float]
 CORRELATIONS: list[tuple[Statistic, Plain]] = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -18,22 +18,21 @@ from striq.config import AlignerConfig, EncoderConfig, QualityConfig, StriqConfi
 from striq.data.datasets import load_dataset
 from striq.data.phantom import write_phantom
 from striq.errors import StriqError
-from striq.evaluation.studies import ablation
-from striq.evaluation.studies.ablation import (
+from striq.evaluation.agreement.training_setup import TrainingSetup
+from striq.evaluation.studies.ablation import AblationData, AblationRunner, training_key
+from striq.evaluation.studies.ablation_report import ablation_report, compare_with_reference
+from striq.evaluation.studies.ablation_rows import (
     REFERENCE,
-    AblationData,
-    AblationRunner,
+    Overrides,
     ablation_rows,
     apply_overrides,
     choose_rows,
-    training_key,
+    weights_without,
 )
-from striq.evaluation.studies.ablation_report import summarize, write_ablation
 from striq.model.aligner import Aligner
 from striq.model.subspace import KnowledgeSubspace
-from striq.quality.consistency import TermValues
-from striq.quality.frame_terms import frame_terms
 from striq.quality.normalization import TermRange, plane_weights, quality_score
+from striq.quality.terms import TERMS, Term, combine_terms, complete_weights, loss_term_names
 from striq.registration.affine import identity_affine
 from striq.registration.matching import Matches
 from striq.training.objective import PairOutput, RegistrationLoss
@@ -41,10 +40,11 @@ from striq.training.objective import PairOutput, RegistrationLoss
 ROWS = ablation_rows()
 TINY = StriqConfig(encoder=EncoderConfig(size=(64, 64)), quality=QualityConfig(num_anchors=3))
 SHORT = TrainingConfig(max_epochs=1, views=1, batch_size=8)
+SETUP = TrainingSetup(config=TINY, training=SHORT, device="cpu", quiet=True)
 QUIET = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning:monai")
 
 
-def differences(overrides: ablation.Overrides) -> dict[str, dict[str, Any]]:
+def differences(overrides: Overrides) -> dict[str, dict[str, Any]]:
     """What a row's settings differ in from the defaults."""
     config, training = apply_overrides(overrides, StriqConfig(), TrainingConfig())
     before = {**StriqConfig().to_dict(), "training": asdict(TrainingConfig())}
@@ -64,6 +64,27 @@ def test_each_row_changes_exactly_what_it_names(name: str) -> None:
 
 def test_the_reference_changes_nothing() -> None:
     assert differences(ROWS[REFERENCE]) == {}
+
+
+def test_rows_about_terms_follow_from_the_table_of_terms(monkeypatch: pytest.MonkeyPatch) -> None:
+    extra = Term("sharpness", "Sharpness", "Made up.", lambda *_: torch.zeros(1), 0.3, in_loss=True)
+    monkeypatch.setitem(TERMS, "sharpness", extra)
+    rows = ablation_rows()
+    assert {"components/score without sharpness", "components/loss without sharpness"} <= rows.keys() - ROWS.keys()
+    assert "sharpness" in rows["components/loss without NCC"]["training"]["loss_terms"]
+    assert "components/score without smoothness" not in rows  # it has no weight to take away
+
+
+def test_weight_of_a_term_left_out_goes_to_terms_of_its_kind() -> None:
+    default = complete_weights({})
+    for name, weight in default.items():
+        left = weights_without(name)
+        assert left[name] == 0
+        assert sum(left.values()) == pytest.approx(1)
+        assert all(value >= default[other] for other, value in left.items() if other != name)
+        if name in ("similarity", "ncc"):
+            assert left["contrast"] == default["contrast"]
+        assert weight == 0 or left != default
 
 
 def subspace_output(**settings: Any) -> Tensor:
@@ -93,7 +114,7 @@ def aligned(**settings: Any) -> Tensor:
 
 def loss(**settings: Any) -> Tensor:
     identity = identity_affine(1, torch.zeros(1))
-    terms = TermValues(*(torch.tensor([value]) for value in (0.1, 0.2, 0.4)))
+    terms = {name: torch.tensor([0.1 * 2**place]) for place, name in enumerate(loss_term_names())}
     nowhere = Matches(torch.zeros(1, 1, 2), torch.zeros(1, 1, 2), torch.zeros(1, 1), torch.full((1, 1, 1), 0.5))
     masks = (torch.ones(1, 1, 1, 1), torch.ones(1, 1, 1, 1))
     output = PairOutput((identity,), nowhere, masks, identity, identity, terms, torch.tensor(0.8))
@@ -113,13 +134,14 @@ def anchors(strategy: str = "variance_spectrum", count: int = 20) -> Tensor:
     return select_anchors(embeddings, structure, count, strategy=strategy, generator=generator).sort().values
 
 
-def quality(weights: Sequence[float]) -> Tensor:
-    terms = torch.rand(9, 4, generator=torch.Generator().manual_seed(0))
-    return quality_score(terms, TermRange.of(terms), plane_weights(terms, weights))
+def quality(weights: Mapping[str, float]) -> Tensor:
+    complete = complete_weights(weights)
+    terms = torch.rand(9, len(complete), generator=torch.Generator().manual_seed(0))
+    return quality_score(terms, TermRange.of(terms), plane_weights(terms, complete))
 
 
 def counted(share: float) -> Tensor:
-    return frame_terms(torch.rand(1, 4, 3, generator=torch.Generator().manual_seed(0)), torch.ones(1), share)
+    return combine_terms(torch.rand(1, 4, 3, generator=torch.Generator().manual_seed(0)), torch.ones(1, 1), share)
 
 
 # What each setting is the setting of, as a function of its value.
@@ -160,7 +182,7 @@ def test_what_each_row_changes_has_an_effect_of_its_own(row: str, setting: str) 
 
 
 @pytest.mark.parametrize(("overrides", "complaint"), [({"subspace": {"ranks": 2}}, "ranks"), ({"other": {}}, "other")])
-def test_an_override_of_nothing_is_refused(overrides: ablation.Overrides, complaint: str) -> None:
+def test_an_override_of_nothing_is_refused(overrides: Overrides, complaint: str) -> None:
     with pytest.raises(StriqError, match=f"No setting '{complaint}'"):
         apply_overrides(overrides, StriqConfig(), TrainingConfig())
 
@@ -183,9 +205,9 @@ def test_what_only_the_score_depends_on_shares_a_training() -> None:
 @pytest.fixture(scope="module")
 def runner(tmp_path_factory: pytest.TempPathFactory) -> AblationRunner:
     folder = tmp_path_factory.mktemp("ablation")
-    records = load_dataset(write_phantom(folder / "data", 8, 3, planes=("a4c", "kidney"), size=(64, 64)))
+    records = load_dataset(write_phantom(folder / "data", 8, 2, planes=("a4c", "kidney"), size=(64, 64)))
     data = AblationData.load(records, seed=0, size=(64, 64), quiet=True)
-    return AblationRunner(data, folder / "out", config=TINY, training=SHORT, device="cpu", quiet=True)
+    return AblationRunner(data, folder / "out", SETUP)
 
 
 @QUIET
@@ -193,7 +215,7 @@ def test_a_row_trains_once_is_kept_and_differs_where_the_score_does(runner: Abla
     full = runner.run(REFERENCE, {})
     assert set(full) == {"a4c", "kidney"}
     trained = list((runner.output / "trained").iterdir())
-    changed = runner.run("components/all ncc", {"quality": {"weights": [0.0, 1.0, 0.0, 0.0]}})
+    changed = runner.run("components/all ncc", {"quality": {"weights": {"ncc": 1.0}}})
     fewer = runner.run("hyperparameters/K", {"quality": {"num_anchors": 1}})
     other = runner.run("anchors/random", {"quality": {"anchor_strategy": "random"}})
     assert full not in (changed, fewer)
@@ -206,14 +228,14 @@ def test_a_row_trains_once_is_kept_and_differs_where_the_score_does(runner: Abla
 
 @QUIET
 def test_a_result_of_other_settings_or_frames_is_not_taken_for_this_one(runner: AblationRunner) -> None:
-    weights = {"quality": {"weights": [0.0, 1.0, 0.0, 0.0]}}
+    weights = {"quality": {"weights": {"ncc": 1.0}}}
     kept = runner.run("components/kept", weights)
     assert runner.run("components/kept", weights) == kept
     longer = replace(SHORT, max_epochs=2)
     fewer = replace(runner.data, test=runner.data.test[1:], test_images=runner.data.test_images[1:])
     others = [
-        AblationRunner(runner.data, runner.output, config=TINY, training=longer, device="cpu", quiet=True),
-        AblationRunner(fewer, runner.output, config=TINY, training=SHORT, device="cpu", quiet=True),
+        AblationRunner(runner.data, runner.output, replace(SETUP, training=longer)),
+        AblationRunner(fewer, runner.output, SETUP),
     ]
     for other in others:
         with pytest.raises(StriqError, match="other frames, epochs or settings"):
@@ -226,7 +248,7 @@ def test_a_result_of_other_settings_or_frames_is_not_taken_for_this_one(runner: 
 def test_a_shared_training_gives_the_score_of_an_own_one(runner: AblationRunner, tmp_path: Path) -> None:
     overrides = {"quality": {"anchor_share": 1.0}}
     shared = runner.run("components/shared", overrides)
-    alone = AblationRunner(runner.data, tmp_path, config=TINY, training=SHORT, device="cpu", quiet=True)
+    alone = AblationRunner(runner.data, tmp_path, SETUP)
     assert alone.run("components/own", overrides) == pytest.approx(shared, abs=0.02)
 
 
@@ -239,27 +261,27 @@ def results(drop: float) -> dict[str, list[dict[str, float]]]:
 def test_a_row_of_another_encoder_takes_no_features_over(runner: AblationRunner, tmp_path: Path) -> None:
     overrides = {"encoder": {"channels": [8, 8, 256]}}
     after = runner.run("components/other encoder", overrides)
-    alone = AblationRunner(runner.data, tmp_path, config=TINY, training=SHORT, device="cpu", quiet=True)
+    alone = AblationRunner(runner.data, tmp_path, SETUP)
     assert after == alone.run("components/other encoder", overrides)
 
 
 def test_summary_is_the_mean_over_planes_and_seeds_paired_by_seed() -> None:
-    full, worse = summarize(results(0.1))
+    full, worse = compare_with_reference(results(0.1))
     assert full.srcc == pytest.approx((0.7 + 0.7 + 0.8) / 3)
     assert full.planes == pytest.approx({"a": 0.8, "b": 2 / 3})
     assert (worse.difference, worse.difference_spread) == pytest.approx((-0.1, 0.0), abs=1e-9)
-    assert worse.hurts
-    assert not full.hurts
+    assert worse.lower_in_every_seed
+    assert not full.lower_in_every_seed
 
 
 @pytest.mark.parametrize(("drop", "word"), [(0.1, "yes"), (-0.1, "no"), (0.0, "no")])
-def test_report_says_whether_an_ablation_hurts(tmp_path: Path, drop: float, word: str) -> None:
-    text = write_ablation(results(drop), tmp_path, note="Mind this.")
+def test_report_says_whether_a_change_is_lower_in_every_seed(tmp_path: Path, drop: float, word: str) -> None:
+    text = ablation_report(results(drop), note="Mind this.").write(tmp_path)
     line = next(line for line in text.splitlines() if "components/x" in line)
     assert line.split("|")[4].strip() == word
-    assert ("Does not hurt: components/x." in text) == (word == "no")
-    assert ("Every change hurts." in text) == (word == "yes")
-    assert "one harmless change in 8" in text
+    assert ("Not lower in every seed: components/x." in text) == (word == "no")
+    assert ("Every change is lower in every seed." in text) == (word == "yes")
+    assert "in one of 8 cases" in text
     assert "**Note:** Mind this." in text
     with Image.open(tmp_path / "ablation.png") as picture:
         assert picture.size[0] > 300

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from striq.errors import StriqError
-from striq.evaluation.studies.activations import Activations, frame_activations, separation, write_activations
+from striq.evaluation.studies.activations import Activations, activations_report, frame_activations, separation
 from striq.scoring.scorer import StriqScorer
 
 PLANES = ("a", "b", "c")
@@ -37,7 +37,7 @@ def test_planes_far_apart_are_told_apart_better(tmp_path: Path) -> None:
 
 
 def test_picture_has_a_panel_and_a_figure_for_each_rank(tmp_path: Path) -> None:
-    write_activations([clusters(0.1, 8), clusters(2.0, 4)], tmp_path, note="Drawn.")
+    activations_report([clusters(0.1, 8), clusters(2.0, 4)], note="Drawn.").write(tmp_path)
     stored = json.loads((tmp_path / "activations.json").read_text(encoding="utf-8"))
     assert list(stored["silhouette"]) == ["4", "8"]
     assert stored["silhouette"]["4"] > stored["silhouette"]["8"]
@@ -55,4 +55,4 @@ def test_stored_activations_are_read_back(tmp_path: Path) -> None:
 def test_missing_scikit_learn_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "sklearn", None)
     with pytest.raises(StriqError, match=r"striq\[figures\]"):
-        write_activations([clusters(1.0)], tmp_path)
+        activations_report([clusters(1.0)]).write(tmp_path)

@@ -13,8 +13,8 @@ from striq.evaluation.studies.benchmark import (
     bench_scorer,
     benchmark,
     naive_quality,
-    write_benchmark,
 )
+from striq.evaluation.studies.benchmark_report import benchmark_report, encoder_floors_ms
 
 SIZE = (64, 64)
 
@@ -42,7 +42,13 @@ def test_every_part_is_timed_for_every_batch() -> None:
 
 def test_table_says_how_much_faster_than_naive(tmp_path: Path) -> None:
     timings = [Timing("total", 1, "20", 25.0, 20.0), Timing("total, naive, full width", 1, "20", 200.0, 190.0)]
-    text = write_benchmark(timings, tmp_path, device="cpu", threads=2)
+    report = benchmark_report(timings, device="cpu", threads=2, floors_ms={"float32": 12.34, "bfloat16": 0.5})
+    text = report.write(tmp_path)
+    assert "at least 12.3 ms in float32, 0.500 ms in bfloat16" in text
     assert "| total | 1 | 20 | 25.0 | 20.0 | 8.0 |" in text
     stored = json.loads((tmp_path / "benchmark.json").read_text(encoding="utf-8"))
     assert (stored["threads"], stored["timings"][0]["median_ms"]) == (2, 25.0)
+
+
+def test_encoder_takes_some_time_at_least() -> None:
+    assert all(floor > 0 for floor in encoder_floors_ms("cpu").values())

@@ -13,10 +13,11 @@ from striq.config import EncoderConfig, QualityConfig, StriqConfig, TrainingConf
 from striq.data.datasets import load_dataset
 from striq.data.phantom import write_phantom
 from striq.errors import DatasetError, StriqError
+from striq.evaluation.agreement.training_setup import TrainingSetup
 from striq.evaluation.studies import forgetting
 from striq.evaluation.studies.forgetting import Forgetting, measure_forgetting
-from striq.evaluation.studies.forgetting_report import FREE, PROTECTED, write_forgetting
-from striq.evaluation.studies.plane_addition import JudgedFrames
+from striq.evaluation.studies.forgetting_report import FREE, PROTECTED, forgetting_report
+from striq.evaluation.studies.plane_addition import PredictedFrames
 from striq.types import FrameRecord
 
 PLANES = ("kidney", "a4c")
@@ -37,9 +38,8 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> list[FrameRecord]:
 
 
 def measure(records: list[FrameRecord], folder: Path) -> Forgetting:
-    return measure_forgetting(
-        records, folder, seed=0, protect=True, order=PLANES, config=CONFIG, training=SHORT, device="cpu", quiet=True
-    )
+    setup = TrainingSetup(config=CONFIG, training=SHORT, device="cpu", quiet=True)
+    return measure_forgetting(records, folder, setup, protect=True, order=PLANES)
 
 
 def test_planes_learned_stay_learned_and_a_second_run_trains_nothing(
@@ -63,14 +63,14 @@ def test_frames_that_are_scored_are_of_groups_that_were_not_trained_on(
     trained: list[FrameRecord] = []
     scored: list[FrameRecord] = []
 
-    def judge(_: object, test: list[FrameRecord], **__: object) -> JudgedFrames:
+    def score(_: object, test: list[FrameRecord], **__: object) -> PredictedFrames:
         scored.extend(test)
-        return JudgedFrames(np.zeros(len(test)), ())
+        return PredictedFrames(np.zeros(len(test)), ())
 
     monkeypatch.setattr(forgetting, "train_sequential", lambda train, *_, **__: trained.extend(train))
     monkeypatch.setattr(forgetting, "load_scorer", lambda *_: None)
-    monkeypatch.setattr(forgetting, "_compare", lambda *_: FORGETFUL)
-    monkeypatch.setattr(forgetting, "judge_frames", judge)
+    monkeypatch.setattr(forgetting, "_compare_stages", lambda *_: FORGETFUL)
+    monkeypatch.setattr(forgetting, "score_and_predict", score)
     measure(records, tmp_path)
     assert scored
     assert not {record.group for record in trained} & {record.group for record in scored}
@@ -80,25 +80,32 @@ def test_what_is_lost_is_counted_from_each_planes_own_stage() -> None:
     assert FORGETFUL.loss == pytest.approx(((0.9 - 0.6) + (0.7 - 0.6)) / 2)
 
 
-def test_planes_without_ratings_are_watched_all_the_same(records: list[FrameRecord], tmp_path: Path) -> None:
+def test_planes_without_ratings_are_watched_all_the_same(
+    records: list[FrameRecord], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rated = [replace(r, rating=r.rating if r.plane == "kidney" else None) for r in records]
+    drawn = np.random.default_rng(0)
+    monkeypatch.setattr(forgetting, "train_sequential", lambda *_, **__: None)
+    monkeypatch.setattr(forgetting, "load_scorer", lambda *_: None)
+    monkeypatch.setattr(
+        forgetting, "score_and_predict", lambda _, test, **__: PredictedFrames(drawn.random(len(test)), ())
+    )
     found = measure(rated, tmp_path)
     assert np.isnan(found.srcc[1, 1])
     assert found.final == found.srcc[1, 0]
     np.testing.assert_array_equal(np.isnan(found.moved), [[False, True], [False, False]])
-    assert "n/a" not in write_forgetting({PROTECTED: [found], FREE: [found]}, tmp_path).splitlines()[4]
+    table = forgetting_report({PROTECTED: [found], FREE: [found]}).tables[0]
+    assert table.rows[1] == ["after a4c", f"{found.srcc[1, 0]:.3f}", ""]
 
 
 def test_one_plane_has_nothing_to_forget(records: list[FrameRecord], tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="two planes"):
-        measure_forgetting(
-            [r for r in records if r.plane == "a4c"], tmp_path, seed=0, protect=True, training=SHORT, quiet=True
-        )
+        measure_forgetting([r for r in records if r.plane == "a4c"], tmp_path, protect=True)
 
 
 def test_report_sets_the_two_ways_side_by_side(tmp_path: Path) -> None:
     kept = Forgetting(FORGETFUL.planes, np.where(np.isnan(FORGETFUL.srcc), NAN, 0.8), FORGETFUL.moved * 0.01)
-    text = write_forgetting({PROTECTED: [kept, kept], FREE: [FORGETFUL, kept]}, tmp_path, note="Drawn.")
+    text = forgetting_report({PROTECTED: [kept, kept], FREE: [FORGETFUL, kept]}, note="Drawn.").write(tmp_path)
     totals = [line for line in text.splitlines() if line.startswith((f"| {PROTECTED}", f"| {FREE}"))]
     assert "0.000 ± 0.000" in totals[0]
     assert "0.003" in totals[0]

@@ -12,7 +12,8 @@ from PIL import Image
 
 from striq.data.phantom import make_phantom
 from striq.data.preprocessing import prepare_frame
-from striq.evaluation.studies.plane_recognition import LeftOut, posteriors, summarize, write_recognition
+from striq.evaluation.studies.plane_recognition import LeftOut, measure_recognition, plane_posteriors
+from striq.evaluation.studies.plane_recognition_report import recognition_report
 from striq.scoring.scorer import StriqScorer
 from striq.types import Frame
 from tests.conftest import TINY_PLANES, TINY_SIZE
@@ -23,7 +24,7 @@ UNKNOWN = {"x": np.array([[0.1, 0.1, 0.8], [0.5, 0.3, 0.2]]), "y": np.array([[0.
 
 
 def test_figures_by_hand() -> None:
-    report = summarize(["a", "b"], KNOWN, TRUTH, UNKNOWN)
+    report = measure_recognition(["a", "b"], KNOWN, TRUTH, UNKNOWN)
     assert report.confusion.tolist() == [[1, 1, 1], [0, 1, 0]]
     assert report.accuracy == pytest.approx(2 / 4)
     assert report.accuracy_among_planes == pytest.approx(3 / 4)
@@ -33,14 +34,14 @@ def test_figures_by_hand() -> None:
 
 
 def test_without_unknown_frames_there_is_no_auroc() -> None:
-    report = summarize(["a", "b"], KNOWN, TRUTH, {})
+    report = measure_recognition(["a", "b"], KNOWN, TRUTH, {})
     assert np.isnan(report.auroc)
     assert np.isnan(report.rejected)
 
 
 def test_posteriors_are_those_of_the_scorer(tiny_scorer: StriqScorer) -> None:
     frames = [Frame(frame.pixels) for frame in make_phantom(9, 1, planes=TINY_PLANES, size=TINY_SIZE, seed=3)]
-    found = posteriors(tiny_scorer, (prepare_frame(frame, TINY_SIZE) for frame in frames))
+    found = plane_posteriors(tiny_scorer, (prepare_frame(frame, TINY_SIZE) for frame in frames))
     assert found.shape == (18, 3)
     for row, score in zip(found, tiny_scorer.score(frames), strict=True):
         assert dict(zip([*tiny_scorer.planes, "none"], row, strict=True)) == pytest.approx(
@@ -50,15 +51,16 @@ def test_posteriors_are_those_of_the_scorer(tiny_scorer: StriqScorer) -> None:
 
 def test_planes_left_out_are_in_the_report(tmp_path: Path) -> None:
     left_out = LeftOut("b", 0.875, 0.5, 0.75, {"a": 3, "none": 3})
-    report = replace(summarize(["a", "b"], KNOWN, TRUTH, UNKNOWN), left_out=(left_out,))
-    assert "| b | 0.875 | 0.500 | 0.750 | a 3, none 3 |" in write_recognition(report, tmp_path)
-    assert json.loads((tmp_path / "routing.json").read_text())["left_out"][0]["rejected"] == 0.5
+    report = replace(measure_recognition(["a", "b"], KNOWN, TRUTH, UNKNOWN), left_out=(left_out,))
+    assert "| b | 0.875 | 0.500 | 0.750 | a 3, none 3 |" in recognition_report(report).write(tmp_path)
+    assert json.loads((tmp_path / "plane_recognition.json").read_text())["left_out"][0]["rejected"] == 0.5
 
 
 def test_report_is_written_as_table_and_picture(tmp_path: Path) -> None:
-    text = write_recognition(summarize(["a", "b"], KNOWN, TRUTH, UNKNOWN), tmp_path, note="Mind this.")
+    result = measure_recognition(["a", "b"], KNOWN, TRUTH, UNKNOWN)
+    text = recognition_report(result, note="Mind this.").write(tmp_path)
     assert "| unknown: x | 1 | 0 | 1 |" in text
     assert "**Note:** Mind this." in text
-    assert json.loads((tmp_path / "routing.json").read_text())["confusion"] == [[1, 1, 1], [0, 1, 0]]
-    with Image.open(tmp_path / "routing.png") as picture:
+    assert json.loads((tmp_path / "plane_recognition.json").read_text())["confusion"] == [[1, 1, 1], [0, 1, 0]]
+    with Image.open(tmp_path / "plane_recognition.png") as picture:
         assert min(picture.size) > 150

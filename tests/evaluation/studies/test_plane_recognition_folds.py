@@ -12,7 +12,7 @@ from torch import Tensor
 from striq.data.phantom import make_phantom
 from striq.data.preprocessing import DARKEST, prepare_batch
 from striq.errors import DatasetError
-from striq.evaluation.studies import plane_recognition_folds as routing_folds
+from striq.evaluation.studies import plane_recognition_folds
 from striq.evaluation.studies.plane_recognition_folds import cross_validate_recognition, describe_frames, hide
 from striq.quality.plane_posterior import frame_descriptor
 from striq.scoring.scorer import StriqScorer
@@ -92,8 +92,8 @@ def test_planes_are_told_apart_and_each_is_none_to_the_others(records: list[Fram
     assert found.unknown["other"].sum() == 23
     assert found.auroc > 0.99
     for one in found.left_out:
-        assert sum(one.answers.values()) == 40
-        assert one.plane not in one.answers
+        assert sum(one.predicted.values()) == 40
+        assert one.plane not in one.predicted
         assert one.auroc > 0.99
         assert one.rejected > 0.95
 
@@ -109,10 +109,10 @@ def test_frames_are_judged_by_a_fit_that_has_not_seen_their_group_nor_the_plane_
     records: list[FrameRecord], descriptors: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fits: list[set[int]] = []
-    plain_fit, plain_posterior = routing_folds._fit, routing_folds._posterior
+    plain_fit, plain_posterior = plane_recognition_folds._fit, plane_recognition_folds._posterior
 
     def fit(*given: object) -> object:
-        fits.append({i for i in given[3] if records[i].plane in given[2]})
+        fits.append({i for i in given[2] if records[i].plane in given[1]})
         return plain_fit(*given)
 
     def posterior(densities: object, judged: Tensor) -> np.ndarray:
@@ -121,13 +121,13 @@ def test_frames_are_judged_by_a_fit_that_has_not_seen_their_group_nor_the_plane_
         assert not groups & {records[i].group for i in rows}
         return plain_posterior(densities, judged)
 
-    monkeypatch.setattr(routing_folds, "_fit", fit)
-    monkeypatch.setattr(routing_folds, "_posterior", posterior)
+    monkeypatch.setattr(plane_recognition_folds, "_fit", fit)
+    monkeypatch.setattr(plane_recognition_folds, "_posterior", posterior)
     cross_validate_recognition(records, descriptors, {}, CHANNELS, folds=4)
     planes = [{records[i].plane for i in of_fit} for of_fit in fits]
     assert planes == [set(PLANES)] * 4 + [set(PLANES) - {plane} for plane in PLANES for _ in range(4)]
 
 
 def test_one_plane_cannot_be_told_from_others(records: list[FrameRecord], descriptors: Tensor) -> None:
-    with pytest.raises(DatasetError, match="two of them"):
+    with pytest.raises(DatasetError, match="at least two planes"):
         cross_validate_recognition(records[:40], descriptors[:40], {}, CHANNELS)

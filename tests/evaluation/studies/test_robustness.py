@@ -13,19 +13,18 @@ from PIL import Image
 from striq.data.datasets import load_dataset
 from striq.data.degradation import DEGRADATIONS
 from striq.data.phantom import write_phantom
-from striq.evaluation.agreement.protocol import evaluate_scorer
 from striq.evaluation.studies.robustness import (
     KINDS,
     SEVERITIES,
     ChangedScores,
+    concatenate_changed,
     falls_throughout,
     frame_seed,
-    join,
     nuisance_rows,
     quartiles,
     score_changed,
 )
-from striq.evaluation.studies.robustness_report import robustness_markdown, write_robustness
+from striq.evaluation.studies.robustness_report import robustness_report
 from striq.scoring.scorer import StriqScorer
 from striq.types import FrameRecord
 from tests.conftest import TINY_PLANES, TINY_SIZE
@@ -33,7 +32,7 @@ from tests.conftest import TINY_PLANES, TINY_SIZE
 
 @pytest.fixture(scope="module")
 def records(tmp_path_factory: pytest.TempPathFactory) -> list[FrameRecord]:
-    return load_dataset(write_phantom(tmp_path_factory.mktemp("data"), 3, 2, planes=TINY_PLANES, size=TINY_SIZE))
+    return load_dataset(write_phantom(tmp_path_factory.mktemp("data"), 3, 1, planes=TINY_PLANES, size=TINY_SIZE))
 
 
 @pytest.fixture(scope="module")
@@ -44,36 +43,36 @@ def changed(tiny_scorer: StriqScorer, records: list[FrameRecord]) -> ChangedScor
 def made_up(slope: float, gain: float = 0.0) -> ChangedScores:
     """Scores of 20 frames that follow the rating, move by ``gain`` under gain, and change by ``slope`` when losing."""
     ratings = np.arange(20) / 20
-    disturbed = {kind: ratings.copy() for kind in KINDS}
-    disturbed["gain"] = ratings + gain * np.where(np.arange(20) % 2, 1, -1)
-    lost = {kind: 0.5 + slope * np.tile(SEVERITIES, (20, 1)) for kind in DEGRADATIONS}
-    return ChangedScores(("a4c",) * 20, ratings, disturbed, lost)
+    perturbed = {kind: ratings.copy() for kind in KINDS}
+    perturbed["gain"] = ratings + gain * np.where(np.arange(20) % 2, 1, -1)
+    degraded = {kind: 0.5 + slope * np.tile(SEVERITIES, (20, 1)) for kind in DEGRADATIONS}
+    return ChangedScores(("a4c",) * 20, ratings, perturbed, degraded)
 
 
 def test_every_frame_is_scored_under_every_change(changed: ChangedScores, records: list[FrameRecord]) -> None:
     assert changed.planes == tuple(record.plane for record in records)
-    for values in changed.disturbed.values():
+    for values in changed.perturbed.values():
         assert np.isfinite(values).all()
-    for values in changed.lost.values():
+    for values in changed.degraded.values():
         assert np.isfinite(values).all()
-        np.testing.assert_allclose(values[:, 0], changed.disturbed["none"], atol=1e-5)
+        np.testing.assert_allclose(values[:, 0], changed.perturbed["none"], atol=1e-5)
 
 
-def test_undisturbed_scores_are_those_of_the_scorer(
+def test_scores_of_unchanged_frames_are_those_of_the_scorer(
     changed: ChangedScores, tiny_scorer: StriqScorer, records: list[FrameRecord]
 ) -> None:
     from striq.data.readers import open_cine
 
     expected = [tiny_scorer.score([open_cine(r.path)[0]], r.plane)[0].quality for r in records]
-    np.testing.assert_allclose(changed.disturbed["none"], expected, atol=1e-5)
+    np.testing.assert_allclose(changed.perturbed["none"], expected, atol=1e-5)
 
 
 def test_a_frame_does_not_depend_on_the_others(
     changed: ChangedScores, tiny_scorer: StriqScorer, records: list[FrameRecord]
 ) -> None:
     alone = score_changed(tiny_scorer, records[3:4], quiet=True)
-    for kind, values in alone.disturbed.items():
-        np.testing.assert_allclose(values, changed.disturbed[kind][3:4], atol=1e-6)
+    for kind, values in alone.perturbed.items():
+        np.testing.assert_allclose(values, changed.perturbed[kind][3:4], atol=1e-6)
 
 
 def test_frames_of_equal_names_are_changed_each_in_its_own_way(records: list[FrameRecord]) -> None:
@@ -85,7 +84,7 @@ def test_structure_is_looked_at_in_some_frames_of_every_plane(
     tiny_scorer: StriqScorer, records: list[FrameRecord]
 ) -> None:
     few = score_changed(tiny_scorer, records, structure_frames=2, quiet=True)
-    looked_at = np.isfinite(few.lost["shadow"][:, 0])
+    looked_at = np.isfinite(few.degraded["shadow"][:, 0])
     for plane in TINY_PLANES:
         assert sum(seen for seen, name in zip(looked_at, few.planes, strict=True) if name == plane) == 2
     assert np.isfinite(quartiles(few, TINY_PLANES[0], "shadow")).all()
@@ -104,7 +103,7 @@ def test_a_score_fooled_by_gain_is_seen() -> None:
 def test_a_score_that_does_not_fall_with_lost_structure_is_seen(slope: float, falls: bool) -> None:
     scores = made_up(slope)
     assert falls_throughout(scores, "a4c", "shadow") is falls
-    assert ("yes" if falls else "| no |") in robustness_markdown(scores)
+    assert ("yes" if falls else "| no |") in robustness_report(scores).to_markdown()
 
 
 def test_unrated_frames_have_no_srcc_but_a_rank_correlation() -> None:
@@ -116,25 +115,16 @@ def test_unrated_frames_have_no_srcc_but_a_rank_correlation() -> None:
 
 
 def test_parts_are_joined_in_order() -> None:
-    both = join([made_up(-0.3), made_up(0.1)])
-    assert len(both.planes) == len(both.ratings) == len(both.disturbed["gain"]) == len(both.lost["shadow"]) == 40
-    assert both.lost["shadow"][0, -1] < both.lost["shadow"][-1, -1]
+    both = concatenate_changed([made_up(-0.3), made_up(0.1)])
+    assert len(both.planes) == len(both.ratings) == len(both.perturbed["gain"]) == len(both.degraded["shadow"]) == 40
+    assert both.degraded["shadow"][0, -1] < both.degraded["shadow"][-1, -1]
 
 
 def test_the_report_is_written_as_table_and_picture(changed: ChangedScores, tmp_path: Path) -> None:
-    write_robustness(changed, tmp_path, note="Synthetic.")
+    robustness_report(changed, note="Synthetic.").write(tmp_path)
     report = json.loads((tmp_path / "robustness.json").read_text())
     assert {row["kind"] for row in report["nuisance"]} == set(KINDS)
     assert {row["kind"] for row in report["structure"]} == set(DEGRADATIONS)
     assert (tmp_path / "robustness.md").read_text().endswith("**Note:** Synthetic.\n")
     with Image.open(tmp_path / "robustness.png") as picture:
         assert picture.width > 500
-
-
-def test_an_evaluation_writes_it_on_demand(
-    tiny_scorer: StriqScorer, records: list[FrameRecord], tmp_path: Path
-) -> None:
-    evaluate_scorer(tiny_scorer, records, tmp_path / "without", quiet=True)
-    evaluate_scorer(tiny_scorer, records, tmp_path / "with", robustness=True, quiet=True)
-    assert not (tmp_path / "without" / "robustness.md").exists()
-    assert (tmp_path / "with" / "robustness.png").is_file()

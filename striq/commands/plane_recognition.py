@@ -1,4 +1,4 @@
-"""``striq routing``."""
+"""``striq study planes``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 HIDDEN = ("intensities", "outline")
 
 
-def routing(
+def _check_hidden(values: list[str] | None) -> list[str]:
+    check = options.one_of(HIDDEN)
+    return [check(value) for value in values or ()]
+
+
+def planes(
     out: options.OutOption,
     dataset: options.DatasetArgument = None,
     unknown: Annotated[
@@ -26,33 +31,34 @@ def routing(
     ] = None,
     model: options.ModelOption = None,
     folds: Annotated[
-        int | None, typer.Option(min=2, help="Fit planes anew on all groups but a fold's; each plane left out in turn.")
+        int | None, typer.Option(min=2, help="Fit the planes again on all groups but a fold's, and without each plane.")
     ] = None,
     hide: Annotated[
         list[str] | None,
         typer.Option(
-            callback=lambda values: [options.one_of(HIDDEN)(value) for value in values or ()],
-            help="With --folds: 'intensities' or 'outline' of the fan, which tell scanners apart; repeat for both.",
+            callback=_check_hidden,
+            help="With --folds: hide 'intensities' or 'outline' of the fan, which differ by scanner; repeat for both.",
         ),
     ] = None,
-    note: Annotated[str, typer.Option(help="Sentence printed beside every figure.")] = "",
+    note: options.NoteOption = "",
     planes: options.PlanesOption = None,
     layout: options.LayoutOption = "auto",
     group_pattern: options.GroupPatternOption = None,
     seed: options.SeedOption = 1,
     device: options.DeviceOption = "auto",
 ) -> None:
-    """Test whether a model tells its planes apart, and answers "none" for frames of other things."""
-    check_writable(out / "routing.json")
+    """Test whether a model tells its planes apart and predicts "none" for frames of other things."""
+    check_writable(out / "plane_recognition.json")
     show_log()
     from striq.data.loading import iterate_images
     from striq.data.phantom import drawable_planes
-    from striq.evaluation.studies.plane_recognition import posteriors, summarize, write_recognition
+    from striq.evaluation.studies.plane_recognition import measure_recognition, plane_posteriors
     from striq.evaluation.studies.plane_recognition_folds import cross_validate_recognition, describe_frames
+    from striq.evaluation.studies.plane_recognition_report import recognition_report
     from striq.scoring.loading import load_scorer
 
     if hide and folds is None:
-        msg = "--hide needs --folds: the model's own planes were fitted on whole frames."
+        msg = "--hide needs --folds, because the model's own planes were fitted on whole frames."
         raise StriqError(msg)
     scorer = load_scorer(model, check_device(device))
     known_planes = drawable_planes(scorer.planes) if dataset is None else scorer.planes
@@ -62,18 +68,19 @@ def routing(
     )
     size = scorer.config.encoder.size
     if folds is None:
-        others = {path.name: posteriors(scorer, _frames(path, size)) for path in unknown or ()}
-        found = posteriors(scorer, iterate_images(records, size))
-        report = summarize(scorer.planes, found, [record.plane for record in records], others)
+        others = {path.name: plane_posteriors(scorer, _frames(path, size)) for path in unknown or ()}
+        found = plane_posteriors(scorer, iterate_images(records, size))
+        result = measure_recognition(scorer.planes, found, [record.plane for record in records], others)
     else:
         described = {path.name: describe_frames(scorer, _frames(path, size), hide or ()) for path in unknown or ()}
         found = describe_frames(scorer, iterate_images(records, size), hide or ())
         channels = scorer.config.encoder.channels
-        report = cross_validate_recognition(records, found, described, channels, folds=folds, seed=seed)
-    say(write_recognition(report, out, note=" ".join(part for part in (note, known) if part)))
+        result = cross_validate_recognition(records, found, described, channels, folds=folds, seed=seed)
+    say(recognition_report(result, note=options.join_notes(note, known)).write(out))
 
 
 def _frames(path: Path, size: tuple[int, int]) -> Iterator[Tensor]:
+    """Yield the prepared frames of all files at a path; files that cannot be read are reported and left out."""
     from striq.data.preprocessing import prepare_frame
     from striq.data.readers import find_sources, open_cine
 

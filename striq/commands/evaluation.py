@@ -1,0 +1,123 @@
+"""``striq evaluate`` and ``striq study compare``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from striq.commands import options
+from striq.commands.terminal import check_device, check_writable, say, show_log
+from striq.types import FrameRecord
+
+if TYPE_CHECKING:
+    from striq.evaluation.studies.robustness import ChangedScores
+    from striq.scoring.scorer import StriqScorer
+
+
+def evaluate(
+    out: options.OutOption,
+    dataset: options.DatasetArgument = None,
+    model: Annotated[Path | None, typer.Option(help="Evaluate this model as it is, without any training.")] = None,
+    folds: Annotated[int, typer.Option(min=2, help="Folds of the cross-validation, by group.")] = 5,
+    note: options.NoteOption = "",
+    robustness: Annotated[
+        bool, typer.Option("--robustness", help="Also test the score under nuisance and loss of structure (slow).")
+    ] = False,
+    planes: options.PlanesOption = None,
+    layout: options.LayoutOption = "auto",
+    group_pattern: options.GroupPatternOption = None,
+    rating_table: options.RatingTableOption = None,
+    epochs: options.EpochsOption = None,
+    anchors_strategy: options.StrategyOption = None,
+    num_anchors: options.NumAnchorsOption = None,
+    mode: options.ModeOption = "affine",
+    backbone: options.BackboneOption = None,
+    download_imagenet: options.ImagenetOption = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Keep the folds already trained in --out.")] = False,
+    seed: options.SeedOption = 0,
+    device: options.DeviceOption = "auto",
+) -> None:
+    """Compare scores and controls with human ratings: cross-validated, or with --model as it is."""
+    check_writable(out / "evaluation.json")
+    show_log()
+    from striq.data.phantom import drawable_planes
+    from striq.evaluation.agreement import protocol
+    from striq.evaluation.agreement.report import agreement_report
+    from striq.evaluation.agreement.training_setup import TrainingSetup
+    from striq.scoring.loading import load_scorer
+
+    scorer = None if model is None else load_scorer(model, check_device(device))
+    if scorer is not None and dataset is None and not planes:
+        planes = list(drawable_planes(scorer.planes))
+    records, known = options.read_records(
+        dataset,
+        out,
+        planes=planes,
+        layout=layout,
+        group_pattern=group_pattern,
+        rating_table=rating_table,
+        seed=seed if scorer is None else seed + 1,  # a phantom that the model was not trained on
+    )
+    note = options.join_notes(note, known)
+    observer = _RobustnessObserver(1 if scorer is not None else folds) if robustness else None
+    if scorer is not None:
+        table = protocol.evaluate_scorer(scorer, records, out, note=note)
+        if observer is not None:
+            observer(scorer, [record for record in records if record.rating is not None])
+    else:
+        setup = TrainingSetup(
+            config=options.make_config(mode, anchors_strategy, num_anchors),
+            training=options.make_training(epochs, seed),
+            backbone=options.find_backbone(backbone, download=download_imagenet, folder=out),
+            device=check_device(device),
+        )
+        table = protocol.cross_validate(
+            records, out, setup, num_folds=folds, resume=resume, note=note, observe_fold=observer
+        )
+    if observer is not None:
+        observer.write(out, note)
+    say(agreement_report(table).to_markdown())
+
+
+class _RobustnessObserver:
+    """Tests the robustness of the scorer of each fold on the frames of that fold.
+
+    Args:
+        num_folds: Number of folds, over which the frames that lose structure are spread.
+    """
+
+    def __init__(self, num_folds: int) -> None:
+        self.num_folds = num_folds
+        self.found: list[ChangedScores] = []
+
+    def __call__(self, scorer: StriqScorer, records: Sequence[FrameRecord]) -> None:
+        from striq.evaluation.studies.robustness import STRUCTURE_FRAMES, score_changed
+
+        frames = max(1, STRUCTURE_FRAMES // self.num_folds)
+        self.found.append(score_changed(scorer, records, structure_frames=frames))
+
+    def write(self, folder: Path, note: str) -> None:
+        """Write the report on all folds."""
+        from striq.evaluation.studies.robustness import concatenate_changed
+        from striq.evaluation.studies.robustness_report import robustness_report
+
+        robustness_report(concatenate_changed(self.found), note=note).write(folder)
+
+
+def compare(
+    scores: Annotated[Path, typer.Argument(metavar="SCORES", help="The rated_scores.csv of 'striq evaluate'.")],
+    out: options.OutOption,
+    only: Annotated[str | None, typer.Option(help="Regular expression found in the file names to keep.")] = None,
+    note: options.NoteOption = "",
+    seed: options.SeedOption = 0,
+) -> None:
+    """Compare the scores of an evaluation with the ratings again, for some of its frames."""
+    check_writable(out / "evaluation.json")
+    from striq.evaluation.agreement.rated_scores import read_rated_scores
+    from striq.evaluation.agreement.report import agreement_report, compare_with_ratings
+
+    frames, scored = read_rated_scores(scores, only)
+    say(agreement_report(compare_with_ratings(frames, scored, out, note=note, seed=seed)).to_markdown())

@@ -1,0 +1,1 @@
+"""Reports of studies, each written as JSON, Markdown and a picture."""
