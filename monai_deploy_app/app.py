@@ -1,4 +1,4 @@
-"""The application: load DICOM, select ultrasound, score."""
+"""The application: loads DICOM files, selects ultrasound series, scores them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RULES = json.dumps({"selections": [{"name": "ultrasound", "conditions": {"Modali
 
 
 class PlaneQualityApp(Application):
-    """Scores all ultrasound series of the input folder on the CPU; research only, never for diagnosis."""
+    """Scores all ultrasound series of the input folder on the CPU. Research only, never for diagnosis."""
 
     def compose(self) -> None:
         """Connect the operators."""
@@ -34,6 +34,6 @@ class PlaneQualityApp(Application):
 
 
 def _model(context: AppContext) -> Path | None:
-    """Return the model that was asked for; a folder ``models`` that only happens to lie here was not."""
+    """Return the model given on the command line or in the environment; the SDK would also take a folder ``models``."""
     asked_for = context.args.get("model") or os.environ.get("HOLOSCAN_MODEL_PATH")
     return Path(asked_for) if asked_for else None

@@ -1,4 +1,4 @@
-"""Loading of DICOM studies that keeps pixels on the disk and survives damaged files."""
+"""Loading of DICOM studies by headers alone; damaged files are reported."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ NEEDED = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUI
 
 
 class UltrasoundLoaderOperator(DICOMDataLoaderOperator):
-    """Loads the headers of DICOM files into studies; files that are not DICOM are passed over.
+    """Loads the headers of DICOM files into studies; files that are not DICOM are skipped.
 
-    Three things differ from its parent, which is made for CT and MR: only headers are read, so long cines stay out of
-    memory; a damaged file is reported where the parent ends the application or drops it with a line in the log; and
-    instances at one place in space are all kept, for that is how a probe at rest takes several cines.
+    It differs from its parent, which is made for CT and MR, in three ways. It reads headers only, so that long cines do
+    not fill the memory. It reports a damaged file, for which the parent ends the application or writes a log message.
+    It keeps all instances at one position in space, because a probe at rest records several cines there.
 
     Named output:
-        dicom_study_list: As its parent's.
+        dicom_study_list: Studies, as from the parent.
         unreadable_files: Path and reason of every damaged file.
     """
 
@@ -65,11 +65,11 @@ class UltrasoundLoaderOperator(DICOMDataLoaderOperator):
             header = pydicom.dcmread(file, stop_before_pixels=True)
             missing = [name for name in NEEDED if not header.get(name)]
         except InvalidDicomError:
-            self._logger.warning("%s is not DICOM and is passed over.", Path(file).name)
+            self._logger.warning("%s is not DICOM and is skipped.", Path(file).name)
             return None
-        except Exception as error:  # pydicom raises many kinds for a damaged file
+        except Exception as error:  # pydicom raises many kinds of errors for damaged files
             return self._refuse(file, f"{type(error).__name__}: {error}")
-        return self._refuse(file, f"none of {', '.join(missing)}") if missing else header
+        return self._refuse(file, f"no {', '.join(missing)}") if missing else header
 
     def _refuse(self, file: str, got: str) -> None:
         error = ReadError(

@@ -33,24 +33,24 @@ logger = logging.getLogger(__name__)
 
 
 class PlaneQualityOperator(Operator):
-    """Scores every frame of the selected ultrasound series, from their files, exactly as ``striq score`` does.
+    """Scores every frame of the selected ultrasound series, read from their files as ``striq score`` reads them.
 
-    Frames do not pass through Deploy's ``Image``: it orders axes for volumes, and a turned frame has another score.
+    It does not use Deploy's ``Image``, which orders axes for volumes: a rotated frame has another score.
 
     Named input:
         study_selected_series_list: Studies with selected series.
-        unreadable_files: Path and reason of files that could not be loaded; they are listed in the results.
+        unreadable_files: Path and reason of files that could not be loaded; the results list them.
 
     Results, in the output folder:
-        striq_scores.json: Model, and for every instance its summary and frames.
-        striq_scores.csv: One row per frame, as ``striq score`` writes it.
+        striq_scores.json: The model, and a summary and all frames of every instance.
+        striq_scores.csv: One row per frame, with the columns of ``striq score``.
 
     Args:
         fragment: The application.
-        output_folder: Folder of the results.
+        output_folder: Folder for the results.
         model: A ``model.pt`` or a bundle; the shipped model by default.
-        plane: Plane that the frames show, or ``"auto"`` to decide per frame.
-        threshold: Q above which a frame is accepted; the model's own by default.
+        plane: Plane that the frames show, or ``"auto"`` to recognize it frame by frame.
+        threshold: Quality that an accepted frame exceeds; the model's own by default.
         device: Device of PyTorch.
     """
 
@@ -79,10 +79,10 @@ class PlaneQualityOperator(Operator):
         spec.input(UNREADABLE)
 
     def compute(self, op_input: Any, op_output: Any, context: Any) -> None:
-        """Score, and write the results.
+        """Score the series and write the results.
 
         Raises:
-            StriqError: If not one frame has a score; the results say why, and are written before.
+            StriqError: If no frame could be scored; the results are written first and contain the reasons.
         """
         studies = op_input.receive("study_selected_series_list")
         unreadable = op_input.receive(UNREADABLE)
@@ -146,7 +146,7 @@ def _instance_number(instance: DICOMSOPInstance) -> int:
 
 
 def _file_of(header: Any, folder: Path) -> Path:
-    """Return the file an instance was read from; one that came by another way is written into the folder."""
+    """Return the file that an instance was read from; an instance without a file is written into the folder."""
     if header.filename:
         return Path(header.filename)
     file = folder / f"{header.SOPInstanceUID}.dcm"
@@ -155,7 +155,7 @@ def _file_of(header: Any, folder: Path) -> Path:
 
 
 def _frame(result: FrameResult) -> dict[str, Any]:
-    """Return a result in JSON's own types."""
+    """Return a result as plain JSON values."""
     if result.score is None:
         return {"frame": result.index, "error": result.error}
     score = result.score
@@ -166,5 +166,9 @@ def _frame(result: FrameResult) -> dict[str, Any]:
         "accepted": score.accepted,
         "plane": score.plane,
         "plane_probability": score.plane_probabilities[score.plane],
+        "scored_plane": score.scored_plane,
+        "threshold": score.threshold,
         "terms": score.terms,
+        "normalized_terms": score.normalized_terms,
+        "weights": score.weights,
     }

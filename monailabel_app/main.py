@@ -1,4 +1,4 @@
-"""MONAI Label app: ultrasound plane quality as a model, a note in the datastore, and an order of the worklist."""
+"""MONAI Label app for ultrasound plane quality: a model, a scoring method and a strategy for the worklist."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import requests
 from fastapi import HTTPException
 from lib.dicomweb import UltrasoundArchive
+from lib.image_scores import NOTICE
 from lib.infer import NOT_FOUND, StriqQuality
-from lib.judgement import NOTICE
 from lib.scorer_process import ScorerProcess
 from lib.scoring import QualityScoring
 from lib.settings import Settings
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 BAD_GATEWAY = 502
 MODEL, METHOD, STRATEGY = "striq_quality", "striq_quality", "worst_first"
-# What STRIQ reads and an annotation client can open, in the place of MONAI Label's list for CT and pathology.
+# Files that STRIQ reads and an annotation client can open. MONAI Label's own list is for CT and pathology.
 FILE_PATTERNS = (
     *("*.nii.gz", "*.nii", "*.nrrd", "*.mha", "*.mhd", "*.dcm", "*.dicom"),
     *("*.png", "*.jpg", "*.jpeg", "*.tif", "*.tiff", "*.bmp"),
@@ -37,7 +37,7 @@ FILE_PATTERNS = (
 
 
 class StriqLabelApp(MONAILabelApp):
-    """Quality control beside any annotation work: scores only, no labels, no training.
+    """Quality control for annotation projects: scores only, no labels, no training.
 
     Args:
         app_dir: Folder of the app.
@@ -71,11 +71,11 @@ class StriqLabelApp(MONAILabelApp):
         return {METHOD: self._scoring}
 
     def init_strategies(self) -> dict[str, Strategy]:
-        """Return the strategies; a client offers the first one."""
+        """Return the strategies; clients offer the first one by default."""
         return {STRATEGY: WorstFirst(), "random": Random()}
 
     def init_datastore(self) -> Datastore:
-        """Return the datastore of ultrasound images; settings that the user made stay."""
+        """Return the datastore of ultrasound images; settings made by the user are kept."""
         if _is_default("MONAI_LABEL_DATASTORE_FILE_EXT"):
             settings.MONAI_LABEL_DATASTORE_FILE_EXT = list(FILE_PATTERNS)
         if _is_default("MONAI_LABEL_DICOMWEB_SEARCH_FILTER"):
@@ -89,7 +89,7 @@ class StriqLabelApp(MONAILabelApp):
         """Answer a request for inference.
 
         Raises:
-            HTTPException: If it cannot be answered; it says why, where MONAI Label has one status without a word.
+            HTTPException: If it cannot be answered, with the reason, which MONAI Label itself leaves out.
         """
         try:
             result: dict[str, Any] = super().infer(request, datastore)
@@ -100,21 +100,21 @@ class StriqLabelApp(MONAILabelApp):
         return result
 
     def info(self) -> dict[str, Any]:
-        """Return what clients see; without labels, or they would prepare segments by these names."""
+        """Return the description for clients. It lists no labels, because clients create a segment for each label."""
         return {**super().info(), "labels": [], "notice": NOTICE}
 
     def on_init_complete(self) -> None:
-        """Load the model before the first request, so that what is wrong with it ends the start.
+        """Load the model before the first request, so that a model that cannot be loaded ends the start.
 
         Raises:
-            UnavailableError: If the scoring process does not come up.
+            UnavailableError: If the scoring process cannot start or load the model.
         """
         loaded = self._scorer.start()
         logger.info("STRIQ %s: %s (sha256 %s)", loaded["version"], loaded["model"], loaded["sha256"])
         super().on_init_complete()
 
     def async_scoring(self, method: str | None, params: dict[str, Any] | None = None) -> Any:
-        """Start a scoring method; of its own accord, as after every sample, only if an image waits for a score."""
+        """Start a scoring method. Without a name, as after every sample, start it only if an image has no score."""
         queued = any(task["status"] == "SUBMITTED" for task in tasks("scoring"))
         if method is None and (queued or not self._scoring.waiting(self.datastore())):
             return {}

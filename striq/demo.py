@@ -86,10 +86,8 @@ def _score(scorer: StriqScorer, cine: Cine, table: Path, picture: Path) -> list[
     from striq.scoring.devices import AUTO
 
     name = Path(cine.source).name
-    threshold = scorer.config.quality.threshold
-    results = list(score_cine(scorer, cine, name, plane=AUTO, threshold=threshold))
-    scores = [result.score for result in results if result.score is not None]
-    return [write_scores(table, results), draw_scores(picture, name, scores, cine.__getitem__, threshold)]
+    results = list(score_cine(scorer, cine, name, plane=AUTO, threshold=None))
+    return [write_scores(table, results), draw_scores(picture, name, results, cine.__getitem__)]
 
 
 if __name__ == "__main__":

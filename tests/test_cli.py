@@ -31,9 +31,13 @@ from striq.scoring.folded_encoder import PRECISIONS
 from striq.scoring.scorer import StriqScorer
 from striq.types import Frame, FrameRecord, FrameScore
 
-COLUMNS = "source,frame,time_s,plane,plane_probability,quality,accepted,similarity,ncc,smoothness,error"
 STUDIES = ("ablate", "robustness", "forgetting", "planes", "bench", "compare")
-FIGURES = ("plane_probability", "quality", "similarity", "ncc", "smoothness")
+COLUMNS = (
+    "source,frame,time_s,plane,plane_probability,scored_plane,quality,accepted,threshold,"
+    "similarity,similarity_normalized,similarity_weight,ncc,ncc_normalized,ncc_weight,"
+    "smoothness,smoothness_normalized,smoothness_weight,contrast,contrast_normalized,contrast_weight,error"
+)
+FIGURES = ("plane_probability", "quality", "similarity", "ncc", "smoothness", "contrast")
 
 
 def run(*arguments: str | int | Path) -> int:

@@ -62,7 +62,7 @@ def _conventions(node: Documented, name: str) -> Iterator[tuple[str, str]]:
 
 def _section(docstring: str, title: str) -> list[str]:
     """Return the indented lines of one section of a docstring, without its title."""
-    found: list[str] = []
+    section: list[str] = []
     inside = False
     for line in docstring.splitlines():
         if SECTION.match(line):
@@ -70,8 +70,8 @@ def _section(docstring: str, title: str) -> list[str]:
         elif inside and line and not line.startswith(" "):
             break
         elif inside:
-            found.append(line)
-    return inspect.cleandoc("\n".join(found)).splitlines()
+            section.append(line)
+    return inspect.cleandoc("\n".join(section)).splitlines()
 
 
 def _markdown(lines: list[str]) -> str:

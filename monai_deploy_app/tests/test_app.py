@@ -14,11 +14,14 @@ from typing import Any
 import pydicom
 import pytest
 
+from striq.quality.terms import TERMS
+from striq.reporting.rows import score_columns
+
 ROOT = Path(__file__).parents[2]
 APP = ROOT / "monai_deploy_app"
 REAL_DATA = ROOT.parent / "shared" / "data" / "dicom_us"
 ALLOWED_DIFFERENCE = 1e-5
-FIGURES = ("quality", "similarity", "ncc", "smoothness", "plane_probability")
+NUMBERS = [name for name, kind in score_columns().items() if kind is float]
 
 
 @pytest.fixture(scope="session")
@@ -61,8 +64,9 @@ def assert_same_scores(found: list[dict[str, str]], expected: list[dict[str, str
         assert (one["plane"], one["accepted"], one["time_s"]) == (other["plane"], other["accepted"], other["time_s"])
         assert bool(one["error"]) == bool(other["error"])
         if not one["error"]:
-            for name in FIGURES:
-                assert float(one[name]) == pytest.approx(float(other[name]), abs=ALLOWED_DIFFERENCE)
+            for name in NUMBERS:
+                numbers = [float(row[name] or "nan") for row in (one, other)]
+                assert numbers[0] == pytest.approx(numbers[1], abs=ALLOWED_DIFFERENCE, nan_ok=True)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +111,10 @@ def test_json_names_model_instances_summaries_and_frames(scored: dict[str, Any],
     qualities = [frame["quality"] for frame in cine["frames"]]
     assert cine["summary"]["quality"] == sorted(qualities)[2]
     assert cine["summary"]["best_frame"] == qualities.index(max(qualities))
-    assert {"similarity", "ncc", "smoothness", "contrast"} == set(cine["frames"][0]["terms"])
+    for frame in cine["frames"]:
+        assert set(frame["terms"]) == set(frame["normalized_terms"]) == set(frame["weights"]) == set(TERMS)
+        total = sum(frame["weights"][name] * frame["normalized_terms"][name] for name in TERMS)
+        assert total == pytest.approx(frame["quality"], abs=1e-6)
 
 
 def test_instances_of_a_series_come_in_the_order_of_their_numbers(scored: dict[str, Any]) -> None:

@@ -1,1 +1,1 @@
-"""Parts of the MONAI Label app; without imports, so that those that need no MONAI Label work without it."""
+"""Parts of the MONAI Label app. It imports nothing: some parts are used without MONAI Label."""

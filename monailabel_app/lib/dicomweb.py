@@ -1,4 +1,4 @@
-"""A DICOMweb archive as a datastore of ultrasound series, scored from the DICOM files themselves."""
+"""Datastore of ultrasound series in a DICOMweb archive, scored from their DICOM files."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from monailabel.interfaces.exception import ImageNotFoundException
 
 
 class UltrasoundArchive(DICOMWebDatastore):
-    """Series of an archive, fetched when they are needed; an image is the folder of a series' files.
+    """Series of an archive, fetched when they are needed. An image is a folder with the files of one series.
 
-    MONAI Label's own datastore turns a series into NIfTI, which loses color, frame times and the regions of an
-    ultrasound picture, and notes nothing about a series that stays DICOM.
+    MONAI Label's own datastore converts a series to NIfTI, which loses color, frame times and the ultrasound regions,
+    and it stores no notes about a series that stays DICOM.
     """
 
     def __init__(self, url: str) -> None:
@@ -35,14 +35,14 @@ class UltrasoundArchive(DICOMWebDatastore):
         )
 
     def get_image_uri(self, image_id: str) -> str:
-        """Return the folder of a series, fetched if it is not here yet.
+        """Return the folder of a series, after fetching it if necessary.
 
         Raises:
             ImageNotFoundException: If the archive has no such series.
         """
         try:
             folder: str = super().get_image_uri(image_id)
-        except IndexError as error:  # how the download says that the search found nothing
+        except IndexError as error:  # the download raises this if the search finds nothing
             raise ImageNotFoundException(f"The archive has no series {image_id!r}") from error
         if image_id not in self._datastore.objects:
             model = ImageLabelModel(image=DataModel(info=self._dicom_info(image_id), ext=""))
@@ -51,7 +51,7 @@ class UltrasoundArchive(DICOMWebDatastore):
         return folder
 
     def update_image_info(self, image_id: str, info: dict[str, Any]) -> None:
-        """Note something about a series, fetched or not.
+        """Store notes about a series, after fetching it if necessary.
 
         Raises:
             ImageNotFoundException: If the archive has no such series.

@@ -1,4 +1,4 @@
-"""The model that clients ask: ``POST /infer/striq_quality``."""
+"""The model ``striq_quality`` of the server: ``POST /infer/striq_quality``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import HTTPException
 from monailabel.interfaces.tasks.infer_v2 import InferTask, InferType
 
-from lib.judgement import NOTICE, judge
+from lib.image_scores import NOTICE, combine_files
 from lib.scorer_process import FileScores, RefusedError, ScorerProcess, UnavailableError
 from lib.settings import AUTO, Settings, SettingsError, as_threshold
 from lib.sources import image_files
@@ -21,11 +21,11 @@ NOT_FOUND, UNUSABLE, UNAVAILABLE = 404, 422, 503
 
 
 class StriqQuality(InferTask):
-    """Scores the frames of an image; the answer is JSON, no label is made.
+    """Scores the frames of an image. The answer is JSON; there is no label.
 
     Args:
         scorer: The scoring process.
-        settings: Plane and threshold where a request names none.
+        settings: Plane and threshold of requests that name none.
     """
 
     def __init__(self, scorer: ScorerProcess, settings: Settings) -> None:
@@ -38,11 +38,11 @@ class StriqQuality(InferTask):
         self._scorer, self._settings = scorer, settings
 
     def is_valid(self) -> bool:
-        """Return that the model can be offered: the server does not start without it."""
+        """Return true: the server does not start without the model."""
         return True
 
     def config(self) -> dict[str, Any]:
-        """Return what a request can choose, the default first."""
+        """Return the choices of a request, the default first."""
         planes = [AUTO, *self._scorer.loaded.get("planes", [])]
         default = self._settings.plane
         return {
@@ -51,22 +51,22 @@ class StriqQuality(InferTask):
         }
 
     def info(self) -> dict[str, Any]:
-        """Return what clients see of the model."""
+        """Return the description of the model for clients."""
         known = ("model", "sha256", "version", "planes", "threshold", "device")
         return {**super().info(), "scorer": {key: self._scorer.loaded.get(key) for key in known}, "notice": NOTICE}
 
     def __call__(self, request: dict[str, Any]) -> tuple[None, dict[str, Any]]:
-        """Return no file, and the judgement of the image.
+        """Return no file, and the score of the image.
 
         Raises:
-            HTTPException: If there is no such image, it cannot be used, or the scoring process fails.
+            HTTPException: If there is no such image, it cannot be scored, or the scoring process fails.
         """
         started = time.perf_counter()
         image = request.get("image")
         if not isinstance(image, str) or not image or not Path(image).exists():
             raise HTTPException(NOT_FOUND, "There is no such image in the datastore.")
         try:
-            answer = self.score_as_plane(image, plane=request.get("plane"), threshold=request.get("threshold"))
+            answer = self.score_image(image, plane=request.get("plane"), threshold=request.get("threshold"))
         except (RefusedError, SettingsError) as error:
             raise HTTPException(UNUSABLE, str(error)) from error
         except UnavailableError as error:
@@ -74,17 +74,17 @@ class StriqQuality(InferTask):
             raise HTTPException(UNAVAILABLE, str(error)) from error
         return None, {**answer, "latencies": {"total": round(time.perf_counter() - started, 3)}}
 
-    def judge(self, image: str, *, plane: Any = None, threshold: Any = None) -> dict[str, Any]:
-        """Return the judgement of an image: a file, or a folder that holds one DICOM series.
+    def score_image(self, image: str, *, plane: Any = None, threshold: Any = None) -> dict[str, Any]:
+        """Return the score of an image: a file, or a folder that holds one DICOM series.
 
         Args:
             image: Path of the image.
             plane: Plane that it shows; by default that of the settings.
-            threshold: Q above which a frame is accepted; by default that of the settings, else the model's.
+            threshold: Quality that an accepted frame exceeds; by default that of the settings, else the model's.
 
         Raises:
             RefusedError: If no frame of it can be scored.
-            SettingsError: If the model does not know the plane, or the threshold is none.
+            SettingsError: If the model does not know the plane, or the threshold is not a number from 0 to 1.
             UnavailableError: If the scoring process fails.
         """
         model = self._scorer.start()
@@ -96,10 +96,10 @@ class StriqQuality(InferTask):
                 scored[file.name] = self._scorer.score(file, plane=plane, threshold=limit)
             except RefusedError as error:
                 scored[file.name] = error
-        return judge(scored, model, limit)
+        return combine_files(scored, model, limit)
 
     def _plane(self, given: Any) -> str:
-        # A client that was left at its default may send the list it was offered.
+        # A client may send the whole list of choices when its user has chosen none.
         chosen = self._settings.plane if not given or isinstance(given, list) else str(given)
         known = [AUTO, *self._scorer.loaded["planes"]]
         if chosen not in known:

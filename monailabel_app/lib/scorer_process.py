@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import atexit
-import json
-import os
-import queue
-import subprocess
-import tempfile
+import logging
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from lib.settings import AUTO, Settings
+from lib.striq_client import NoClientError, load_client, striq_environment
 
-PROTOCOL = 1  # of striq.service.server
-ANSWER_SECONDS = 300.0  # longest time to one answer: loading a model from a slow disk, or four frames on a slow CPU
-ENDING_SECONDS = 2.0
-# What the server sets for itself would lead the other interpreter to the packages of this one.
-NOT_INHERITED = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP")
+if TYPE_CHECKING:
+    from striq.service.client import ServiceClient
+
+logger = logging.getLogger(__name__)
+
+PROTOCOL = 2  # of the scoring process, that this app is written for
+ANSWER_SECONDS = 300.0  # longest wait for one answer: loading a model from a slow disk, or four frames on a slow CPU
 
 
 class RefusedError(RuntimeError):
-    """The scorer says that the image or the request cannot be used."""
+    """The image or the request cannot be scored."""
 
 
 class UnavailableError(RuntimeError):
@@ -41,7 +42,7 @@ class FileScores:
 
     Attributes:
         frames: One answer per frame: its score, or an ``error``.
-        summary: The judgement of the whole file.
+        summary: Quality, verdict and plane of the whole file.
     """
 
     frames: list[dict[str, Any]]
@@ -49,14 +50,14 @@ class FileScores:
 
 
 class ScorerProcess:
-    """One scoring process with its model loaded. Safe to use from several threads; they wait for each other.
+    """One scoring process with its model loaded. Threads may share it; they wait for each other.
 
-    A process that has ended is started again when it is asked.
+    A process that has ended is started again by the next request.
 
     Args:
         settings: Interpreter, model and device.
         arguments: Arguments of the interpreter.
-        answer_seconds: Longest time to one answer.
+        answer_seconds: Longest wait for one answer.
     """
 
     def __init__(
@@ -68,20 +69,19 @@ class ScorerProcess:
     ) -> None:
         self._settings, self._arguments, self._answer_seconds = settings, arguments, answer_seconds
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[str] | None = None
-        self._answers: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-        self._last_id = 0
+        self._module: ModuleType | None = None
+        self._client: ServiceClient | None = None
         self.loaded: dict[str, Any] = {}
         atexit.register(self.stop)
 
     def start(self) -> dict[str, Any]:
-        """Start the process and load the model, unless that is done; return what it says of the model.
+        """Start the process and load the model unless that is done; return the description of the model.
 
         Raises:
-            UnavailableError: If it does not come up.
+            UnavailableError: If it cannot be started.
         """
         with self._lock:
-            return self._ready()
+            return self._ensure_loaded()
 
     def score(self, file: str | Path, *, plane: str = AUTO, threshold: float | None = None) -> FileScores:
         """Score every frame of a file, as ``striq score`` does.
@@ -89,135 +89,75 @@ class ScorerProcess:
         Args:
             file: Any file that STRIQ reads.
             plane: Plane that it shows, or ``"auto"``.
-            threshold: Q above which a frame is accepted; the model's own by default.
+            threshold: Quality that an accepted frame exceeds; the model's own by default.
 
         Raises:
             RefusedError: If the file cannot be read, or the model does not know the plane.
-            UnavailableError: If the process does not do its work.
+            UnavailableError: If the process does not answer.
         """
-        details = {"file": str(file), "plane": plane, "threshold": threshold, "boxes": False}
+        fields = {"file": str(file), "plane": plane, "threshold": threshold}
         with self._lock:
-            was_up = self._is_up()
+            was_running = self._is_running()
             try:
-                return self._score(details)
+                return self._score(fields)
             except EndedError:
-                if not was_up:
+                if not was_running:
                     raise
-            return self._score(details)  # the process may have ended long before it was asked: a fresh one decides
+            return self._score(fields)  # the process may have ended before this request, so ask a new one
 
-    def _score(self, details: dict[str, Any]) -> FileScores:
-        self._ready()
-        frames = []
-        for answer in self._ask("score", **details):
-            if answer["event"] == "finished":
-                return FileScores(frames, answer["summary"])
-            if answer["event"] == "frame":
-                frames.append({key: value for key, value in answer.items() if key not in ("event", "id")})
-        raise AssertionError  # ``_ask`` ends with the last answer or an error
-
-    def stop(self) -> str:
-        """End the process and return the last thing it said to its log; harmless if there is none."""
-        process, self._process = self._process, None
+    def stop(self) -> None:
+        """End the process, if there is one."""
         self.loaded = {}
-        if process is None:
-            return ""
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            process.stdin.close()  # the process ends with its input
-            process.wait(ENDING_SECONDS)
-        except (OSError, subprocess.TimeoutExpired):
-            process.kill()
-            process.wait()
-        self._reader.join()
-        process.stdout.close()
-        with self._log as log:
-            log.seek(0)
-            said = log.read().decode("utf-8", errors="replace").strip()
-        return said.splitlines()[-1] if said else "it said nothing"
+        if self._client is not None:
+            self._client.stop()
 
-    def _is_up(self) -> bool:
-        return self._process is not None and self._process.poll() is None and bool(self.loaded)
+    def _score(self, fields: dict[str, Any]) -> FileScores:
+        self._ensure_loaded()
+        *frames, end = self._ask("score", **fields)
+        shown = [{key: value for key, value in frame.items() if key not in ("event", "id")} for frame in frames]
+        return FileScores(shown, end["summary"])
 
-    def _ready(self) -> dict[str, Any]:
-        if self._is_up():
-            return self.loaded
-        self.stop()
-        self._launch()
+    def _is_running(self) -> bool:
+        return self._client is not None and self._client.is_running and bool(self.loaded)
+
+    def _ensure_loaded(self) -> dict[str, Any]:
+        if not self._is_running():
+            self.loaded = {}
+            with self._own_errors() as client:
+                client.start()
+            try:
+                self.loaded = self._ask("load", model=self._settings.model, device=self._settings.device)[-1]
+            except RefusedError as error:
+                self.stop()
+                raise UnavailableError(str(error)) from error
+        return self.loaded
+
+    def _ask(self, command: str, **fields: Any) -> list[dict[str, Any]]:
+        """Return all answers to a command except notices, which are logged."""
+        with self._own_errors() as client:
+            answers = list(client.ask(command, seconds=self._answer_seconds, **fields))
+        for answer in answers:
+            if answer["event"] == "notice":
+                logger.warning("STRIQ: %s", answer["text"])
+        return [answer for answer in answers if answer["event"] != "notice"]
+
+    @contextmanager
+    def _own_errors(self) -> Iterator[ServiceClient]:
+        """Give the client, which is made at the first call, and raise its errors as those of this module."""
         try:
-            loaded = list(self._ask("load", model=self._settings.model, device=self._settings.device))[-1]
-        except RefusedError as error:
+            self._module = module = self._module or load_client(self._settings.python)
+        except NoClientError as error:
+            raise UnavailableError(str(error)) from error
+        if self._client is None:
+            command = [self._settings.python, *self._arguments]
+            self._client = module.ServiceClient(command, protocol=PROTOCOL, environment=striq_environment())
+        try:
+            yield self._client
+        except module.RefusedError as error:
+            raise RefusedError(str(error)) from error
+        except module.EndedError as error:
+            logger.exception("Last lines of the scoring process:\n%s", "\n".join(error.last_lines))
+            raise EndedError(str(error)) from error
+        except module.ServiceError as error:
             self.stop()
             raise UnavailableError(str(error)) from error
-        self.loaded = loaded
-        return loaded
-
-    def _launch(self) -> None:
-        environment = {key: value for key, value in os.environ.items() if key not in NOT_INHERITED}
-        log = tempfile.TemporaryFile()  # noqa: SIM115 (read and closed by ``stop``)
-        try:
-            process = subprocess.Popen(
-                [self._settings.python, *self._arguments],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                encoding="utf-8",
-                env=environment,
-                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-            )
-        except OSError as error:
-            log.close()
-            raise UnavailableError(f"The scoring process cannot start: {error}.") from error
-        self._process, self._log, self._answers = process, log, queue.SimpleQueue()
-        self._reader = threading.Thread(target=_read, args=(process.stdout, self._answers), daemon=True)
-        self._reader.start()
-        ready = self._next()
-        if ready.get("protocol") != PROTOCOL:
-            self.stop()
-            raise UnavailableError(f"The installed striq speaks protocol {ready.get('protocol')}, this app {PROTOCOL}.")
-        self._version = ready["version"]
-
-    def _ask(self, command: str, **details: Any) -> Iterator[dict[str, Any]]:
-        """Yield the answers to a command up to the last one."""
-        self._last_id += 1
-        number = self._last_id
-        assert self._process is not None
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(json.dumps({"command": command, "id": number, **details}) + "\n")
-            self._process.stdin.flush()
-        except OSError as error:
-            raise self._gone() from error
-        while True:
-            answer = self._next()
-            if answer.get("id") != number:
-                continue
-            if answer["event"] == "error":
-                raise RefusedError(answer["text"])
-            yield {**answer, "version": self._version} if answer["event"] == "loaded" else answer
-            if answer["event"] in ("loaded", "finished"):
-                return
-
-    def _next(self) -> dict[str, Any]:
-        try:
-            answer = self._answers.get(timeout=self._answer_seconds)
-        except queue.Empty:
-            assert self._process is not None
-            self._process.kill()
-            self.stop()
-            msg = f"The scoring process gave no answer within {self._answer_seconds:g} s and was ended. Try again."
-            raise UnavailableError(msg) from None
-        if answer is None:
-            raise self._gone()
-        return answer
-
-    def _gone(self) -> EndedError:
-        """Return the error of a process that has ended."""
-        return EndedError(f"The scoring process ({self._settings.python}) ended: {self.stop()}.")
-
-
-def _read(lines: IO[str], answers: queue.SimpleQueue[dict[str, Any] | None]) -> None:
-    for line in lines:
-        answers.put(json.loads(line))
-    answers.put(None)

@@ -9,8 +9,8 @@ from typing import Any
 from monailabel.interfaces.datastore import Datastore
 from monailabel.interfaces.tasks.scoring import ScoringMethod
 
+from lib.image_scores import model_mark
 from lib.infer import StriqQuality
-from lib.judgement import model_mark
 from lib.scorer_process import RefusedError, ScorerProcess, UnavailableError
 from lib.sources import stamp
 from lib.worklist import error_note, is_current, score_note
@@ -19,11 +19,11 @@ logger = logging.getLogger(__name__)
 
 
 class QualityScoring(ScoringMethod):
-    """Scores the images of the datastore that this model has not scored in their present state.
+    """Scores the images that are new or have changed since this model scored them.
 
     Args:
         scorer: The scoring process.
-        quality: The model that judges.
+        quality: The model.
     """
 
     def __init__(self, scorer: ScorerProcess, quality: StriqQuality) -> None:
@@ -36,11 +36,11 @@ class QualityScoring(ScoringMethod):
         return [image for image in sorted(datastore.list_images()) if not _is_scored(datastore, image, mark)]
 
     def __call__(self, request: dict[str, Any], datastore: Datastore) -> dict[str, Any]:
-        """Score, note, and return how many of what.
+        """Score images, note the scores and return the counts.
 
         Args:
             request: ``force`` scores all images again.
-            datastore: Images and what is noted about them.
+            datastore: Images and the notes about them.
 
         Raises:
             UnavailableError: If the scoring process cannot start at all.
@@ -61,18 +61,18 @@ class QualityScoring(ScoringMethod):
         return summary
 
     def _note(self, image: str, mark: str, datastore: Datastore) -> bool:
-        """Score one image and note what came of it; return whether it has a score."""
+        """Score one image and note the score, or why there is none; return whether there is one."""
         path = state = ""
         try:
             path = datastore.get_image_uri(image)
             state = stamp(path)
-            note = score_note(self._quality.score_as_plane(path), mark, state, time.time())
+            note = score_note(self._quality.score_image(path), mark, state, time.time())
         except (RefusedError, UnavailableError) as error:
             note = error_note(str(error), mark, state, time.time())
-        except Exception as error:  # an image that the archive cannot deliver must not cost the others their scores
+        except Exception as error:  # the other images can still be scored
             logger.exception("%s cannot be fetched.", image)
             note = error_note(f"The image cannot be fetched: {type(error).__name__}: {error}", mark, state, time.time())
-        # Another process may have noted something since: what it wrote is read before this is added.
+        # Read the datastore again first: another process may have added notes.
         datastore.refresh()
         datastore.update_image_info(image, note)
         return note["striq_error"] is None

@@ -1,4 +1,4 @@
-"""Settings of the app, as ``monailabel start_server --conf KEY VALUE`` gives them."""
+"""Settings of the app, from ``monailabel start_server --conf KEY VALUE``."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ KEYS = ("striq_python", "striq_model", "plane", "threshold", "device")
 
 
 class SettingsError(ValueError):
-    """A setting of the app that cannot be used as given."""
+    """A setting of the app that is missing or cannot be used."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How the app scores.
+    """Interpreter, model and choices for scoring.
 
     Attributes:
-        python: Interpreter of the environment that STRIQ is installed in.
+        python: Interpreter of the environment with STRIQ.
         model: A ``model.pt``, a bundle, or a folder that ``striq train`` wrote; ``None`` for the shipped model.
         plane: Plane that the images show, or ``"auto"`` to decide per frame.
-        threshold: Q above which a frame is accepted; ``None`` for the model's own.
+        threshold: Quality that an accepted frame exceeds; ``None`` for the model's own.
         device: Device of PyTorch, or ``"auto"``.
     """
 
@@ -39,8 +39,8 @@ class Settings:
         """Return the settings of a server.
 
         Args:
-            conf: The server's ``--conf`` pairs; keys of MONAI Label's own are left alone.
-            environ: Environment variables; ``STRIQ_PYTHON`` stands in for ``striq_python``.
+            conf: The server's ``--conf`` pairs; keys of MONAI Label itself are ignored.
+            environ: Environment variables; ``STRIQ_PYTHON`` is used if ``striq_python`` is not given.
 
         Raises:
             SettingsError: If one is missing or cannot be used.
@@ -55,7 +55,7 @@ class Settings:
 
 
 def as_threshold(value: object) -> float | None:
-    """Return a threshold given as a number or as text; what is empty is ``None``.
+    """Return a threshold given as a number or as text; ``None`` if it is empty.
 
     Raises:
         SettingsError: If it is not a number in [0, 1].
@@ -72,7 +72,7 @@ def as_threshold(value: object) -> float | None:
 
 
 def _interpreter(given: str) -> str:
-    """Return the interpreter as an absolute path that is not resolved: a link is what makes it that of a venv."""
+    """Return the absolute path of the interpreter. Links are kept: the link tells Python which venv it belongs to."""
     if not given:
         raise SettingsError(
             "The app does not know where STRIQ is installed. Give the interpreter of that environment: "

@@ -1,4 +1,4 @@
-"""Which files an image of a datastore consists of, and whether they have changed."""
+"""Files of an image in a datastore, and a stamp that shows whether they have changed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MARKER_AT, MARKER = 128, b"DICM"
 
 
 def image_files(path: str | Path) -> list[Path]:
-    """Return the files of an image: itself, or the files of a DICOM series in the order of their instance numbers.
+    """Return the files of an image: the file itself, or those of a DICOM series in order of instance number.
 
     Args:
         path: A file, or a folder that holds one series.
@@ -23,7 +23,7 @@ def image_files(path: str | Path) -> list[Path]:
 
 
 def stamp(path: str | Path) -> str:
-    """Return a text that changes when a file, or a file of a folder, is replaced; empty if there is none."""
+    """Return a text that changes when the file, or a file of the folder, is replaced; empty if there is no file."""
     files = sorted(file for file in image_files(path) if file.is_file()) if Path(path).exists() else []
     states = [(file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     return " ".join(f"{size}-{time_ns}" for size, time_ns in states)
@@ -37,5 +37,5 @@ def _instance_number(file: Path) -> int:
     try:
         header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=["InstanceNumber"])
         return int(header.get("InstanceNumber") or 0)
-    except Exception:  # a damaged file is refused by name when it is scored; here only its place is unknown
+    except Exception:  # a damaged file is reported when it is scored; here it only sorts first
         return 0

@@ -1,4 +1,4 @@
-"""The strategy ``worst_first``: the next image is the one with the lowest quality."""
+"""The strategy ``worst_first``: show the image with the lowest quality next."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ logger = logging.getLogger(__name__)
 
 
 class WorstFirst(Strategy):
-    """Goes through the images without a final label from the lowest quality up, then begins again; daily anew.
+    """Shows the images without a final label in order of quality, the lowest first.
 
-    Images without a score come last; where none has one, the order is that of their names.
+    It starts again after the last one, or after a day. Images without a score come last. If none has a
+    score, images are shown in order of name.
     """
 
     def __init__(self) -> None:
         super().__init__("Lowest striq_quality first; images without a score come last")
 
     def __call__(self, request: dict[str, Any], datastore: Datastore) -> dict[str, Any] | None:
-        """Return the next image, ``None`` if all have a final label."""
+        """Return the next image, ``None`` if every image has a final label."""
         images = datastore.get_unlabeled_images(request.get("label_tag"), request.get("labels"))
         if not images:
             return None

@@ -1,4 +1,4 @@
-"""Ultrasound Plane QC: how well ultrasound frames show a standard plane, for cines and live streams."""
+"""Ultrasound Plane QC: scores how well ultrasound frames show a standard plane, in cines and live streams."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from UltrasoundPlaneQCLib.Samples import registerSample
 
 
 class UltrasoundPlaneQC(ScriptedLoadableModule):
-    """What the application knows about the module."""
+    """Description of the module for the application."""
 
-    def __init__(self, parent):
+    def __init__(self, parent: object) -> None:
         ScriptedLoadableModule.__init__(self, parent)
-        parent.title = _("Ultrasound Plane QC")
-        parent.categories = [translate("qSlicerAbstractCoreModule", "Ultrasound")]
-        parent.dependencies = ["Sequences", "SubjectHierarchy"]
-        parent.contributors = ["STRIQ contributors"]
-        parent.helpText = _(
+        self.parent.title = _("Ultrasound Plane QC")
+        self.parent.categories = [translate("qSlicerAbstractCoreModule", "Ultrasound")]
+        self.parent.dependencies = ["Sequences", "SubjectHierarchy"]
+        self.parent.contributors = ["STRIQ contributors"]
+        self.parent.helpText = _(
             "Scores how well each frame of an ultrasound cine or live stream shows a standard plane, without labels, "
             "by registering it to reference frames in feature space. Research only, not for diagnosis."
         )
-        parent.acknowledgementText = _("STRIQ is open source under the Apache License 2.0.")
+        self.parent.acknowledgementText = _("STRIQ is open source under the Apache License 2.0.")
         slicer.app.connect("startupCompleted()", registerSample)
 
-    def setup(self):
-        """Add the entry in the data tree."""
+    def setup(self) -> None:
+        """Add the entry to the data tree's context menu."""
         from UltrasoundPlaneQCLib import UltrasoundPlaneQCSubjectHierarchyPlugin as plugin
 
         scripted = slicer.qSlicerSubjectHierarchyScriptedPlugin(None)
@@ -46,12 +46,11 @@ class UltrasoundPlaneQC(ScriptedLoadableModule):
 class UltrasoundPlaneQCWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     """The module's panel."""
 
-    def __init__(self, parent=None):
+    def __init__(self, parent: object = None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
-        self.logic = self.panel = None
 
-    def setup(self):
+    def setup(self) -> None:
         """Make the panel."""
         ScriptedLoadableModuleWidget.setup(self)
         from UltrasoundPlaneQCLib.Widget import Panel
@@ -61,41 +60,41 @@ class UltrasoundPlaneQCWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
         self.logic = UltrasoundPlaneQCLogic()
-        self.panel = Panel(self.ui, self.logic)
+        self.panel = Panel(self.ui, self.logic, self.logic.getParameterNode)
         scene = slicer.mrmlScene
-        self.addObserver(scene, scene.StartCloseEvent, self.onSceneGoing)
+        self.addObserver(scene, scene.StartCloseEvent, self.onSceneClosing)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneReplaced)
         self.addObserver(scene, scene.EndImportEvent, self.onSceneReplaced)
 
-    def scoreNode(self, node):
+    def scoreNode(self, node: slicer.vtkMRMLNode | None) -> None:
         """Score a node as if the user had chosen it and pressed *Score*."""
         with slicer.util.tryWithErrorDisplay(_("This cannot be scored.")):
             self.ui.inputSelector.setCurrentNode(openFrames(node).node)
             self.ui.scoreButton.click()
 
-    def onReload(self):
-        """Load the parts of the module anew as well; the application does it for this file alone."""
+    def onReload(self) -> None:
+        """Reload the module's library as well; the application reloads only this file."""
         for name in [name for name in sys.modules if name.split(".")[0] == "UltrasoundPlaneQCLib"]:
             del sys.modules[name]
         ScriptedLoadableModuleWidget.onReload(self)
 
-    def enter(self):
-        """Take the keys while the module is open."""
+    def enter(self) -> None:
+        """Activate the keys while the module is open."""
         self.panel.shortcuts.install()
 
-    def exit(self):
-        """Give the keys back."""
+    def exit(self) -> None:
+        """Deactivate the keys."""
         self.panel.shortcuts.remove()
 
-    def onSceneGoing(self, caller, event):
-        """Let go of the scene."""
-        self.panel.onSceneGoing()
+    def onSceneClosing(self, caller: slicer.vtkMRMLScene, event: str) -> None:
+        """End all work on the scene."""
+        self.panel.onSceneClosing()
 
-    def onSceneReplaced(self, caller, event):
-        """Show the scene that is there now."""
+    def onSceneReplaced(self, caller: slicer.vtkMRMLScene, event: str) -> None:
+        """Show the new scene."""
         self.panel.onSceneReplaced()
 
-    def cleanup(self):
+    def cleanup(self) -> None:
         """End all work."""
         self.removeObservers()
         self.panel.close()
@@ -104,16 +103,16 @@ class UltrasoundPlaneQCWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
 class UltrasoundPlaneQCLogic(ScriptedLoadableModuleLogic, PlaneQualityLogic):
     """The module without its panel: ``slicer.util.getModuleLogic("UltrasoundPlaneQC").scoreSequence(node)``."""
 
-    def __init__(self, parent=None):
+    def __init__(self, parent: object = None) -> None:
         ScriptedLoadableModuleLogic.__init__(self, parent)
         PlaneQualityLogic.__init__(self)
 
 
 class UltrasoundPlaneQCTest(ScriptedLoadableModuleTest):
-    """Runs the tests in ``Testing/Python``."""
+    """Tests in ``Testing/Python``."""
 
-    def runTest(self):
-        """Run them all; the first failure is raised."""
+    def runTest(self) -> None:
+        """Run all tests."""
         from UltrasoundPlaneQCLib.SelfTest import runSelfTest
 
         runSelfTest()

@@ -51,7 +51,7 @@ PATIENCE_SECONDS = 600  # a test machine may be busy; what is slow is measured e
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--pictures", help="folder that keeps the pictures of the window")
-    parser.addoption("--write-references", action="store_true", help="make the reference pictures anew; look at them")
+    parser.addoption("--write-references", action="store_true", help="write the reference pictures again; look at them")
     parser.addoption("--model", help="model that scores in the pictures; the small one of the tests by default")
 
 
@@ -71,13 +71,13 @@ def view(scene: mrml.Scene) -> SliceView:
 
 
 class Clicker:
-    """The module's panel as a user has it: the controls by name, and time that passes."""
+    """The module's panel as a user has it: controls by name, and an event loop that runs."""
 
     def __init__(self, widget: object, scene: mrml.Scene) -> None:
         self.widget, self.panel, self.ui, self._scene = widget, widget.panel, widget.ui, scene
 
     def click(self, name: str) -> None:
-        """Press a button with the mouse; one that is disabled is an error of the test."""
+        """Press a button with the mouse; a disabled button is an error of the test."""
         from PySide6 import QtCore, QtTest, QtWidgets
 
         button = getattr(self.ui, name)
@@ -119,9 +119,9 @@ class Clicker:
 
 @pytest.fixture
 def clicker(view: SliceView, holder: ModelHolder, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clicker]:
-    """The panel on the shared worker."""
+    """The panel with the shared scoring process."""
     monkeypatch.setattr("UltrasoundPlaneQCLib.Logic.ModelHolder", lambda: holder)
-    monkeypatch.setattr(holder, "stop", lambda: None)  # the worker is shared by all tests
+    monkeypatch.setattr(holder, "stop", lambda: None)  # all tests share the process
     widget = _MAKE_PANEL()
     widget.parent.resize(520, 1080)
     widget.parent.show()
@@ -177,7 +177,7 @@ def add_sequence_browser(sequence: slicer.vtkMRMLSequenceNode, scene: mrml.Scene
 
 @pytest.fixture(scope="session")
 def holder() -> Iterator[ModelHolder]:
-    """One worker process for all tests."""
+    """One scoring process for all tests."""
     shared = ModelHolder(WorkerClient([sys.executable, "-m", "striq.service"]))
     yield shared
     shared.stop()
@@ -185,7 +185,7 @@ def holder() -> Iterator[ModelHolder]:
 
 @pytest.fixture
 def logic(holder: ModelHolder) -> Iterator[PlaneQualityLogic]:
-    """The logic on the shared worker."""
+    """The logic with the shared scoring process."""
     shared = PlaneQualityLogic(holder)
     yield shared
     shared.explainer.close()

@@ -1,7 +1,7 @@
 """Score the sample in a whole window on the screen of ``DISPLAY``: ``full_window.py MODEL PLANE PICTURE``.
 
-A process of its own, because Qt talks to one kind of screen only. The mouse goes where a user's would: buttons of the
-panel, then a point of the plot.
+A process of its own, because Qt talks to one kind of screen only. The mouse clicks what a user
+clicks: buttons of the panel, then a point of the plot.
 """
 
 from __future__ import annotations

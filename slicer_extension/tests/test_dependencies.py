@@ -104,7 +104,7 @@ def test_failed_installation_names_a_way_out(computer: Computer, monkeypatch: py
         raise CalledProcessError(2, "pip")
 
     monkeypatch.setattr(computer, "pip_ensure", fail)
-    with pytest.raises(Dependencies.DependencyError, match=r"requirements.txt failed with status 2.*without one"):
+    with pytest.raises(Dependencies.DependencyError, match=r"requirements.txt failed with status 2.*install offline"):
         Dependencies.ensureDependencies(REQUIREMENTS)
 
 

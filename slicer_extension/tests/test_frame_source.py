@@ -110,7 +110,7 @@ def test_nodes_without_pictures_are_refused(cine_pixels, scene: mrml.Scene) -> N
         (None, "No input is chosen"),
         (table, "numbers is a Table. Expected a sequence browser or a volume"),
         (empty, "nothing has no picture yet"),
-        (bare, "bare holds no pictures"),
+        (bare, "bare has no pictures"),
     ):
         with pytest.raises(SourceError, match=complaint):
             openFrames(node)

@@ -14,6 +14,7 @@ from standin import mrml
 from UltrasoundPlaneQCLib.FrameSource import SourceError, openFrames
 from UltrasoundPlaneQCLib.LiveRecords import LENGTH, LivePlot, LiveRecorder
 from UltrasoundPlaneQCLib.LiveScoring import LiveScoring, LiveVerdict
+from UltrasoundPlaneQCLib.Options import ScoringOptions
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def test_newest_image_wins(live, volume, verdicts, cine_pixels, tiny_model: Path
     from striq.data.cine import Cine
     from striq.data.readers.intensity import to_unit_gray
 
-    live.start(volume, modelPath=str(tiny_model), device="cpu")
+    live.start(volume, ScoringOptions(modelPath=str(tiny_model), device="cpu"))
     for index in (1, 2, 3, 4, 5):  # arrive while the first is in work
         show(volume, cine_pixels[index])
     wait(live, lambda: len(verdicts) == 2)
@@ -68,7 +69,7 @@ def test_verdict_follows_the_threshold_at_once(holder, volume, cine_pixels, tiny
     found: list[LiveVerdict] = []
     limit = [0.0]
     live = LiveScoring(holder, lambda: limit[0], found.append)
-    live.start(volume, plane="a4c", modelPath=str(tiny_model), device="cpu")
+    live.start(volume, ScoringOptions(plane="a4c", modelPath=str(tiny_model), device="cpu"))
     show(volume, cine_pixels[4])
     wait(live, lambda: len(found) == 1)
     limit[0] = 1.0
@@ -81,7 +82,7 @@ def test_verdict_follows_the_threshold_at_once(holder, volume, cine_pixels, tiny
 
 
 def test_black_image_is_reported_and_survived(live, volume, verdicts, cine_pixels, tiny_model: Path) -> None:
-    live.start(volume, modelPath=str(tiny_model), device="cpu")
+    live.start(volume, ScoringOptions(modelPath=str(tiny_model), device="cpu"))
     show(volume, np.zeros_like(cine_pixels[0]))
     wait(live, lambda: len(verdicts) == 1)
     assert verdicts[0].quality is None
@@ -92,7 +93,7 @@ def test_black_image_is_reported_and_survived(live, volume, verdicts, cine_pixel
 
 
 def test_stopped_stream_is_left_alone(live, volume, verdicts, cine_pixels, tiny_model: Path) -> None:
-    live.start(volume, modelPath=str(tiny_model), device="cpu")
+    live.start(volume, ScoringOptions(modelPath=str(tiny_model), device="cpu"))
     show(volume, cine_pixels[1])
     live.stop()
     show(volume, cine_pixels[2])
@@ -102,7 +103,7 @@ def test_stopped_stream_is_left_alone(live, volume, verdicts, cine_pixels, tiny_
 
 
 def test_wrong_model_stops_the_stream_with_its_reason(live, volume) -> None:
-    live.start(volume, modelPath="/nowhere", device="cpu")
+    live.start(volume, ScoringOptions(modelPath="/nowhere", device="cpu"))
     with pytest.raises(SourceError, match="no model there"):
         wait(live, lambda: False)
     assert not live.isRunning
@@ -110,14 +111,14 @@ def test_wrong_model_stops_the_stream_with_its_reason(live, volume) -> None:
 
 def test_missing_volume_is_refused(live) -> None:
     with pytest.raises(SourceError, match="No live image is chosen"):
-        live.start(None)
+        live.start(None, ScoringOptions())
 
 
 def test_recording_keeps_every_image_and_the_score_of_its_own_image(
     live, volume, verdicts, cine_pixels, scene: mrml.Scene, tiny_model: Path
 ) -> None:
     recorder = LiveRecorder()
-    live.start(volume, modelPath=str(tiny_model), device="cpu", recorder=recorder)
+    live.start(volume, ScoringOptions(modelPath=str(tiny_model), device="cpu"), recorder)
     for index in (1, 2, 3):
         show(volume, cine_pixels[index])
         time.sleep(0.01)
@@ -156,7 +157,7 @@ def test_stream_over_openigtlink_is_scored(live, volume, verdicts, cine_pixels, 
     server = pyigtl.OpenIGTLinkServer(port=18961, local_server=True)
     client = pyigtl.OpenIGTLinkClient("127.0.0.1", 18961)
     try:
-        live.start(volume, modelPath=str(tiny_model), device="cpu")
+        live.start(volume, ScoringOptions(modelPath=str(tiny_model), device="cpu"))
         while not server.is_connected():
             time.sleep(0.01)
         sent, deadline = 0, time.monotonic() + PATIENCE_SECONDS

@@ -87,7 +87,7 @@ def test_verdict_is_shown_large_in_color_and_in_the_view(live: Clicker, volume, 
     live.waitFor(lambda: scored(live) == 2)
     assert live.ui.liveVerdictLabel.text.startswith("REJECTED")
     assert background(live) == "#b42318"
-    assert "images a second" in live.ui.liveRateLabel.text
+    assert "images per second" in live.ui.liveRateLabel.text
 
 
 def test_stop_ends_the_stream_and_clears_the_view(live: Clicker, volume, cine_pixels) -> None:

@@ -1,4 +1,4 @@
-"""Tests of the module around its panel: keys, menu, scripts, sample, a full card, scenes that come and go."""
+"""Tests of the module around its panel: keys, menu, scripts, sample, full GPU memory, closed and loaded scenes."""
 
 from __future__ import annotations
 
@@ -91,12 +91,13 @@ def test_node_without_pictures_is_refused_by_the_menu(clicker: Clicker) -> None:
 FULL_CARD = """
 import json, sys
 def say(**answer): print(json.dumps(answer), flush=True)
-say(event="ready", protocol=1, version="0")
+say(event="ready", protocol=2, version="0", pid=1)
 for line in sys.stdin:
     asked = json.loads(line)
     number = asked["id"]
     if asked["command"] == "load":
-        say(event="loaded", id=number, model="m", planes=["a4c"], threshold=0.5, device="cuda")
+        say(event="loaded", id=number, model="m", sha256="0", planes=["a4c"], threshold=0.5, device="cuda", version="0",
+            about={}, terms=[])
     elif asked["command"] == "score":
         say(event="notice", id=number, text="The memory of CUDA ran out: the work goes on with the CPU.", device="cpu")
         say(event="finished", id=number, cancelled=False, device="cpu", scored=0, failed=0, total=9)
@@ -110,7 +111,7 @@ def test_full_card_is_said_in_the_panel(clicker: Clicker, browser, monkeypatch: 
     holder = clicker.panel.session.logic.holder
     monkeypatch.setattr(holder, "client", client)
     monkeypatch.setattr(holder, "loaded", None)
-    monkeypatch.setattr(holder, "_wanted", None)
+    monkeypatch.setattr(holder, "_requested", None)
     clicker.score(browser, Path("m"))
     client.stop()
     assert "memory of CUDA ran out" in clicker.ui.statusLabel.text
@@ -174,7 +175,7 @@ def test_scene_that_is_closed_while_frames_are_scored_ends_the_run(
     slicer.mrmlScene.Clear(False)
     assert clicker.panel.score.run is None
     assert not files.exists()
-    clicker.score(add_browser(cine_pixels, scene, "next"), tiny_model)  # the worker is free for the next run
+    clicker.score(add_browser(cine_pixels, scene, "next"), tiny_model)  # the process is free for the next run
     assert all(result.isScored for result in results_of(clicker))
 
 

@@ -1,4 +1,4 @@
-"""Tests of overlays on rendered slice views: upright, and on the anatomy, pixel by pixel."""
+"""Tests of overlays on rendered slice views: upright, and aligned with the frame pixel by pixel."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from UltrasoundPlaneQCLib.FrameSource import openFrames
 from UltrasoundPlaneQCLib.Views import Views
 
 ROWS, COLUMNS = 60, 90
-BOX = (10, 20, 50, 80)  # top, left, bottom, right
+CROP = (10, 20, 50, 80)  # top, left, bottom, right
 REFERENCES = Path(__file__).parent / "references"
 ALLOWED_GRAY = 3.0  # mean difference to a reference picture: drivers round differently
 
@@ -103,11 +103,11 @@ def test_reference_is_moved_onto_the_frame(matrix: np.ndarray, view: SliceView) 
     pull_back = np.array([[math.cos(turn), math.sin(turn), 0.2], [-math.sin(turn), math.cos(turn), -0.1]])
     at_anchor = np.array([(40 + 0.5) / 32 - 1, (20 + 0.5) / 32 - 1])
     x, y = np.linalg.solve(pull_back[:, :2], at_anchor - pull_back[:, 2])
-    top, left, bottom, right = BOX
+    top, left, bottom, right = CROP
     column, row = left + (x + 1) / 2 * (right - left) - 0.5, top + (y + 1) / 2 * (bottom - top) - 0.5
     volume = add_volume(np.zeros((ROWS, COLUMNS), np.uint8), matrix=matrix)
     view.show(volume)
-    node = Overlays.showAnchor(volume, 0, anchor, pull_back, BOX, frame=0)
+    node = Overlays.showAnchor(volume, 0, anchor, pull_back, CROP, frame=0)
     Overlays.showOver(node, volume, 1.0)
     found = ndimage.center_of_mass(np.where(view.picture()[..., 0] > 100, view.picture()[..., 0], 0).astype(float))
     assert found == pytest.approx(place_of(view, volume, row, column), abs=2.0)
@@ -117,7 +117,7 @@ def test_reference_is_moved_onto_the_frame(matrix: np.ndarray, view: SliceView) 
 def test_without_its_transform_the_reference_fills_the_box(view: SliceView) -> None:
     volume = add_volume(np.zeros((ROWS, COLUMNS), np.uint8))
     view.show(volume)
-    node = Overlays.showAnchor(volume, 0, np.full((64, 64), 200, np.uint8), np.eye(2, 3), BOX, frame=0)
+    node = Overlays.showAnchor(volume, 0, np.full((64, 64), 200, np.uint8), np.eye(2, 3), CROP, frame=0)
     Overlays.showOver(node, volume, 1.0)
     rows, columns = np.nonzero(view.picture()[..., 0] > 100)
     first, last = place_of(view, volume, 9.5, 19.5), place_of(view, volume, 49.5, 79.5)
@@ -133,7 +133,7 @@ def test_overlays_follow_a_transform_of_the_frame(view: SliceView) -> None:
     )
     volume.SetAndObserveTransformNodeID(probe.GetID())
     residual = Overlays.showResidual(volume, 0, np.ones((ROWS, COLUMNS), np.float32), frame=0)
-    anchor = Overlays.showAnchor(volume, 0, np.ones((64, 64), np.uint8), np.eye(2, 3), BOX, frame=0)
+    anchor = Overlays.showAnchor(volume, 0, np.ones((64, 64), np.uint8), np.eye(2, 3), CROP, frame=0)
     frame_bounds, residual_bounds, anchor_bounds = np.zeros(6), np.zeros(6), np.zeros(6)
     for node, bounds in ((volume, frame_bounds), (residual, residual_bounds), (anchor, anchor_bounds)):
         node.GetRASBounds(bounds)
@@ -166,21 +166,21 @@ def test_second_explanation_reuses_the_nodes() -> None:
     volume = add_volume(frame_with_spots())
     for frame in (1, 2):
         Overlays.showResidual(volume, 0, np.ones((ROWS, COLUMNS), np.float32), frame=frame)
-        Overlays.showAnchor(volume, 0, np.ones((64, 64), np.uint8), np.eye(2, 3), BOX, frame=frame)
+        Overlays.showAnchor(volume, 0, np.ones((64, 64), np.uint8), np.eye(2, 3), CROP, frame=frame)
     assert len(slicer.util.getNodesByClass("vtkMRMLVolumeNode")) == 3
     assert slicer.mrmlScene.GetNodesByName(Overlays.TRANSFORM_NAME).GetNumberOfItems() == 1
 
 
-def test_explanation_of_the_worker_is_shown(browser, logic, tiny_model: Path, view: SliceView, scored) -> None:
+def test_explanation_of_the_scoring_process_is_shown(browser, logic, tiny_model: Path, view: SliceView, scored) -> None:
     source = openFrames(browser)
     source.select(3)
     view.show(source.volume)
     plain = view.picture()
     explanation = logic.explain(source, 3, modelPath=str(tiny_model), device="cpu")
-    node = logic.showExplanation(source, 3, explanation, "anchor", 0.5)  # no pictures in this model: the residual
+    node = logic.showExplanation(explanation, "reference", 0.5)  # no pictures in this model: the residual
     assert node.GetName() == Overlays.RESIDUAL_NAME
     assert (np.abs(view.picture().astype(int) - plain) > 10).any(axis=-1).mean() > 0.1
-    assert logic.showExplanation(source, 3, explanation, "none", 0.5) is None
+    assert logic.showExplanation(explanation, "none", 0.5) is None
     np.testing.assert_array_equal(view.picture(), plain)
 
 

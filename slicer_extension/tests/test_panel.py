@@ -1,4 +1,4 @@
-"""Tests that do what a user does: every button of the panel, on real nodes and a real worker."""
+"""Tests of every button of the panel, on real nodes and a real scoring process."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from standin.rendering import SliceView
 from UltrasoundPlaneQCLib import Overlays
 from UltrasoundPlaneQCLib.FrameSource import openFrames
 from UltrasoundPlaneQCLib.ScoreChart import ScoreChart
+
+from striq.quality.terms import TERMS
 
 
 def corner(clicker: Clicker) -> str:
@@ -108,9 +110,9 @@ def test_best_and_next_buttons_go_there(done: Clicker) -> None:
         assert all(results[index].verdict != wanted for index in between)
 
 
-def test_threshold_judges_at_once_without_the_worker(done: Clicker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threshold_updates_verdicts_without_scoring_again(done: Clicker, monkeypatch: pytest.MonkeyPatch) -> None:
     holder = done.panel.session.logic.holder
-    monkeypatch.setattr(holder.client, "send", lambda *_, **__: pytest.fail("the worker was asked"))
+    monkeypatch.setattr(holder.client, "send", lambda *_, **__: pytest.fail("a command was sent"))
     results = results_of(done)
     done.ui.thresholdSlider.setValue(round(sorted(result.quality for result in results)[4], 2))
     limit = done.ui.thresholdSlider.value
@@ -186,11 +188,23 @@ def test_bars_and_words_belong_to_the_frame_shown(done: Clicker, browser) -> Non
     for index in (2, 7):
         browser.SetSelectedItemNumber(index)
         done.passTime()
-        for term in ("similarity", "ncc", "smoothness", "contrast"):
-            assert getattr(done.ui, f"{term}Bar").value == round(100 * results[index].goodness[term])
+        shares = {name: round(100 * value) for name, value in results[index].normalized.items()}
+        assert done.panel.why.bars.values() == shares
+        assert set(shares) == set(TERMS)
         words = done.panel.session.logic.describe(done.panel.session.source, results[index])
         assert done.ui.transformLabel.text == words != ""
-        assert done.ui.anchorLabel.text == Path(results[index].anchor).name
+        assert done.ui.referenceLabel.text == Path(results[index].reference).name
+
+
+def test_bars_and_headers_have_the_labels_of_the_terms(done: Clicker) -> None:
+    labels = [term.label for term in TERMS.values()]
+    assert done.panel.why.bars.labels() == [f"{label}:" for label in labels]
+    table = done.ui.resultsTable
+    shown = [number for number in range(table.columnCount) if not table.isColumnHidden(number)]
+    headers = [table.horizontalHeaderItem(number).text() for number in shown]
+    assert headers[5:-4] == labels
+    assert headers[:5] == ["frame", "time_s", "quality", "verdict", "plane"]
+    assert headers[-4:] == ["plane_probability", "decided_by", "error", "reference"]
 
 
 def test_explain_lays_the_residual_over_the_frame(done: Clicker, browser, view: SliceView) -> None:
@@ -234,7 +248,7 @@ def test_reference_picture_is_moved_onto_the_frame(
         for number in range(len(sources)):
             Image.new("L", (64, 64), 180).save(tmp_path / "anchors" / f"{plane}_{number:02d}.png")
     clicker.score(browser, tmp_path)
-    clicker.ui.overlaySelector.setCurrentText("anchor")
+    clicker.ui.overlaySelector.setCurrentText("reference")
     clicker.click("explainButton")
     clicker.waitFor(lambda: bool(Overlays.shownOverlays()))
     node = Overlays.shownOverlays()[0]

@@ -1,4 +1,4 @@
-"""Tests that draw the window as a user sees it: panel, slice view and plot. ``--pictures docs/pictures`` keeps them."""
+"""Tests that draw panel, slice view and plot as a user sees them; ``--pictures docs/pictures`` keeps the pictures."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def model(request: pytest.FixtureRequest, tiny_model: Path) -> Path:
 
 @pytest.fixture
 def plane(request: pytest.FixtureRequest) -> str:
-    """A model that is given tells the plane by itself; the small one is told."""
+    """The plane: recognized by a given model, fixed for the small one."""
     return "auto" if request.config.getoption("--model") else "a4c"
 
 
@@ -128,7 +128,7 @@ def test_picture_of_a_reference(
     clicker.ui.planeSelector.setCurrentText(plane)
     clicker.score(sample, pictured)
     clicker.click("bestButton")
-    clicker.ui.overlaySelector.setCurrentText("anchor")
+    clicker.ui.overlaySelector.setCurrentText("reference")
     clicker.click("explainButton")
     clicker.waitFor(lambda: bool(Overlays.shownOverlays()))
     shown = keep_window(folder / "slicer_reference.png", clicker, wide_view, ("resultsSection", "whySection"))

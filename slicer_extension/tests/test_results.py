@@ -10,9 +10,13 @@ from types import SimpleNamespace
 import pytest
 import slicer
 from UltrasoundPlaneQCLib import Navigation
-from UltrasoundPlaneQCLib.Results import TERMS, Results
+from UltrasoundPlaneQCLib.Results import Results
 from UltrasoundPlaneQCLib.ScoreChart import ScoreChart
 
+TERMS = [  # not those of striq: the extension has no list of its own
+    {"name": "ncc", "label": "NCC", "description": "How well features correlate."},
+    {"name": "entropy", "label": "Entropy", "description": "How much a frame tells."},
+]
 QUALITIES = [0.2, 0.7, 0.9, None, 0.6, 0.4]
 
 
@@ -24,10 +28,11 @@ def answer(index: int, quality: float | None, plane: str = "a4c") -> dict:
         "quality": quality,
         "plane": plane,
         "plane_probabilities": {"a4c": 0.8, "none": 0.2},
-        "terms": {"similarity": 0.1, "ncc": 0.2, "smoothness": 0.3, "contrast": 0.4},
-        "goodness": {"similarity": 0.9, "ncc": 0.8, "smoothness": 0.7, "contrast": 0.6},
+        "terms": {"ncc": 0.2, "entropy": 0.4},
+        "normalized_terms": {"ncc": 0.8, "entropy": 0.6},
+        "weights": {"ncc": 0.75, "entropy": 0.25},
         "transform": [[1.0, 0.0, 0.1], [0.0, 1.0, 0.0]],
-        "box": [1, 2, 30, 40],
+        "crop": [1, 2, 30, 40],
         "nearest_anchor": {"path": "anchor.png", "group": "s1", "frame_index": 0},
     }
 
@@ -38,7 +43,8 @@ def results() -> Results:
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "cine")
     times = [0.04 * index for index in range(len(QUALITIES))]
     table = Results.create(SimpleNamespace(name="cine", node=node, numFrames=len(QUALITIES), timesS=times))
-    table.rejudge(0.5)
+    table.setTerms(TERMS)
+    table.applyThreshold(0.5)
     table.store([answer(index, quality) for index, quality in enumerate(QUALITIES)])
     return table
 
@@ -49,11 +55,11 @@ def verdicts(results: Results) -> str:
 
 def test_verdicts_follow_the_threshold(results: Results) -> None:
     assert verdicts(results) == "- + + ? + -"
-    results.rejudge(0.65)
+    results.applyThreshold(0.65)
     assert verdicts(results) == "- + + ? - -"
-    results.rejudge(0.0)
+    results.applyThreshold(0.0)
     assert verdicts(results) == "+ + + ? + +"
-    results.rejudge(0.9)  # accepted means above, not at
+    results.applyThreshold(0.9)  # accepted means above, not at
     assert verdicts(results) == "- - - ? - -"
 
 
@@ -66,7 +72,7 @@ def test_decision_of_the_user_outlives_the_threshold_and_can_be_taken_back(resul
     results.decide(0, "accepted")
     results.decide(2, "rejected")
     assert verdicts(results) == "+ + - ? + -"
-    results.rejudge(0.95)
+    results.applyThreshold(0.95)
     assert verdicts(results) == "+ - - ? - -"
     assert results[0].decidedBy == "user"
     results.decide(0, None)
@@ -85,7 +91,7 @@ def test_best_frame_is_the_accepted_one_of_highest_quality(results: Results) -> 
     assert Navigation.bestFrame(results) == 2
     results.decide(2, "rejected")
     assert Navigation.bestFrame(results) == 1
-    results.rejudge(1.0)
+    results.applyThreshold(1.0)
     assert Navigation.bestFrame(results) == 2  # none is accepted: the best of all
 
 
@@ -101,8 +107,35 @@ def test_next_goes_forward_and_around(results: Results, current: int, accepted: 
 
 
 def test_next_of_a_kind_that_does_not_exist_is_none(results: Results) -> None:
-    results.rejudge(1.0)
+    results.applyThreshold(1.0)
     assert Navigation.nextAccepted(results, 0) is None
+
+
+def test_quality_can_be_computed_from_an_exported_row(results: Results, tmp_path: Path) -> None:
+    quality = 0.75 * 0.8 + 0.25 * 0.6
+    results.store([answer(1, quality)])
+    with results.exportCsv(tmp_path / "scores.csv").open() as stream:
+        row = list(csv.DictReader(stream))[1]
+    terms = [name.removesuffix("_weight") for name in row if name.endswith("_weight")]
+    computed = sum(float(row[f"{term}_weight"]) * float(row[f"{term}_normalized"]) for term in terms)
+    assert float(row["quality"]) == pytest.approx(computed)
+    assert len(terms) == 2
+
+
+def test_terms_have_their_labels_as_headers(results: Results) -> None:
+    node = results.node
+    assert node.GetUseColumnTitleAsColumnHeader()
+    assert [node.GetColumnTitle(name) for name in ("ncc", "entropy", "quality")] == ["NCC", "Entropy", ""]
+    assert node.GetColumnDescription("ncc") == "How well features correlate."
+
+
+def test_verdict_is_that_of_striq(results: Results) -> None:
+    from striq.verdict import is_accepted
+
+    for quality in (0.0, 0.5, 0.5000001, 1.0):
+        for plane in ("a4c", "none"):
+            results.store([{**answer(0, quality, plane), "plane": plane}])
+            assert (results[0].verdict == "accepted") == is_accepted(quality, plane, results.threshold)
 
 
 def test_export_holds_one_row_per_frame(results: Results, tmp_path: Path) -> None:
@@ -115,7 +148,11 @@ def test_export_holds_one_row_per_frame(results: Results, tmp_path: Path) -> Non
     assert rows[0]["decided_by"] == "user"
     assert float(rows[1]["quality"]) == 0.7
     assert float(rows[1]["time_s"]) == 0.04
-    assert [float(rows[1][term]) for term in TERMS] == [0.1, 0.2, 0.3, 0.4]
+    assert list(rows[0])[5:11] == [
+        *("ncc", "ncc_normalized", "ncc_weight"),
+        *("entropy", "entropy_normalized", "entropy_weight"),
+    ]
+    assert [float(rows[1][name]) for name in ("ncc", "entropy", "threshold")] == [0.2, 0.4, 0.5]
     assert rows[3]["quality"] == ""
     assert rows[3]["error"] == "The frame is empty"
 

@@ -1,8 +1,9 @@
-"""Tests of scoring through the worker process, without a window."""
+"""Tests of scoring through the scoring process, without a window."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 import time
 from pathlib import Path
@@ -15,6 +16,7 @@ from standin import mrml
 from UltrasoundPlaneQCLib.FrameSource import SourceError, openFrames
 from UltrasoundPlaneQCLib.Logic import PlaneQualityLogic
 from UltrasoundPlaneQCLib.ModelHolder import ModelHolder
+from UltrasoundPlaneQCLib.Options import ScoringOptions
 from UltrasoundPlaneQCLib.Results import Results
 from UltrasoundPlaneQCLib.Scoring import CANCELLED, FAILED, FINISHED, ScoringRun
 from UltrasoundPlaneQCLib.WorkerClient import WorkerClient, WorkerError
@@ -96,7 +98,7 @@ def test_results_say_which_model_and_device_they_come_from(scored, tiny_model: P
 
 def test_cancel_keeps_the_scores_done_so_far(logic, scene: mrml.Scene, cine_pixels, tiny_model: Path) -> None:
     long = add_browser(np.concatenate([cine_pixels] * 12), scene, "long")
-    run = logic.startRun(long, modelPath=str(tiny_model), device="cpu")
+    run = logic.startRun(long, ScoringOptions(modelPath=str(tiny_model), device="cpu"))
     drive(run, until=4)
     run.cancel()
     drive(run)
@@ -106,8 +108,8 @@ def test_cancel_keeps_the_scores_done_so_far(logic, scene: mrml.Scene, cine_pixe
     assert {result.verdict for result in run.results if not result.isScored} == {"not scored"}
 
 
-def test_cancel_before_the_worker_is_asked_ends_at_once(logic, browser, tiny_model: Path) -> None:
-    run = logic.startRun(browser, modelPath=str(tiny_model), device="cpu")
+def test_cancel_before_anything_is_sent_ends_at_once(logic, browser, tiny_model: Path) -> None:
+    run = logic.startRun(browser, ScoringOptions(modelPath=str(tiny_model), device="cpu"))
     run.cancel()
     assert run.state == CANCELLED
     assert not run.isRunning
@@ -116,7 +118,7 @@ def test_cancel_before_the_worker_is_asked_ends_at_once(logic, browser, tiny_mod
 def test_no_step_of_a_run_holds_the_window_up(logic, scene: mrml.Scene, tiny_model: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 255, (40, 480, 640), dtype=np.uint8)
     big = add_browser(pixels, scene, "big")
-    run = logic.startRun(big, modelPath=str(tiny_model), device="cpu")
+    run = logic.startRun(big, ScoringOptions(modelPath=str(tiny_model), device="cpu"))
     steps = drive(run, until=4)
     run.cancel()
     drive(run)
@@ -124,7 +126,7 @@ def test_no_step_of_a_run_holds_the_window_up(logic, scene: mrml.Scene, tiny_mod
 
 
 def test_time_left_shrinks_to_nothing(logic, browser, tiny_model: Path) -> None:
-    run = logic.startRun(browser, modelPath=str(tiny_model), device="cpu")
+    run = logic.startRun(browser, ScoringOptions(modelPath=str(tiny_model), device="cpu"))
     assert run.secondsLeft() is None
     drive(run)
     assert run.state == FINISHED
@@ -177,22 +179,22 @@ def test_pictures_of_two_sizes_are_refused(logic, scene: mrml.Scene, cine_pixels
     mixed = add_browser(cine_pixels, scene, "mixed")
     small = slicer.util.addVolumeFromArray(cine_pixels[:1, :30].copy(), ijkToRAS=LPS, name="small")
     mixed.GetMasterSequenceNode().SetDataNodeAtValue(small, "0.08")
-    run = logic.startRun(mixed, modelPath=str(tiny_model), device="cpu")
+    run = logic.startRun(mixed, ScoringOptions(modelPath=str(tiny_model), device="cpu"))
     with pytest.raises(SourceError, match=r"frame 2: the picture has shape \(30, .*frames of one size"):
         drive(run)
     assert run.state == FAILED
 
 
-def test_worker_that_dies_is_reported_and_replaced(browser, tiny_model: Path) -> None:
-    holder = ModelHolder(WorkerClient([sys.executable, "-c", "raise SystemExit('the worker is out of order')"]))
-    run = PlaneQualityLogic(holder).startRun(browser, modelPath=str(tiny_model))
+def test_process_that_ends_on_its_own_is_reported(browser, tiny_model: Path) -> None:
+    holder = ModelHolder(WorkerClient([sys.executable, "-c", "raise SystemExit('out of order')"]))
+    run = PlaneQualityLogic(holder).startRun(browser, ScoringOptions(modelPath=str(tiny_model)))
     with pytest.raises(WorkerError, match="out of order"):
         drive(run)
     assert run.state == FAILED
     holder.stop()
 
 
-def test_worker_of_another_protocol_is_refused(browser) -> None:
+def test_process_of_another_protocol_is_refused(browser) -> None:
     program = 'print(\'{"event": "ready", "protocol": 99, "version": "9.9"}\', flush=True); input()'
     holder = ModelHolder(WorkerClient([sys.executable, "-c", program]))
     run = PlaneQualityLogic(holder).startRun(browser)
@@ -204,9 +206,10 @@ def test_worker_of_another_protocol_is_refused(browser) -> None:
 def test_stopping_ends_the_process(tiny_model: Path) -> None:
     client = WorkerClient([sys.executable, "-m", "striq.service"])
     client.start()
-    process = client._process
+    number = client.processId
     client.stop()
-    assert process.poll() is not None
+    with pytest.raises(ProcessLookupError):
+        os.kill(number, 0)
     assert not client.isRunning()
 
 

@@ -1,4 +1,4 @@
-"""Runs the suite in ``Testing/Python``, made for the application, on the stand-in: so it is known not to be broken."""
+"""Run the suite in ``Testing/Python``, which is made for the application, on the stand-in."""
 
 from __future__ import annotations
 

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 import pytest
-from UltrasoundPlaneQCLib.TransformWords import boxMatrix, describeTransform
+from UltrasoundPlaneQCLib.TransformWords import cropMatrix, describeTransform
 
-BOX, SPACING = (10, 20, 110, 220), (0.5, 0.25)  # 100 rows of 0.5 mm, 200 columns of 0.25 mm: 50 x 50 mm
+CROP, SPACING = (10, 20, 110, 220), (0.5, 0.25)  # 100 rows of 0.5 mm, 200 columns of 0.25 mm: 50 x 50 mm
 
 
 def pull_back(forward_mm: np.ndarray) -> np.ndarray:
@@ -40,15 +40,15 @@ def motion(degrees: float = 0.0, shift: tuple[float, float] = (0, 0), size: floa
     ],
 )
 def test_words_name_the_motion_of_the_frame(made: np.ndarray, said: str) -> None:
-    assert describeTransform(pull_back(made), BOX, SPACING) == said
+    assert describeTransform(pull_back(made), CROP, SPACING) == said
 
 
 def test_pixels_are_named_where_the_spacing_is_unknown() -> None:
     shifted = np.array([[1.0, 0.0, -0.1], [0.0, 1.0, 0.0]])  # reads 0.1 to the left: content 10 of 200 pixels right
-    assert describeTransform(shifted, BOX) == "shifted 10 pixels right"
+    assert describeTransform(shifted, CROP) == "shifted 10 pixels right"
 
 
 def test_edges_of_the_box_are_at_one() -> None:
-    place = boxMatrix(BOX)
+    place = cropMatrix(CROP)
     np.testing.assert_allclose(place @ [-1, -1, 1], [19.5, 9.5, 1])  # outer corner of the first pixel
     np.testing.assert_allclose(place @ [1, 1, 1], [219.5, 109.5, 1])

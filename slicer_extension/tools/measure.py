@@ -1,8 +1,8 @@
-"""Measure what a user waits for, on the panel of the tests: ``make measure-slicer CINE=cine.dcm``.
+"""Measure how long a user waits, on the panel of the tests: ``make measure-slicer CINE=cine.dcm``.
 
-A cine from the click on *Score* to its plot, and a stream of 25 images a second over loopback: images scored per
-second, time from image to verdict, and how long the window was held up. Views are not drawn while it measures. Other
-work on the computer disturbs the figures, so each part is done several times, and the best and all of them are printed.
+It measures a cine from the click on *Score* to its plot, and a stream of 25 images per second over loopback: images
+scored per second, time from image to verdict, and how long the window was blocked. Views are not drawn meanwhile. Other
+work on the computer disturbs the figures, so each part is repeated; the best and all of them are printed.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from striq.data.readers import open_cine
 
 TESTS = Path(__file__).parents[1] / "tests"
 PORT, RATE, LIVE_SECONDS = 18977, 25, 20
-HELD_UP_SECONDS = 0.05  # a window that does not react for longer is noticed
+BLOCKED_SECONDS = 0.05  # users notice a window that is blocked for longer
 
 
 class Ticks:
-    """A timer that notes how long the event loop was held up."""
+    """A timer that records how long the event loop was blocked."""
 
     def __init__(self, action=lambda: None) -> None:
         import qt
@@ -50,12 +50,12 @@ class Ticks:
     def stop(self) -> dict[str, float]:
         """Return the longest gap and the number of those that a user notices."""
         self._timer.stop()
-        late = sum(gap > HELD_UP_SECONDS for gap in self.gaps)
+        late = sum(gap > BLOCKED_SECONDS for gap in self.gaps)
         return {"ticks": len(self.gaps), "over_50_ms": late, "longest_ms": round(max(self.gaps) * 1000, 1)}
 
 
 def measure_cine(clicker, pixels: np.ndarray, scene, asked: argparse.Namespace) -> dict[str, object]:
-    """Score the cine once with loading the model, then once more."""
+    """Score the cine once including loading the model, then once more."""
     from conftest import add_browser
 
     scene.clear()
@@ -106,31 +106,31 @@ def measure_live(clicker, pixels: np.ndarray) -> dict[str, object]:
         clicker.click("liveButton")
         live = clicker.panel.live.live
         verdicts, show = [], live._onVerdict
-        live._onVerdict = lambda judged: (verdicts.append(judged), show(judged))
+        live._onVerdict = lambda verdict: (verdicts.append(verdict), show(verdict))
         warm_up = Ticks(receive)
         clicker.waitFor(lambda: len(verdicts) > 3, 600)
         warm_up.stop()
         verdicts.clear()
         received, started, ticks = live.received, time.monotonic(), Ticks(receive)
         clicker.waitFor(lambda: time.monotonic() - started > LIVE_SECONDS, 600)
-        seconds, held_up = time.monotonic() - started, ticks.stop()
+        seconds, blocked = time.monotonic() - started, ticks.stop()
         received = live.received - received
         clicker.click("liveButton")
         live._onVerdict = show
         client.stop()
-    latencies = [judged.latencyMs for judged in verdicts]
+    latencies = [verdict.latencyMs for verdict in verdicts]
     return {
         "received_per_second": round(received / seconds, 1),
         "scored_per_second": round(len(verdicts) / seconds, 1),
-        "worker_ms": round(float(np.median([judged.frameMs for judged in verdicts])), 1),
+        "frame_ms": round(float(np.median([verdict.frameMs for verdict in verdicts])), 1),
         "latency_median_ms": round(float(np.median(latencies)), 1),
         "latency_95_percent_ms": round(float(np.quantile(latencies, 0.95)), 1),
-        **held_up,
+        **blocked,
     }
 
 
 def computer(device: str) -> dict[str, object]:
-    """Return what the figures were measured on."""
+    """Describe the computer."""
     import torch
 
     name = torch.cuda.get_device_name() if device == "cuda" else platform.processor() or platform.machine()
@@ -145,13 +145,13 @@ def computer(device: str) -> dict[str, object]:
 
 
 def arguments() -> argparse.Namespace:
-    """Return what was asked for."""
+    """Parse the command line."""
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("cine", nargs="?", help="a file that striq score reads; the phantom sample by default")
     asked.add_argument("--model", default="", help="model.pt or bundle; the shipped one by default")
     asked.add_argument("--device", default="cpu")
     asked.add_argument("--plane", default="auto")
-    asked.add_argument("--threads", default=str(os.cpu_count()), help="threads of the worker")
+    asked.add_argument("--threads", default=str(os.cpu_count()), help="threads of the scoring process")
     asked.add_argument("--repeat", type=int, default=3)
     return asked.parse_args()
 

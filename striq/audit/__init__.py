@@ -1,1 +1,1 @@
-"""Audit of an archive: every frame scored into Parquet, by as many processes as there are, with a summary."""
+"""Audit of an archive: score every frame into Parquet, in one process or many, and write a summary page."""

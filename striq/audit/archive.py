@@ -1,4 +1,4 @@
-"""The files of an archive: those below a folder, or those that a manifest lists."""
+"""Files of an archive: those below a folder, or those listed in a manifest."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from striq.audit.attributes import UNKNOWN, Attributes, parse_date
-from striq.audit.parquet import ARROW_ERRORS, pyarrow
+from striq.audit.parquet import PARQUET_ERRORS, pyarrow
 from striq.data.datasets.table import Row, column_name, read_rows, require_columns
 from striq.data.readers import find_sources
 from striq.errors import DatasetError
@@ -19,13 +19,13 @@ MANIFEST_COLUMNS = ("path", "site", "operator", "study", "date")
 
 @dataclass(frozen=True, slots=True)
 class ListedFile:
-    """A file to audit as found: how large and how old it is, and what the manifest says about it.
+    """A file to audit, as it was listed.
 
     Attributes:
         path: Absolute path.
-        size: In bytes, -1 where there is no such file.
-        mtime_ns: Time of its last change, -1 likewise.
-        stated: What the manifest says; it goes before what the file's header says.
+        size: Size in bytes; -1 if the file does not exist.
+        mtime_ns: Time of the last change in nanoseconds; -1 if the file does not exist.
+        stated: Values from the manifest, which take precedence over the file's header.
     """
 
     path: str
@@ -35,14 +35,14 @@ class ListedFile:
 
 
 def list_archive(archive: Path) -> tuple[list[ListedFile], int]:
-    """List the files to audit, sorted by path, and how many rows of the manifest repeat one.
+    """Return the files to audit, sorted by path, and the number of manifest rows that repeat a file.
 
     Args:
-        archive: Folder, searched with its subfolders; or a CSV or Parquet table with the column ``path`` and, if
-            wanted, ``site``, ``operator``, ``study`` and ``date``. Its relative paths start at its own folder.
+        archive: Folder, searched recursively; or a CSV or Parquet table with the column ``path`` and the optional
+            columns ``site``, ``operator``, ``study`` and ``date``. Relative paths start at the folder of the table.
 
     Raises:
-        DatasetError: If there is nothing to audit or the manifest cannot be used as it is.
+        DatasetError: If there is nothing to audit or the manifest is not usable.
     """
     if archive.is_dir():
         found = [_listed(_absolute(path), UNKNOWN) for path in find_sources([archive]) if path.is_file()]
@@ -59,7 +59,7 @@ def list_archive(archive: Path) -> tuple[list[ListedFile], int]:
 
 
 def fingerprint(files: Iterable[ListedFile]) -> str:
-    """Return a SHA-256 that changes when any of the files, or what is stated about it, does."""
+    """Return a SHA-256 of the listed files and their manifest values."""
     digest = hashlib.sha256()
     for file in files:
         cells = (file.path, file.size, file.mtime_ns, *astuple(file.stated))
@@ -68,13 +68,13 @@ def fingerprint(files: Iterable[ListedFile]) -> str:
 
 
 def _absolute(path: Path) -> str:
-    return os.path.normpath(path.absolute())  # links stay: the name in the results is the one that was given
+    return os.path.normpath(path.absolute())  # not resolved: results name links as they were given
 
 
 def _listed(path: str, stated: Attributes) -> ListedFile:
     try:
         found = Path(path).stat()
-    except (OSError, ValueError):  # opening it will say what is wrong
+    except (OSError, ValueError):  # reported when the file is opened
         return ListedFile(path, -1, -1, stated)
     return ListedFile(path, found.st_size, found.st_mtime_ns, stated)
 
@@ -85,7 +85,7 @@ def _from_rows(rows: Sequence[Row], manifest: Path) -> tuple[list[ListedFile], i
         path, stated = _absolute(manifest.parent / row.text("path")), _stated(row)
         known, before = first.setdefault(path, (row, stated))
         if before != stated:
-            msg = f"{row.where}: {path} is listed already in {known.where}, with other values. Remove one of the rows."
+            msg = f"{row.where}: {path} is also listed in {known.where}, with other values. Remove one of the rows."
             raise DatasetError(msg)
     files = [_listed(path, stated) for path, (_, stated) in sorted(first.items())]
     return files, len(rows) - len(files)
@@ -108,7 +108,7 @@ def _stated(row: Row) -> Attributes:
 def _parquet_rows(manifest: Path) -> list[Row]:
     try:
         table = pyarrow.parquet.read_table(manifest)
-    except ARROW_ERRORS as error:
+    except PARQUET_ERRORS as error:
         msg = f"{manifest}: not a Parquet table ({' '.join(str(error).split())[:100]}). Write it again, or give a CSV."
         raise DatasetError(msg) from error
     table = table.rename_columns([column_name(name) for name in table.column_names])

@@ -1,4 +1,4 @@
-"""What the header of a file says about where, when and by whom it was recorded; nothing about the patient."""
+"""Site, operator, date and study of a file, read from its DICOM header; nothing about the patient."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from pydicom.multival import MultiValue
 
 from striq.data.readers.dicom import DICOM_ERRORS
 
-DATES = ("StudyDate", "AcquisitionDateTime", "AcquisitionDate", "SeriesDate", "ContentDate")  # the first usable one
+DATES = ("StudyDate", "AcquisitionDateTime", "AcquisitionDate", "SeriesDate", "ContentDate")  # the first valid one
 SITES = ("InstitutionName", "StationName")
 KEYWORDS = ("StudyInstanceUID", "SeriesInstanceUID", "OperatorsName", "Manufacturer", *SITES, *DATES)
 
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """Where a file comes from; an empty text or ``None`` is unknown.
+    """Origin of a file; an empty string or ``None`` means unknown.
 
     Attributes:
-        study_instance_uid: Of the examination.
-        series_instance_uid: Of the series.
-        site: InstitutionName, else StationName.
+        study_instance_uid: StudyInstanceUID.
+        series_instance_uid: SeriesInstanceUID.
+        site: InstitutionName, or StationName if that is missing.
         operator: OperatorsName.
-        manufacturer: Of the device.
-        date: Of the study.
+        manufacturer: Manufacturer of the device.
+        date: Date of the study, or of the acquisition if that is missing.
     """
 
     study_instance_uid: str = ""
@@ -43,7 +43,7 @@ UNKNOWN = Attributes()
 
 
 def read_attributes(path: Path) -> Attributes:
-    """Return what a DICOM header says; nothing is known of another file, or of one that cannot be read."""
+    """Return the attributes in a DICOM header; all unknown for other formats and unreadable files."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # odd but readable values
         try:
@@ -56,12 +56,12 @@ def read_attributes(path: Path) -> Attributes:
                 manufacturer=_text(header, "Manufacturer"),
                 date=next(filter(None, (parse_date(_text(header, keyword)) for keyword in DATES)), None),
             )
-        except DICOM_ERRORS:  # scoring the file will say what is wrong with it
+        except DICOM_ERRORS:  # reported when the file is scored
             return UNKNOWN
 
 
 def parse_date(text: str) -> datetime.date | None:
-    """Return the date that a text begins with: ``20240131``, ``2024-01-31`` or ``2024.01.31``; else ``None``.
+    """Return the date at the start of a text (``20240131``, ``2024-01-31``, ``2024.01.31``), or ``None``.
 
     Example:
         >>> parse_date("20240131145628.350000")
@@ -77,7 +77,7 @@ def parse_date(text: str) -> datetime.date | None:
 
 
 def _text(header: Dataset, keyword: str) -> str:
-    """Return a value as one printable line; several values are joined."""
+    """Return a value as one printable line; multiple values are joined."""
     value = header.get(keyword)
     several = value if isinstance(value, MultiValue) else [value]
     text = "; ".join(str(one).strip() for one in several if one is not None)

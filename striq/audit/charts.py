@@ -1,4 +1,4 @@
-"""Drawings of distributions as SVG inside a page."""
+"""Charts of score distributions as SVG inside a page."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def histogram(scores: Distribution, threshold: float, *, width: int = 220, heigh
 
 
 def box(scores: Distribution, threshold: float, *, width: int = 240, height: int = 20) -> str:
-    """Return a box from the lower to the upper quartile, a line for the median, whiskers at 5 and 95 %."""
+    """Return a box plot: quartiles, median, and whiskers at 5 and 95 %."""
     low, lower, median, upper, high = (width * scores.quantile(share) for share in (0.05, 0.25, 0.5, 0.75, 0.95))
     middle = height / 2
     parts = [
@@ -44,7 +44,7 @@ def box(scores: Distribution, threshold: float, *, width: int = 240, height: int
 
 
 def timeline(weeks: Sequence[Distribution], threshold: float, *, width: int = 1000, height: int = 180) -> str:
-    """Return the median of Q by week, in a band from the lower to the upper quartile."""
+    """Return the median of Q by week, in a band between the quartiles."""
     across = np.linspace(60, width - 20, len(weeks)) if len(weeks) > 1 else np.array([width / 2])
     below, middle, above = (
         [(x, height * (1 - week.quantile(share))) for x, week in zip(across, weeks, strict=True)]

@@ -1,19 +1,21 @@
-"""Notes of which file is being scored, so that a file that ends every process it meets cannot stop an audit."""
+"""Journal of the files being scored, so that a file that crashes its process is skipped after the second crash."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from striq.audit.layout import begun_path
+from striq.audit.layout import journal_path
 
-MAX_DEATHS = 2  # a process may also be ended from outside, so that once proves nothing
+MAX_CRASHES = 2  # one crash proves nothing: a process may also be killed from outside
 
 
-class Begun:
-    """The files of a shard that were begun, and how often a process ended before such a file did.
+class CrashJournal:
+    """Record of when the scoring of each file of a shard started and ended.
+
+    A start without an end is a crash.
 
     Args:
         folder: Folder of the audit.
@@ -21,36 +23,41 @@ class Begun:
     """
 
     def __init__(self, folder: Path, number: int) -> None:
-        self._path = begun_path(folder, number)
+        self._path = journal_path(folder, number)
         self._path.parent.mkdir(parents=True, exist_ok=True)
         text = self._path.read_text(encoding="ascii", errors="replace") if self._path.is_file() else ""
-        notes = Counter(text.splitlines())
-        self._deaths = Counter({line: count - notes[f"end {line[6:]}"] for line, count in notes.items()})
+        self._lines = Counter(text.splitlines())
 
     @contextmanager
-    def watch(self, index: int) -> Iterator[bool]:
-        """Note that a file is begun, and when it has ended; yield whether it may be scored.
+    def watch(self, index: int) -> Generator[bool]:
+        """Record start and end of the scoring of a file; yield whether it may be scored.
 
-        An interruption is no fault of the file; an error that was not foreseen is, as much as a crash.
+        An interruption does not count against the file. An unexpected exception counts like a crash.
+
+        Args:
+            index: Index of the file in the shard.
         """
-        if self._deaths[f"begin {index}"] >= MAX_DEATHS:
+        if self._num_crashes(index) >= MAX_CRASHES:
             yield False
             return
-        self._note(f"begin {index}")
-        at_fault = False
+        self._write(f"start {index}")
+        has_failed = False
         try:
             yield True
         except Exception:
-            at_fault = True
+            has_failed = True
             raise
         finally:
-            if not at_fault:
-                self._note(f"end {index}")
+            if not has_failed:
+                self._write(f"end {index}")
 
-    def forget(self) -> None:
-        """Remove the notes: the shard is done."""
+    def remove(self) -> None:
+        """Remove the journal of a finished shard."""
         self._path.unlink(missing_ok=True)
 
-    def _note(self, line: str) -> None:
+    def _num_crashes(self, index: int) -> int:
+        return self._lines[f"start {index}"] - self._lines[f"end {index}"]
+
+    def _write(self, line: str) -> None:
         with self._path.open("a", encoding="ascii") as stream:
             stream.write(f"{line}\n")

@@ -1,4 +1,4 @@
-"""Names in the folder of an audit; readers of a folder of Parquet pass over those that begin with '_'."""
+"""Paths in the folder of an audit; readers of a Parquet folder ignore names that begin with '_'."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from pathlib import Path
 
 PLAN_NAME = "_plan/plan.json"
 FILES_NAME = "_plan/files.parquet"
-BEGUN_FOLDER = "_plan/begun"
+JOURNAL_FOLDER = "_plan/crash_journal"
 SUMMARY_NAME = "_summary.html"
-PART_PATTERN = "part-*.parquet"
+SHARD_PATTERN = "part-*.parquet"  # the usual name of the files of a Parquet folder
 
 
-def part_path(folder: Path, number: int) -> Path:
-    """Return where the results of a shard go."""
+def shard_path(folder: Path, number: int) -> Path:
+    """Return the path of the Parquet file of a shard."""
     return folder / f"part-{number:06d}.parquet"
 
 
-def begun_path(folder: Path, number: int) -> Path:
-    """Return where it is noted which file of a shard is being scored."""
-    return folder / BEGUN_FOLDER / f"{number:06d}.txt"
+def journal_path(folder: Path, number: int) -> Path:
+    """Return the path of the crash journal of a shard."""
+    return folder / JOURNAL_FOLDER / f"{number:06d}.txt"

@@ -1,4 +1,4 @@
-"""The summary of an audit as one page that opens offline: no script, nothing fetched."""
+"""Summary page of an audit: HTML that opens offline, without scripts."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ from striq.audit.summary import AuditSummary
 from striq.reporting.html_report import printable
 
 TEMPLATE = Path(__file__).parent / "template"
-STYLES = (Path(striq.reporting.__file__).parent / "page" / "style.css", TEMPLATE / "audit.css")  # all pages, this page
-MOST = SimpleNamespace(groups=50, files=5, unreadable=500)  # rows of a table; the Parquet files hold the rest
+STYLES = (
+    Path(striq.reporting.__file__).parent / "page" / "style.css",
+    TEMPLATE / "audit.css",
+)  # shared by all pages; of this page
+MOST = SimpleNamespace(groups=50, files=5, unreadable=500)  # rows shown per table
 
 
 def write_summary(path: Path, summary: AuditSummary) -> Path:
-    """Write the page, atomically, and return its path."""
+    """Write the summary page, atomically, and return its path."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATE),
         autoescape=True,
@@ -52,5 +55,5 @@ def _drawn(draw: Any, threshold: float, *scores: Any) -> Markup:
 
 
 def _printed(value: Any) -> Any:
-    """Return what a template prints: text of strangers without control characters, all else as it is."""
+    """Return a value of the template, with control characters replaced in text from files."""
     return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value

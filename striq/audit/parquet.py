@@ -1,4 +1,4 @@
-"""Apache Arrow, which reads and writes Parquet, or a sentence about what to install."""
+"""Import of pyarrow, which reads and writes Parquet, with a message that says how to install it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from striq.errors import StriqError
 
 try:
     import pyarrow
-    import pyarrow.compute
-    import pyarrow.parquet
+    import pyarrow.compute  # pyright: ignore[reportUnusedImport]
+    import pyarrow.parquet  # pyright: ignore[reportUnusedImport]
 except ImportError as error:
     msg = "An audit reads and writes Parquet, which needs pyarrow. Install it: pip install 'striq[audit]'."
     raise StriqError(msg) from error
 
-ARROW_ERRORS = (pyarrow.ArrowException, OSError, EOFError)  # what a damaged or foreign file raises
+PARQUET_ERRORS = (pyarrow.ArrowException, OSError, EOFError)  # raised for damaged files and files of other formats
 
-__all__ = ["ARROW_ERRORS", "pyarrow"]
+__all__ = ["PARQUET_ERRORS", "pyarrow"]

@@ -1,4 +1,4 @@
-"""What an audit is to do: its settings and its shards, written down once, so that any process can do a part of it."""
+"""Plan of an audit: its settings and shards, stored in its folder for all processes."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from typing import Any
 from striq.atomic_files import replacing, write_json
 from striq.audit.attributes import UNKNOWN, Attributes
 from striq.audit.layout import FILES_NAME, PLAN_NAME
-from striq.audit.parquet import ARROW_ERRORS, pyarrow
+from striq.audit.parquet import PARQUET_ERRORS, pyarrow
 from striq.errors import StriqError
 
-ROWS_AT_ONCE = 10_000  # of the list of files; an archive may have millions
+ROWS_AT_ONCE = 10_000  # read from the list of files, which may have millions
 
 
 @dataclass(frozen=True)
 class AuditSettings:
-    """All that the scores depend on beside the files: two runs may share a folder only if these are equal.
+    """Everything except the files that the scores depend on; runs in one folder must have equal settings.
 
     Attributes:
-        model_sha256: Of the checkpoint.
-        model_name: What it is called.
-        striq_version: Of the program.
-        threshold: Quality above which a frame is accepted.
-        plane: Name of the plane the frames show, or ``"auto"``.
-        max_frames_per_cine: Most frames scored of a cine, evenly spread; 0 means all.
-        hash_operators: Whether operators have pseudonyms.
-        shard_size: Files per shard, more only where one study has more.
+        model_sha256: SHA-256 of the checkpoint.
+        model_name: Name of the model, for people.
+        striq_version: Version of STRIQ.
+        threshold: Quality that an accepted frame exceeds.
+        plane: Name of the plane that the frames show, or ``"auto"``.
+        max_frames_per_cine: Maximum number of frames scored of a cine, evenly spread; 0 means all.
+        hash_operators: Whether names of operators are replaced by pseudonyms.
+        shard_size: Files per shard; a shard has more only if it is a single larger study.
     """
 
     model_sha256: str
@@ -45,7 +45,7 @@ class AuditSettings:
 
 @dataclass(frozen=True, slots=True)
 class ArchiveFile:
-    """A file to score, as it was when the audit was planned: how large, how old, and where it comes from."""
+    """A file to score, with its size, time of last change and origin when the audit was planned."""
 
     path: str
     size: int = -1
@@ -54,16 +54,16 @@ class ArchiveFile:
 
     @property
     def study(self) -> str:
-        """What must stay together: its study, or the file alone where none is known."""
+        """The study of the file, which stays in one shard; the path if the study is unknown."""
         return self.attributes.study_instance_uid or self.path
 
 
 @dataclass(frozen=True)
 class Plan:
-    """An audit: its settings, and its files in shards.
+    """Settings and files of an audit.
 
     Attributes:
-        settings: What the scores depend on.
+        settings: Settings that the scores depend on.
         listing: Fingerprint of the files as they were listed.
         shards: Files in the order they are scored; a study is never divided.
     """
@@ -74,22 +74,22 @@ class Plan:
 
     @property
     def files(self) -> list[ArchiveFile]:
-        """The files of all shards."""
+        """Files of all shards."""
         return [file for shard in self.shards for file in shard]
 
     @property
     def identity(self) -> str:
-        """A SHA-256 of files and settings, by which a part knows that it belongs to this plan."""
+        """A SHA-256 of files and settings, stored in the file of each shard."""
         content = json.dumps([self.listing, asdict(self.settings)])
         return hashlib.sha256(content.encode()).hexdigest()
 
 
 def make_shards(files: Iterable[ArchiveFile], shard_size: int) -> tuple[tuple[ArchiveFile, ...], ...]:
-    """Divide files into shards of whole studies; the same files always give the same shards.
+    """Divide files into shards of whole studies; the result does not depend on the order of the files.
 
     Args:
-        files: In any order.
-        shard_size: Files per shard, more only where one study has more.
+        files: Files, in any order.
+        shard_size: Files per shard; a shard has more only if it is a single larger study.
     """
     studies: dict[str, list[ArchiveFile]] = {}
     for file in sorted(files, key=lambda file: file.path):
@@ -103,11 +103,11 @@ def make_shards(files: Iterable[ArchiveFile], shard_size: int) -> tuple[tuple[Ar
 
 
 def write_plan(plan: Plan, folder: Path) -> None:
-    """Write a plan; the file of settings comes last, so a folder that has it has all of the plan."""
+    """Write a plan; the file of settings is written last, so a folder that has it has the whole plan."""
     numbered = [(number, file) for number, shard in enumerate(plan.shards) for file in shard]
     columns: dict[str, Sequence[Any]] = {
         "shard": [number for number, _ in numbered],
-        # As bytes: a name need not be UTF-8.
+        # As bytes, because names of files need not be UTF-8.
         "path": [file.path.encode("utf-8", "surrogateescape") for _, file in numbered],
         "size": [file.size for _, file in numbered],
         "mtime_ns": [file.mtime_ns for _, file in numbered],
@@ -121,10 +121,10 @@ def write_plan(plan: Plan, folder: Path) -> None:
 
 
 def read_plan(folder: Path) -> Plan:
-    """Read what :func:`write_plan` wrote.
+    """Read a plan that :func:`write_plan` wrote.
 
     Raises:
-        StriqError: If there is no such plan, or it is damaged or of another version of STRIQ.
+        StriqError: If the plan is missing, damaged, or from another version of STRIQ.
     """
     try:
         content = json.loads((folder / PLAN_NAME).read_text(encoding="utf-8"))
@@ -134,7 +134,7 @@ def read_plan(folder: Path) -> Plan:
             for row in batch.to_pylist():
                 shards.setdefault(row["shard"], []).append(_file(row))
         return Plan(settings, content["listing"], tuple(tuple(shards[number]) for number in range(len(shards))))
-    except (*ARROW_ERRORS, ValueError, KeyError, TypeError, IndexError) as error:
+    except (*PARQUET_ERRORS, ValueError, KeyError, TypeError, IndexError) as error:
         reason = " ".join(str(error).split())[:150]
         msg = f"{folder / PLAN_NAME}: the plan of this audit cannot be read ({reason}). Give another --out folder."
         raise StriqError(msg) from error

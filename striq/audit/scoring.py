@@ -1,4 +1,4 @@
-"""Scores of a batch of files."""
+"""Scoring of a batch of files."""
 
 from __future__ import annotations
 
@@ -31,22 +31,23 @@ def score_batch(
     settings: AuditSettings,
     watch: Watch = lambda index: nullcontext(True),
 ) -> list[AuditRow]:
-    """Return one row per frame, in order, and one per file that cannot be scored; the same in every process.
+    """Return one row per frame, in order, and one row for each file that cannot be opened.
 
     Args:
         scorer: Fitted scorer.
         files: Files to score.
-        settings: How to.
-        watch: Entered for each file, by its index, while it is scored; what it yields says whether it may be scored.
+        settings: Settings of the audit.
+        watch: Context manager entered with the index of each file while it is scored; it yields whether the file may
+            be scored.
 
     Raises:
-        StriqError: If the scorer cannot score at all: it does not know the plane, or has no anchors.
+        StriqError: If the scorer does not know the plane or has no anchors.
     """
     scorer.score([], settings.plane)
-    rows = []
+    rows: list[AuditRow] = []
     for index, file in enumerate(files):
         with watch(index) as may_be_scored:
-            results = _score_file(scorer, file, settings) if may_be_scored else [_given_up(file)]
+            results = _score_file(scorer, file, settings) if may_be_scored else [_skipped(file)]
         rows.extend(AuditRow(file, result) for result in results)
     return rows
 
@@ -66,11 +67,11 @@ def _score_file(scorer: StriqScorer, file: ArchiveFile, settings: AuditSettings)
         times_s=None if cine.times_s is None else [cine.times_s[index] for index in chosen],
     )
     results = score_cine(scorer, some, source, plane=settings.plane, threshold=settings.threshold)
-    return [_at(result, chosen) for result in results]
+    return [_renumbered(result, chosen) for result in results]
 
 
 def spread(num_frames: int, limit: int) -> list[int]:
-    """Return the indices of at most ``limit`` frames from the first to the last; of all frames for 0.
+    """Return the indices of at most ``limit`` evenly spread frames, the first and the last included; 0 is no limit.
 
     Example:
         >>> spread(61, 4)
@@ -83,18 +84,18 @@ def spread(num_frames: int, limit: int) -> list[int]:
     return np.linspace(0, num_frames - 1, limit).round().astype(int).tolist()
 
 
-def _at(result: FrameResult, chosen: Sequence[int]) -> FrameResult:
-    """Return a result with the index that its frame has in the whole cine."""
+def _renumbered(result: FrameResult, chosen: Sequence[int]) -> FrameResult:
+    """Return a result with the index of its frame in the whole cine."""
     if result.index is None:
         return result
     index = chosen[result.index]
     return replace(result, index=index, score=result.score and replace(result.score, index=index))
 
 
-def _given_up(file: ArchiveFile) -> FrameResult:
+def _skipped(file: ArchiveFile) -> FrameResult:
     source = source_name(Path(file.path))
     error = (
-        f"{source}: not scored. Scoring this file has ended its process twice: it may be damaged, or too large for "
-        "the memory. Score it alone with 'striq score' to see."
+        f"{source}: not scored, because scoring it has ended its process twice. The file may be damaged or need too "
+        "much memory. To see the error, score it alone with 'striq score'."
     )
     return FrameResult(source, None, error=error)

@@ -1,4 +1,4 @@
-"""What an audit found: distributions of the score by plane, site, operator and week, and the worst studies."""
+"""Summary of an audit: distributions of the score by plane, site, operator and week, and the worst studies."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from striq.audit.layout import part_path
+from striq.audit.layout import shard_path
 from striq.audit.parquet import pyarrow
 from striq.audit.plan import AuditSettings, Plan
 from striq.verdict import NO_PLANE
 
-READ = ("source", "frame", "plane", "quality", "accepted", "error", "study_instance_uid", "site", "operator", "date")
+COLUMNS = ("source", "frame", "plane", "quality", "accepted", "error", "study_instance_uid", "site", "operator", "date")
 NUM_WORST = 100  # studies listed
 
 
@@ -25,11 +25,11 @@ class Distribution:
     """Scores of one group of frames.
 
     Attributes:
-        name: Of the plane, site, operator or week; empty where it is not known.
+        name: Name of the plane, site, operator or week; empty if unknown.
         quality: Q of the frames that show one of the model's planes, sorted, shape ``(N,)``.
-        num_accepted: How many of them are accepted.
-        num_without_plane: Frames that show none of the planes.
-        num_studies: Studies the frames come from.
+        num_accepted: Number of accepted frames.
+        num_without_plane: Number of frames that show none of the planes.
+        num_studies: Number of studies.
     """
 
     name: str
@@ -39,20 +39,20 @@ class Distribution:
     num_studies: int
 
     def quantile(self, share: float) -> float:
-        """Return the Q that this share of the frames is below."""
+        """Return the Q below which this share of the frames lies."""
         return float(np.quantile(self.quality, share)) if len(self.quality) else float("nan")
 
 
 @dataclass(frozen=True)
 class StudySummary:
-    """One study, or one file where no study is known.
+    """One study, or one file whose study is unknown.
 
     Attributes:
-        scores: Its frames; the name is the StudyInstanceUID or the path.
+        scores: Scores of its frames; their name is the StudyInstanceUID or the path.
         site: Where it was recorded.
-        operator: By whom.
-        date: When, as ISO date.
-        files: Paths, the one with the lowest median first, each with that median.
+        operator: Who recorded it.
+        date: ISO date.
+        files: Path and median Q of each file, lowest median first.
     """
 
     scores: Distribution
@@ -64,7 +64,7 @@ class StudySummary:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A file with frames that could not be scored: how many, or ``None`` for the file as a whole, and a reason."""
+    """A file with frames that could not be scored; ``num_frames`` is ``None`` if it could not be opened."""
 
     source: str
     num_frames: int | None
@@ -72,23 +72,23 @@ class Unreadable:
 
     @property
     def num_failed(self) -> int:
-        """Frames that could not be scored; of a file that could not be opened nobody knows how many it has."""
+        """Number of frames that could not be scored; 0 for a file that could not be opened."""
         return self.num_frames or 0
 
 
 @dataclass(frozen=True)
 class AuditSummary:
-    """All that the page of an audit shows.
+    """Content of the summary page.
 
     Attributes:
-        settings: How was scored, and by which model.
-        num_files: Files of the plan.
-        whole: All frames.
-        planes: By plane, frames that show none of them last.
-        sites: Lowest median first, as the operators.
-        operators: Likewise.
-        weeks: In order of time.
-        worst: Studies with the lowest median first.
+        settings: Settings of the audit.
+        num_files: Number of files in the plan.
+        whole: Scores of all frames.
+        planes: Scores by plane; those of frames that show none of the planes last.
+        sites: Scores by site, lowest median first.
+        operators: Scores by operator, lowest median first.
+        weeks: Scores by ISO week, in order of time.
+        worst: Studies, lowest median first.
         unreadable: Files with frames that could not be scored.
     """
 
@@ -109,9 +109,9 @@ class AuditSummary:
 
 
 def summarize(folder: Path, plan: Plan) -> AuditSummary:
-    """Read the parts of a finished audit and return what they say together."""
-    paths = [part_path(folder, number) for number in range(len(plan.shards))]
-    table = pyarrow.concat_tables(pyarrow.parquet.read_table(path, columns=list(READ)) for path in paths)
+    """Return the summary of a finished audit, read from the files of its shards."""
+    paths = [shard_path(folder, number) for number in range(len(plan.shards))]
+    table = pyarrow.concat_tables(pyarrow.parquet.read_table(path, columns=list(COLUMNS)) for path in paths)
     frames = _Frames(table.filter(table["error"].is_null()))
     return AuditSummary(
         settings=plan.settings,
@@ -128,14 +128,14 @@ def summarize(folder: Path, plan: Plan) -> AuditSummary:
 
 @dataclass(frozen=True)
 class _Column:
-    """Values of a column: their names, and the number of its name for every row."""
+    """A column of strings: its distinct values, and for each row the index of its value."""
 
     names: list[str]
     codes: NDArray[np.int64]
 
 
 class _Frames:
-    """Scored frames, column by column."""
+    """Scored frames by column."""
 
     def __init__(self, table: Any) -> None:
         self.table = table
@@ -149,7 +149,7 @@ class _Frames:
         self.shows_plane = np.array([name != NO_PLANE for name in self.plane.names], bool)[self.plane.codes]
 
     def column(self, name: str) -> _Column:
-        """Return a column of the table; what is not known is empty."""
+        """Return a column of the table; unknown values are empty."""
         return self._encode(self.table[name].cast(pyarrow.string()).fill_null(""))
 
     def _encode(self, values: Any) -> _Column:
@@ -169,22 +169,22 @@ class _Frames:
         return [self.distribution(name, rows) for name, rows in _groups(column)]
 
     def by_plane(self) -> list[Distribution]:
-        """Return a distribution for each plane, one for the frames that show none of them too."""
+        """Return a distribution for each plane, including one for frames that show none of the planes."""
         return [self.distribution(name, rows, of_none=name == NO_PLANE) for name, rows in _groups(self.plane)]
 
     def distribution(self, name: str, rows: NDArray[np.int64], *, of_none: bool = False) -> Distribution:
-        """Return the scores of some rows."""
-        kept = rows if of_none else rows[self.shows_plane[rows]]
+        """Return the scores of some rows; of frames without a plane only if ``of_none`` is set."""
+        shown = rows if of_none else rows[self.shows_plane[rows]]
         return Distribution(
             name=name,
-            quality=np.sort(self.quality[kept]),
-            num_accepted=int(self.accepted[kept].sum()),
-            num_without_plane=len(rows) - len(kept),
+            quality=np.sort(self.quality[shown]),
+            num_accepted=int(self.accepted[shown].sum()),
+            num_without_plane=len(rows) - len(shown),
             num_studies=len(np.unique(self.study.codes[rows])),
         )
 
     def describe_study(self, scores: Distribution) -> StudySummary:
-        """Return a study with its origin and its files."""
+        """Return the summary of a study."""
         rows = np.flatnonzero(self.study.codes == self.study.names.index(scores.name))
         shown = rows[self.shows_plane[rows]]
         files = [
@@ -202,14 +202,14 @@ class _Frames:
 
 
 def _groups(column: _Column) -> list[tuple[str, NDArray[np.int64]]]:
-    """Return the rows of each value, in one pass however many values there are."""
+    """Return the rows of each value, in one pass over the column."""
     order = np.argsort(column.codes, kind="stable")
     ends = np.searchsorted(column.codes[order], np.arange(len(column.names)), side="right")
     return list(zip(column.names, np.split(order, ends[:-1]) if len(ends) else [], strict=True))
 
 
 def _lowest_first(groups: Sequence[Distribution]) -> tuple[Distribution, ...]:
-    """Return the groups with any frame of a plane, the one with the lowest median first."""
+    """Return the groups that have frames of a known plane, lowest median first."""
     return tuple(sorted((group for group in groups if len(group.quality)), key=lambda group: group.quantile(0.5)))
 
 
@@ -219,7 +219,7 @@ def _week(day: datetime.date) -> str:
 
 
 def _unreadable(table: Any) -> tuple[Unreadable, ...]:
-    """Return the files of the rows with an error, each with its first reason."""
+    """Return the files with errors, each with its first error."""
     found: dict[str, Unreadable] = {}
     for row in table.select(["source", "frame", "error"]).to_pylist():
         before = found.get(row["source"])

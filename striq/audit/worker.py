@@ -1,16 +1,16 @@
-"""One process of an audit: it keeps a model loaded and does one shard after the other."""
+"""Worker of an audit: a process that loads the model once and scores one shard after the other."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
-from striq.audit.crash_journal import Begun
+from striq.audit.crash_journal import CrashJournal
 from striq.audit.plan import Plan, read_plan
 from striq.audit.scoring import score_batch
-from striq.audit.shard_files import is_done, write_part
+from striq.audit.shard_files import is_done, write_shard
 from striq.errors import StriqError
 from striq.reporting.identity import ModelIdentity
 from striq.scoring.checkpoint import find_checkpoint
@@ -19,12 +19,12 @@ from striq.scoring.scorer import StriqScorer
 
 
 class AuditWorker:
-    """Does shards of the audit in a folder.
+    """Scores shards of an audit.
 
     Args:
         folder: Folder of the audit, with its plan.
         model: Checkpoint, as for ``load_scorer``; it must be the one that the audit was planned with.
-        device: Likewise.
+        device: As for ``load_scorer``.
     """
 
     def __init__(self, folder: Path, model: Path | None, device: str) -> None:
@@ -33,7 +33,7 @@ class AuditWorker:
 
     @cached_property
     def scorer(self) -> StriqScorer:
-        """The model, loaded when the first shard needs it.
+        """The model, loaded for the first shard.
 
         Raises:
             StriqError: If the checkpoint is not the one of the plan.
@@ -50,7 +50,7 @@ class AuditWorker:
         return load_scorer(checkpoint, self.device)
 
     def run(self, number: int, advance: Callable[[], object] = lambda: None) -> None:
-        """Score a shard and write its part, unless it is done.
+        """Score a shard and write its file, unless that is done already.
 
         Args:
             number: Number of the shard.
@@ -58,13 +58,14 @@ class AuditWorker:
         """
         if is_done(self.folder, number, self.plan):
             return
-        scorer, shard, begun = self.scorer, self.plan.shards[number], Begun(self.folder, number)
+        scorer, shard, journal = self.scorer, self.plan.shards[number], CrashJournal(self.folder, number)
 
         @contextmanager
-        def watch(index: int) -> Iterator[bool]:
-            with begun.watch(index) as may_be_scored:
+        def watch(index: int) -> Generator[bool]:
+            with journal.watch(index) as may_be_scored:
                 yield may_be_scored
             advance()
 
-        write_part(self.folder, number, score_batch(scorer, shard, self.plan.settings, watch), self.plan)
-        begun.forget()
+        rows = score_batch(scorer, shard, self.plan.settings, watch)
+        write_shard(self.folder, number, rows, self.plan)
+        journal.remove()

@@ -18,15 +18,17 @@ def export(
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write: .ts, .onnx or .pt2.")],
     kind: Annotated[
         str | None,
-        typer.Option("--format", help=f"{', '.join(KINDS.values())}.", show_default="what the file's suffix says"),
+        typer.Option("--format", help=f"{', '.join(KINDS.values())}.", show_default="by the suffix of the file"),
     ] = None,
     planes: Annotated[
         list[str] | None,
-        typer.Option(help="Plane to score frames as; repeat for several, in the order wanted.", show_default="all"),
+        typer.Option(
+            help="Plane to score frames as; repeat for several, in the order of the outputs.", show_default="all"
+        ),
     ] = None,
     model: ModelOption = None,
 ) -> None:
-    """Write a model as one file that runs without STRIQ: prepared frames in, the quality as each plane out."""
+    """Export a model to one file that runs without STRIQ: prepared frames in, the quality as each plane out."""
     chosen = choose_kind(out, kind)
     check_writable(out)
     from striq.scoring.export import export_scorer
@@ -38,19 +40,19 @@ def export(
 
 
 def choose_kind(out: Path, kind: str | None) -> str:
-    """Return the format asked for, or the one that the suffix of the file stands for.
+    """Return the given format, or the one that the suffix of the file stands for.
 
     Raises:
-        StriqError: If neither says which, or they contradict each other.
+        StriqError: If the format is unknown, missing, or contradicts the suffix.
     """
-    meant = KINDS.get(out.suffix.lower())
+    implied = KINDS.get(out.suffix.lower())
     if kind is not None and kind not in KINDS.values():
         msg = f"--format {kind!r} is not one of {', '.join(KINDS.values())}."
         raise StriqError(msg)
-    if kind is None and meant is None:
+    if kind is None and implied is None:
         msg = f"{out}: the suffix says no format. Use {', '.join(KINDS)}, or give --format {'|'.join(KINDS.values())}."
         raise StriqError(msg)
-    if kind is not None and meant is not None and kind != meant:
-        msg = f"{out}: the suffix stands for {meant}, --format says {kind}. Change one of them."
+    if kind is not None and implied is not None and kind != implied:
+        msg = f"{out}: the suffix stands for {implied}, --format is {kind}. Change one of them."
         raise StriqError(msg)
-    return str(kind or meant)
+    return str(kind or implied)

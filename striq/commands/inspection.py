@@ -1,4 +1,4 @@
-"""``striq info`` and ``striq anchors``: what a model holds."""
+"""``striq info`` and ``striq anchors``: the content of a model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from striq.commands.terminal import check_writable, say
 if TYPE_CHECKING:
     from striq.scoring.scorer import StriqScorer
 
-TERMS = ("similarity", "ncc", "smoothness", "contrast")
 ANCHOR_COLUMNS = ("plane", "path", "group", "frame")
 
 
@@ -22,7 +21,7 @@ def info(
     model: ModelOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
-    """Show a model's planes, anchors, ranges, settings, encoder and size."""
+    """Show the planes, anchors, weights and ranges of terms, settings, encoder and size of a model."""
     from striq.scoring.loading import load_scorer
 
     facts = describe(load_scorer(model, "cpu"))
@@ -35,7 +34,7 @@ def anchors(
         Path | None, typer.Option("--out", "-o", help="CSV to write.", show_default="standard output")
     ] = None,
 ) -> None:
-    """List where each anchor of a model comes from: plane, path, group and frame."""
+    """List the origin of each anchor of a model: plane, path, group and frame."""
     if out is not None:
         check_writable(out)
     from striq.atomic_files import write_csv
@@ -57,27 +56,24 @@ def anchors(
 def describe(scorer: StriqScorer) -> dict[str, Any]:
     """Return the facts about a model as plain JSON values."""
     state = [value for value in scorer.state_dict().values() if hasattr(value, "element_size")]
-    ranges = [
-        dict(zip(TERMS, zip(low, high, strict=True), strict=True))
-        for low, high in zip(scorer.range_low.tolist(), scorer.range_high.tolist(), strict=True)
-    ]
     return {
-        "planes": {
-            plane: {
-                "anchors": len(sources),
-                "weights": dict(zip(TERMS, weights, strict=True)),
-                "ranges": {term: list(span) for term, span in spans.items()},
-            }
-            for plane, sources, weights, spans in zip(
-                scorer.planes, scorer.bank.sources, scorer.term_weights.tolist(), ranges, strict=True
-            )
-        },
+        "planes": {name: _plane(scorer, index) for index, name in enumerate(scorer.planes)},
         "subspaces": _subspaces(scorer),
         "anchor_strategy": scorer.config.quality.anchor_strategy,
         "settings": scorer.config.to_dict(),
         "info": scorer.info,
         "parameters": sum(parameter.numel() for parameter in scorer.parameters()),
         "size_mb": round(sum(value.numel() * value.element_size() for value in state) / 1e6, 1),
+    }
+
+
+def _plane(scorer: StriqScorer, index: int) -> dict[str, Any]:
+    names, weights = scorer.term_names, scorer.term_weights[index].tolist()
+    spans = zip(scorer.range_low[index].tolist(), scorer.range_high[index].tolist(), strict=True)
+    return {
+        "anchors": len(scorer.bank.sources[index]),
+        "weights": dict(zip(names, weights, strict=True)),
+        "ranges": dict(zip(names, map(list, spans), strict=True)),
     }
 
 

@@ -25,13 +25,13 @@ def list_frames(
     planes: options.PlanesOption = None,
     layout: options.LayoutOption = "auto",
     group_pattern: options.GroupPatternOption = None,
-    rating_table: Annotated[Path | None, typer.Option(help="CSV of ratings to keep in the list.")] = None,
-    append: Annotated[bool, typer.Option("--append", help="Keep what the list already names.")] = False,
-    held_out: Annotated[Path | None, typer.Option(help="Second CSV list, for groups to hold out.")] = None,
+    rating_table: Annotated[Path | None, typer.Option(help="CSV of ratings to include in the list.")] = None,
+    append: Annotated[bool, typer.Option("--append", help="Add to the existing list.")] = False,
+    held_out: Annotated[Path | None, typer.Option(help="Second CSV list to write, of held-out groups.")] = None,
     hold_out: Annotated[float, typer.Option(min=0.01, max=0.99, help="Share of each plane's frames held out.")] = 0.25,
     seed: options.SeedOption = 0,
 ) -> None:
-    """List the frames of a data set in a CSV, or in two that share no group; with --append, to join data sets."""
+    """List the frames of a data set in a CSV, or in two CSVs without common groups; --append joins data sets."""
     for path in filter(None, (out, held_out)):
         check_writable(path)
     from striq.data import splits
@@ -41,11 +41,11 @@ def list_frames(
     )
     if rating_table is None:
         found = [replace(record, rating=None) for record in found]
-    kept, apart = (found, []) if held_out is None else splits.hold_out(found, hold_out, seed=seed)
-    listed = _joined(out, kept, append=append)
+    main, apart = (found, []) if held_out is None else splits.hold_out(found, hold_out, seed=seed)
+    listed = _joined(out, main, append=append)
     listed_apart = [] if held_out is None else _joined(held_out, apart, append=append)
     splits.check_disjoint_groups(listed, listed_apart)
-    _write(out, listed, len(kept))
+    _write(out, listed, len(main))
     if held_out is not None:
         _write(held_out, listed_apart, len(apart))
     if note:
@@ -58,11 +58,13 @@ def _joined(out: Path, found: Sequence[FrameRecord], *, append: bool) -> list[Fr
     known = load_dataset(out, layout="csv") if append and out.is_file() else []
     twice = {record.path.resolve() for record in known} & {record.path.resolve() for record in found}
     if twice:
-        msg = f"{out} names {min(twice)} already. Leave --append out to start a new list."
+        msg = f"{out}: already lists {min(twice)}. Leave out --append to start a new list."
         raise StriqError(msg)
     shared = {record.group for record in known} & {record.group for record in found}
     if shared:
-        complain(f"{len(shared)} groups, such as {min(shared)!r}, are in both: taken as the same patients.")
+        complain(
+            f"{len(shared)} groups, such as {min(shared)!r}, are in both data sets and taken as the same patients."
+        )
     return [*known, *found]
 
 

@@ -1,9 +1,9 @@
-"""What ``striq score`` writes beside its table: pictures, structured reports, one HTML page."""
+"""Files that ``striq score`` writes beside its table: pictures, structured reports, an HTML page."""
 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,17 +17,16 @@ if TYPE_CHECKING:
     from striq.reporting.html_report import CineReport
     from striq.reporting.identity import ModelIdentity
     from striq.scoring.results import FrameResult
-    from striq.scoring.scorer import StriqScorer
 
 
 @dataclass(frozen=True)
 class OutputOptions:
-    """Files to write about each cine, as asked for.
+    """Which files to write beside the table.
 
     Attributes:
-        plots: Folder of pictures, or none.
-        dicom_sr: Folder of structured reports, or none.
-        html: Page, or none.
+        plots: Folder for pictures; ``None`` for no pictures.
+        dicom_sr: Folder for structured reports; ``None`` for none.
+        html: HTML page to write; ``None`` for no page.
     """
 
     plots: Path | None = None
@@ -35,13 +34,14 @@ class OutputOptions:
     html: Path | None = None
 
     def check(self, paths: Sequence[Path]) -> None:
-        """Refuse, before any work is done, what cannot be written at the end.
+        """Check before any work is done that the files can be written.
 
         Args:
             paths: Files and folders to score.
 
         Raises:
-            StriqError: If a place cannot be written, reports would lie among the images, or highdicom is missing.
+            StriqError: If a file cannot be written, the folder of reports is inside a scored folder, or highdicom is
+                missing.
         """
         if self.html is not None:
             check_writable(self.html)
@@ -54,17 +54,18 @@ class OutputOptions:
         inside = [path for path in paths if path.is_dir() and self.dicom_sr.resolve().is_relative_to(path.resolve())]
         if inside:
             msg = (
-                f"--dicom-sr {self.dicom_sr}: lies inside {inside[0]}, which is scored: the next run would take the "
-                "reports for images. Name a folder outside."
+                f"--dicom-sr {self.dicom_sr}: is inside the scored folder {inside[0]}, so the next run would read the "
+                "reports as images. Name a folder outside."
             )
             raise StriqError(msg)
 
     def leave_out(self, sources: Sequence[Path], paths: Sequence[Path]) -> list[Path]:
-        """Return the files to score without the pictures that an earlier run drew into a folder among them.
+        """Return the files to score, without pictures that an earlier run drew into a scored folder.
 
         Args:
             sources: Files found.
-            paths: Files and folders asked for; what lies with the pictures and was named itself is scored.
+            paths: Files and folders given on the command line. If one of them is in the folder of pictures, nothing
+                is left out.
         """
         if self.plots is None:
             return list(sources)
@@ -76,54 +77,52 @@ class OutputOptions:
 
 @dataclass
 class Outputs:
-    """Files about each cine, written as it is scored.
+    """Writer of the files beside the table.
 
     Attributes:
-        scorer: What scores.
-        model: What is said about it.
-        wanted: What to write.
-        failures: Reports that could not be written.
+        model: The model named in reports.
+        options: Which files to write.
+        failures: Number of reports that could not be written.
     """
 
-    scorer: StriqScorer
     model: ModelIdentity
-    wanted: OutputOptions
+    options: OutputOptions
     failures: int = 0
     _taken: set[Path] = field(default_factory=set)
     _cines: list[CineReport] = field(default_factory=list)
 
     def add(self, path: Path, cine: Cine, results: list[FrameResult]) -> None:
-        """Write what is wanted of one file that could be opened; a failure costs no other file."""
-        if self.wanted.plots is not None:
+        """Write the pictures and reports of one scored file; a failure is counted and printed."""
+        if self.options.plots is not None:
             with self._counting_failures(path):
-                self._draw(self.wanted.plots, path, cine, results)
-        if self.wanted.dicom_sr is not None:
+                self._draw(self.options.plots, path, cine, results)
+        if self.options.dicom_sr is not None:
             with self._counting_failures(path):
-                self._write_structured_report(self.wanted.dicom_sr, path, results)
-        if self.wanted.html is not None:
+                self._write_structured_report(self.options.dicom_sr, path, results)
+        if self.options.html is not None:
             with self._counting_failures(path):
                 self._add_to_page(cine, results)
 
     def add_unreadable(self, result: FrameResult) -> None:
-        """Note a file that could not be opened."""
-        if self.wanted.html is not None:
+        """Add a file that could not be opened to the HTML page."""
+        if self.options.html is not None:
             from striq.reporting.html_report import CineReport
 
             self._cines.append(CineReport(result.source, (result,)))
 
     def finish(self, num_left: int) -> None:
-        """Write what is about all files together.
+        """Write the HTML page.
 
         Args:
-            num_left: Files that an interruption left without a score.
+            num_left: Number of files not scored because of an interruption.
         """
-        if self.wanted.html is not None:
+        if self.options.html is not None:
             from striq.reporting.html_report import write_html
 
-            write_html(self.wanted.html, self._cines, self.model, num_left=num_left)
+            write_html(self.options.html, self._cines, self.model, num_left=num_left)
 
     @contextmanager
-    def _counting_failures(self, path: Path) -> Iterator[None]:
+    def _counting_failures(self, path: Path) -> Generator[None]:
         try:
             yield
         except StriqError as error:
@@ -134,11 +133,10 @@ class Outputs:
             complain(f"error: {path}: a report about it cannot be written ({error}).")
 
     def _draw(self, folder: Path, path: Path, cine: Cine, results: list[FrameResult]) -> None:
-        scores = [result.score for result in results if result.score is not None]
-        if len(scores) > 1:
+        if sum(result.score is not None for result in results) > 1:
             from striq.reporting.pictures import draw_scores
 
-            draw_scores(self._name(folder, path, ".png"), path.name, scores, cine.__getitem__, self.model.threshold)
+            draw_scores(self._name(folder, path, ".png"), path.name, results, cine.__getitem__)
 
     def _write_structured_report(self, folder: Path, path: Path, results: list[FrameResult]) -> None:
         from striq.reporting.structured_report import write_structured_report
@@ -147,18 +145,17 @@ class Outputs:
 
     def _add_to_page(self, cine: Cine, results: list[FrameResult]) -> None:
         from striq.reporting.html_report import CineReport, report_cine
-        from striq.reporting.normalized_terms import term_shares
 
         source = results[0].source
         try:
-            found = report_cine(source, results, cine.__getitem__, term_shares)
-        except (StriqError, OSError):  # the frames are gone since they were scored; their scores are not
+            found = report_cine(source, results, cine.__getitem__)
+        except (StriqError, OSError):  # the file has become unreadable since it was scored; its scores remain
             self._cines.append(CineReport(source, tuple(results)))
             raise
         self._cines.append(found)
 
     def _name(self, folder: Path, path: Path, suffix: str) -> Path:
-        """Return a name of its own for a file about a source; two sources may have the same name."""
+        """Return the path of a file about a source, numbered if another source has the same name."""
         number, target = 1, folder / f"{path.name}{suffix}"
         while target in self._taken:
             number += 1

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from striq.data.cine import Cine
     from striq.scoring.results import FrameResult
+    from striq.scoring.scorer import StriqScorer
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
@@ -24,30 +25,30 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 def score(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files and folders of images and cines.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="CSV to write: one row per frame.")],
-    plane: Annotated[str, typer.Option(help="Plane the frames show, or 'auto' to decide per frame.")] = "auto",
+    plane: Annotated[
+        str, typer.Option(help="Plane that the frames show, or 'auto' to recognize it frame by frame.")
+    ] = "auto",
     threshold: Annotated[
         float | None,
-        typer.Option(min=0.0, max=1.0, help="Quality above which a frame is accepted.", show_default="the model's"),
+        typer.Option(min=0.0, max=1.0, help="Quality that an accepted frame exceeds.", show_default="the model's"),
     ] = None,
     model: ModelOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "float32",
-    plots: Annotated[Path | None, typer.Option(help="Folder for a picture per cine: score over time.")] = None,
+    plots: Annotated[Path | None, typer.Option(help="Folder for a picture of each cine: score over time.")] = None,
     dicom_sr: Annotated[
-        Path | None, typer.Option(help="Folder for a DICOM structured report (TID 1500) per DICOM file.")
+        Path | None, typer.Option(help="Folder for a DICOM structured report (TID 1500) of each DICOM file.")
     ] = None,
-    html: Annotated[
-        Path | None, typer.Option(help="HTML file to write: all cines on one page that opens offline.")
-    ] = None,
+    html: Annotated[Path | None, typer.Option(help="HTML page to write: all cines, opens offline.")] = None,
 ) -> None:
     """Score every frame of files and folders into a CSV.
 
-    Exit status 0: all scored. 1: some could not be read, see the column 'error', or not be reported. 2: wrong use, or
-    no model. 130: interrupted; the rows done so far are written.
+    Exit status 0: everything was scored. 1: some files, frames or reports failed, see the column 'error' and the
+    messages. 2: wrong use, or no model. 130: interrupted; the rows scored so far are written.
     """
     check_writable(out)
-    wanted = OutputOptions(plots, dicom_sr, html)
-    wanted.check(paths)
+    options = OutputOptions(plots, dicom_sr, html)
+    options.check(paths)
     from striq.data.readers import find_sources
     from striq.reporting.identity import ModelIdentity
     from striq.scoring.checkpoint import find_checkpoint
@@ -58,21 +59,21 @@ def score(
     if plane != AUTO:
         scorer.plane_index(plane)
     limit = scorer.config.quality.threshold if threshold is None else threshold
-    job = _Job(plane, Outputs(scorer, ModelIdentity.of(find_checkpoint(model), limit), wanted))
+    job = _Job(scorer, plane, Outputs(ModelIdentity.of(find_checkpoint(model), limit), options))
     with progress_bar() as progress:
-        status = _run(job, wanted.leave_out(find_sources(paths), paths), out, progress)
+        status = _run(job, options.leave_out(find_sources(paths), paths), out, progress)
     raise typer.Exit(status)
 
 
 def _run(job: _Job, sources: list[Path], out: Path, progress: Progress) -> int:
-    """Score the sources and write the table, whatever stops the work."""
+    """Score the sources and write the table, also after an interruption or an error."""
     from striq.reporting.rows import write_scores
 
     try:
         for path in progress.track(sources, description="Files"):
             job.score_file(path, progress)
     except KeyboardInterrupt:
-        complain(f"interrupted: the rows done so far are in {out}")
+        complain(f"interrupted: the rows scored so far are in {out}")
         return INTERRUPTED
     finally:
         write_scores(out, job.results)
@@ -83,15 +84,15 @@ def _run(job: _Job, sources: list[Path], out: Path, progress: Progress) -> int:
 
 
 class _Job:
-    """Scoring of one file after the other, with the results so far."""
+    """Scores one file after the other and collects the results."""
 
-    def __init__(self, plane: str, outputs: Outputs) -> None:
-        self.plane, self.outputs = plane, outputs
+    def __init__(self, scorer: StriqScorer, plane: str, outputs: Outputs) -> None:
+        self.scorer, self.plane, self.outputs = scorer, plane, outputs
         self.results: list[FrameResult] = []
         self.num_done = 0  # files
 
     def score_file(self, path: Path, progress: Progress) -> None:
-        """Add the results of one file, and complain in one line if something in it cannot be read."""
+        """Add the results of one file; print one line if the file or some of its frames cannot be scored."""
         from striq.data.readers import open_cine
         from striq.reporting.rows import source_name
         from striq.scoring.cine_scoring import score_cine
@@ -108,8 +109,8 @@ class _Job:
             return
         task = progress.add_task(path.name, total=len(cine))
         try:
-            scorer, threshold = self.outputs.scorer, self.outputs.model.threshold
-            for result in score_cine(scorer, cine, source, plane=self.plane, threshold=threshold):
+            threshold = self.outputs.model.threshold
+            for result in score_cine(self.scorer, cine, source, plane=self.plane, threshold=threshold):
                 self.results.append(result)
                 progress.advance(task)
         finally:

@@ -1,4 +1,4 @@
-"""Messages, progress and checks that the commands share."""
+"""Messages, progress bars and checks shared by the commands."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def complain(text: str) -> None:
 
 
 def progress_bar() -> Progress:
-    """Return a progress bar on standard error that shows on a terminal only."""
+    """Return a progress bar on standard error, shown only if that is a terminal."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def show_log() -> None:
-    """Print what STRIQ logs, from information upwards, to standard error."""
+    """Print log messages of STRIQ to standard error, from level INFO."""
     logger = logging.getLogger("striq")
     if not logger.handlers:
         handler = logging.StreamHandler()
@@ -41,10 +41,10 @@ def show_log() -> None:
 
 
 def check_device(device: str) -> str:
-    """Return the name of a device that can compute; PyTorch is imported only now.
+    """Return the name of a device after checking that it exists; imports PyTorch.
 
     Raises:
-        StriqError: If there is no such device on this machine.
+        StriqError: If this machine has no such device.
     """
     from striq.scoring import devices
 
@@ -52,15 +52,15 @@ def check_device(device: str) -> str:
 
 
 def check_writable(path: Path) -> None:
-    """Refuse, before any work is done, a file that cannot be written at the end.
+    """Check before any work is done that a file can be written.
 
     Raises:
-        StriqError: If ``path`` is a folder or lies where nothing may be written.
+        StriqError: If ``path`` is a folder, or its folder is not writable.
     """
     if path.is_dir():
-        msg = f"{path}: is a folder. Name the file to write, such as {path / 'scores.csv'}."
+        msg = f"{path}: is a folder. Name a file to write, such as {path / 'scores.csv'}."
         raise StriqError(msg)
     parent = next(folder for folder in path.absolute().parents if folder.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK):
-        msg = f"{path}: cannot be written, because {parent} is not a folder that you may write to. Name another place."
+        msg = f"{path}: cannot be written, because {parent} is not a writable folder. Choose another place."
         raise StriqError(msg)

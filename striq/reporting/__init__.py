@@ -1,1 +1,1 @@
-"""Results as files: table of scores, picture of a cine, page of all cines, DICOM structured report."""
+"""Scores as files: CSV table, picture of a cine, HTML page, DICOM structured report."""

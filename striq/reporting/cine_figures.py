@@ -1,4 +1,4 @@
-"""A cine in a few figures."""
+"""Counts and extremes of the scores of one file."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from striq.types import FrameScore
 
 @dataclass(frozen=True)
 class CineFigures:
-    """What became of the frames of one file.
+    """Counts and extremes of the scores of one file.
 
     Attributes:
-        num_frames: Frames, those without a score included.
-        num_accepted: Frames above the threshold.
-        num_not_scored: Frames that could not be read or judged.
-        median_quality: Of the frames scored; ``None`` where there are none, as the next two.
-        best: Frame of the highest quality, the first of several.
-        worst: Frame of the lowest quality, the first of several.
-        planes: Frames scored per plane, the most frequent first.
+        num_frames: Number of frames, with or without a score.
+        num_accepted: Number of accepted frames.
+        num_not_scored: Number of frames that could not be read or scored.
+        median_quality: Median Q; ``None`` if no frame has a score.
+        best: First frame with the highest Q; ``None`` if no frame has a score.
+        worst: First frame with the lowest Q; ``None`` if no frame has a score.
+        planes: Number of scored frames by predicted plane, most frequent first.
     """
 
     num_frames: int
@@ -35,12 +35,12 @@ class CineFigures:
 
     @property
     def num_scored(self) -> int:
-        """Frames with a score."""
+        """Number of frames with a score."""
         return self.num_frames - self.num_not_scored
 
     @classmethod
     def of(cls, results: Sequence[FrameResult]) -> CineFigures:
-        """Summarize the results of one file; a file that could not be opened has no frames."""
+        """Return the figures of the results of one file; a file that could not be opened has no frames."""
         scores = [result.score for result in results if result.score is not None]
         frames = [result for result in results if result.index is not None]
         return cls(

@@ -1,4 +1,4 @@
-"""The picture of a training: loss, and error of the known transforms, epoch by epoch."""
+"""Picture of a training: the loss, and the error of known transforms by epoch."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def draw_curves(path: str | Path, curves: Mapping[str, Mapping[str, Curve]]) -> 
     """Draw the curves of a training as PNG, PDF or SVG, atomically, and return the path.
 
     Args:
-        path: Where to; the suffix names the format.
-        curves: As ``striq.training.curves.read_curves`` returns them.
+        path: File to write; its suffix determines the format.
+        curves: Result of ``striq.training.curves.read_curves``.
     """
     figure = Figure(figsize=SIZE_INCHES, dpi=DPI, layout="constrained")
     canvas = FigureCanvasAgg(figure)
@@ -48,7 +48,7 @@ def draw_curves(path: str | Path, curves: Mapping[str, Mapping[str, Curve]]) -> 
 
 
 def means_of_epochs(steps: Curve, epochs: int) -> Curve:
-    """Return the mean of each epoch's steps, as (epoch, value); all epochs have as many steps."""
+    """Return (epoch, mean over its steps) for each epoch; all epochs have the same number of steps."""
     parts = np.array_split([value for _, value in steps], epochs) if steps else []
     return [(epoch, float(part.mean())) for epoch, part in enumerate(parts, start=1)]
 
@@ -58,7 +58,7 @@ def _draw_losses(axes: Axes, curves: Mapping[str, Mapping[str, Curve]]) -> None:
     epochs = max(1, len(curves[TRAINING].get(ERROR, [])))
     places = [epochs * (i + 1) / len(steps) for i in range(len(steps))]
     axes.plot(places, [value for _, value in steps], color=STEP_COLOR, linewidth=0.8, label=f"{TRAINING}, steps")
-    means = [(epoch - 0.5, mean) for epoch, mean in means_of_epochs(steps, epochs)]  # in the middle of the epoch
+    means = [(epoch - 0.5, mean) for epoch, mean in means_of_epochs(steps, epochs)]  # drawn at the middle of the epoch
     _draw(axes, means, TRAINING_COLOR, f"{TRAINING}, mean of an epoch")
     held_out = [(step, -value) for step, value in curves[VALIDATION].get(NEGATIVE_LOSS, [])]
     _draw(axes, held_out, VALIDATION_COLOR, VALIDATION)

@@ -1,4 +1,4 @@
-"""One HTML file with all scores: it opens offline, and asks nothing of a network."""
+"""All scores on one HTML page that opens offline and loads nothing from a network."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from PIL import Image
 
 import striq
 from striq.atomic_files import write_text
+from striq.quality.terms import TERMS
 from striq.reporting.cine_figures import CineFigures
-from striq.reporting.html_plot import draw_plot, state_of
+from striq.reporting.html_plot import draw_plot
 from striq.reporting.identity import ModelIdentity
-from striq.reporting.normalized_terms import TermShare
 from striq.reporting.rows import encodable
+from striq.reporting.score_curve import STATE_LABELS, state_of
 from striq.scoring.results import FrameResult
 from striq.types import Frame, FrameScore
 
@@ -31,23 +32,21 @@ PICTURE_WIDTH, JPEG_QUALITY = 360, 82
 
 @dataclass(frozen=True)
 class FramePicture:
-    """A frame shown in the report.
+    """A frame that the report shows.
 
     Attributes:
-        name: What is special about it.
-        score: Its score.
-        shares: Its terms as parts of Q.
-        jpeg: The frame, small; empty where it could not be read again.
+        name: Heading, such as "Best frame".
+        score: Score of the frame.
+        jpeg: The frame as a small JPEG.
     """
 
     name: str
     score: FrameScore
-    shares: tuple[TermShare, ...]
     jpeg: bytes
 
     @property
     def uri(self) -> str:
-        """The picture as an address that holds it."""
+        """The picture as a data URI."""
         return f"data:image/jpeg;base64,{base64.b64encode(self.jpeg).decode('ascii')}"
 
 
@@ -56,9 +55,9 @@ class CineReport:
     """One file in the report.
 
     Attributes:
-        source: Its name in the table of scores.
-        results: What became of its frames, or of the file.
-        pictures: Best and worst frame; of a still the only one.
+        source: Name of the file in the table of scores.
+        results: One per frame; a single one if the file could not be opened.
+        pictures: The best and the worst frame, or the only one.
     """
 
     source: str
@@ -67,12 +66,12 @@ class CineReport:
 
     @property
     def name(self) -> str:
-        """Name of the file without its folders, which may name patients."""
+        """Name of the file without its folders, because folders may be named after patients."""
         return printable(Path(self.source).name)
 
     @property
     def summary(self) -> CineFigures:
-        """The results in a few figures."""
+        """Counts, median, and best and worst frame."""
         return CineFigures.of(self.results)
 
     @property
@@ -81,23 +80,17 @@ class CineReport:
         return next((self.reason(result) for result in self.results if result.index is None), "")
 
     def reason(self, result: FrameResult) -> str:
-        """Return an error without the folders that it names."""
+        """Return the error of a result without the folders of the file."""
         return printable(encodable(result.error)).replace(printable(self.source), self.name)
 
 
-def report_cine(
-    source: str,
-    results: Sequence[FrameResult],
-    read: Callable[[int], Frame],
-    explain: Callable[[FrameScore], tuple[TermShare, ...]],
-) -> CineReport:
+def report_cine(source: str, results: Sequence[FrameResult], read: Callable[[int], Frame]) -> CineReport:
     """Return what the report shows of one file.
 
     Args:
-        source: Name of the file.
-        results: What became of its frames.
-        read: Returns the frame of an index; asked for the best and the worst one only.
-        explain: Returns the terms of a score as parts of Q.
+        source: Name of the file in the table of scores.
+        results: One per frame.
+        read: Returns the frame with an index; called for the best and the worst one only.
     """
     summary = CineFigures.of(results)
     if summary.best is None or summary.worst is None:
@@ -105,9 +98,7 @@ def report_cine(
     chosen = {"Best frame": summary.best, "Worst frame": summary.worst}
     if summary.num_frames == 1:
         chosen = {"Frame": summary.best}
-    pictures = tuple(
-        FramePicture(name, score, explain(score), _jpeg(read(score.index))) for name, score in chosen.items()
-    )
+    pictures = tuple(FramePicture(name, score, _jpeg(read(score.index))) for name, score in chosen.items())
     return CineReport(source, tuple(results), pictures)
 
 
@@ -119,18 +110,20 @@ def write_html(
     num_left: int = 0,
     written: datetime | None = None,
 ) -> Path:
-    """Write the report atomically and return the path; the cine with the lowest median comes first in its overview.
+    """Write the report atomically and return the path.
 
     Convention:
-        - Files are named without their folders, and nothing of a header is shown: no patient's name comes from there.
+        - Files are named without their folders, and no value of a DICOM header is shown, so that neither reveals the
+          name of a patient.
         - Frames are counted from 0, as in the table of scores.
+        - The overview begins with the file of the lowest median Q.
 
     Args:
-        path: Where to.
+        path: File to write.
         cines: Files in the order they were scored.
-        model: What scored them.
-        num_left: Files that an interruption left without a score.
-        written: Time to write down; now by default.
+        model: The model that scored them.
+        num_left: Number of files not scored because of an interruption.
+        written: Time of writing shown on the page; now by default.
     """
     environment = Environment(
         loader=FileSystemLoader(PAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -150,8 +143,10 @@ def write_html(
         script=script,
         style=style,
         script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
-        plot=lambda cine: Markup(draw_plot(cine.results, cine.summary, model.threshold)),
+        plot=lambda cine: Markup(draw_plot(cine.results)),
+        terms=list(TERMS.values()),
         state_of=state_of,
+        state_labels=STATE_LABELS,
         printable=printable,
     )
     return write_text(path, page)
@@ -163,7 +158,7 @@ def _order(cine: CineReport) -> float:
 
 
 def _jpeg(frame: Frame) -> bytes:
-    """Return the frame as a small picture with square pixels."""
+    """Return a frame as a small JPEG with square pixels."""
     height, width = frame.pixels.shape
     row_mm, column_mm = frame.spacing_mm or (1.0, 1.0)
     new_width = min(PICTURE_WIDTH, width)
@@ -175,5 +170,5 @@ def _jpeg(frame: Frame) -> bytes:
 
 
 def printable(text: str) -> str:
-    """Return text that any browser shows as it is: no control characters, none that change the direction."""
+    """Return text with control characters and marks of writing direction replaced, so that it looks as it is."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)

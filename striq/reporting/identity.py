@@ -1,4 +1,4 @@
-"""What a report says about the model that scored."""
+"""Identity of the model that scored, as reports state it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ BLOCK_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class ModelIdentity:
-    """A model and how its scores were judged.
+    """A model and the threshold used with it.
 
     Attributes:
-        name: Name of the bundle, or of the checkpoint's file.
-        sha256: Of the checkpoint's bytes.
-        threshold: Quality above which a frame was accepted.
-        version: That of the bundle; empty for a checkpoint by itself.
+        name: Name of the bundle, or the file name of a checkpoint outside a bundle.
+        sha256: SHA-256 of the checkpoint.
+        threshold: Quality that an accepted frame exceeds.
+        version: Version of the bundle; empty for a checkpoint outside a bundle.
     """
 
     name: str
@@ -31,9 +31,9 @@ class ModelIdentity:
         """Return the identity of a checkpoint.
 
         Raises:
-            OSError: If it cannot be read.
+            OSError: If the checkpoint cannot be read.
         """
-        name, version = _bundle_says(checkpoint)
+        name, version = _bundle_metadata(checkpoint)
         return cls(name or checkpoint.name, _sha256(checkpoint), threshold, version)
 
 
@@ -45,8 +45,8 @@ def _sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _bundle_says(checkpoint: Path) -> tuple[str, str]:
-    """Return name and version of the bundle whose ``models`` folder holds the checkpoint; empty where there is none."""
+def _bundle_metadata(checkpoint: Path) -> tuple[str, str]:
+    """Return name and version of the bundle that the checkpoint is in; both are empty if it is not in a bundle."""
     try:
         text = (checkpoint.absolute().parents[1] / "configs" / "metadata.json").read_text(encoding="utf-8")
         metadata = json.loads(text) if checkpoint.absolute().parent.name == "models" else {}

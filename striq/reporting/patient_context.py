@@ -1,25 +1,25 @@
-"""Patient and study of a DICOM image, in the state that a report about it can inherit."""
+"""Patient and study attributes of a DICOM image, completed so that a report can copy them."""
 
 from __future__ import annotations
 
 from pydicom.dataset import Dataset
 from pydicom.valuerep import DA, TM
 
-# Type 2 of the patient and study modules: a report must have them, empty where they are not known.
+# Type 2 attributes of the patient and study modules: required in a report, empty if unknown.
 TEXTS = ("PatientName", "StudyID", "AccessionNumber", "ReferringPhysicianName")
 DATES = ("PatientBirthDate", "StudyDate")
 SEXES = ("M", "F", "O")
 
 
 def complete_context(header: Dataset) -> Dataset:
-    """Return the header with every attribute that a report inherits; what is not valid there becomes unknown.
+    """Return the header with every attribute that a report copies; missing and invalid values become empty.
 
     Convention:
-        - Nothing is guessed: a date or sex that breaks the standard's rules is left empty, as the standard has it.
-        - Identifiers are left as they are; whether they are there is the caller's question.
+        - Values are not repaired: a date or sex that the standard does not allow is left empty.
+        - Identifiers are not changed or checked.
 
     Args:
-        header: Header of an image; changed in place.
+        header: Header of an image, modified in place.
     """
     for keyword in TEXTS:
         header.setdefault(keyword, "")

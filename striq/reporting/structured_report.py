@@ -40,7 +40,7 @@ from striq.types import FrameScore
 
 SERIES_NUMBER = 9100
 SERIES_DESCRIPTION = "STRIQ plane quality (research only, not for diagnosis)"
-NAMESPACE = uuid.UUID("6f2f4a1e-0c43-4b0e-9a57-4b6a1d0b7c55")  # of the UIDs derived here; any fixed one will do
+NAMESPACE = uuid.UUID("6f2f4a1e-0c43-4b0e-9a57-4b6a1d0b7c55")  # random, but fixed: UIDs are derived from it
 EVIDENCE_KEYWORDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID", "SOPInstanceUID")
 
 
@@ -50,19 +50,19 @@ def write_structured_report(
     """Write the scores of one DICOM file as a Comprehensive SR, atomically, and return the path.
 
     Convention:
-        - Frames are numbered from 1 there, as DICOM does, and from 0 here.
-        - Each call writes a new instance with a UID of its own. Reports on images of one series, by one model and one
+        - The report counts frames from 1, as DICOM does; ``results`` count them from 0.
+        - Each call writes a new instance with its own UID. Reports on images of one series, by one model and one
           version of STRIQ, form one series; the tracking UID of a frame is the same in all reports.
         - A frame without a score has the evaluation *not scored* and no measurement.
 
     Args:
-        path: Where to.
-        dicom: The file that was scored.
+        path: File to write.
+        dicom: File that was scored.
         results: One per frame.
-        model: What scored them.
+        model: Model that scored the frames.
 
     Raises:
-        ReadError: If the file is not DICOM, or lacks what a report must say of its image.
+        ReadError: If the file is not DICOM, or lacks an identifier that a report needs.
         ValueError: If there are no results.
         OSError: If the report cannot be written.
     """
@@ -70,7 +70,7 @@ def write_structured_report(
         msg = "A report needs at least one result."
         raise ValueError(msg)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # on odd but readable values of the image
+        warnings.simplefilter("ignore")  # about unusual but readable values of the image
         image = _header(Path(dicom))
         try:
             report = _Writer(image, model).report(results)
@@ -82,7 +82,7 @@ def write_structured_report(
 
 
 def _header(path: Path) -> Dataset:
-    """Return the header of the image, with all that a report inherits in place."""
+    """Return the header of the image, with every attribute that a report copies."""
     try:
         header = pydicom.dcmread(path, stop_before_pixels=True)
     except InvalidDicomError as error:
@@ -96,16 +96,16 @@ def _header(path: Path) -> Dataset:
 
 def _unfit(path: str | Path, got: str) -> ReadError:
     return ReadError(
-        what="No structured report can be written about this file",
+        what="No structured report can be written for this file",
         where=path,
         expected="a DICOM image that names its patient, study, series and instance",
         got=got,
-        remedy="The table of scores has its frames all the same; score the DICOM file as the scanner wrote it.",
+        remedy="Its frames are in the table of scores. For a report, score the DICOM file that the scanner wrote.",
     )
 
 
 class _Writer:
-    """Says what one model found in one image, in DICOM's words."""
+    """Builds the report on one image by one model."""
 
     def __init__(self, image: Dataset, model: ModelIdentity) -> None:
         self.image, self.model = image, model
@@ -150,7 +150,7 @@ class _Writer:
         return ObserverContext(codes.DCM.Device, attributes)
 
     def _cine(self, results: Sequence[FrameResult]) -> MeasurementsAndQualitativeEvaluations:
-        """Return the group that sums up all frames."""
+        """Return the group that summarizes all frames."""
         summary = CineFigures.of(results)
         measurements = [
             _number(known.THRESHOLD, self.model.threshold),
@@ -197,18 +197,18 @@ class _Writer:
         )
 
     def _numbers(self, index: int) -> list[int] | None:
-        """Return the number of a frame as a reference gives it: none where the image has one frame only."""
+        """Return the frame number for a reference; ``None`` for an image of a single frame, as DICOM requires."""
         return [index + 1] if self.is_multiframe else None
 
 
 def _parameters(model: ModelIdentity) -> list[str]:
-    """Return what makes scores by two models differ."""
+    """Return the parameters of the algorithm: model and threshold."""
     version = f" {model.version}" if model.version else ""
     return [f"model: {model.name}{version}", f"model sha256: {model.sha256}", f"threshold: {model.threshold:g}"]
 
 
 def _number(name: CodedConcept, value: float, **given: object) -> Measurement:
-    # Seven digits are the precision of the float32 that a score comes from.
+    # Seven digits are the precision of float32.
     return Measurement(name, float(f"{value:.7g}"), known.NO_UNITS, **given)  # type: ignore[arg-type]
 
 

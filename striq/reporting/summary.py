@@ -1,4 +1,4 @@
-"""What the scores of a cine amount to as a whole."""
+"""Summary of the scores of a cine in plain values."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from striq.scoring.results import FrameResult
 
 @dataclass(frozen=True)
 class CineSummary:
-    """The judgement of a cine; of a single frame, that of the frame.
+    """Summary of the scores of a cine or a single frame.
 
     Convention:
-        - What needs a score is ``None`` where no frame has one.
+        - ``quality``, ``accepted``, ``plane``, ``best_frame`` and ``worst_frame`` are ``None`` if no frame has a score.
 
     Attributes:
         quality: Median Q of the scored frames.
         accepted: Whether more than half of the scored frames are accepted.
-        plane: The plane that most scored frames show, or ``"none"``.
+        plane: Most frequent predicted plane of the scored frames; may be ``"none"``.
         best_frame: Index of the frame with the highest Q.
         worst_frame: Index of the frame with the lowest Q.
-        num_frames: Number of frames, scored or not.
+        num_frames: Number of frames, with or without a score.
         num_scored: Number of scored frames.
         num_accepted: Number of accepted frames.
     """

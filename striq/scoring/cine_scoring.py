@@ -1,4 +1,4 @@
-"""Scoring of a whole cine of which some frames may be unreadable."""
+"""Scoring of a cine, some frames of which may be unreadable."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ if TYPE_CHECKING:
 
 
 def score_cine(
-    scorer: StriqScorer, cine: Cine, source: str, *, plane: str, threshold: float | None
+    scorer: StriqScorer, cine: Cine, source: str, *, plane: str, threshold: float | None, first: int = 0
 ) -> Iterator[FrameResult]:
-    """Yield one result per frame, in order; a frame that cannot be read or judged does not stop the others.
+    """Yield one result per frame, in order; a frame that cannot be read or scored does not affect the others.
 
     Args:
         scorer: Fitted scorer.
         cine: Frames, read one at a time.
         source: Name of the file in the results.
         plane: As for ``StriqScorer.score``.
-        threshold: Likewise.
+        threshold: As for ``StriqScorer.score``.
+        first: Index of the first frame to score.
 
     Raises:
-        StriqError: If the scorer cannot score at all: it does not know the plane, or has no anchors.
+        StriqError: If the scorer does not know the plane or has no anchors.
     """
-    reading = _Reading(cine, source)
+    reading = _Reading(cine, source, first)
     frames = reading.frames()
     while True:
         try:
@@ -46,15 +47,15 @@ def score_cine(
 
 
 class _Reading:
-    """Frames read but not scored yet, between the unreadable ones, in the order of the cine."""
+    """Reads the frames of a cine and queues them, and errors of unreadable ones, until they are scored."""
 
-    def __init__(self, cine: Cine, source: str) -> None:
-        self.cine, self.source = cine, source
+    def __init__(self, cine: Cine, source: str, first: int) -> None:
+        self.cine, self.source, self.first = cine, source, first
         self.waiting: deque[Frame | FrameResult] = deque()
 
     def frames(self) -> Iterator[Frame]:
         """Yield the readable frames."""
-        for index in range(len(self.cine)):
+        for index in range(self.first, len(self.cine)):
             try:
                 frame = self.cine[index]
             except StriqError as error:
@@ -64,14 +65,14 @@ class _Reading:
             yield frame
 
     def rest(self) -> Iterator[FrameResult]:
-        """Yield the unreadable frames up to the next readable one."""
+        """Yield the results of unreadable frames up to the next readable one."""
         while self.waiting and isinstance(self.waiting[0], FrameResult):
             found = self.waiting.popleft()
             assert isinstance(found, FrameResult)
             yield found
 
     def pop(self, score: FrameScore) -> Iterator[FrameResult]:
-        """Yield the result of the frame that has waited longest, after the unreadable ones before it."""
+        """Yield the result of the first readable frame in the queue, after those of unreadable frames before it."""
         yield from self.rest()
         self.waiting.popleft()
         yield FrameResult(self.source, score.index, score)
@@ -80,7 +81,7 @@ class _Reading:
 def _one_by_one(
     scorer: StriqScorer, reading: _Reading, error: StriqError, plane: str, threshold: float | None
 ) -> Iterator[FrameResult]:
-    """Score the waiting frames alone, so that only the one that failed its batch is lost."""
+    """Score the queued frames one by one, so that only the one that failed its batch is lost."""
     if not any(isinstance(waiting, Frame) for waiting in reading.waiting):
         raise error
     while reading.waiting:

@@ -1,4 +1,4 @@
-"""What became of each frame of a file: its score, or the reason it has none."""
+"""Result of a frame: its score, or the error that prevented one."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ from striq.types import FrameScore
 
 @dataclass(frozen=True)
 class FrameResult:
-    """What became of one frame, or of a whole file.
+    """Score of one frame, or the error that prevented it.
 
     Convention:
         - Either ``score`` or ``error`` is set.
-        - ``index`` is ``None`` where the file cannot be opened.
+        - ``index`` is ``None`` if the file could not be opened; such a file has a single result.
+
+    Attributes:
+        source: Name of the file.
+        index: Number of the frame in the file, from 0.
+        score: The score.
+        error: Message about the failure.
     """
 
     source: str

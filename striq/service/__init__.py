@@ -1,1 +1,1 @@
-"""The scoring process and its client."""
+"""The scoring process, which keeps a model loaded for programs with a window or a server, and its client."""

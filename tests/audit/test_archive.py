@@ -56,7 +56,7 @@ def test_an_empty_manifest_is_refused(tmp_path: Path, text: str) -> None:
         ("path,date\na.png,soon\n", "line 2: column 'date' must hold a date such as 2024-01-31.*got 'soon'"),
         (
             "path,site\na.png,X\nb.png,X\n./a.png,Y\n",
-            "line 4: .*a.png is listed already in .*line 2, with other values",
+            "line 4: .*a.png is also listed in .*line 2, with other values",
         ),
     ],
 )

@@ -15,7 +15,7 @@ import pytest
 from striq.audit.attributes import Attributes
 from striq.audit.page import write_summary
 from striq.audit.plan import ArchiveFile, AuditSettings, Plan
-from striq.audit.shard_files import AuditRow, write_part
+from striq.audit.shard_files import AuditRow, write_shard
 from striq.audit.summary import AuditSummary, summarize
 from striq.scoring.results import FrameResult
 from striq.types import FrameScore
@@ -50,7 +50,7 @@ def summary_of(folder: Path, settings: AuditSettings, *shards: Sequence[AuditRow
     files = tuple(tuple(dict.fromkeys(row.file for row in rows)) for rows in shards)
     plan = Plan(settings, "listing", files)
     for number, rows in enumerate(shards):
-        write_part(folder, number, rows, plan)
+        write_shard(folder, number, rows, plan)
     return summarize(folder, plan)
 
 

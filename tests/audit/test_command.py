@@ -11,7 +11,7 @@ import pyarrow.parquet
 import pytest
 
 from striq import cli
-from striq.audit.layout import PART_PATTERN, SUMMARY_NAME
+from striq.audit.layout import SHARD_PATTERN, SUMMARY_NAME
 from striq.audit.worker import AuditWorker
 from tests.audit.conftest import write_still
 
@@ -65,11 +65,11 @@ def test_an_interrupted_audit_goes_on(
 
     monkeypatch.setattr(AuditWorker, "run", interrupted)
     assert run(*given) == 130
-    assert "interrupted: what is done is in" in capsys.readouterr().err
-    assert [path.name for path in out.glob(PART_PATTERN)] == ["part-000000.parquet"]
+    assert "interrupted: finished shards are in" in capsys.readouterr().err
+    assert [path.name for path in out.glob(SHARD_PATTERN)] == ["part-000000.parquet"]
     monkeypatch.setattr(AuditWorker, "run", original)
     assert run(*given) == 0
-    assert len(list(out.glob(PART_PATTERN))) == 3
+    assert len(list(out.glob(SHARD_PATTERN))) == 3
 
 
 def test_a_finished_audit_is_only_summed_up_again(

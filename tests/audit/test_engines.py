@@ -18,7 +18,7 @@ import torch.distributed
 
 from striq.audit.engines.processes import threads_each
 from striq.audit.engines.torchrun import local_device, take_shards
-from striq.audit.layout import PART_PATTERN, SUMMARY_NAME
+from striq.audit.layout import SHARD_PATTERN, SUMMARY_NAME
 from tests.audit.conftest import write_archive, write_still
 
 ENGINES = {
@@ -27,7 +27,6 @@ ENGINES = {
     "ray": ["--engine", "ray", "--workers", "2"],
 }
 LONGEST_S = 480  # on a machine with other work
-FIGURES = ("quality", "similarity", "ncc", "smoothness", "plane_probability")
 # Ends every process that opens a picture of this name, as a fault in a decoder would.
 POISON = """
 import os
@@ -74,7 +73,7 @@ def rows_of(out: Path) -> list[dict[str, Any]]:
 def same(found: Sequence[dict[str, Any]], expected: Sequence[dict[str, Any]]) -> bool:
     """Return whether two audits say the same, row by row; figures up to the rounding of another thread count."""
     rounded = [
-        [{name: pytest.approx(row[name], abs=1e-5) if name in FIGURES and row[name] else row[name] for name in row}]
+        [{name: pytest.approx(cell, abs=1e-5) if isinstance(cell, float) else cell for name, cell in row.items()}]
         for row in expected
     ]
     return [[row] for row in found] == rounded
@@ -104,9 +103,9 @@ def kill_all(process: subprocess.Popen) -> None:
     process.wait()
 
 
-def wait_for_parts(process: subprocess.Popen, out: Path, number: int) -> None:
+def wait_for_shards(process: subprocess.Popen, out: Path, number: int) -> None:
     deadline = time.monotonic() + LONGEST_S
-    while len(list(out.glob(PART_PATTERN))) < number:
+    while len(list(out.glob(SHARD_PATTERN))) < number:
         assert process.poll() is None, "ended before it could be killed"
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -134,9 +133,9 @@ def test_a_killed_audit_resumes_with_nothing_lost_and_nothing_doubled(
 ) -> None:
     arguments = command(large, tmp_path / "out", tiny_model, *engine)
     process = subprocess.Popen(arguments, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_for_parts(process, tmp_path / "out", 2)
+    wait_for_shards(process, tmp_path / "out", 2)
     kill_all(process)
-    done = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob(PART_PATTERN)}
+    done = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob(SHARD_PATTERN)}
     assert 2 <= len(done) < 14
     assert not (tmp_path / "out" / SUMMARY_NAME).exists()
     ended = finish(arguments)
@@ -173,7 +172,7 @@ def test_a_file_that_ends_its_process_becomes_a_row(engine: list[str], tiny_mode
 def test_failed_workers_are_one_line(engine: list[str], tiny_model: Path, tmp_path: Path) -> None:
     archive = write_archive(tmp_path / "archive", 1)
     blocked = tmp_path / "out" / "part-000000.parquet"
-    blocked.mkdir(parents=True)  # where the first part should go
+    blocked.mkdir(parents=True)  # where the file of the first shard should go
     (blocked / "in_the_way").touch()
     ended = finish(command(archive, tmp_path / "out", tiny_model, *engine))
     assert ended.returncode == 2

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from striq.audit.attributes import Attributes
-from striq.audit.layout import FILES_NAME, PLAN_NAME, part_path
+from striq.audit.layout import FILES_NAME, PLAN_NAME, shard_path
 from striq.audit.plan import ArchiveFile, AuditSettings, Plan, make_shards, read_plan, write_plan
-from striq.audit.planning import prepare
+from striq.audit.planning import plan_audit
 from striq.errors import DatasetError, StriqError
 from tests.audit.conftest import write_cine, write_still
 
@@ -80,7 +80,7 @@ def test_the_identity_of_a_plan_tells_models_settings_and_files_apart(settings: 
 @pytest.mark.parametrize("damage", [PLAN_NAME, FILES_NAME])
 def test_a_damaged_plan_is_refused(archive: Path, tmp_path: Path, settings: AuditSettings, damage: str) -> None:
     out = tmp_path / "out"
-    prepare(archive, out, settings)
+    plan_audit(archive, out, settings)
     (out / damage).write_bytes((out / damage).read_bytes()[:-20])
     with pytest.raises(StriqError, match="the plan of this audit cannot be read"):
         read_plan(out)
@@ -89,7 +89,7 @@ def test_a_damaged_plan_is_refused(archive: Path, tmp_path: Path, settings: Audi
 def test_a_plan_of_other_settings_than_this_version_knows_is_refused(
     archive: Path, tmp_path: Path, settings: AuditSettings
 ) -> None:
-    prepare(archive, tmp_path / "out", settings)
+    plan_audit(archive, tmp_path / "out", settings)
     content = json.loads((tmp_path / "out" / PLAN_NAME).read_text())
     content["settings"]["novelty"] = 1
     (tmp_path / "out" / PLAN_NAME).write_text(json.dumps(content))
@@ -97,11 +97,11 @@ def test_a_plan_of_other_settings_than_this_version_knows_is_refused(
         read_plan(tmp_path / "out")
 
 
-def test_the_plan_begun_is_the_plan_resumed(archive: Path, tmp_path: Path, settings: AuditSettings) -> None:
-    plan = prepare(archive, tmp_path / "out", settings)
+def test_the_plan_of_the_start_is_the_plan_resumed(archive: Path, tmp_path: Path, settings: AuditSettings) -> None:
+    plan = plan_audit(archive, tmp_path / "out", settings)
     assert [len(shard) for shard in plan.shards] == [2, 2, 2, 2]
     before = (tmp_path / "out" / PLAN_NAME).stat().st_mtime_ns
-    assert prepare(archive, tmp_path / "out", settings) == plan
+    assert plan_audit(archive, tmp_path / "out", settings) == plan
     assert (tmp_path / "out" / PLAN_NAME).stat().st_mtime_ns == before
 
 
@@ -120,58 +120,58 @@ def test_the_plan_begun_is_the_plan_resumed(archive: Path, tmp_path: Path, setti
 def test_other_settings_are_never_mixed(
     archive: Path, tmp_path: Path, settings: AuditSettings, name: str, value: object
 ) -> None:
-    prepare(archive, tmp_path / "out", settings)
+    plan_audit(archive, tmp_path / "out", settings)
     other = AuditSettings(**{**asdict(settings), name: value})
-    with pytest.raises(StriqError, match=f"begun with other settings: {name} was .*, is now {value}"):
-        prepare(archive, tmp_path / "out", other, keep_plan=True)
+    with pytest.raises(StriqError, match=f"started with other settings: {name} was .*, is now {value}"):
+        plan_audit(archive, tmp_path / "out", other, keep_plan=True)
 
 
 def test_a_model_may_have_another_name(archive: Path, tmp_path: Path, settings: AuditSettings) -> None:
-    plan = prepare(archive, tmp_path / "out", settings)
-    assert prepare(archive, tmp_path / "out", replace(settings, model_name="copy.pt")) == plan
+    plan = plan_audit(archive, tmp_path / "out", settings)
+    assert plan_audit(archive, tmp_path / "out", replace(settings, model_name="copy.pt")) == plan
 
 
 def test_changes_of_the_archive_are_counted_and_refused(archive: Path, tmp_path: Path, settings: AuditSettings) -> None:
-    plan = prepare(archive, tmp_path / "out", settings)
+    plan = plan_audit(archive, tmp_path / "out", settings)
     write_still(archive / "new.png")
     (archive / "stills" / "a.png").unlink()
     os.utime(archive / "stills" / "b.png", (1, 1))
     with pytest.raises(StriqError, match=r"1 files were added, 1 are gone, 1 have changed.*--keep-plan"):
-        prepare(archive, tmp_path / "out", settings)
-    assert prepare(archive, tmp_path / "out", settings, keep_plan=True) == plan
+        plan_audit(archive, tmp_path / "out", settings)
+    assert plan_audit(archive, tmp_path / "out", settings, keep_plan=True) == plan
 
 
 def test_a_manifest_that_says_other_things_is_refused(tmp_path: Path, settings: AuditSettings) -> None:
     write_still(tmp_path / "a.png")
     manifest = tmp_path / "manifest.csv"
     manifest.write_text("path,site\na.png,North\n")
-    prepare(manifest, tmp_path / "out", settings)
+    plan_audit(manifest, tmp_path / "out", settings)
     manifest.write_text("path,site\na.png,South\n")
-    with pytest.raises(StriqError, match="the manifest says other things about the same files"):
-        prepare(manifest, tmp_path / "out", settings)
+    with pytest.raises(StriqError, match="the manifest has other values for the same files"):
+        plan_audit(manifest, tmp_path / "out", settings)
 
 
-def test_a_folder_with_parts_of_another_audit_is_refused(
+def test_a_folder_with_shards_of_another_audit_is_refused(
     archive: Path, tmp_path: Path, settings: AuditSettings
 ) -> None:
-    stray = part_path(tmp_path / "out", 77)
+    stray = shard_path(tmp_path / "out", 77)
     stray.parent.mkdir()
     stray.write_bytes(b"another audit's")
-    with pytest.raises(StriqError, match=r"part-000077\.parquet: not a part of this audit"):
-        prepare(archive, tmp_path / "out", settings)
+    with pytest.raises(StriqError, match=r"part-000077\.parquet: does not belong to this audit"):
+        plan_audit(archive, tmp_path / "out", settings)
     assert not (tmp_path / "out" / PLAN_NAME).exists()
 
 
 def test_nothing_is_planned_where_there_is_nothing_to_audit(tmp_path: Path, settings: AuditSettings) -> None:
     with pytest.raises(DatasetError):
-        prepare(tmp_path, tmp_path / "out", settings)
+        plan_audit(tmp_path, tmp_path / "out", settings)
     assert not (tmp_path / "out").exists()
 
 
 def test_the_manifest_goes_before_the_header(tmp_path: Path, settings: AuditSettings) -> None:
     write_cine(tmp_path / "a.dcm", StudyInstanceUID="1.2", InstitutionName="Header", OperatorsName="A^B")
     (tmp_path / "manifest.csv").write_text("path,site,operator\na.dcm,Manifest,\n")
-    plan = prepare(tmp_path / "manifest.csv", tmp_path / "out", settings)
+    plan = plan_audit(tmp_path / "manifest.csv", tmp_path / "out", settings)
     assert plan.files[0].attributes == Attributes(study_instance_uid="1.2", site="Manifest", operator="A^B")
 
 
@@ -179,7 +179,7 @@ def test_rows_of_a_manifest_that_repeat_a_file_are_said(tmp_path: Path, settings
     write_still(tmp_path / "a.png")
     (tmp_path / "manifest.csv").write_text("path\na.png\na.png\n")
     said: list[str] = []
-    prepare(tmp_path / "manifest.csv", tmp_path / "out", settings, say=said.append)
+    plan_audit(tmp_path / "manifest.csv", tmp_path / "out", settings, say=said.append)
     assert said == [f"{tmp_path / 'manifest.csv'}: 1 rows repeat a file; each file is scored once."]
 
 
@@ -187,10 +187,10 @@ def test_pseudonyms_tell_operators_apart_and_leave_no_name(
     archive: Path, tmp_path: Path, settings: AuditSettings
 ) -> None:
     hashed = replace(settings, hash_operators=True)
-    plain = [file.attributes.operator for file in prepare(archive, tmp_path / "plain", settings).files]
-    found = [file.attributes.operator for file in prepare(archive, tmp_path / "hashed", hashed).files]
+    plain = [file.attributes.operator for file in plan_audit(archive, tmp_path / "plain", settings).files]
+    found = [file.attributes.operator for file in plan_audit(archive, tmp_path / "hashed", hashed).files]
     assert len(set(zip(plain, found, strict=True))) == len(set(plain)) == len(set(found))
     assert {name == "" for name in found} == {name.startswith("operator-") is False for name in found}
     written = b"".join(path.read_bytes() for path in (tmp_path / "hashed").rglob("*") if path.is_file())
     assert b"Operator^" not in written
-    assert found != [f.attributes.operator for f in prepare(archive, tmp_path / "again", hashed).files]
+    assert found != [f.attributes.operator for f in plan_audit(archive, tmp_path / "again", hashed).files]

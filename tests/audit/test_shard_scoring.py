@@ -1,4 +1,4 @@
-"""Tests of the scores of a batch, of parts, of workers, and of what is noted while they work."""
+"""Tests of scoring a batch, of the files of shards, of workers, and of the crash journal."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet
@@ -13,22 +14,23 @@ import pytest
 
 import striq.audit.scoring
 from striq import cli
-from striq.audit.crash_journal import Begun
-from striq.audit.layout import BEGUN_FOLDER, begun_path, part_path
+from striq.audit.crash_journal import CrashJournal
+from striq.audit.layout import JOURNAL_FOLDER, journal_path, shard_path
 from striq.audit.plan import ArchiveFile, AuditSettings, Plan
-from striq.audit.planning import prepare
+from striq.audit.planning import plan_audit
 from striq.audit.scoring import score_batch, spread
-from striq.audit.shard_files import is_done, pending_shards, remove_leftovers
+from striq.audit.shard_files import is_done, pending_shards, remove_leftovers, score_table
 from striq.audit.worker import AuditWorker
 from striq.errors import CheckpointError, StriqError
-from striq.reporting.rows import COLUMNS, score_row
+from striq.quality.terms import TERMS
+from striq.reporting.rows import score_columns, score_row, term_columns
 from striq.scoring.scorer import StriqScorer
 from tests.audit.conftest import PATIENT, write_cine
 
 
 @pytest.fixture
 def plan(archive: Path, tmp_path: Path, settings: AuditSettings) -> Plan:
-    return prepare(archive, tmp_path / "out", settings)
+    return plan_audit(archive, tmp_path / "out", settings)
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def worker(plan: Plan, tmp_path: Path, tiny_model: Path) -> AuditWorker:
     return AuditWorker(tmp_path / "out", tiny_model, "cpu")
 
 
-def run_all(worker: AuditWorker) -> list[dict[str, object]]:
+def run_all(worker: AuditWorker) -> list[dict[str, Any]]:
     for number in range(len(worker.plan.shards)):
         worker.run(number)
     return pyarrow.parquet.read_table(worker.folder).to_pylist()
@@ -53,7 +55,7 @@ def test_the_folder_is_one_table_with_the_figures_of_striq_score(
     assert len(rows) == len(scored) == 3 * 2 * 3 + 1 + 1
     for row in rows:
         expected = scored[str(row["source"]), "" if row["frame"] is None else str(row["frame"])]
-        for name in COLUMNS:
+        for name in score_columns():
             cell = expected[name]
             if isinstance(row[name], float):
                 assert row[name] == pytest.approx(float(cell), abs=1e-6)
@@ -61,6 +63,24 @@ def test_the_folder_is_one_table_with_the_figures_of_striq_score(
                 assert row[name] == {"": None, "true": True, "false": False}.get(
                     cell, row["frame"] if name == "frame" else cell
                 )
+
+
+def test_quality_follows_from_the_terms_of_a_row(worker: AuditWorker) -> None:
+    rows = [row for row in run_all(worker) if row["error"] is None]
+    assert len(rows) == 19
+    for row in rows:
+        total = sum(row[f"{name}_weight"] * row[f"{name}_normalized"] for name in TERMS)
+        assert total == pytest.approx(row["quality"], abs=1e-6)
+
+
+def test_a_term_that_the_model_lacks_is_null(tiny_scorer: StriqScorer, plan: Plan) -> None:
+    frame, *_ = score_batch(tiny_scorer, plan.files[:1], plan.settings)
+    assert frame.result.score is not None
+    terms = {name: value for name, value in frame.result.score.terms.items() if name != "contrast"}
+    lacking = replace(frame, result=replace(frame.result, score=replace(frame.result.score, terms=terms)))
+    (row,) = score_table([lacking], "sha").to_pylist()
+    assert [row[name] for name in term_columns("contrast")] == [None] * 3
+    assert isinstance(row["ncc"], float)
 
 
 def test_every_row_says_where_it_comes_from_and_nothing_of_the_patient(worker: AuditWorker, plan: Plan) -> None:
@@ -132,16 +152,16 @@ def test_a_shard_that_is_done_is_not_done_again(worker: AuditWorker, monkeypatch
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "foreign"])
-def test_a_part_that_is_not_whole_or_of_another_plan_is_done_again(
+def test_a_shard_whose_file_is_damaged_or_of_another_plan_is_done_again(
     worker: AuditWorker, plan: Plan, damage: str
 ) -> None:
     worker.run(0)
-    part = part_path(worker.folder, 0)
-    whole = part.read_bytes()
+    file = shard_path(worker.folder, 0)
+    whole = file.read_bytes()
     if damage == "foreign":
-        pyarrow.parquet.write_table(pyarrow.parquet.read_table(part).replace_schema_metadata(None), part)
+        pyarrow.parquet.write_table(pyarrow.parquet.read_table(file).replace_schema_metadata(None), file)
     else:
-        part.write_bytes(whole[: len(whole) // 2] if damage == "cut" else b"")
+        file.write_bytes(whole[: len(whole) // 2] if damage == "cut" else b"")
     assert not is_done(worker.folder, 0, plan)
     worker.run(0)
     assert is_done(worker.folder, 0, plan)
@@ -150,13 +170,13 @@ def test_a_part_that_is_not_whole_or_of_another_plan_is_done_again(
 def test_what_a_killed_process_left_half_written_counts_for_nothing(worker: AuditWorker) -> None:
     left = worker.folder / ".part-000000.parquet.0123.tmp"
     left.write_bytes(b"PAR1 half of it")
-    with Begun(worker.folder, 0).watch(0):
+    with CrashJournal(worker.folder, 0).watch(0):
         pass
     assert len(run_all(worker)) == 20
     assert pending_shards(worker.folder, worker.plan) == []
     remove_leftovers(worker.folder)
     assert not left.exists()
-    assert list((worker.folder / BEGUN_FOLDER).iterdir()) == []
+    assert list((worker.folder / JOURNAL_FOLDER).iterdir()) == []
 
 
 def test_a_model_that_has_changed_since_is_refused(worker: AuditWorker, tmp_path: Path, tiny_model: Path) -> None:
@@ -166,7 +186,7 @@ def test_a_model_that_has_changed_since_is_refused(worker: AuditWorker, tmp_path
         AuditWorker(worker.folder, other, "cpu").run(0)
     with pytest.raises(CheckpointError):
         AuditWorker(worker.folder, tmp_path / "nowhere.pt", "cpu").run(0)
-    assert not part_path(worker.folder, 0).exists()
+    assert not shard_path(worker.folder, 0).exists()
 
 
 def test_progress_counts_the_files(worker: AuditWorker) -> None:
@@ -184,14 +204,14 @@ def die(watch: AbstractContextManager[bool], error: BaseException) -> None:
 def test_a_file_that_ended_two_processes_is_left_alone(tmp_path: Path) -> None:
     ended = []
     for _ in range(2):
-        notes = Begun(tmp_path, 0)
-        with notes.watch(0) as may_be_scored:
+        journal = CrashJournal(tmp_path, 0)
+        with journal.watch(0) as may_be_scored:
             assert may_be_scored
-        ended.append(notes.watch(1))
+        ended.append(journal.watch(1))
         assert ended[-1].__enter__()  # the process ends here, with no chance to note anything
-    with Begun(tmp_path, 0).watch(1) as may_be_scored:
+    with CrashJournal(tmp_path, 0).watch(1) as may_be_scored:
         assert not may_be_scored
-    with Begun(tmp_path, 0).watch(0) as may_be_scored:
+    with CrashJournal(tmp_path, 0).watch(0) as may_be_scored:
         assert may_be_scored
 
 
@@ -200,8 +220,8 @@ def test_errors_not_foreseen_count_and_interruptions_do_not(
     tmp_path: Path, error: BaseException, may_be_scored: bool
 ) -> None:
     for _ in range(2):
-        die(Begun(tmp_path, 0).watch(0), error)
-    with Begun(tmp_path, 0).watch(0) as found:
+        die(CrashJournal(tmp_path, 0).watch(0), error)
+    with CrashJournal(tmp_path, 0).watch(0) as found:
         assert found is may_be_scored
 
 
@@ -224,4 +244,4 @@ def test_a_file_that_breaks_the_program_costs_itself_only(
     given_up = [row for row in rows if row["error"] and "ended its process twice" in str(row["error"])]
     assert [row["source"] for row in given_up] == [str(archive / "study_01" / "cine_0.dcm")]
     assert len(rows) == 20 - 3 + 1
-    assert not begun_path(worker.folder, 2).exists()
+    assert not journal_path(worker.folder, 2).exists()

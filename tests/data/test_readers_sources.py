@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from striq.data.readers import find_sources
+from striq.data.readers.formats import FORMATS, recognize_format
 
 DICOM_START = bytes(128) + b"DICM"
 
@@ -53,3 +54,16 @@ def test_named_order_is_kept_and_nothing_is_read_twice(tmp_path: Path) -> None:
 def test_path_may_be_text(tmp_path: Path) -> None:
     (path,) = make(tmp_path, "a.png")
     assert find_sources([str(tmp_path)]) == [path]
+
+
+def test_every_suffix_belongs_to_one_format() -> None:
+    suffixes = [suffix for known in FORMATS for suffix in known.suffixes]
+    assert len(set(suffixes)) == len(suffixes)
+    assert all(suffix.startswith(".") and suffix == suffix.lower() for suffix in suffixes)
+
+
+def test_dicom_whose_preamble_looks_like_a_tiff_is_dicom(tmp_path: Path) -> None:
+    (path,) = make(tmp_path, "dual.tif", content=b"II*\0" + bytes(124) + b"DICM")
+    recognized = recognize_format(path)
+    assert recognized is not None
+    assert recognized.name == "dicom"

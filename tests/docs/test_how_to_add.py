@@ -1,12 +1,14 @@
-"""The steps of every docs/how-to/add-*.md work: they are applied to a copy of the package, whose tests are then run.
+"""Tests that the steps of every page docs/how-to/add-*.md work, on a copy of the package and its tests.
 
-A fenced block with a title names a file: ``python`` creates it, ``diff`` edits it. New pages are found by themselves.
+A block with a title changes a file: ``python`` creates it, ``diff`` edits it. Then the lines that begin with ``pytest``
+are run. A new page needs no change here.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -20,9 +22,10 @@ PAGES = sorted((ROOT / "docs" / "how-to").glob("add-*.md"))
 BLOCK = re.compile(
     r'^```(?P<language>python|diff) title="(?P<file>[^"]+)"\n(?P<text>.*?)^```$', re.MULTILINE | re.DOTALL
 )
+SLOW = {"add-an-engine"}  # runs the conformance tests of engines
+COMMAND = re.compile(r"^pytest (.+)$", re.MULTILINE)
 NOT_COPIED = ("__pycache__", "*.pt")
-# Run with every page: a step must not break the rules of the package.
-RULES = ("tests/test_architecture.py", "tests/anchors/test_selection.py")
+LAYERS = "tests/test_architecture.py"  # run with the first command: the steps must respect the layers
 
 
 @dataclass(frozen=True)
@@ -53,34 +56,47 @@ def steps_of(page: Path) -> list[Step]:
     return [Step(**match.groupdict()) for match in BLOCK.finditer(page.read_text(encoding="utf-8"))]
 
 
-def copy_package(root: Path) -> None:
-    shutil.copytree(ROOT / "striq", root / "striq", ignore=shutil.ignore_patterns(*NOT_COPIED))
-    for file in ("pyproject.toml", *RULES):
-        (root / file).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / file, root / file)
+def commands_of(page: Path) -> list[list[str]]:
+    return [shlex.split(arguments) for arguments in COMMAND.findall(page.read_text(encoding="utf-8"))]
 
 
-def run_tests(root: Path, *files: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files]
+def copy_project(root: Path) -> None:
+    for folder in ("striq", "tests"):
+        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns(*NOT_COPIED))
+    shutil.copy(ROOT / "pyproject.toml", root)
+
+
+def run_tests(root: Path, arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
     environment = os.environ | {"PYTHONPATH": str(root)}
     return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, id=page.stem, marks=[pytest.mark.slow] if page.stem in SLOW else []) for page in PAGES],
+)
 def test_steps_of_the_page_work(page: Path, tmp_path: Path) -> None:
-    steps = steps_of(page)
-    tests = [step.file for step in steps if Path(step.file).name.startswith("test_")]
-    assert tests, f"{page.name} has no step that adds a test."
-    assert len(steps) > len(tests), f"{page.name} has no step that changes the package."
-    copy_package(tmp_path)
-    for step in steps:
+    copy_project(tmp_path)
+    for step in steps_of(page):
         step.apply(tmp_path)
-    result = run_tests(tmp_path, *tests, *RULES)
-    assert result.returncode == 0, result.stdout + result.stderr
+    first, *others = commands_of(page)
+    for arguments in [[LAYERS, *first], *others]:
+        result = run_tests(tmp_path, arguments)
+        assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_page_changes_the_package_and_runs_the_tests_it_adds(page: Path) -> None:
+    files = [step.file for step in steps_of(page)]
+    added_tests = {file for file in files if file.startswith("tests/")}
+    assert any(file.startswith("striq/") for file in files)
+    assert added_tests
+    assert added_tests <= {argument for arguments in commands_of(page) for argument in arguments}
 
 
 def test_there_are_pages() -> None:
-    assert {page.stem for page in PAGES} >= {"add-a-reader", "add-an-anchor-strategy"}
+    assert {page.stem for page in PAGES} >= {"add-a-reader", "add-a-term", "add-an-anchor-strategy", "add-an-engine"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -11,18 +11,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from score_factory import make_score
 from ultrasound_files import phantom_pictures, write_files, write_ultrasound
 
 from striq.data.readers import open_cine
+from striq.scoring.results import FrameResult
 from striq.scoring.scorer import StriqScorer
+from striq.service import answers, client
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "monailabel_app"))  # as MONAI Label does
 
-from lib.judgement import judge, model_mark  # noqa: E402 (the path comes first)
-from lib.scorer_process import FileScores, RefusedError, ScorerProcess, UnavailableError  # noqa: E402
+from lib.image_scores import combine_files, model_mark  # noqa: E402 (the path comes first)
+from lib.scorer_process import PROTOCOL, FileScores, RefusedError, ScorerProcess, UnavailableError  # noqa: E402
 from lib.settings import Settings, SettingsError  # noqa: E402
 from lib.sources import image_files, stamp  # noqa: E402
+from lib.striq_client import load_client  # noqa: E402
 from lib.worklist import ROUND_SECONDS, error_note, is_current, score_note, turn  # noqa: E402
 
 ALLOWED_DIFFERENCE = 1e-5
@@ -117,7 +121,7 @@ def program(tmp_path: Path, text: str, **given: float) -> ScorerProcess:
     return ScorerProcess(Settings(sys.executable), arguments=(str(path),), **given)
 
 
-READY = json.dumps({"event": "ready", "protocol": 1, "version": "0"})
+READY = json.dumps({"event": "ready", "protocol": PROTOCOL, "version": "0"})
 LOADED = json.dumps({"event": "loaded", "id": 1, "model": "m", "planes": [], "threshold": 0.5})
 
 
@@ -125,9 +129,9 @@ LOADED = json.dumps({"event": "loaded", "id": 1, "model": "m", "planes": [], "th
     ("text", "complaint"),
     [
         ("import sys; sys.exit('no luck today')", "ended: no luck today"),
-        (f"print('{READY}'.replace('1', '9'), flush=True); input()", "speaks protocol 9, this app 1"),
+        (f"print('{READY}'.replace('2', '9'), flush=True); input()", "speaks protocol 9, this program 2"),
         (f"print('{READY}', flush=True); input(); raise SystemExit('gone')", "ended: gone"),
-        ("import time; time.sleep(60)", "no answer within 0.5 s"),
+        ("import time; time.sleep(60)", r"no answer within 0\.5 s"),
     ],
 )
 def test_process_that_does_not_come_up_is_reported(text: str, complaint: str, tmp_path: Path) -> None:
@@ -173,6 +177,26 @@ def test_image_is_not_blamed_for_a_process_that_was_there_before_it(tmp_path: Pa
     process.stop()
 
 
+def test_app_is_written_for_the_protocol_of_the_service() -> None:
+    assert answers.PROTOCOL == PROTOCOL
+
+
+def test_client_is_loaded_from_the_installation_of_striq() -> None:
+    module = load_client(sys.executable)
+    assert module is not client
+    assert Path(module.__file__ or "").samefile(client.__file__)
+    assert {"ServiceClient", "RefusedError", "EndedError", "ServiceError"} <= vars(module).keys()
+
+
+@pytest.mark.parametrize("reason", ["No module named 'striq'", "broken installation"])
+def test_interpreter_without_striq_is_reported(reason: str, tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\necho "{reason}" >&2\nexit 1\n')
+    python.chmod(0o755)
+    with pytest.raises(UnavailableError, match=f"does not find STRIQ's scoring process: {reason}.*Expected the python"):
+        ScorerProcess(Settings(str(python))).start()
+
+
 def test_packages_of_the_server_are_not_handed_to_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", "/packages/of/the/server")
     text = "import os, sys; sys.exit('path: ' + os.environ.get('PYTHONPATH', 'none'))"
@@ -180,41 +204,42 @@ def test_packages_of_the_server_are_not_handed_to_the_process(tmp_path: Path, mo
         program(tmp_path, text).start()
 
 
-# The judgement of an image
+# The score of an image
 
 
 def scores(*qualities: float | None, plane: str = "kidney", accepted: bool = True) -> FileScores:
-    terms = {"similarity": 0.0, "ncc": 0.0, "smoothness": 0.0, "contrast": 0.0}
-    known = {"accepted": accepted, "plane": plane, "plane_probabilities": {plane: 1.0}, "terms": terms, "time_s": None}
-    frames = [
-        {"index": index, "ms": 1.0, **({"error": "empty"} if quality is None else {"quality": quality, **known})}
+    results = [
+        FrameResult("c", index, error="empty")
+        if quality is None
+        else FrameResult("c", index, make_score(quality, plane, accepted=accepted, index=index))
         for index, quality in enumerate(qualities)
     ]
+    frames = [answers.frame(1, result, ms=1.0) for result in results]
     done = [quality for quality in qualities if quality is not None]
     quality = float(np.median(done)) if done else None
     return FileScores(frames, {"quality": quality, "accepted": accepted, "plane": plane})
 
 
-def test_single_file_is_judged_by_its_own_summary() -> None:
-    judged = judge({"c.dcm": scores(0.2, None, 0.8)}, MODEL, 0.5)
-    assert judged["quality"] == judged["prediction"][0]["score"] == 0.5
-    assert (judged["verdict"], judged["plane"]) == ("accepted", "kidney")
-    assert (judged["num_frames"], judged["num_scored"]) == (3, 2)
-    assert judged["best_frame"] == {"file": "c.dcm", "frame": 2, "quality": 0.8}
-    assert judged["frames"][1] == {"file": "c.dcm", "frame": 1, "error": "empty"}
-    assert judged["model"] == {"name": "model.pt", "sha256": "ab" * 32, "striq_version": "0.1.0"}
-    assert json.loads(json.dumps(judged, allow_nan=False)) == judged
+def test_single_file_is_scored_by_its_own_summary() -> None:
+    score = combine_files({"c.dcm": scores(0.2, None, 0.8)}, MODEL, 0.5)
+    assert score["quality"] == score["prediction"][0]["score"] == 0.5
+    assert (score["verdict"], score["plane"]) == ("accepted", "kidney")
+    assert (score["num_frames"], score["num_scored"]) == (3, 2)
+    assert score["best_frame"] == {"file": "c.dcm", "frame": 2, "quality": 0.8}
+    assert score["frames"][1] == {"file": "c.dcm", "frame": 1, "error": "empty"}
+    assert score["model"] == {"name": "model.pt", "sha256": "ab" * 32, "striq_version": "0.1.0"}
+    assert json.loads(json.dumps(score, allow_nan=False)) == score
 
 
 def test_files_of_a_series_count_the_same_whatever_their_length() -> None:
     series = {"1.dcm": scores(0.9), "2.dcm": scores(0.1, 0.1, 0.1, 0.1), "3.dcm": scores(0.8)}
-    assert judge(series, MODEL, 0.5)["quality"] == 0.8
+    assert combine_files(series, MODEL, 0.5)["quality"] == 0.8
 
 
 def test_file_that_is_refused_costs_only_itself() -> None:
-    judged = judge({"1.dcm": RefusedError("damaged"), "2.dcm": scores(0.6)}, MODEL, 0.5)
-    assert judged["quality"] == 0.6
-    assert judged["frames"][0] == {"file": "1.dcm", "frame": None, "error": "damaged"}
+    score = combine_files({"1.dcm": RefusedError("damaged"), "2.dcm": scores(0.6)}, MODEL, 0.5)
+    assert score["quality"] == 0.6
+    assert score["frames"][0] == {"file": "1.dcm", "frame": None, "error": "damaged"}
 
 
 @pytest.mark.parametrize(
@@ -223,7 +248,7 @@ def test_file_that_is_refused_costs_only_itself() -> None:
 )
 def test_image_without_any_score_is_refused(scored: dict[str, FileScores | RefusedError], reason: str) -> None:
     with pytest.raises(RefusedError, match=reason):
-        judge(scored, MODEL, 0.5)
+        combine_files(scored, MODEL, 0.5)
 
 
 # Notes in the datastore, and the order of the worklist
@@ -231,8 +256,8 @@ def test_image_without_any_score_is_refused(scored: dict[str, FileScores | Refus
 
 def test_score_is_current_until_model_or_file_changes() -> None:
     mark = model_mark(MODEL)
-    judged = judge({"c.png": scores(0.6)}, MODEL, 0.5)
-    for note in (score_note(judged, mark, "s", NOW), error_note("damaged", mark, "s", NOW)):
+    score = combine_files({"c.png": scores(0.6)}, MODEL, 0.5)
+    for note in (score_note(score, mark, "s", NOW), error_note("damaged", mark, "s", NOW)):
         assert is_current(note, mark, "s")
         assert not is_current(note, mark, "other")
         assert not is_current(note, model_mark({**MODEL, "sha256": "cd" * 32}), "s")
@@ -240,11 +265,11 @@ def test_score_is_current_until_model_or_file_changes() -> None:
 
 
 def test_error_takes_back_what_an_earlier_score_noted() -> None:
-    noted = score_note(judge({"c.png": scores(0.6)}, MODEL, 0.5), "m", "s", NOW)
+    noted = score_note(combine_files({"c.png": scores(0.6)}, MODEL, 0.5), "m", "s", NOW)
     noted |= error_note("damaged", "m", "s2", NOW)
     assert noted["striq_quality"] is noted["striq_verdict"] is noted["striq_plane"] is None
     assert noted["striq_error"] == "damaged"
-    noted |= score_note(judge({"c.png": scores(0.6)}, MODEL, 0.5), "m", "s", NOW)
+    noted |= score_note(combine_files({"c.png": scores(0.6)}, MODEL, 0.5), "m", "s", NOW)
     assert (noted["striq_quality"], noted["striq_error"]) == (0.6, None)
 
 

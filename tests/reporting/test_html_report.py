@@ -17,12 +17,13 @@ import pytest
 from PIL import Image
 
 from striq.errors import ReadError
+from striq.quality.terms import TERMS
 from striq.reporting.html_report import CineReport, report_cine, write_html
-from striq.reporting.normalized_terms import TermShare
 from striq.reporting.rows import source_name
 from striq.scoring.results import FrameResult
-from striq.types import Frame, FrameScore
+from striq.types import Frame
 from tests.reporting.images import MODEL, results_of, score_of
+from tests.score_factory import make_score
 
 NOON = datetime(2024, 1, 2, 12, 0, tzinfo=timezone.utc)
 HOSTILE = "<img src=x onerror=alert(1)>\"'&{{7*7}}\u202egpj.dcm"
@@ -51,12 +52,8 @@ def read(index: int) -> Frame:
     return Frame(np.linspace(0, 1, 40 * 60, dtype=np.float32).reshape(40, 60), index=index, spacing_mm=(0.2, 0.1))
 
 
-def explain(score: FrameScore) -> tuple[TermShare, ...]:
-    return (TermShare("similarity", score.terms.similarity, 0.25, 0.75), TermShare("smoothness", 0.3, 0.5, 0.0))
-
-
 def cine_of(qualities: list[float | None], source: str = "folder/cine.dcm", plane: str = "A4C") -> CineReport:
-    return report_cine(source, results_of(qualities, source, plane), read, explain)
+    return report_cine(source, results_of(qualities, source, plane), read)
 
 
 def unreadable(source: str) -> CineReport:
@@ -90,7 +87,7 @@ def test_hostile_names_stay_text(tmp_path: Path, place: str) -> None:
         "file": lambda: cine_of([0.25, 0.75], HOSTILE),
         "unreadable file": lambda: unreadable(HOSTILE),
         "plane": lambda: cine_of([0.25, 0.75], plane=HOSTILE),
-        "error": lambda: report_cine("c", [FrameResult("c", 0, error=HOSTILE), *results_of([0.5])], read, explain),
+        "error": lambda: report_cine("c", [FrameResult("c", 0, error=HOSTILE), *results_of([0.5])], read),
     }[place]()
     page = page_of(tmp_path, cine)
     assert HOSTILE.replace("\u202e", "\ufffd") in page.text
@@ -142,7 +139,7 @@ def test_best_and_worst_frame_are_shown_with_their_text(tmp_path: Path) -> None:
         asked.append(index)
         return read(index)
 
-    page = page_of(tmp_path, report_cine("c", results_of([0.5, 0.75, None, 0.25]), note, explain))
+    page = page_of(tmp_path, report_cine("c", results_of([0.5, 0.75, None, 0.25]), note))
     assert asked == [1, 3]
     assert [a["alt"] for a in page.all("img")] == [
         "Best frame: number 1, quality 0.75",
@@ -161,11 +158,23 @@ def test_picture_has_square_pixels(tmp_path: Path) -> None:
         assert image.size == (60, 80)  # 40 rows of 0.2 mm, 60 columns of 0.1 mm
 
 
-def test_bars_are_as_long_as_the_term_is_good(tmp_path: Path) -> None:
-    text = write_html(tmp_path / "r.html", [cine_of([0.5])], MODEL).read_text(encoding="utf-8")
+def test_bars_are_as_long_as_the_normalized_terms(tmp_path: Path) -> None:
+    changes = {"normalized_terms": {"ncc": 0.25, "contrast": 0.5}, "weights": {"ncc": 0.75, "contrast": 0.0}}
+    score = make_score(0.1875, terms={"ncc": -0.5, "contrast": 1.0}, **changes)
+    cine = report_cine("c", [FrameResult("c", 0, score)], read)
+    text = write_html(tmp_path / "r.html", [cine], MODEL).read_text(encoding="utf-8")
     bars = text.split('<dl class="terms">')[1].split("</dl>")[0]
+    assert re.findall(r"<dt [^>]*>(\w+)</dt>", bars) == ["NCC", "Contrast"]
     assert re.findall(r"width:(\d+)%", bars) == ["25", "50"]
     assert "0.25 × 75 %" in bars
+    assert bars.count("uncounted") == 3  # name, bar and figures of the term without weight
+
+
+def test_tables_and_notes_name_every_term_by_its_label(tmp_path: Path) -> None:
+    text = write_html(tmp_path / "r.html", [cine_of([0.5, 0.75])], MODEL).read_text(encoding="utf-8")
+    heads = text.split('<div class="frames"')[1].split("</thead>")[0]
+    assert re.findall(r"<th title=[^>]*>(\w+)", heads) == [term.label for term in TERMS.values()]
+    assert all(f"<li>{term.label}: {term.description}</li>" in text for term in TERMS.values())
 
 
 def test_curve_is_broken_at_a_frame_without_a_score(tmp_path: Path) -> None:
@@ -236,7 +245,7 @@ def test_frame_that_is_gone_is_the_callers_to_report() -> None:
         raise ReadError("gone", where="c", expected="e", got="g", remedy="r")
 
     with pytest.raises(ReadError, match="gone"):
-        report_cine("c", [FrameResult("c", 0, score_of(0.5))], gone, explain)
+        report_cine("c", [FrameResult("c", 0, score_of(0.5))], gone)
 
 
 @pytest.mark.slow

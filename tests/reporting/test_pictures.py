@@ -11,13 +11,14 @@ import pytest
 from PIL import Image
 
 from striq.reporting.pictures import draw_scores
-from striq.types import Frame, FrameScore
+from striq.scoring.results import FrameResult
+from striq.types import Frame
 from tests.score_factory import make_score
 
 
-def scores_of(qualities: Sequence[float], *, timed: bool = True) -> list[FrameScore]:
+def results_of(qualities: Sequence[float], *, timed: bool = True) -> list[FrameResult]:
     return [
-        make_score(quality, "a4c", index=index, time_s=index / 25 if timed else None)
+        FrameResult("c", index, make_score(quality, index=index, time_s=index / 25 if timed else None))
         for index, quality in enumerate(qualities)
     ]
 
@@ -28,7 +29,7 @@ def read(index: int) -> Frame:
 
 @pytest.mark.parametrize("timed", [True, False])
 def test_picture_is_a_png_of_known_size(tmp_path: Path, timed: bool) -> None:
-    draw_scores(tmp_path / "p.png", "a $cine_1$ ^{", scores_of([0.2, 0.9, 0.4], timed=timed), read, 0.5)
+    draw_scores(tmp_path / "p.png", "a $cine_1$ ^{", results_of([0.2, 0.9, 0.4], timed=timed), read)
     with Image.open(tmp_path / "p.png") as picture:
         assert (picture.format, picture.size) == ("PNG", (1320, 552))
         assert len(np.unique(np.asarray(picture.convert("L")))) > 50  # something is drawn
@@ -41,22 +42,21 @@ def test_only_the_best_and_the_worst_frame_are_read(tmp_path: Path) -> None:
         asked.append(index)
         return read(index)
 
-    draw_scores(tmp_path / "p.png", "cine", scores_of([0.2, 0.9, 0.1, 0.4]), note, 0.5)
+    draw_scores(tmp_path / "p.png", "cine", results_of([0.2, 0.9, 0.1, 0.4]), note)
     assert asked == [1, 2]
 
 
 def test_same_scores_draw_the_same_bytes(tmp_path: Path) -> None:
-    first, second = (
-        draw_scores(tmp_path / name, "cine", scores_of([0.2, 0.9]), read, 0.5) for name in ("a.png", "b.png")
-    )
+    first, second = (draw_scores(tmp_path / name, "cine", results_of([0.2, 0.9]), read) for name in ("a.png", "b.png"))
     assert first.read_bytes() == second.read_bytes()
 
 
 def test_no_scores_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no scores to draw"):
-        draw_scores(tmp_path / "p.png", "cine", [], read, 0.5)
+    for results in ([], [FrameResult("c", 0, error="damaged")]):
+        with pytest.raises(ValueError, match="needs the score of at least one frame"):
+            draw_scores(tmp_path / "p.png", "cine", results, read)
 
 
 def test_no_display_is_needed(tmp_path: Path) -> None:
-    draw_scores(tmp_path / "p.png", "cine", scores_of([0.2, 0.9]), read, 0.5)
+    draw_scores(tmp_path / "p.png", "cine", results_of([0.2, 0.9]), read)
     assert "matplotlib.pyplot" not in sys.modules or "striq" not in str(sys.modules["matplotlib.pyplot"].__file__)

@@ -42,7 +42,7 @@ def test_frames_keep_their_order_around_unreadable_ones(tiny_scorer: StriqScorer
 
 
 @pytest.mark.parametrize("bad", [0, 2, 5, 10])
-def test_frame_that_cannot_be_judged_costs_no_other_frame(
+def test_frame_that_cannot_be_scored_costs_no_other_frame(
     tiny_scorer: StriqScorer, monkeypatch: pytest.MonkeyPatch, bad: int
 ) -> None:
     score_batch = tiny_scorer._score_batch
@@ -58,9 +58,9 @@ def test_frame_that_cannot_be_judged_costs_no_other_frame(
     results = results_of(tiny_scorer, cine_with_black_frames([3]))
     assert [result.index for result in results] == list(range(NUM_FRAMES))
     assert [result.index for result in results if result.score is None] == sorted({3, bad})
-    for wanted, found in zip(expected, results, strict=True):
-        if wanted.score is not None and found.score is not None:
-            assert found.score.quality == pytest.approx(wanted.score.quality, abs=1e-5)
+    for alone, found in zip(expected, results, strict=True):
+        if alone.score is not None and found.score is not None:
+            assert found.score.quality == pytest.approx(alone.score.quality, abs=1e-5)
 
 
 def test_unknown_plane_is_no_fault_of_the_frames(tiny_scorer: StriqScorer) -> None:

@@ -1,10 +1,12 @@
-"""Tests of ``striq.service.server``: the process that a program with a window talks to."""
+"""Tests of the scoring process from its commands to its answers: ``striq.service.server`` and ``worker``."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import json
+import os
 import subprocess
 import sys
 import time
@@ -20,15 +22,18 @@ from PIL import Image
 from ultrasound_files import write_ultrasound
 
 import striq
-import striq.service.server as worker_module
+import striq.scoring.scorer as scorer_module
 from striq.data.cine import Cine
 from striq.data.fan import bounding_box, fan_mask
 from striq.data.phantom import make_phantom_cine
 from striq.data.readers import open_cine
 from striq.data.readers.intensity import to_unit_gray
-from striq.errors import ReadError
+from striq.quality.terms import TERMS
 from striq.scoring.scorer import StriqScorer
-from striq.service.server import Inbox, Worker, anchor_picture, open_frames, serve
+from striq.service import loaded_model
+from striq.service.requests import Load, Score, parse_request
+from striq.service.server import Inbox, serve
+from striq.service.worker import Worker
 from striq.types import FrameScore
 
 NUM_FRAMES = 6
@@ -65,9 +70,23 @@ def load(model: Path) -> dict[str, Any]:
     return {"command": "load", "id": 1, "model": str(model), "device": "cpu"}
 
 
+def handle(worker: Worker, command: dict[str, Any]) -> None:
+    request = parse_request(json.dumps(command))
+    assert isinstance(request, (Load, Score))
+    worker.handle(request)
+
+
+def frames_of(answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [answer for answer in answers if answer["event"] == "frame"]
+
+
 def test_worker_says_what_it_loaded(tiny_model: Path) -> None:
     ready, loaded = answers_to(load(tiny_model))
-    assert ready["event"] == "ready"
+    assert ready == {"event": "ready", "protocol": 2, "version": striq.__version__, "pid": os.getpid()}
+    terms = loaded.pop("terms")
+    assert [term["name"] for term in terms] == list(TERMS)
+    assert terms[1]["label"] == "NCC"
+    assert all(term["description"].endswith(".") for term in terms)
     assert loaded.pop("version") == striq.__version__
     assert loaded.pop("about") == {"name": "model.pt", "version": ""}
     assert loaded == {
@@ -94,7 +113,7 @@ def test_scores_equal_those_of_the_scorer(
         assert frame["quality"] == pytest.approx(expected.quality, abs=ALLOWED_DIFFERENCE)
         assert frame["plane"] == expected.plane
         assert frame["time_s"] == time_s
-        assert frame["terms"]["ncc"] == pytest.approx(expected.terms.ncc, abs=ALLOWED_DIFFERENCE)
+        assert frame["terms"]["ncc"] == pytest.approx(expected.terms["ncc"], abs=ALLOWED_DIFFERENCE)
         np.testing.assert_allclose(frame["transform"], expected.transform, atol=ALLOWED_DIFFERENCE)
         assert frame["nearest_anchor"]["path"] == expected.nearest_anchor.path
         assert frame["ms"] > 0
@@ -148,30 +167,52 @@ def test_file_that_cannot_be_read_is_answered_in_words(tiny_model: Path, tmp_pat
     assert "broken.png" in answer["text"]
 
 
-def test_box_is_where_the_fan_lies(tiny_model: Path, stored: NDArray[np.uint8], frames_file: str) -> None:
+def test_frame_answer_holds_the_score_but_no_source(tiny_model: Path, frames_file: str) -> None:
+    *_, frame, _ = answers_to(load(tiny_model), {"command": "score", "frames": frames_file})
+    fields = {field.name for field in dataclasses.fields(FrameScore)}
+    assert frame.keys() == (fields - {"source"}) | {"event", "id", "ms"}
+
+
+def test_crop_is_the_bounding_box_of_the_fan(tiny_model: Path, stored: NDArray[np.uint8], frames_file: str) -> None:
     answers = answers_to(load(tiny_model), {"command": "score", "frames": frames_file})
-    for frame in (answer for answer in answers if answer["event"] == "frame"):
-        assert tuple(frame["box"]) == bounding_box(fan_mask(to_unit_gray(stored[frame["index"]])))
-        assert frame["box"][0] >= 7  # the margin above the picture
-        assert frame["box"][1] >= 3
+    for frame in frames_of(answers):
+        assert tuple(frame["crop"]) == bounding_box(fan_mask(to_unit_gray(stored[frame["index"]])))
+        assert frame["crop"][0] >= 7  # the margin above the picture
+        assert frame["crop"][1] >= 3
 
 
-def test_goodness_of_the_terms_makes_up_the_quality(
-    tiny_model: Path, tiny_scorer: StriqScorer, frames_file: str
-) -> None:
-
+def test_quality_can_be_computed_from_an_answer(tiny_model: Path, frames_file: str) -> None:
     answers = answers_to(load(tiny_model), {"command": "score", "frames": frames_file})
-    for frame in (answer for answer in answers if answer["event"] == "frame"):
-        assert set(frame["goodness"]) == {"similarity", "ncc", "smoothness", "contrast"}
-        terms = [frame["goodness"][name] for name in ("similarity", "ncc", "smoothness", "contrast")]
-        judged = max(tiny_scorer.planes, key=lambda plane: frame["plane_probabilities"][plane])
-        weights = tiny_scorer.term_weights[tiny_scorer.plane_index(judged)]
-        assert np.dot(terms, weights.numpy()) == pytest.approx(frame["quality"], abs=1e-5)
+    for frame in frames_of(answers):
+        assert frame["terms"].keys() == frame["normalized_terms"].keys() == frame["weights"].keys() == TERMS.keys()
+        quality = sum(frame["weights"][name] * frame["normalized_terms"][name] for name in TERMS)
+        assert quality == pytest.approx(frame["quality"], abs=1e-5)
 
 
-def test_live_frames_can_go_without_the_box(tiny_model: Path, frames_file: str) -> None:
-    answers = answers_to(load(tiny_model), {"command": "score", "frames": frames_file, "boxes": False})
-    assert not any("box" in answer for answer in answers)
+def test_every_frame_is_read_once(tiny_model: Path, frames_file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    real_frame = Cine._frame
+
+    def counted(cine: Cine, position: int) -> Any:
+        read.append(position)
+        return real_frame(cine, position)
+
+    monkeypatch.setattr(Cine, "_frame", counted)
+    answers_to(load(tiny_model), {"command": "score", "frames": frames_file})
+    assert read == list(range(NUM_FRAMES))
+
+
+def test_load_takes_engine_and_precision(tiny_model: Path, frames_file: str) -> None:
+    score = {"command": "score", "frames": frames_file}
+    plain = answers_to({**load(tiny_model), "engine": "reference", "precision": "float32"}, score)
+    fast = answers_to(load(tiny_model), score)
+    qualities = [[frame["quality"] for frame in frames_of(answers)] for answers in (plain, fast)]
+    assert qualities[0] == pytest.approx(qualities[1], abs=ALLOWED_DIFFERENCE)
+    *_, answer = answers_to({**load(tiny_model), "engine": "steam"})
+    assert "No engine 'steam'" in answer["text"]
+    *_, answer = answers_to({**load(tiny_model), "precision": "float16"})
+    assert answer["event"] == "error"
+    assert "float16" in answer["text"]
 
 
 def test_color_frames_are_scored_by_their_luma(tiny_model: Path, stored: NDArray[np.uint8], tmp_path: Path) -> None:
@@ -211,7 +252,7 @@ def test_explanation_lies_on_the_frame(
     residual = np.load(answer["residual"])
     assert residual.shape == stored.shape[1:]
     outside = np.ones(residual.shape, dtype=bool)
-    top, left, bottom, right = answer["box"]
+    top, left, bottom, right = answer["crop"]
     outside[top:bottom, left:right] = False
     assert np.isnan(residual[outside]).all()
     frame = Cine("c", 1, lambda _: to_unit_gray(stored[2]))[0]
@@ -222,46 +263,54 @@ def test_explanation_lies_on_the_frame(
 
 
 def test_picture_of_the_nearest_anchor_is_handed_over(
-    tiny_model: Path, tiny_scorer: StriqScorer, stored: NDArray[np.uint8], tmp_path: Path
+    tiny_model: Path, tiny_scorer: StriqScorer, stored: NDArray[np.uint8], frames_file: str, tmp_path: Path
 ) -> None:
     score = expected_scores(tiny_scorer, stored)[3]
-    plane = score.plane if score.plane != "none" else "a4c"
-    number = tiny_scorer.bank.sources[tiny_scorer.planes.index(plane)].index(score.nearest_anchor)
+    number = tiny_scorer.bank.sources[tiny_scorer.planes.index(score.scored_plane)].index(score.nearest_anchor)
     folder = tmp_path / "bundle"
     (folder / "models" / "anchors").mkdir(parents=True)
     (folder / "models" / "model.pt").write_bytes(tiny_model.read_bytes())
     wanted = np.arange(64 * 64, dtype=np.uint8).reshape(64, 64)
-    Image.fromarray(wanted).save(folder / "models" / "anchors" / f"{plane}_{number:02d}.png")
+    Image.fromarray(wanted).save(folder / "models" / "anchors" / f"{score.scored_plane}_{number:02d}.png")
+    explain = {"command": "explain", "frames": frames_file, "index": 3, "folder": str(tmp_path / "maps")}
     for checkpoint in (folder, folder / "models" / "model.pt"):
-        found = anchor_picture(checkpoint, tiny_scorer, score)
-        assert found is not None
-        np.testing.assert_array_equal(found, wanted)
+        *_, answer = answers_to(load(checkpoint), explain)
+        assert answer["anchor_number"] == number
+        np.testing.assert_array_equal(np.load(answer["anchor_picture"]), wanted)
 
 
-def test_cancel_keeps_what_is_done(tiny_model: Path, frames_file: str) -> None:
+def test_explanation_of_a_frame_that_is_not_there_is_refused(tiny_model: Path, frames_file: str) -> None:
+    explain = {"command": "explain", "frames": frames_file, "index": NUM_FRAMES, "folder": "maps"}
+    *_, answer = answers_to(load(tiny_model), explain)
+    assert answer["event"] == "error"
+    assert "has 6 frames, so index 6 is out of range" in answer["text"]
+
+
+@pytest.mark.parametrize("done", [0, 2, 5])  # frames are scored by four; a cancel ends the score between any two
+def test_cancel_keeps_what_is_done(done: int, tiny_model: Path, frames_file: str) -> None:
     answers: list[dict[str, Any]] = []
-    interruptions = iter((False, True))  # asked before each batch of four
+    interruptions = iter([False] * done + [True])
     worker = Worker(answers.append, lambda: next(interruptions))
-    worker.handle(load(tiny_model))
-    worker.handle({"command": "score", "frames": frames_file})
-    assert [answer["index"] for answer in answers if answer["event"] == "frame"] == [0, 1, 2, 3]
+    handle(worker, load(tiny_model))
+    handle(worker, {"command": "score", "frames": frames_file})
+    assert [answer["index"] for answer in frames_of(answers)] == list(range(done))
     assert answers[-1]["cancelled"] is True
-    assert answers[-1]["scored"] == 4
+    assert answers[-1]["scored"] == done
 
 
 def test_cancel_that_is_waiting_is_seen_and_used_up() -> None:
     inbox = Inbox(iter(['{"command": "cancel"}', '{"command": "load"}']))
     commands = iter(inbox)
-    assert next(commands)["command"] == "load"  # a cancel with nothing to end is passed over
+    assert isinstance(next(commands), Load)  # a cancel with nothing to end is passed over
     busy = Inbox(_slow_lines())
-    assert next(iter(busy))["command"] == "score"
+    assert isinstance(next(iter(busy)), Score)
     while not busy.interrupted():
         pass
     assert not busy.interrupted()
 
 
 def _slow_lines() -> Iterator[str]:
-    yield '{"command": "score"}'
+    yield '{"command": "score", "file": "cine.dcm"}'
     time.sleep(0.2)
     yield '{"command": "cancel"}'
 
@@ -275,6 +324,8 @@ def _slow_lines() -> Iterator[str]:
         ('{"command": "score", "frames": "x.npy"}', "No model is loaded"),
         ('{"command": "load", "model": "/nowhere/model.pt"}', "no model there"),
         ('{"command": "load", "device": "abacus"}', "abacus"),
+        ('{"command": "load", "device": 1}', "'device' must be a string, got 1"),
+        ('{"command": "explain", "file": "x.dcm", "folder": "maps"}', "needs 'index', a whole number"),
     ],
 )
 def test_wrong_commands_are_answered_and_survived(command: str, complaint: str, tiny_model: Path) -> None:
@@ -293,7 +344,8 @@ def test_model_before_does_not_stand_in_for_one_that_fails(tiny_model: Path, fra
 
 def test_command_without_its_frames_names_what_is_missing(tiny_model: Path) -> None:
     *_, answer = answers_to(load(tiny_model), {"command": "score", "id": 9})
-    assert answer == {"event": "error", "id": 9, "text": "The command 'score' needs 'frames'."}
+    assert (answer["event"], answer["id"]) == ("error", 9)
+    assert "The command 'score' cannot be carried out. Expected either 'file' or 'frames'" in answer["text"]
 
 
 def test_unknown_plane_is_refused_before_any_frame(tiny_model: Path, frames_file: str) -> None:
@@ -302,40 +354,72 @@ def test_unknown_plane_is_refused_before_any_frame(tiny_model: Path, frames_file
     assert "does not know the plane 'face'" in answer["text"]
 
 
-def test_array_of_wrong_shape_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "flat.npy"
-    np.save(path, np.zeros((4, 4), np.uint8))
-    with pytest.raises(ReadError, match=r"Expected .*\(N, H, W\).*got shape \(4, 4\)"):
-        open_frames(path, {})
+@pytest.mark.parametrize("content", ["flat", "pickled", "text", "archive", "empty", "garbage", "missing"])
+def test_file_without_pictures_is_refused_and_survived(content: str, tiny_model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "pictures.npy"
+    with path.open("wb") as stream:
+        if content == "flat":
+            np.save(stream, np.zeros((4, 4), np.uint8))
+        elif content == "pickled":
+            np.save(stream, np.full((2, 4, 4), None), allow_pickle=True)
+        elif content == "text":
+            np.save(stream, np.full((2, 4, 4), "a"))
+        elif content == "archive":
+            np.savez(stream, pictures=np.zeros((2, 4, 4)))
+        elif content == "garbage":
+            stream.write(b"no array")
+    if content == "missing":
+        path.unlink()
+    _, loaded, answer, again = answers_to(load(tiny_model), {"command": "score", "frames": str(path)}, load(tiny_model))
+    assert answer["event"] == "error"
+    assert str(path) in answer["text"]
+    assert "Expected an array of shape (N, H, W)" in answer["text"]
+    assert again == loaded
 
 
+@pytest.mark.parametrize("full_at", [0, 1, 2])  # at the first batch of two frames, at the second, at the third
 def test_full_accelerator_falls_back_to_the_cpu_and_says_so(
-    tiny_scorer: StriqScorer, tiny_model: Path, frames_file: str, monkeypatch: pytest.MonkeyPatch
+    full_at: int,
+    tiny_scorer: StriqScorer,
+    tiny_model: Path,
+    stored: NDArray[np.uint8],
+    frames_file: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     answers: list[dict[str, Any]] = []
     worker = Worker(answers.append, lambda: False)
-    worker.handle(load(tiny_model))
+    handle(worker, load(tiny_model))
+    expected = expected_scores(tiny_scorer, stored)
     moved_to: list[str] = []
+    batches: list[int] = []
     real_score, real_to = StriqScorer._score_batch, StriqScorer.to
 
     def full(scorer: StriqScorer, *given: Any) -> list[FrameScore]:
-        if not moved_to:
+        batches.append(len(given[0].frames))
+        if not moved_to and len(batches) > full_at:
             raise torch.OutOfMemoryError
-        return real_score(scorer, *given)
+        where = scorer.range_low.device
+        with monkeypatch.context() as patch:
+            patch.setattr(StriqScorer, "device", property(lambda _: where))  # that the tensors really are on
+            return real_score(scorer, *given)
 
     def to(scorer: StriqScorer, device: str) -> StriqScorer:
         moved_to.append(device)
         return real_to(scorer, device)
 
     where = property(lambda _: torch.device(moved_to[-1] if moved_to else "cuda"))
+    monkeypatch.setattr(scorer_module, "ACCELERATED_BATCH_SIZE", 2)
     monkeypatch.setattr(StriqScorer, "_score_batch", full)
     monkeypatch.setattr(StriqScorer, "to", to)
     monkeypatch.setattr(StriqScorer, "device", where)
-    worker.handle({"command": "score", "id": 5, "frames": frames_file})
+    handle(worker, {"command": "score", "id": 5, "frames": frames_file})
     notices = [answer for answer in answers if answer["event"] == "notice"]
     assert [(notice["id"], notice["device"]) for notice in notices] == [(5, "cpu")]
     assert "CUDA ran out" in notices[0]["text"]
-    assert [answer["index"] for answer in answers if answer["event"] == "frame"] == list(range(NUM_FRAMES))
+    assert batches[: full_at + 1] == [2] * (full_at + 1)
+    assert [answer["index"] for answer in frames_of(answers)] == list(range(NUM_FRAMES))
+    found = [answer["quality"] for answer in frames_of(answers)]
+    assert found == pytest.approx([score.quality for score in expected], abs=ALLOWED_DIFFERENCE)
     assert answers[-1]["device"] == "cpu"
 
 
@@ -344,17 +428,17 @@ def test_model_that_does_not_fit_is_loaded_on_the_cpu_and_said(
 ) -> None:
     answers: list[dict[str, Any]] = []
     tried: list[str] = []
-    real_load = worker_module.load_scorer
+    real_load = loaded_model.load_scorer
 
-    def full(path: str, device: str) -> StriqScorer:
+    def full(path: str, device: str, **_: str) -> StriqScorer:
         tried.append(device)
         if device != "cpu":
             raise torch.OutOfMemoryError
         return real_load(path, device)
 
-    monkeypatch.setattr(worker_module, "load_scorer", full)
-    monkeypatch.setattr(worker_module, "check_device", lambda device: device)
-    Worker(answers.append, lambda: False).handle({**load(tiny_model), "device": "cuda"})
+    monkeypatch.setattr(loaded_model, "load_scorer", full)
+    monkeypatch.setattr(loaded_model, "check_device", lambda device: device)
+    handle(Worker(answers.append, lambda: False), {**load(tiny_model), "device": "cuda"})
     assert tried == ["cuda", "cpu"]
     assert [answer["event"] for answer in answers] == ["notice", "loaded"]
     assert "does not fit" in answers[0]["text"]
@@ -382,12 +466,12 @@ def test_process_answers_through_its_pipes_and_ends_with_them(tiny_model: Path, 
 def test_real_lack_of_gpu_memory_falls_back_to_the_cpu(tiny_model: Path, frames_file: str) -> None:
     answers: list[dict[str, Any]] = []
     worker = Worker(answers.append, lambda: False)
-    worker.handle({**load(tiny_model), "device": "cuda"})
+    handle(worker, {**load(tiny_model), "device": "cuda"})
     torch.cuda.empty_cache()
     held = torch.cuda.memory_reserved() / torch.cuda.get_device_properties(0).total_memory
     torch.cuda.set_per_process_memory_fraction(held + 1e-6)
     try:
-        worker.handle({"command": "score", "frames": frames_file})
+        handle(worker, {"command": "score", "frames": frames_file})
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
     assert [answer["event"] for answer in answers].count("notice") == 1

@@ -11,16 +11,20 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from striq.quality.terms import TERMS
+
 ROOT = Path(__file__).parents[2]
 MODULE = ROOT / "slicer_extension" / "UltrasoundPlaneQC"
 NAME = MODULE.name
 LIB = MODULE / f"{NAME}Lib"
 UI = MODULE / "Resources" / "UI" / f"{NAME}.ui"
 WITH_QT = {
+    "Controls",
     "LivePanel",
     "ResultsPanel",
     "ScorePanel",
     "Shortcuts",
+    "TermBars",
     "Views",
     "WhyPanel",
     "Widget",
@@ -107,8 +111,8 @@ def test_start_up_imports_nothing_that_must_be_installed(path: Path) -> None:
         "AbstractScriptedSubjectHierarchyPlugin",
     }
     standard = {
-        "__future__", "collections", "dataclasses", "importlib", "json", "logging", "math", "os", "pathlib", "queue",
-        "shutil", "subprocess", "sys", "tempfile", "threading", "time", "typing", "unittest",
+        "__future__", "collections", "contextlib", "dataclasses", "importlib", "json", "logging", "math", "os",
+        "pathlib", "queue", "shutil", "subprocess", "sys", "tempfile", "threading", "time", "typing", "unittest",
     }  # fmt: skip
     assert imported_at_file_scope(path) <= shipped_with_slicer | standard
 
@@ -143,9 +147,49 @@ def test_every_control_that_the_code_names_exists() -> None:
         text = path.read_text()
         used |= set(re.findall(r"\bui\.(\w+)\b", text)) - {"resultsTableNode"}
         used |= set(re.findall(r'"(\w+(?:Button|Selector|Slider|CheckBox))"', text))
-    used |= {f"{term}Bar" for term in ("similarity", "ncc", "smoothness", "contrast")}
     assert used <= ui_names()
     assert len(used) > 20
+
+
+def test_types_of_controls_are_their_classes_in_the_ui() -> None:
+    classes = {widget.attrib["name"]: widget.attrib["class"] for widget in ElementTree.parse(UI).iter("widget")}
+    (controls,) = (node for node in ast.parse((LIB / "Controls.py").read_text()).body if isinstance(node, ast.ClassDef))
+    declared = {
+        node.target.id: node.annotation.attr
+        for node in controls.body
+        if isinstance(node, ast.AnnAssign)
+        and isinstance(node.target, ast.Name)
+        and isinstance(node.annotation, ast.Attribute)
+    }
+    assert len(declared) > 30
+    assert declared == {name: classes.get(name) for name in declared}
+
+
+def test_acceptance_rule_is_that_of_the_package() -> None:
+    # The panel applies the rule to saved scenes before striq is installed, so the extension has a copy.
+    assert (LIB / "Verdict.py").read_bytes() == (ROOT / "striq" / "verdict.py").read_bytes()
+
+
+def test_only_the_copied_rule_compares_a_quality_with_a_threshold() -> None:
+    for path in PARTS:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Compare) and path.stem != "Verdict":
+                assert not {"quality", "threshold"} <= words(node), f"{path.name}:{node.lineno}"
+
+
+def words(node: ast.AST) -> set[str]:
+    """Return the names and attributes in an expression."""
+    return {
+        (part.id if isinstance(part, ast.Name) else part.attr).strip("_")
+        for part in ast.walk(node)
+        if isinstance(part, ast.Name | ast.Attribute)
+    }
+
+
+def test_nothing_in_the_extension_lists_the_terms() -> None:
+    for path in (*PARTS, UI):
+        text = path.read_text().lower()
+        assert not [name for name in TERMS if re.search(rf"\b{name}", text)], path.name
 
 
 def test_every_control_has_a_tooltip_and_names_are_unique() -> None:
@@ -224,6 +268,15 @@ def test_text_that_cannot_be_translated_would_be_noticed(tmp_path: Path) -> None
     good = 'label.setText(_("Good {a}").format(a=f"{b:.2f}"))\nraise SourceError(answer["text"])\n'
     (tmp_path / "part.py").write_text(bad + good)
     assert [entry.split(" ", 1)[1] for entry in untranslated(tmp_path / "part.py")] == ["'Plain'", "' is wrong'"]
+
+
+def test_users_read_reference_not_anchor() -> None:
+    texts = [(UI.name, text.text or "") for text in ElementTree.parse(UI).iter("string")]
+    for path in (*PARTS, MODULE / f"{NAME}.py"):
+        calls = [node for node in ast.walk(ast.parse(path.read_text())) if _name(node) == "_"]
+        texts += [(path.name, ast.unparse(call)) for call in calls]  # type: ignore[arg-type]
+    assert len(texts) > 100
+    assert [entry for entry in texts if "anchor" in entry[1].lower()] == []
 
 
 @pytest.mark.parametrize("path", PARTS, ids=lambda path: path.stem)

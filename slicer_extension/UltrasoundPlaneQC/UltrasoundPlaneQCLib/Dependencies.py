@@ -1,4 +1,4 @@
-"""Installation of what the worker needs, on first use and after asking; torch comes from the PyTorch extension."""
+"""Installation of striq and PyTorch on first use, after asking; PyTorch comes from the PyTorch extension."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ TORCH_REQUIREMENT = ">=2.8"
 
 
 class DependencyError(RuntimeError):
-    """Something the worker needs is absent and was not installed."""
+    """A required package or extension is missing and was not installed."""
 
 
-def isInstalled(package):
+def isInstalled(package: str) -> bool:
     """Return whether a package is installed, without importing it."""
     try:
         version(package)
@@ -26,14 +26,14 @@ def isInstalled(package):
     return True
 
 
-def ensureDependencies(requirements):
-    """Install what is absent, after asking the user.
+def ensureDependencies(requirements: Path) -> None:
+    """Install missing packages, after asking the user.
 
     Args:
         requirements: Path of the module's ``requirements.txt``.
 
     Raises:
-        DependencyError: If the user declines, or the PyTorch extension is absent.
+        DependencyError: If the user declines, the installation fails, or the PyTorch extension is missing.
     """
     if not isInstalled("torch"):
         _installTorch()
@@ -45,16 +45,16 @@ def ensureDependencies(requirements):
         raise DependencyError(
             _(
                 "The installation of {file} failed with status {status}. "
-                "Look into the application log, check the network, or install without one as the manual describes."
-            ).format(file=Path(requirements).name, status=error.returncode)
+                "Look into the application log and check the network, or install offline as the manual describes."
+            ).format(file=requirements.name, status=error.returncode)
         ) from error
     if not isInstalled("striq"):
         raise DependencyError(
-            _("striq is not installed. Install {file} as the manual describes.").format(file=Path(requirements).name)
+            _("striq is not installed. Install {file} as the manual describes.").format(file=requirements.name)
         )
 
 
-def _installTorch():
+def _installTorch() -> None:
     try:
         import PyTorchUtils
     except ImportError as error:
@@ -69,7 +69,7 @@ def _installTorch():
         raise DependencyError(_("PyTorch was not installed, so nothing can be scored. Press Score to be asked again."))
 
 
-def _offerExtension():
+def _offerExtension() -> None:
     """Install the PyTorch extension if the user agrees; it works after a restart."""
     manager = slicer.app.extensionsManagerModel()
     question = _(
@@ -82,16 +82,16 @@ def _offerExtension():
         raise DependencyError(_("The extension PyTorch is installed. Save your work, restart Slicer, and press Score."))
 
 
-def _install(requirements):
+def _install(requirements: Path) -> None:
     try:
         from slicer import packaging
     except ImportError:  # Slicer before 5.11
-        _installByOldWay(requirements)
+        _installWithPip(requirements)
     else:
         packaging.pip_ensure(packaging.load_requirements(requirements), requester=MODULE_NAME)
 
 
-def _installByOldWay(requirements):
+def _installWithPip(requirements: Path) -> None:
     question = _("Ultrasound Plane QC needs Python packages that are not installed. Download and install them now?")
     if not slicer.util.confirmOkCancelDisplay(question):
         raise DependencyError(_("The Python packages were not installed. Press Score to be asked again."))

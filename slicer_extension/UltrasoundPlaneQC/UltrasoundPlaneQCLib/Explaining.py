@@ -1,73 +1,121 @@
-"""Explanations of single frames, asked of the worker without waiting."""
+"""Explanations of single frames, requested from the scoring process without waiting."""
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
+from typing import cast
 
-from .FrameSource import SourceError
+import numpy as np
+from numpy.typing import NDArray
+
+from .FrameSource import FrameSource, SourceError
+from .Messages import ExplainedFrame
+from .ModelHolder import ModelHolder
+from .Options import ScoringOptions
 from .WorkerClient import Scratch
 
 
-class Explainer:
-    """Asks the worker why single frames got their score; a newer question replaces one not asked yet."""
+@dataclass(frozen=True)
+class Explanation:
+    """Why one frame got its score.
 
-    def __init__(self, holder):
+    Attributes:
+        source: Frames that it is one of.
+        index: Number of the frame.
+        residual: One minus the cosine of features per pixel, NaN outside the fan, shape ``(H, W)``.
+        picture: The nearest reference, cropped to its fan; ``None`` if the model has no pictures.
+        transform: Pull-back from frame to reference, 2x3.
+        crop: Top, left, bottom and right of the box that ``transform`` lives in.
+    """
+
+    source: FrameSource
+    index: int
+    residual: NDArray[np.float32]
+    picture: NDArray[np.uint8] | None
+    transform: list[list[float]]
+    crop: list[int]
+
+
+class Explainer:
+    """Asks the scoring process to explain frames; a newer request replaces one that still waits.
+
+    Args:
+        holder: The scoring process.
+    """
+
+    def __init__(self, holder: ModelHolder) -> None:
         self.holder = holder
-        self._scratch = None
-        self._commandId = self._waiting = None
+        self._scratch: Scratch | None = None
+        self._commandId: int | None = None
+        self._asked: tuple[FrameSource, int] | None = None
+        self._waiting: tuple[FrameSource, int, ScoringOptions] | None = None
 
     @property
-    def isBusy(self):
+    def isBusy(self) -> bool:
         """Whether an answer is awaited."""
         return self._commandId is not None
 
-    def ask(self, source, index, plane="auto", modelPath="", device="auto"):
-        """Ask about one frame."""
-        self._waiting = (source, index, plane, modelPath, device)
+    def ask(self, source: FrameSource, index: int, options: ScoringOptions) -> None:
+        """Request the explanation of one frame."""
+        self._waiting = (source, index, options)
         if not self.isBusy:
-            self._send()
+            self._sendWaiting()
 
-    def _send(self):
-        (source, index, plane, modelPath, device), self._waiting = self._waiting, None
+    def _sendWaiting(self) -> None:
+        if self._waiting is None:
+            return
+        (source, index, options), self._waiting = self._waiting, None
         self._scratch = self._scratch or Scratch()
         path = self._scratch.file("frame.npy")
         np.save(path, source.frame(index)[None])
         self._asked = (source, index)
-        self.holder.request(modelPath, device)
+        self.holder.request(options.modelPath, options.device)
         self._commandId = self.holder.client.send(
-            "explain", frames=str(path), index=0, plane=plane, folder=str(self._scratch.path), source=source.name
+            "explain",
+            frames=str(path),
+            index=0,
+            plane=options.plane,
+            folder=str(self._scratch.path),
+            source=source.name,
         )
 
-    def poll(self):
-        """Return ``(source, index, explanation)`` when there is one, else ``None``.
+    def poll(self) -> Explanation | None:
+        """Return the explanation if it has arrived, ``None`` otherwise.
 
         Raises:
             SourceError: If the frame cannot be explained.
+            WorkerError: If the scoring process has ended on its own.
         """
         for answer in self.holder.poll(self._commandId) if self.isBusy else ():
             if answer["event"] == "error":
                 self._finish()
                 raise SourceError(answer["text"])
             if answer["event"] == "explained":
-                return self._received(answer)
+                return self._received(cast("ExplainedFrame", answer))
         return None
 
-    def _finish(self):
+    def _finish(self) -> None:
         self.holder.client.forget(self._commandId)
         self._commandId = None
 
-    def _received(self, answer):
+    def _received(self, answer: ExplainedFrame) -> Explanation:
+        assert self._asked is not None
+        source, index = self._asked
         self._finish()
-        answer["residual"] = np.load(answer["residual"])
-        if answer["anchor_picture"]:
-            answer["anchor_picture"] = np.load(answer["anchor_picture"])
-        asked = self._asked
-        if self._waiting is not None:
-            self._send()
-        return (*asked, answer)
+        picture = answer["anchor_picture"]
+        explanation = Explanation(
+            source=source,
+            index=index,
+            residual=np.load(answer["residual"]),
+            picture=np.load(picture) if picture else None,
+            transform=answer["transform"],
+            crop=answer["crop"],
+        )
+        self._sendWaiting()  # only now: it writes over the files
+        return explanation
 
-    def close(self):
-        """Remove the files; a later question makes new ones."""
+    def close(self) -> None:
+        """Remove the files; a later request makes new ones."""
         self._finish()
         if self._scratch is not None:
             self._scratch.remove()

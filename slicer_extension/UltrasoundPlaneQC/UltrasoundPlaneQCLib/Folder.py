@@ -1,12 +1,14 @@
-"""The folder in the data tree that holds what belongs to one run."""
+"""Folders of the data tree that hold the nodes of one run."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import slicer
 
 
-def fileNodes(name, nodes):
-    """Put nodes into a folder of the data tree, made if absent, and return its item."""
+def fileNodes(name: str, nodes: Iterable[slicer.vtkMRMLNode]) -> None:
+    """Move nodes into a folder of the data tree, which is made if it does not exist."""
     tree = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     top = tree.GetSceneItemID()
     folder = tree.GetItemChildWithName(top, name) or tree.CreateFolderItem(top, name)
@@ -16,4 +18,3 @@ def fileNodes(name, nodes):
             tree.SetItemParent(item, folder)
         else:
             tree.CreateItem(folder, node)
-    return folder

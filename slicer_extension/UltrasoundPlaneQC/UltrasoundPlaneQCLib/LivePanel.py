@@ -6,13 +6,17 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from .Controls import Controls
 from .FrameSource import SourceError
 from .LiveRecords import LivePlot, LiveRecorder
-from .LiveScoring import LiveScoring
+from .LiveScoring import LiveScoring, LiveVerdict
+from .Parameters import scoringOptions
 from .Results import ACCEPTED, REJECTED, verdictWord
+from .Session import Session
+from .Views import Views
 from .WorkerClient import WorkerError
 
-# Dark enough for white text; the word says the same, so color is never the only sign.
+# Dark enough for white text; the text gives the verdict too, so that color is never the only sign.
 BACKGROUNDS = {ACCEPTED: "#1a7f37", REJECTED: "#b42318"}
 OTHER_BACKGROUND = "#6b7280"
 
@@ -24,10 +28,10 @@ class LivePanel:
         ui: Controls by name.
         session: What is chosen.
         views: The application's views.
-        timer: Ticks while there is work.
+        timer: Calls the panel's :meth:`advance` regularly while it runs.
     """
 
-    def __init__(self, ui, session, views, timer):
+    def __init__(self, ui: Controls, session: Session, views: Views, timer: qt.QTimer) -> None:
         self.ui, self.session, self.views, self.timer = ui, session, views, timer
         self.live = LiveScoring(session.logic.holder, lambda: session.parameters.threshold, self.onVerdict)
         self._plot = LivePlot()
@@ -36,14 +40,14 @@ class LivePanel:
         ui.liveButton.connect("clicked()", self.onButton)
         session.listen(self.refresh)
 
-    def show(self):
-        """Show what the parameter node says."""
+    def show(self) -> None:
+        """Show the settings."""
         parameters = self.session.parameters
         self.ui.liveSelector.setCurrentNode(parameters.liveNode)
         self.ui.recordCheckBox.setChecked(parameters.recordLive)
         self.refresh()
 
-    def onStream(self, node):
+    def onStream(self, node: slicer.vtkMRMLVolumeNode | None) -> None:
         """Take another stream."""
         if self.live.isRunning and node is self.live.volume:
             return
@@ -51,11 +55,11 @@ class LivePanel:
         self.session.parameters.liveNode = node
         self.refresh()
 
-    def onRecord(self, isOn):
-        """Record from the next start on, or no more."""
+    def onRecord(self, isOn: bool) -> None:
+        """Set whether the next stream is recorded."""
         self.session.parameters.recordLive = isOn
 
-    def onButton(self):
+    def onButton(self) -> None:
         """Start or stop."""
         if self.live.isRunning:
             self.stop()
@@ -63,13 +67,13 @@ class LivePanel:
             self.start()
         self.refresh()
 
-    def start(self):
-        """Score the stream from now on."""
+    def start(self) -> None:
+        """Start scoring the stream."""
         parameters, logic = self.session.parameters, self.session.logic
         try:
             logic.ensureDependencies()
             recorder = LiveRecorder() if parameters.recordLive else None
-            self.live.start(parameters.liveNode, parameters.plane, parameters.modelPath, parameters.device, recorder)
+            self.live.start(parameters.liveNode, scoringOptions(parameters), recorder)
         except (SourceError, WorkerError, OSError, RuntimeError) as error:
             slicer.util.errorDisplay(str(error))
             return
@@ -80,7 +84,7 @@ class LivePanel:
         self.timer.start()
         self.session.changed()
 
-    def stop(self):
+    def stop(self) -> None:
         """Stop scoring the stream; a recording is put into a browser."""
         if not self.live.isRunning:
             return
@@ -91,45 +95,44 @@ class LivePanel:
         self.ui.liveRateLabel.setText("")
         self.session.changed()
 
-    def advance(self):
-        """Take verdicts that have arrived; return whether the stream is on."""
+    def advance(self) -> bool:
+        """Show verdicts that have arrived; return whether the stream is being scored."""
         try:
-            said = self.live.poll()
+            notice = self.live.poll()
         except (SourceError, WorkerError) as error:
             self.stop()
             self.refresh()
             slicer.util.errorDisplay(str(error))
             return False
-        if said:
-            self.ui.statusLabel.setText(said)
+        if notice:
+            self.ui.statusLabel.setText(notice)
         return self.live.isRunning
 
-    def onVerdict(self, judged):
+    def onVerdict(self, live: LiveVerdict) -> None:
         """Show one verdict."""
-        quality = "" if judged.quality is None else f"  Q {judged.quality:.2f}"
-        text = f"{verdictWord(judged.verdict)}{quality}"
-        self._showVerdict(text.upper() if judged.quality is not None else text, judged.verdict)
-        self.views.showVerdict(text, judged.verdict)
-        self._plot.add(judged, self.session.parameters.threshold)
+        quality = "" if live.quality is None else f"  Q {live.quality:.2f}"
+        text = f"{verdictWord(live.verdict)}{quality}"
+        self._showVerdict(text if live.quality is None else text.upper(), live.verdict)
+        self.views.showVerdict(text, live.verdict)
+        self._plot.add(live, self.session.parameters.threshold)
         received, scored = self.live.rates()
         self.ui.liveRateLabel.setText(
-            _("{scored:.1f} of {received:.1f} images a second, {each:.0f} ms each, {late:.0f} ms behind").format(
-                scored=scored, received=received, each=judged.frameMs, late=judged.latencyMs
+            _("{scored:.1f} of {received:.1f} images per second, {each:.0f} ms each, {late:.0f} ms behind").format(
+                scored=scored, received=received, each=live.frameMs, late=live.latencyMs
             )
         )
 
-    def _showVerdict(self, text, verdict):
+    def _showVerdict(self, text: str, verdict: str) -> None:
         label = self.ui.liveVerdictLabel
         label.setText(text)
         palette = qt.QPalette(label.palette)
-        color = BACKGROUNDS.get(verdict, OTHER_BACKGROUND)
-        palette.setColor(qt.QPalette.Window, qt.QColor(color))
+        palette.setColor(qt.QPalette.Window, qt.QColor(BACKGROUNDS.get(verdict, OTHER_BACKGROUND)))
         palette.setColor(qt.QPalette.WindowText, qt.QColor("white"))
         label.setAutoFillBackground(bool(text))
         label.setPalette(palette)
 
-    def refresh(self):
-        """Offer what can be done now, and say why not."""
+    def refresh(self) -> None:
+        """Enable what is possible now, and explain why the rest is not."""
         isOn, hasStream = self.live.isRunning, self.session.parameters.liveNode is not None
         isTaken = self.session.run is not None
         button = self.ui.liveButton

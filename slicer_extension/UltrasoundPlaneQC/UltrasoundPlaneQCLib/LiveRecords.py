@@ -1,63 +1,52 @@
-"""What stays of a live stream: a running table for the plot, and on request the images with their scores."""
+"""Records of a live stream: a running plot, and on request a sequence of the images with their scores."""
 
 from __future__ import annotations
 
 import math
 
 import slicer
-import vtk
 from slicer.i18n import tr as _
 
 from .Folder import fileNodes
+from .LiveScoring import LiveVerdict
+from .QualityPlot import QUALITY_COLOR, THRESHOLD_COLOR, addSeries, newChart, newTable, seriesOf
 from .ScoreSequence import NAME as SCORE_NAME
 from .ScoreSequence import scoreText
 
-LENGTH = 250  # points of the running plot: 10 s at 25 frames a second
+LENGTH = 250  # points of the running plot: 10 s at 25 images a second
 COLUMNS = ("time_s", "quality", "threshold")
+FOLDER = "STRIQ live"
 
 
 class LivePlot:
-    """The last scores as a plot that runs along; its length is fixed, so a long session does not slow it down."""
+    """Plot of the latest scores; its length is fixed, so that a long session stays fast."""
 
-    def __init__(self):
-        self.table = self.chart = None
+    def __init__(self) -> None:
+        self.table: slicer.vtkMRMLTableNode | None = None
+        self.chart: slicer.vtkMRMLPlotChartNode | None = None
 
-    def begin(self):
-        """Make the nodes in place of those of the stream before."""
+    def begin(self) -> None:
+        """Make the nodes, in place of those of the last stream."""
         self._remove()
-        self.table = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", "STRIQ live quality")
-        for name in COLUMNS:
-            column = vtk.vtkDoubleArray()
-            column.SetName(name)
-            self.table.AddColumn(column)
-        self.chart = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotChartNode", "STRIQ live plot")
-        self.chart.SetXAxisTitle(_("Time in seconds"))
-        self.chart.SetYAxisTitle(_("Quality Q"))
-        self.chart.SetYAxisRangeAuto(False)
-        self.chart.SetYAxisRange(0.0, 1.0)
-        for name, color in (("quality", (0.15, 0.35, 0.65)), ("threshold", (0.45, 0.45, 0.45))):
-            series = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotSeriesNode", f"Live {name}")
-            series.SetAndObserveTableNodeID(self.table.GetID())
-            series.SetXColumnName("time_s")
-            series.SetYColumnName(name)
-            series.SetPlotType(series.PlotTypeScatter)
-            series.SetMarkerStyle(series.MarkerStyleNone)
-            series.SetColor(*color)
-            self.chart.AddAndObservePlotSeriesNodeID(series.GetID())
+        table = newTable("STRIQ live quality", COLUMNS)
+        chart = newChart("STRIQ live plot", _("Time in seconds"))
+        addSeries(chart, "Live quality", table, ("time_s", "quality"), QUALITY_COLOR)
+        addSeries(chart, "Live threshold", table, ("time_s", "threshold"), THRESHOLD_COLOR)
+        fileNodes(FOLDER, [table, chart])
+        self.table, self.chart = table, chart
 
-        fileNodes("STRIQ live", [self.table, self.chart])
-
-    def _remove(self):
+    def _remove(self) -> None:
         if self.chart is None or self.chart.GetScene() is None:
             return
-        series = [self.chart.GetNthPlotSeriesNode(n) for n in range(self.chart.GetNumberOfPlotSeriesNodes())]
-        for node in (self.chart, *series, self.table):
+        for node in (self.chart, *seriesOf(self.chart), self.table):
             slicer.mrmlScene.RemoveNode(node)
 
-    def add(self, judged, threshold):
-        """Add one verdict; beyond the length of the plot the oldest goes."""
+    def add(self, live: LiveVerdict, threshold: float) -> None:
+        """Add one verdict; the oldest one is dropped when the plot is full."""
+        if self.table is None:
+            return
         table = self.table.GetTable()
-        values = (judged.imageTime, math.nan if judged.quality is None else judged.quality, threshold)
+        values = (live.imageTime, math.nan if live.quality is None else live.quality, threshold)
         isFull = table.GetNumberOfRows() >= LENGTH
         for name, value in zip(COLUMNS, values, strict=True):
             column = table.GetColumnByName(name)
@@ -70,40 +59,50 @@ class LivePlot:
 
 
 class LiveRecorder:
-    """Keeps every image of a stream, and the score of each scored one at the same time, in one browser."""
+    """Keeps every image of a stream, and the score of each scored one at the same time, in one browser.
 
-    def __init__(self, name="STRIQ recording"):
-        self.browser = None
+    Args:
+        name: Name of the browser.
+    """
+
+    def __init__(self, name: str = "STRIQ recording") -> None:
+        self.browser: slicer.vtkMRMLSequenceBrowserNode | None = None
         self._name = name
-        self._images = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", f"{name} images")
-        self._scores = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", SCORE_NAME)
-        for sequence in (self._images, self._scores):
-            sequence.SetIndexName("time")
-            sequence.SetIndexUnit("s")
+        self._images = _newSequence(f"{name} images")
+        self._scores = _newSequence(SCORE_NAME)
         self._text = slicer.vtkMRMLTextNode()
 
-    def addImage(self, volume, timeS):
+    def addImage(self, volume: slicer.vtkMRMLVolumeNode, timeS: float) -> None:
         """Keep one image."""
         self._images.SetDataNodeAtValue(volume, f"{timeS:.4f}")
 
-    def addScore(self, judged):
+    def addScore(self, verdict: LiveVerdict) -> None:
         """Keep the score of one image, at the time of the image."""
-        if judged.quality is None:
-            self._text.SetText(judged.verdict)
-        else:
-            self._text.SetText(scoreText(judged.quality, judged.plane))
-        self._scores.SetDataNodeAtValue(self._text, f"{judged.imageTime:.4f}")
+        quality = verdict.quality
+        self._text.SetText(verdict.verdict if quality is None else scoreText(quality, verdict.plane))
+        self._scores.SetDataNodeAtValue(self._text, f"{verdict.imageTime:.4f}")
 
-    def finish(self):
-        """Put the recording into a browser and return it, ``None`` if nothing came; harmless when done already."""
+    def finish(self) -> slicer.vtkMRMLSequenceBrowserNode | None:
+        """Put the recording into a browser and return it; ``None`` if no image came. May be called again."""
         if self.browser is not None:
             return self.browser
         if self._images.GetNumberOfDataNodes() == 0:
             slicer.mrmlScene.RemoveNode(self._images)
             slicer.mrmlScene.RemoveNode(self._scores)
             return None
-        self.browser = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceBrowserNode", self._name)
-        self.browser.SetAndObserveMasterSequenceNodeID(self._images.GetID())
-        self.browser.AddSynchronizedSequenceNode(self._scores)
-        fileNodes("STRIQ live", [self.browser, self._images, self._scores])
-        return self.browser
+        browser: slicer.vtkMRMLSequenceBrowserNode = slicer.mrmlScene.AddNewNodeByClass(
+            "vtkMRMLSequenceBrowserNode", self._name
+        )
+        browser.SetAndObserveMasterSequenceNodeID(self._images.GetID())
+        browser.AddSynchronizedSequenceNode(self._scores)
+        fileNodes(FOLDER, [browser, self._images, self._scores])
+        self.browser = browser
+        return browser
+
+
+def _newSequence(name: str) -> slicer.vtkMRMLSequenceNode:
+    """Return an empty sequence over time."""
+    sequence: slicer.vtkMRMLSequenceNode = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", name)
+    sequence.SetIndexName("time")
+    sequence.SetIndexUnit("s")
+    return sequence

@@ -1,33 +1,40 @@
-"""Live scoring of a streaming volume: one frame is in work, and the newest waits in place of all others."""
+"""Live scoring of a streaming volume: while one image is scored, only the newest one waits."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, cast
 
 import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
 from .FrameSource import SourceError, pictureOf
-from .Results import ACCEPTED, NO_PLANE, REJECTED, UNSCORED
+from .Messages import FrameAnswer
+from .ModelHolder import ModelHolder
+from .Options import ScoringOptions
+from .Results import UNSCORED, verdictOf
+from .Verdict import NO_PLANE
 from .WorkerClient import Scratch
 
-RATE_SECONDS = 2.0  # span over which rates are counted
+RATE_SECONDS = 2.0  # time over which rates are measured
 
 
 @dataclass(frozen=True)
 class LiveVerdict:
-    """What the worker said about one live frame.
+    """The verdict on one live image.
 
     Attributes:
-        quality: Q, ``None`` if the frame could not be scored.
-        verdict: ``"accepted"``, ``"rejected"``, or why there is none.
-        plane: Plane shown.
-        frameMs: Time the worker took.
-        latencyMs: From the arrival of the image to the verdict.
-        imageTime: When the image arrived, in seconds since the start.
+        quality: Q; ``None`` if the image could not be scored.
+        verdict: ``"accepted"``, ``"rejected"``, or why there is no score.
+        plane: Predicted plane.
+        frameMs: Time that scoring took, in milliseconds.
+        latencyMs: Time from the arrival of the image to the verdict, in milliseconds.
+        imageTime: Time at which the image arrived, in seconds since the start.
     """
 
     quality: float | None
@@ -38,123 +45,170 @@ class LiveVerdict:
     imageTime: float
 
 
+class Recorder(Protocol):
+    """Keeps images and verdicts of a stream."""
+
+    def addImage(self, volume: slicer.vtkMRMLVolumeNode, timeS: float) -> None:
+        """Keep one image."""
+        ...
+
+    def addScore(self, verdict: LiveVerdict) -> None:
+        """Keep the verdict on one image."""
+        ...
+
+    def finish(self) -> object:
+        """End the recording."""
+        ...
+
+
 class LiveScoring:
-    """Observes a volume and scores each new image unless an older one is still in work.
+    """Observes a volume and scores its newest image whenever the scoring process is free.
 
     Args:
-        holder: The worker.
-        threshold: Returns the quality above which a frame is accepted.
-        onVerdict: Takes each :class:`LiveVerdict`.
+        holder: The scoring process.
+        threshold: Returns the quality that an accepted frame exceeds.
+        onVerdict: Called with each :class:`LiveVerdict`.
     """
 
-    def __init__(self, holder, threshold, onVerdict):
+    def __init__(
+        self, holder: ModelHolder, threshold: Callable[[], float], onVerdict: Callable[[LiveVerdict], None]
+    ) -> None:
         self.holder, self._threshold, self._onVerdict = holder, threshold, onVerdict
-        self.volume, self.recorder = None, None
+        self.volume: slicer.vtkMRMLVolumeNode | None = None
+        self.recorder: Recorder | None = None
         self.received = self.scored = 0
-        self._observation = self._commandId = self._scratch = None
-        self._newest = None  # arrival time of an image that waits
-        self._arrivals, self._verdicts = deque(), deque()  # both hold when images arrived
+        self._plane = ""
+        self._startTime = 0.0
+        self._scratch: Scratch | None = None
+        self._observation: int | None = None
+        self._commandId: int | None = None
+        self._sent = 0.0  # arrival of the image that is being scored
+        self._sentPath: Path | None = None
+        self._newest: float | None = None  # arrival of the image that waits
+        self._arrivals: deque[float] = deque()
+        self._scoredArrivals: deque[float] = deque()
 
     @property
-    def isRunning(self):
+    def isRunning(self) -> bool:
         """Whether a volume is observed."""
         return self.volume is not None
 
-    def start(self, volume, plane="auto", modelPath="", device="auto", recorder=None):
+    def start(
+        self, volume: slicer.vtkMRMLVolumeNode | None, options: ScoringOptions, recorder: Recorder | None = None
+    ) -> None:
         """Observe a volume.
 
         Args:
             volume: Volume that the stream updates.
-            plane: Name of the plane, or ``"auto"``.
-            modelPath: Model or bundle; empty for the shipped one.
-            device: Device that the worker is to use.
-            recorder: Takes images and scores, if they are to be kept.
+            options: Plane, model and device; the threshold is the one given to the constructor.
+            recorder: Keeps images and scores; ``None`` records nothing.
+
+        Raises:
+            SourceError: If there is no volume.
+            WorkerError: If the scoring process cannot start.
         """
         if volume is None:
             raise SourceError(_("No live image is chosen. Connect OpenIGTLink and choose the volume that it updates."))
         self.stop()
-        self._plane, self.recorder, self._scratch = plane, recorder, Scratch()
+        self._plane, self.recorder, self._scratch = options.plane, recorder, Scratch()
         self.received = self.scored = 0
-        self._began = time.monotonic()
-        self.holder.request(modelPath, device)
+        self._startTime = time.monotonic()
+        self.holder.request(options.modelPath, options.device)
         self.volume = volume
         event = slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent
         self._observation = volume.AddObserver(event, self._onImage)
 
-    def stop(self):
-        """Stop observing; an answer still on its way is dropped."""
+    def stop(self) -> None:
+        """Stop observing; an answer that is still awaited is dropped."""
         if self.volume is None:
             return
-        self.volume.RemoveObserver(self._observation)
+        if self._observation is not None:
+            self.volume.RemoveObserver(self._observation)
         self.volume, self._newest = None, None
         self.holder.client.forget(self._commandId)
         self._commandId = None
         self._arrivals.clear()
-        self._verdicts.clear()
-        self._scratch.remove()
+        self._scoredArrivals.clear()
+        if self._scratch is not None:
+            self._scratch.remove()
         if self.recorder is not None:
             self.recorder.finish()
 
-    def _onImage(self, caller, event):
+    def _onImage(self, caller: slicer.vtkMRMLVolumeNode, event: str) -> None:
         del event
         now = time.monotonic()
         self.received += 1
         self._arrivals.append(now)
         if self.recorder is not None:
-            self.recorder.addImage(caller, now - self._began)
+            self.recorder.addImage(caller, now - self._startTime)
         self._newest = now
         self._sendNewest()
 
-    def _sendNewest(self):
-        if self._newest is None or self._commandId is not None:
+    def _sendNewest(self) -> None:
+        if self._newest is None or self._commandId is not None or self.volume is None or self._scratch is None:
             return
-        self._inWork, self._newest = self._newest, None
-        # A name of its own for each frame: a file that is still mapped cannot be written over on Windows.
-        path = self._scratch.file(f"live{self.scored}.npy")
-        np.save(path, pictureOf(self.volume)[None])
-        self._path = path
-        self._commandId = self.holder.client.send("score", frames=str(path), plane=self._plane, boxes=False)
+        self._sent, self._newest = self._newest, None
+        # A new name for each image: on Windows, a file that is still mapped cannot be overwritten.
+        self._sentPath = self._scratch.file(f"live{self.scored}.npy")
+        np.save(self._sentPath, pictureOf(self.volume)[None])
+        self._commandId = self.holder.client.send("score", frames=str(self._sentPath), plane=self._plane)
 
-    def poll(self):
-        """Take the answers that have arrived, without waiting; return what the user should be told, if anything."""
-        said = None
+    def poll(self) -> str | None:
+        """Handle the answers that have arrived, without waiting; return a notice for the user, if any.
+
+        Raises:
+            SourceError: If the stream cannot be scored; it is stopped.
+            WorkerError: If the scoring process has ended on its own.
+        """
+        notice: str | None = None
         for answer in self.holder.poll(self._commandId) if self.isRunning else ():
             event = answer["event"]
             if event == "error":
                 self.stop()
                 raise SourceError(answer["text"])
             if event == "frame":
-                self._judge(answer)
+                self._onAnswer(cast("FrameAnswer", answer))
             elif event == "notice":
-                said = answer["text"]
+                notice = answer["text"]
             elif event == "finished":
-                self.holder.client.forget(self._commandId)
-                self._commandId = None
-                self._scratch.discard(self._path)
-                self._sendNewest()
-        return said
+                self._onFinished()
+        return notice
 
-    def _judge(self, answer):
-        now = time.monotonic()
+    def _onFinished(self) -> None:
+        self.holder.client.forget(self._commandId)
+        self._commandId = None
+        if self._scratch is not None and self._sentPath is not None:
+            self._scratch.discard(self._sentPath)
+        self._sendNewest()
+
+    def _onAnswer(self, answer: FrameAnswer) -> None:
         self.scored += 1
-        self._verdicts.append(self._inWork)
-        quality, plane = answer.get("quality"), answer.get("plane", NO_PLANE)
-        if quality is None:
-            verdict = answer.get("error", UNSCORED)
-        else:
-            verdict = ACCEPTED if quality > self._threshold() and plane != NO_PLANE else REJECTED
-        latencyMs = (now - self._inWork) * 1000
-        imageTime = self._inWork - self._began
-        judged = LiveVerdict(quality, verdict, plane, answer["ms"], latencyMs, imageTime)
+        self._scoredArrivals.append(self._sent)
+        quality, verdict, plane = self._verdict(answer)
+        live = LiveVerdict(
+            quality=quality,
+            verdict=verdict,
+            plane=plane,
+            frameMs=answer["ms"],
+            latencyMs=(time.monotonic() - self._sent) * 1000,
+            imageTime=self._sent - self._startTime,
+        )
         if self.recorder is not None:
-            self.recorder.addScore(judged)
-        self._onVerdict(judged)
+            self.recorder.addScore(live)
+        self._onVerdict(live)
 
-    def rates(self):
-        """Return frames per second received and scored, over the last two seconds."""
+    def _verdict(self, answer: FrameAnswer) -> tuple[float | None, str, str]:
+        """Return quality, verdict and plane of an image."""
+        if "error" in answer:
+            return None, answer["error"], NO_PLANE
+        quality, plane = answer["quality"], answer["plane"]
+        return quality, UNSCORED if quality is None else verdictOf(quality, plane, self._threshold()), plane
+
+    def rates(self) -> tuple[float, float]:
+        """Return images per second received and scored, over the last two seconds."""
         now = time.monotonic()
-        for times in (self._arrivals, self._verdicts):
+        for times in (self._arrivals, self._scoredArrivals):
             while times and times[0] < now - RATE_SECONDS:
                 times.popleft()
-        span = min(RATE_SECONDS, max(now - self._began, 1e-3))
-        return len(self._arrivals) / span, len(self._verdicts) / span
+        span = min(RATE_SECONDS, max(now - self._startTime, 1e-3))
+        return len(self._arrivals) / span, len(self._scoredArrivals) / span

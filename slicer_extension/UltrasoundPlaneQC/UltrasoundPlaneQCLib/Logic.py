@@ -1,4 +1,4 @@
-"""What the module does, without its window: scoring, verdicts, frames to show, explanations. Needs no Qt."""
+"""What the module does, without its window: scoring, navigation, explanations. Needs no Qt."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ import slicer
 
 from . import Navigation, Overlays
 from .Dependencies import ensureDependencies
-from .Explaining import Explainer
+from .Explaining import Explainer, Explanation
 from .Folder import fileNodes
-from .FrameSource import SourceError, openFrames
+from .FrameSource import FrameSource, SequenceFrames, SourceError, openFrames
 from .ModelHolder import ModelHolder
-from .Results import Results
+from .Options import AUTO, ScoringOptions
+from .Parameters import NO_OVERLAY, OVERLAYS, REFERENCE_OVERLAY
+from .Results import FrameResult, Results
 from .ScoreChart import ScoreChart
 from .ScoreSequence import attachScores
 from .Scoring import FAILED, ScoringRun
@@ -24,91 +26,138 @@ REQUIREMENTS = Path(__file__).parents[1] / "Resources" / "requirements.txt"
 
 
 class PlaneQualityLogic:
-    """One worker and the operations on the scene; the same for the window, scripts and batch."""
+    """One scoring process and the operations on the scene; the same for the window, scripts and batch jobs.
 
-    def __init__(self, holder=None):
+    Args:
+        holder: The scoring process; a new one by default.
+    """
+
+    def __init__(self, holder: ModelHolder | None = None) -> None:
         self.holder = holder or ModelHolder()
         self.explainer = Explainer(self.holder)
 
-    def ensureDependencies(self):
-        """Install what is absent, after asking."""
+    def ensureDependencies(self) -> None:
+        """Install missing packages after asking the user.
+
+        Raises:
+            DependencyError: If something is missing and was not installed.
+        """
         ensureDependencies(REQUIREMENTS)
 
-    def startRun(self, node, plane="auto", modelPath="", device="auto", threshold=None):
-        """Return a run over the frames of a node; call its ``advance`` until it has ended."""
-        source = openFrames(node)
-        return ScoringRun(source, self.holder, Results.create(source), plane, modelPath, device, threshold)
+    def startRun(self, node: slicer.vtkMRMLNode | None, options: ScoringOptions | None = None) -> ScoringRun:
+        """Return a run over the frames of a node; call its ``advance`` until it has ended.
 
-    def scoreSequence(self, node, plane="auto", modelPath="", device="auto", threshold=None):
-        """Score all frames of a node and wait for it; return the table node. For scripts.
+        Raises:
+            SourceError: If the node has no frames.
+        """
+        source = openFrames(node)
+        return ScoringRun(source, self.holder, Results.create(source), options)
+
+    def scoreSequence(
+        self,
+        node: slicer.vtkMRMLNode,
+        plane: str = AUTO,
+        modelPath: str = "",
+        device: str = AUTO,
+        threshold: float | None = None,
+    ) -> slicer.vtkMRMLTableNode:
+        """Score all frames of a node, wait, and return the table node. For scripts.
 
         Args:
-            node: Sequence browser or volume.
+            node: Sequence browser, sequence or volume.
             plane: Name of the plane, or ``"auto"``.
             modelPath: Model or bundle; empty for the shipped one.
             device: ``"auto"``, ``"cuda"``, ``"mps"`` or ``"cpu"``.
-            threshold: Quality above which a frame is accepted; the model's own by default.
+            threshold: Quality that an accepted frame exceeds; the model's own by default.
 
         Raises:
-            SourceError: If the node holds no frames, or the worker refuses them.
+            SourceError: If the node has no frames, or they cannot be scored.
+            WorkerError: If the scoring process cannot start or ends on its own.
+            DependencyError: If something is missing and was not installed.
         """
         self.ensureDependencies()
-        run = self.startRun(node, plane, modelPath, device, threshold)
+        run = self.startRun(node, ScoringOptions(plane, modelPath, device, threshold))
         try:
-            _drive(run)
+            _waitFor(run)
         except Exception:
             slicer.mrmlScene.RemoveNode(run.results.node)
             raise
         self.finishRun(run)
         return run.results.node
 
-    def finishRun(self, run):
-        """Put the scores into the browser of the frames and file the nodes; return the chart node.
+    def finishRun(self, run: ScoringRun) -> slicer.vtkMRMLPlotChartNode | None:
+        """Add the scores to the browser of the frames, put the nodes into a folder and return the chart node.
 
         ``None`` if the frames or the scores were removed meanwhile.
         """
         if not (run.source.isInScene and run.results.isInScene):
             return None
-        if run.source.node.IsA("vtkMRMLSequenceBrowserNode"):
+        if isinstance(run.source, SequenceFrames):
             attachScores(run.source.browser, run.results)
         chart = ScoreChart.create(run.results)
         fileNodes(f"STRIQ {run.source.name}", [run.results.node, chart.node, *chart.seriesNodes()])
         return chart.node
 
-    def exportCsv(self, table, path):
-        """Write the scores of a table node that :meth:`scoreSequence` returned as CSV; return the path. For scripts."""
+    def exportCsv(self, table: slicer.vtkMRMLTableNode, path: str | Path) -> Path:
+        """Write the scores of a table that :meth:`scoreSequence` returned as CSV; return the path. For scripts."""
         return Results(table).exportCsv(path)
 
-    def explain(self, source, index, plane="auto", modelPath="", device="auto"):
-        """Explain one frame and wait for it; return the worker's answer. For scripts."""
-        self.explainer.ask(source, index, plane, modelPath, device)
+    def explain(
+        self, source: FrameSource, index: int, plane: str = AUTO, modelPath: str = "", device: str = AUTO
+    ) -> Explanation:
+        """Explain one frame, wait, and return the explanation. For scripts.
+
+        Raises:
+            SourceError: If the frame cannot be explained.
+            WorkerError: If the scoring process cannot start or ends on its own.
+        """
+        self.explainer.ask(source, index, ScoringOptions(plane, modelPath, device))
         while True:
-            found = self.explainer.poll()
-            if found is not None:
-                return found[2]
+            explanation = self.explainer.poll()
+            if explanation is not None:
+                return explanation
             time.sleep(POLL_SECONDS)
 
-    def showExplanation(self, source, index, explanation, overlay, opacity):
-        """Lay the residual or the reference over the frame; return the overlay's node, ``None`` if there is none."""
-        volume, sliceIndex = source.volumeAt(index)
-        if overlay == "anchor" and explanation["anchor_picture"] is not None:
-            picture, transform, box = (explanation[key] for key in ("anchor_picture", "transform", "box"))
-            node = Overlays.showAnchor(volume, sliceIndex, picture, transform, box, index)
-        elif overlay in ("anchor", "residual"):  # a model without pictures has the residual only
-            node = Overlays.showResidual(volume, sliceIndex, explanation["residual"], index)
-        else:
+    def showExplanation(
+        self, explanation: Explanation, overlay: str, opacity: float
+    ) -> slicer.vtkMRMLScalarVolumeNode | None:
+        """Lay the residual or the reference over the frame and return the overlay's node.
+
+        Args:
+            explanation: Explanation of the frame.
+            overlay: ``"residual"``, ``"reference"`` (the residual if the model has no pictures), or ``"none"``.
+            opacity: Opacity of the overlay.
+
+        Raises:
+            ValueError: If the overlay is unknown.
+        """
+        if overlay not in OVERLAYS:
+            raise ValueError(f"'overlay' must be one of {', '.join(OVERLAYS)}, got {overlay!r}.")
+        volume, sliceIndex = explanation.source.volumeAt(explanation.index)
+        if overlay == NO_OVERLAY:
             node = None
+        elif overlay == REFERENCE_OVERLAY and explanation.picture is not None:
+            node = Overlays.showAnchor(
+                volume,
+                sliceIndex,
+                explanation.picture,
+                explanation.transform,
+                explanation.crop,
+                explanation.index,
+            )
+        else:
+            node = Overlays.showResidual(volume, sliceIndex, explanation.residual, explanation.index)
         Overlays.showOver(node, volume, opacity)
         return node
 
-    def describe(self, source, result):
-        """Return how a frame lies relative to its reference, in words."""
-        if not result.isScored or not result.box:
+    def describe(self, source: FrameSource, result: FrameResult) -> str:
+        """Return how a frame lies relative to its reference, in words; empty without a score."""
+        if not result.isScored or not result.crop:
             return ""
-        return describeTransform(result.transform, result.box, source.spacingMm)
+        return describeTransform(result.transform, result.crop, source.spacingMm)
 
-    def goTo(self, source, index):
-        """Show a frame; ``None`` shows nothing new."""
+    def goTo(self, source: FrameSource, index: int | None) -> None:
+        """Show a frame; ``None`` changes nothing."""
         if index is not None:
             source.select(index)
 
@@ -116,14 +165,18 @@ class PlaneQualityLogic:
     nextAccepted = staticmethod(Navigation.nextAccepted)
     nextRejected = staticmethod(Navigation.nextRejected)
 
-    def close(self):
-        """End the worker and remove temporary files."""
+    def close(self) -> None:
+        """End the scoring process and remove temporary files."""
         self.explainer.close()
         self.holder.stop()
 
 
-def _drive(run):
-    """Wait for a run to end."""
+def _waitFor(run: ScoringRun) -> None:
+    """Advance a run to its end.
+
+    Raises:
+        SourceError: If the run failed.
+    """
     while run.isRunning:
         run.advance()
         time.sleep(POLL_SECONDS)

@@ -1,15 +1,25 @@
-"""Everything the module remembers, stored in its parameter node and so in the scene."""
+"""Settings of the module, stored in its parameter node and so in the scene."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import slicer
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
-AUTO = "auto"
-DEVICES = (AUTO, "cuda", "mps", "cpu")
-OVERLAYS = ("none", "residual", "anchor")
+from .Options import AUTO, ScoringOptions
+
+NO_OVERLAY, RESIDUAL_OVERLAY, REFERENCE_OVERLAY = OVERLAYS = ("none", "residual", "reference")
+OLDER_OVERLAYS = {"anchor": REFERENCE_OVERLAY}  # names in scenes of older versions
+
+if TYPE_CHECKING:  # any reference may be empty, but the wrapper wants the bare class
+    AnyNode = slicer.vtkMRMLNode | None
+    VolumeNode = slicer.vtkMRMLVolumeNode | None
+    TableNode = slicer.vtkMRMLTableNode | None
+    ChartNode = slicer.vtkMRMLPlotChartNode | None
+else:
+    AnyNode, VolumeNode = slicer.vtkMRMLNode, slicer.vtkMRMLVolumeNode
+    TableNode, ChartNode = slicer.vtkMRMLTableNode, slicer.vtkMRMLPlotChartNode
 
 
 @parameterNodeWrapper
@@ -19,29 +29,46 @@ class Parameters:
     Attributes:
         inputNode: Sequence browser or volume to score.
         plane: Name of the plane, or ``"auto"``.
-        device: One of ``DEVICES``.
+        device: One of ``Options.DEVICES``.
         modelPath: A model or bundle folder; empty for the shipped one.
-        threshold: Quality above which a frame is accepted.
-        hasOwnThreshold: The user has set the threshold; else it is the model's.
+        threshold: Quality that an accepted frame exceeds.
+        hasOwnThreshold: Whether the user has set the threshold; otherwise it is the model's.
         overlay: One of ``OVERLAYS``.
         overlayOpacity: Opacity of the overlay.
-        explainEachFrame: Explain again whenever another frame is shown.
+        explainEachFrame: Whether every frame shown is explained.
         liveNode: Volume that a stream updates.
-        recordLive: Keep live frames and scores as a sequence.
+        recordLive: Whether live frames and their scores are recorded.
         resultsNode: Table of the scores.
         chartNode: Plot of the scores.
     """
 
-    inputNode: slicer.vtkMRMLNode
+    inputNode: AnyNode
     plane: str = AUTO
     device: str = AUTO
     modelPath: str = ""
     threshold: Annotated[float, WithinRange(0.0, 1.0)] = 0.5
     hasOwnThreshold: bool = False
-    overlay: str = "residual"
+    overlay: str = RESIDUAL_OVERLAY
     overlayOpacity: Annotated[float, WithinRange(0.0, 1.0)] = 0.5
     explainEachFrame: bool = False
-    liveNode: slicer.vtkMRMLVolumeNode
+    liveNode: VolumeNode
     recordLive: bool = False
-    resultsNode: slicer.vtkMRMLTableNode
-    chartNode: slicer.vtkMRMLPlotChartNode
+    resultsNode: TableNode
+    chartNode: ChartNode
+
+    if TYPE_CHECKING:
+
+        def __init__(self, parameterNode: slicer.vtkMRMLScriptedModuleNode) -> None:
+            """Wrap a parameter node."""
+
+
+def openParameters(node: slicer.vtkMRMLScriptedModuleNode) -> Parameters:
+    """Return the settings in a parameter node; those that an older version saved are brought up to date."""
+    parameters = Parameters(node)
+    parameters.overlay = OLDER_OVERLAYS.get(parameters.overlay, parameters.overlay)
+    return parameters
+
+
+def scoringOptions(parameters: Parameters) -> ScoringOptions:
+    """Return the user's options of scoring."""
+    return ScoringOptions(parameters.plane, parameters.modelPath, parameters.device, parameters.threshold)

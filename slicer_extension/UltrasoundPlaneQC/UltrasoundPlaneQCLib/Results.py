@@ -1,29 +1,42 @@
-"""The table of scores: one row per frame, verdicts that follow the threshold, and the user's own decisions."""
+"""The table of scores: one row per frame, with verdicts that follow the threshold and the user's own decisions."""
 
 from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
 
 import slicer
-import vtk
 from slicer.i18n import tr as _
 
-NO_PLANE = "none"
+from .FrameSource import FrameSource
+from .Messages import FrameAnswer, ScoredFrame, TermDescription
+from .ResultsColumns import FIXED, INTERNAL, LEADING, TEXTS, TRAILING, addTermColumns, newColumn, upgradeColumns
+from .Terms import Term
+from .Verdict import is_accepted
+
 ACCEPTED, REJECTED, UNSCORED = "accepted", "rejected", "not scored"
-TERMS = ("similarity", "ncc", "smoothness", "contrast")
-NUMBERS = ("time_s", "quality", *TERMS, *(f"{term}_goodness" for term in TERMS), "plane_probability")
-TEXTS = ("verdict", "decided_by", "plane", "transform", "box", "anchor", "error")
-EXPORTED = ("frame", "time_s", "quality", "verdict", "plane", *TERMS, "plane_probability", "decided_by", "error")
-COLUMNS = (*EXPORTED, *(name for name in (*NUMBERS, *TEXTS) if name not in EXPORTED))
 BY_SCORE, BY_USER = "score", "user"
 KIND, INPUT = "STRIQ.results", "striqInput"
+THRESHOLD, TERMS, RUN = "STRIQ.threshold", "STRIQ.terms", "STRIQ.run"
+DEFAULT_THRESHOLD = 0.5  # until a model is loaded
 
 
 @dataclass(frozen=True)
 class FrameResult:
-    """One row of the table."""
+    """One row of the table.
+
+    Attributes:
+        normalized: Each term on the scale of Q: 1 is the best seen in training, 0 the worst.
+        weights: Weight of each term in Q; NaN in tables of older versions.
+        transform: The six numbers of the 2x3 pull-back from frame to reference; empty for a frame without a score.
+        crop: Top, left, bottom and right of the fan in pixels: the box that ``transform`` lives in.
+        reference: File of the nearest reference frame.
+        error: Why the frame was not scored.
+    """
 
     frame: int
     timeS: float
@@ -31,190 +44,212 @@ class FrameResult:
     verdict: str
     decidedBy: str
     plane: str
-    goodness: dict
-    transform: list = field(default_factory=list)
-    box: list = field(default_factory=list)
-    anchor: str = ""
+    normalized: dict[str, float]
+    weights: dict[str, float]
+    transform: list[float] = field(default_factory=list[float])
+    crop: list[int] = field(default_factory=list[int])
+    reference: str = ""
     error: str = ""
 
     @property
-    def isScored(self):
-        """Whether there is a score."""
+    def isScored(self) -> bool:
+        """Whether the frame has a score."""
         return not math.isnan(self.quality)
 
 
 class Results:
-    """Reads and writes one table node; nothing is kept outside the node."""
+    """View of one table node; all values live in the node. A table of an older version is upgraded.
 
-    def __init__(self, node):
+    Args:
+        node: Table made by :meth:`create`.
+    """
+
+    def __init__(self, node: slicer.vtkMRMLTableNode) -> None:
         self.node = node
+        if node.GetAttribute(TERMS) is None:
+            self._keepTerms(upgradeColumns(node))
 
     @classmethod
-    def find(cls, source):
-        """Return the newest scores of a source that the scene holds, ``None`` if there are none."""
-        tables = slicer.util.getNodesByClass("vtkMRMLTableNode")
+    def find(cls, source: FrameSource) -> Results | None:
+        """Return the newest scores of a source in the scene; ``None`` if there are none."""
+        tables: list[slicer.vtkMRMLTableNode] = slicer.util.getNodesByClass("vtkMRMLTableNode")
         known = [node for node in tables if node.GetAttribute(KIND) and node.GetNodeReference(INPUT) is source.node]
         return cls(known[-1]) if known else None
 
     @classmethod
-    def create(cls, source):
-        """Return an empty table for the frames of a source."""
-        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", f"{source.name} quality")
+    def create(cls, source: FrameSource) -> Results:
+        """Return an empty table for the frames of a source; :meth:`setTerms` adds the columns of the terms."""
+        node: slicer.vtkMRMLTableNode = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", f"{source.name} quality")
         node.SetAttribute(KIND, "1")
+        node.SetAttribute(TERMS, "[]")
         node.AddNodeReferenceID(INPUT, source.node.GetID())
         results = cls(node)
-        results._fill(source)
+        with slicer.util.NodeModify(node):
+            for name in FIXED:
+                node.AddColumn(newColumn(name, source.numFrames))
+            for row in range(source.numFrames):
+                results._set(row, "verdict", UNSCORED)
+                if source.timesS is not None:
+                    results._set(row, "time_s", source.timesS[row])
         return results
 
-    def _fill(self, source):
+    def setTerms(self, descriptions: Sequence[TermDescription]) -> None:
+        """Add the columns of the terms that the scoring process describes."""
+        terms = [Term.of(description) for description in descriptions]
         with slicer.util.NodeModify(self.node):
-            for name in COLUMNS:
-                column = _newColumn(name)
-                column.SetName(name)
-                column.SetNumberOfValues(source.numFrames)
-                self.node.AddColumn(column)
-            times = source.timesS or [math.nan] * source.numFrames
-            for row in range(source.numFrames):
-                self._set(row, "frame", row)
-                for name in NUMBERS:
-                    self._set(row, name, times[row] if name == "time_s" else math.nan)
-                for name in TEXTS:
-                    self._set(row, name, UNSCORED if name == "verdict" else "")
+            addTermColumns(self.node, terms)
+            self._keepTerms(terms)
 
-    def __len__(self):
+    def _keepTerms(self, terms: Sequence[Term]) -> None:
+        self.node.SetAttribute(TERMS, json.dumps([asdict(term) for term in terms]))
+
+    @property
+    def terms(self) -> list[Term]:
+        """Terms that the table has columns for."""
+        return [Term.of(description) for description in json.loads(self.node.GetAttribute(TERMS) or "[]")]
+
+    def __len__(self) -> int:
         return self.node.GetNumberOfRows()
 
     @property
-    def isInScene(self):
-        """Whether the table is still there."""
+    def isInScene(self) -> bool:
+        """Whether the table is still in the scene."""
         return self.node.GetScene() is not None
 
-    def __getitem__(self, row):
-        verdict, plane = self._text(row, "verdict"), self._text(row, "plane")
+    def __getitem__(self, row: int) -> FrameResult:
+        terms = self.terms
         return FrameResult(
             frame=row,
-            timeS=self._number(row, "time_s"),
-            quality=self._number(row, "quality"),
-            verdict=verdict,
-            decidedBy=self._text(row, "decided_by"),
-            plane=plane,
-            goodness={term: self._number(row, f"{term}_goodness") for term in TERMS},
-            transform=_numbers(self._text(row, "transform")),
-            box=[int(edge) for edge in _numbers(self._text(row, "box"))],
-            anchor=self._text(row, "anchor"),
-            error=self._text(row, "error"),
+            timeS=self._get(row, "time_s"),
+            quality=self._get(row, "quality"),
+            verdict=self._get(row, "verdict"),
+            decidedBy=self._get(row, "decided_by"),
+            plane=self._get(row, "plane"),
+            normalized={term.name: self._get(row, term.normalizedColumn) for term in terms},
+            weights={term.name: self._get(row, term.weightColumn) for term in terms},
+            transform=_numbers(self._get(row, "transform")),
+            crop=[int(edge) for edge in _numbers(self._get(row, "crop"))],
+            reference=self._get(row, "reference"),
+            error=self._get(row, "error"),
         )
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[FrameResult]:
         return (self[row] for row in range(len(self)))
 
     @property
-    def inputId(self):
-        """Name in the scene of the node that was scored."""
+    def inputId(self) -> str | None:
+        """ID of the node that was scored."""
         return self.node.GetNodeReferenceID(INPUT)
 
     @property
-    def threshold(self):
-        """Quality above which frames are accepted."""
-        return float(self.node.GetAttribute("STRIQ.threshold") or 0.5)
+    def threshold(self) -> float:
+        """Quality that an accepted frame exceeds."""
+        return float(self.node.GetAttribute(THRESHOLD) or DEFAULT_THRESHOLD)
 
-    def rejudge(self, threshold):
-        """Judge every frame by another threshold; the user's own decisions stay."""
-        self.node.SetAttribute("STRIQ.threshold", f"{threshold:.6g}")
+    def applyThreshold(self, threshold: float) -> None:
+        """Set the threshold and update all verdicts except the user's own."""
+        self.node.SetAttribute(THRESHOLD, f"{threshold:.6g}")
         with slicer.util.NodeModify(self.node):
             for row in range(len(self)):
-                self._judge(row)
+                self._updateVerdict(row)
 
-    def store(self, answers):
-        """Write the worker's answers into their rows, with one update of the views."""
+    def store(self, answers: Sequence[FrameAnswer]) -> None:
+        """Write scores into their rows; views are updated once."""
         with slicer.util.NodeModify(self.node):
             for answer in answers:
                 self._store(answer)
 
-    def _store(self, answer):
+    def _store(self, answer: FrameAnswer) -> None:
         row = answer["index"]
         if "error" in answer:
             self._set(row, "error", answer["error"])
             self._set(row, "quality", math.nan)
         else:
-            plane = answer["plane"]
-            self._set(row, "quality", _orNan(answer["quality"]))
-            self._set(row, "plane", plane)
-            self._set(row, "plane_probability", _orNan(answer["plane_probabilities"][plane]))
-            for term in TERMS:
-                self._set(row, term, _orNan(answer["terms"][term]))
-                self._set(row, f"{term}_goodness", answer["goodness"][term])
-            self._set(row, "transform", " ".join(f"{value:.9g}" for line in answer["transform"] for value in line))
-            self._set(row, "box", " ".join(str(edge) for edge in answer.get("box", ())))
-            self._set(row, "anchor", answer["nearest_anchor"]["path"])
             self._set(row, "error", "")
-        self._judge(row)
+            self._storeScore(row, answer)
+        self._updateVerdict(row)
 
-    def decide(self, row, verdict):
-        """Put the user's decision in place of the score's; ``None`` takes it back."""
+    def _storeScore(self, row: int, answer: ScoredFrame) -> None:
+        plane = answer["plane"]
+        self._set(row, "quality", _orNan(answer["quality"]))
+        self._set(row, "plane", plane)
+        self._set(row, "plane_probability", _orNan(answer["plane_probabilities"][plane]))
+        for term in self.terms:
+            self._set(row, term.name, _orNan(answer["terms"][term.name]))
+            self._set(row, term.normalizedColumn, _orNan(answer["normalized_terms"][term.name]))
+            self._set(row, term.weightColumn, _orNan(answer["weights"][term.name]))
+        self._set(row, "transform", " ".join(f"{value:.9g}" for line in answer["transform"] for value in line))
+        self._set(row, "crop", " ".join(str(edge) for edge in answer["crop"]))
+        self._set(row, "reference", answer["nearest_anchor"]["path"])
+
+    def decide(self, row: int, verdict: str | None) -> None:
+        """Replace the verdict of a frame by the user's; ``None`` goes back to the score's."""
         with slicer.util.NodeModify(self.node):
             self._set(row, "decided_by", BY_USER if verdict else "")
             self._set(row, "verdict", verdict or "")
-            self._judge(row)
+            self._updateVerdict(row)
 
-    def _judge(self, row):
-        if self._text(row, "decided_by") == BY_USER:
+    def _updateVerdict(self, row: int) -> None:
+        if self._get(row, "decided_by") == BY_USER:
             return
-        quality = self._number(row, "quality")
-        if math.isnan(quality):
-            self._set(row, "verdict", UNSCORED)
-            self._set(row, "decided_by", "")
-            return
-        isAccepted = quality > self.threshold and self._text(row, "plane") != NO_PLANE
-        self._set(row, "verdict", ACCEPTED if isAccepted else REJECTED)
-        self._set(row, "decided_by", BY_SCORE)
+        quality = self._get(row, "quality")
+        isScored = not math.isnan(quality)
+        verdict = verdictOf(quality, self._get(row, "plane"), self.threshold) if isScored else UNSCORED
+        self._set(row, "verdict", verdict)
+        self._set(row, "decided_by", BY_SCORE if isScored else "")
 
-    def remember(self, **facts):
-        """Keep facts about the run, such as the model and the device, with the table."""
-        self.node.SetAttribute("STRIQ.run", json.dumps({**self.facts(), **facts}))
+    def keepFacts(self, **facts: object) -> None:
+        """Store facts about the run, such as the model and the device, in the table."""
+        self.node.SetAttribute(RUN, json.dumps({**self.facts(), **facts}))
 
-    def facts(self):
-        """Return what :meth:`remember` kept."""
-        return json.loads(self.node.GetAttribute("STRIQ.run") or "{}")
+    def facts(self) -> dict[str, Any]:
+        """Return the facts that :meth:`keepFacts` stored."""
+        return json.loads(self.node.GetAttribute(RUN) or "{}")
 
-    def exportCsv(self, path):
-        """Write the table as CSV, atomically, and return the path."""
+    def internalColumns(self) -> list[str]:
+        """Return the names of the columns that a user need not see in the panel."""
+        return [*INTERNAL, *(name for term in self.terms for name in term.columns if name != term.name)]
+
+    def exportCsv(self, path: str | Path) -> Path:
+        """Write the table as CSV, atomically, and return the path.
+
+        Q is the sum over the terms of ``NAME_weight`` times ``NAME_normalized``.
+        """
         from striq.atomic_files import write_csv
 
-        rows = [[self._cell(row, name) for name in EXPORTED] for row in range(len(self))]
-        return write_csv(path, EXPORTED, rows)
+        terms = [name for term in self.terms for name in term.columns]
+        header = [*LEADING, *terms, "threshold", *TRAILING]
+        rows = [[self._cell(row, name) for name in header] for row in range(len(self))]
+        return write_csv(path, header, rows)
 
-    def _cell(self, row, name):
-        if name in NUMBERS:
-            number = self._number(row, name)
-            return "" if math.isnan(number) else f"{number:.9g}"
-        return self.node.GetTable().GetValueByName(row, name).ToString()
+    def _cell(self, row: int, name: str) -> str:
+        value: Any = self.threshold if name == "threshold" else self._get(row, name)
+        if name in TEXTS:
+            return value
+        return "" if math.isnan(value) else f"{value:.9g}"
 
-    def _number(self, row, name):
+    def _get(self, row: int, name: str) -> Any:
         return self.node.GetTable().GetColumnByName(name).GetValue(row)
 
-    _text = _number
-
-    def _set(self, row, name, value):
+    def _set(self, row: int, name: str, value: float | str) -> None:
         column = self.node.GetTable().GetColumnByName(name)
         column.SetValue(row, value)
         column.Modified()
 
 
-def verdictWord(verdict):
+def verdictOf(quality: float, plane: str, threshold: float) -> str:
+    """Return the verdict on a scored frame."""
+    return ACCEPTED if is_accepted(quality, plane, threshold) else REJECTED
+
+
+def verdictWord(verdict: str) -> str:
     """Return a verdict in the language of the application; the table keeps the English word."""
     return {ACCEPTED: _("accepted"), REJECTED: _("rejected"), UNSCORED: _("not scored")}.get(verdict, verdict)
 
 
-def _newColumn(name):
-    if name == "frame":
-        return vtk.vtkIntArray()
-    return vtk.vtkDoubleArray() if name in NUMBERS else vtk.vtkStringArray()
-
-
-def _numbers(text):
+def _numbers(text: str) -> list[float]:
     return [float(part) for part in text.split()]
 
 
-def _orNan(value):
+def _orNan(value: float | None) -> float:
     return math.nan if value is None else value

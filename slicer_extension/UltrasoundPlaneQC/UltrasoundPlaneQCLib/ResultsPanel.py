@@ -1,16 +1,20 @@
-"""The section *Results*: the threshold, the frames worth seeing, the user's own verdicts, the table and its export."""
+"""The section *Results*: threshold, navigation, the user's own verdicts, the table and its export."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import qt
 import slicer
 from slicer.i18n import tr as _
 
-from .Results import ACCEPTED, BY_USER, REJECTED, TERMS, verdictWord
+from .Controls import Controls
+from .Results import ACCEPTED, BY_USER, REJECTED, FrameResult, Results, verdictWord
+from .ResultsColumns import columnNames
+from .Session import Session
+from .Views import Views
 
-HIDDEN_COLUMNS = ("transform", "box", *(f"{term}_goodness" for term in TERMS))
-WITH_FRAME = ("bestButton", "nextAcceptedButton", "nextRejectedButton", "acceptButton", "rejectButton")
-SLIDER_STEP = 0.005  # a model's threshold that differs by less cannot be set on the slider
+SLIDER_STEP = 0.005  # half of the slider's last digit: smaller differences cannot be set
 
 
 class ResultsPanel:
@@ -22,121 +26,134 @@ class ResultsPanel:
         views: The application's views.
     """
 
-    def __init__(self, ui, session, views):
+    def __init__(self, ui: Controls, session: Session, views: Views) -> None:
         self.ui, self.session, self.views = ui, session, views
-        self._isFollowing = False  # the slider moves because of the model or the scene, not of the user
+        self._isFollowing = False  # the slider is moved by the model or the scene, not by the user
+        self._shownColumns: list[str] = []
         ui.thresholdSlider.connect("valueChanged(double)", self.onThreshold)
         logic = session.logic
-        for name, action in (
-            ("bestButton", lambda: self._goTo(logic.bestFrame)),
-            ("nextAcceptedButton", lambda: self._goToNext(logic.nextAccepted)),
-            ("nextRejectedButton", lambda: self._goToNext(logic.nextRejected)),
-            ("acceptButton", lambda: self.decide(ACCEPTED)),
-            ("rejectButton", lambda: self.decide(REJECTED)),
-            ("revertButton", lambda: self.decide(None)),
-            ("exportButton", self.onExport),
-            ("layoutButton", lambda: self.views.showLayout(session.parameters.chartNode)),
+        for button, action in (
+            (ui.bestButton, lambda: self._goTo(logic.bestFrame)),
+            (ui.nextAcceptedButton, lambda: self._goToNext(logic.nextAccepted)),
+            (ui.nextRejectedButton, lambda: self._goToNext(logic.nextRejected)),
+            (ui.acceptButton, lambda: self.decide(ACCEPTED)),
+            (ui.rejectButton, lambda: self.decide(REJECTED)),
+            (ui.revertButton, lambda: self.decide(None)),
+            (ui.exportButton, self.onExport),
+            (ui.layoutButton, lambda: self.views.showLayout(session.parameters.chartNode)),
         ):
-            getattr(ui, name).connect("clicked()", action)
+            button.connect("clicked()", action)
         session.listen(self.refresh)
 
-    def show(self):
-        """Show what the parameter node says."""
+    def show(self) -> None:
+        """Show the settings."""
         self._moveSlider(self.session.parameters.threshold)
 
-    def showTable(self):
-        """Show the table of the scores; what only the program reads stays hidden."""
-        table, results = self.ui.resultsTable, self.session.results
-        table.setMRMLTableNode(results.node if results else None)
-        if results is not None:
-            columns = results.node.GetTable()
-            for number in range(columns.GetNumberOfColumns()):
-                table.setColumnHidden(number, columns.GetColumnName(number) in HIDDEN_COLUMNS)
+    def showTable(self) -> None:
+        """Show the table of the scores."""
+        results = self.session.results
+        self._shownColumns = []
+        self.ui.resultsTable.setMRMLTableNode(results.node if results else None)
+        self._hideColumns()
 
-    def onThreshold(self, threshold):
-        """Judge again, without scoring."""
+    def _hideColumns(self) -> None:
+        """Hide the internal columns; the columns of the terms are there once the model is loaded."""
+        results = self.session.results
+        columns = [] if results is None else columnNames(results.node)
+        if results is None or columns == self._shownColumns:
+            return
+        hidden = results.internalColumns()
+        for number, name in enumerate(columns):
+            self.ui.resultsTable.setColumnHidden(number, name in hidden)
+        self._shownColumns = columns
+
+    def onThreshold(self, threshold: float) -> None:
+        """Update all verdicts; nothing is scored again."""
         parameters = self.session.parameters
         parameters.threshold = min(max(threshold, 0.0), 1.0)
         if not self._isFollowing:
             parameters.hasOwnThreshold = True
         results, chart = self.session.results, self.session.chart
         if results is not None:
-            results.rejudge(threshold)
+            results.applyThreshold(threshold)
         if chart is not None:
             chart.showThreshold(threshold)
         self.session.changed()
 
-    def followModel(self):
-        """Take the threshold of the model that was loaded, unless the user has set another."""
+    def followModel(self) -> None:
+        """Use the threshold of the model that was loaded, unless the user has set another."""
         loaded, parameters = self.session.logic.holder.loaded, self.session.parameters
         if loaded and not parameters.hasOwnThreshold:
             self._moveSlider(loaded["threshold"])
 
-    def _moveSlider(self, threshold):
+    def _moveSlider(self, threshold: float) -> None:
         if abs(self.ui.thresholdSlider.value - threshold) < SLIDER_STEP:
             return
         self._isFollowing = True
         self.ui.thresholdSlider.setValue(threshold)
         self._isFollowing = False
 
-    def decide(self, verdict):
-        """Put the user's verdict on the frame shown."""
-        index, _result = self.session.currentFrame()
-        if index is not None:
-            self.session.results.decide(index, verdict)
+    def decide(self, verdict: str | None) -> None:
+        """Replace the verdict on the frame shown by the user's; ``None`` goes back to the score's."""
+        results, shown = self.session.results, self.session.currentFrame()
+        if results is not None and shown is not None:
+            results.decide(shown.frame, verdict)
             self.session.changed()
 
-    def _goTo(self, choose):
+    def _goTo(self, choose: Callable[[Results], int | None]) -> None:
         source, results = self.session.source, self.session.results
         if source is not None and results is not None:
             self.session.logic.goTo(source, choose(results))
 
-    def _goToNext(self, choose):
-        index, _result = self.session.currentFrame()
-        if index is not None:
-            self._goTo(lambda results: choose(results, index))
+    def _goToNext(self, choose: Callable[[Results, int], int | None]) -> None:
+        shown = self.session.currentFrame()
+        if shown is not None:
+            self._goTo(lambda results: choose(results, shown.frame))
 
-    def onPoint(self, series, point):
+    def onPoint(self, series: str, point: int) -> None:
         """Show the frame of a point of the plot."""
         chart, source = self.session.chart, self.session.source
         if chart is not None and source is not None:
             self.session.logic.goTo(source, chart.frameOfPoint(series, point))
 
-    def onExport(self):
+    def onExport(self) -> None:
         """Ask for a file and write the table."""
         results = self.session.results
         if results is None:
             return
         name = f"{results.node.GetName()}.csv"
         path = qt.QFileDialog.getSaveFileName(self.ui.exportButton, _("Export scores"), name, _("Tables (*.csv)"))
-        path = path[0] if isinstance(path, tuple) else path  # PythonQt returns the name alone
         if path:
             with slicer.util.tryWithErrorDisplay(_("The scores were not written.")):
                 results.exportCsv(path)
                 self.ui.statusLabel.setText(_("Written: {path}").format(path=path))
 
-    def refresh(self):
-        """Bring the controls in line with the frame shown."""
-        ui = self.ui
-        index, result = self.session.currentFrame()
-        for name in WITH_FRAME:
-            getattr(ui, name).setEnabled(index is not None)
-        ui.revertButton.setEnabled(index is not None and result.decidedBy == BY_USER)
+    def refresh(self) -> None:
+        """Update the controls for the frame shown."""
+        ui, shown = self.ui, self.session.currentFrame()
+        self._hideColumns()
+        for button in (ui.bestButton, ui.nextAcceptedButton, ui.nextRejectedButton, ui.acceptButton, ui.rejectButton):
+            button.setEnabled(shown is not None)
+        ui.revertButton.setEnabled(shown is not None and shown.decidedBy == BY_USER)
         ui.exportButton.setEnabled(self.session.results is not None)
         ui.layoutButton.setEnabled(self.session.chart is not None)
-        ui.frameLabel.setText(_describe(index, result))
+        ui.frameLabel.setText(_describe(shown))
         if not self.session.isLive:
-            isScored = index is not None and result.isScored
-            text = f"{verdictWord(result.verdict)}  Q {result.quality:.2f}" if isScored else ""
-            self.views.showVerdict(text, result.verdict if isScored else "")
+            self._showVerdict(shown)
+
+    def _showVerdict(self, shown: FrameResult | None) -> None:
+        if shown is None or not shown.isScored:
+            self.views.showVerdict("", "")
+        else:
+            self.views.showVerdict(f"{verdictWord(shown.verdict)}  Q {shown.quality:.2f}", shown.verdict)
 
 
-def _describe(index, result):
-    if index is None:
+def _describe(shown: FrameResult | None) -> str:
+    if shown is None:
         return _("No scores yet")
-    if not result.isScored:
-        return _("Frame {index}: {why}").format(index=index, why=result.error or verdictWord(result.verdict))
-    by = _(" (by you)") if result.decidedBy == BY_USER else ""
+    if not shown.isScored:
+        return _("Frame {index}: {why}").format(index=shown.frame, why=shown.error or verdictWord(shown.verdict))
+    by = _(" (by you)") if shown.decidedBy == BY_USER else ""
     return _("Frame {index}: Q {quality:.2f}, {verdict}{by}, {plane}").format(
-        index=index, quality=result.quality, verdict=verdictWord(result.verdict), by=by, plane=result.plane
+        index=shown.frame, quality=shown.quality, verdict=verdictWord(shown.verdict), by=by, plane=shown.plane
     )

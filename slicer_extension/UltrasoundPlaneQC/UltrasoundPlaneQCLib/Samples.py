@@ -1,4 +1,4 @@
-"""The sample that Slicer's module *Sample Data* offers: a generated cine that comes with the extension."""
+"""The sample for Slicer's module *Sample Data*: a generated cine that is part of the extension."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ SAMPLE = RESOURCES / "Data" / "STRIQPhantomCine.seq.nrrd"
 SHA256 = "7f9a962d2f817a9a7ba3b817910f4a37f91365081486bbeb10be279a53b260d0"
 
 
-def registerSample():
-    """Offer the cine; it is a file of the extension, so nothing is downloaded."""
+def registerSample() -> None:
+    """Register the cine; it is a file of the extension, so nothing is downloaded."""
     import SampleData
 
     SampleData.SampleDataLogic.registerCustomSampleDataSource(

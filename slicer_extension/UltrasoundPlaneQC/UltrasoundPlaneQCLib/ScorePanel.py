@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import qt
 import slicer
 from slicer.i18n import tr as _
 
-from .FrameSource import SourceError, openFrames
-from .Parameters import AUTO, DEVICES
+from .Controls import Controls
+from .FrameSource import FrameSource, SourceError, openFrames
+from .ModelHolder import ModelHolder
+from .Options import AUTO, DEVICES
+from .Parameters import scoringOptions
 from .Results import Results
 from .ScoreChart import ScoreChart
-from .Scoring import CANCELLED, EXPORTING, FAILED, LOADING
+from .Scoring import CANCELLED, EXPORTING, FAILED, LOADING, ScoringRun
+from .Session import Session
+from .Views import Views
 from .WorkerClient import WorkerError
 
 ERRORS = (SourceError, WorkerError, OSError)
@@ -22,32 +28,41 @@ class ScorePanel:
         ui: Controls by name.
         session: What is chosen and scored.
         views: The application's views.
-        timer: Ticks while there is work; the panel's ``advance`` is to be called at each tick.
+        timer: Calls the panel's :meth:`advance` regularly while it runs.
     """
 
-    def __init__(self, ui, session, views, timer):
+    def __init__(self, ui: Controls, session: Session, views: Views, timer: qt.QTimer) -> None:
         self.ui, self.session, self.views, self.timer = ui, session, views, timer
-        self._shown = None  # node of the input that the panel shows
+        self._shown: slicer.vtkMRMLNode | None = None  # input that the panel shows
         ui.deviceSelector.addItems(DEVICES)
         ui.planeSelector.addItem(AUTO)
         ui.inputSelector.connect("currentNodeChanged(vtkMRMLNode*)", self.onInput)
-        ui.planeSelector.connect("currentTextChanged(QString)", lambda text: self._set("plane", text.strip() or AUTO))
-        ui.deviceSelector.connect("currentTextChanged(QString)", lambda text: self._set("device", text))
-        ui.modelPath.connect("currentPathChanged(QString)", lambda path: self._set("modelPath", path.strip()))
+        ui.planeSelector.connect("currentTextChanged(QString)", self.onPlane)
+        ui.deviceSelector.connect("currentTextChanged(QString)", self.onDevice)
+        ui.modelPath.connect("currentPathChanged(QString)", self.onModelPath)
         ui.scoreButton.connect("clicked()", self.onScore)
         ui.cancelButton.connect("clicked()", self.onCancel)
         session.listen(self.refresh)
 
     @property
-    def run(self):
-        """The run that goes on, ``None`` if there is none."""
+    def run(self) -> ScoringRun | None:
+        """The current run; ``None`` if there is none."""
         return self.session.run
 
-    def _set(self, name, value):
-        setattr(self.session.parameters, name, value)
+    def onPlane(self, text: str) -> None:
+        """Set the plane; an empty text means ``"auto"``."""
+        self.session.parameters.plane = text.strip() or AUTO
 
-    def show(self):
-        """Show what the parameter node says; what the user is typing is left alone."""
+    def onDevice(self, text: str) -> None:
+        """Set the device."""
+        self.session.parameters.device = text
+
+    def onModelPath(self, path: str) -> None:
+        """Set the model."""
+        self.session.parameters.modelPath = path.strip()
+
+    def show(self) -> None:
+        """Show the settings; text that the user is typing is left alone."""
         ui, parameters = self.ui, self.session.parameters
         if (ui.planeSelector.currentText.strip() or AUTO) != parameters.plane:
             ui.planeSelector.setCurrentText(parameters.plane)
@@ -58,14 +73,14 @@ class ScorePanel:
             ui.inputSelector.setCurrentNode(parameters.inputNode)
             self.onInput(parameters.inputNode)
 
-    def showScene(self):
-        """Show a scene that has just come: nothing of the one before counts."""
+    def showScene(self) -> None:
+        """Show the settings of a scene that was just opened."""
         self._shown = self.session.parameters.inputNode
         self.ui.inputSelector.setCurrentNode(self._shown)
         self.show()
 
-    def onInput(self, node):
-        """Take another input; scores of it that the scene already holds are shown again."""
+    def onInput(self, node: slicer.vtkMRMLNode | None) -> None:
+        """Take another input; scores of it that the scene already has are shown."""
         if node is self._shown and node is not None:
             return
         self._shown = node
@@ -79,65 +94,65 @@ class ScorePanel:
         if source is not None:
             self.views.showVolume(source.volume)
         if known is not None:
-            known.rejudge(parameters.threshold)
+            known.applyThreshold(parameters.threshold)
         if chart is not None:
             chart.showThreshold(parameters.threshold)
             self.views.showChart(chart.node)
         self.session.replaced()
 
-    def _knownResults(self, source):
-        """Return the scores shown if they are of this source, else the newest that the scene holds."""
+    def _knownResults(self, source: FrameSource) -> Results | None:
+        """Return the scores shown if they are of this source, otherwise the newest in the scene."""
         current = self.session.results
         if current is not None and current.inputId == source.node.GetID():
             return current
         return Results.find(source)
 
-    def onScore(self):
+    def onScore(self) -> None:
         """Start scoring."""
         parameters, logic = self.session.parameters, self.session.logic
         try:
-            openFrames(parameters.inputNode)
+            openFrames(parameters.inputNode)  # before anything is installed
             logic.ensureDependencies()
-            self.session.run = logic.startRun(
-                parameters.inputNode, parameters.plane, parameters.modelPath, parameters.device, parameters.threshold
-            )
+            run = logic.startRun(parameters.inputNode, scoringOptions(parameters))
         except (*ERRORS, RuntimeError) as error:
             slicer.util.errorDisplay(str(error))
             self.ui.statusLabel.setText(str(error))
             return
-        parameters.resultsNode = self.run.results.node
+        self.session.run = run
+        parameters.resultsNode = run.results.node
         parameters.chartNode = None
         self.timer.start()
         self.session.replaced()
 
-    def onCancel(self):
-        """End the run; its scores stay."""
+    def onCancel(self) -> None:
+        """End the run; the scores so far stay."""
         if self.run is not None:
             self.run.cancel()
 
-    def abandon(self):
-        """End the run at once: its nodes are about to go."""
+    def abandon(self) -> None:
+        """End the run at once: its nodes are about to be removed."""
         run, self.session.run = self.run, None
         if run is not None:
             run.abandon()
 
-    def advance(self):
-        """Go on with the run; return whether there is one."""
-        if self.run is None:
+    def advance(self) -> bool:
+        """Do the next step of the run; return whether there is more to do."""
+        run = self.run
+        if run is None:
             return False
         try:
-            fresh = self.run.advance()
-        except ERRORS:  # the run has failed and says why
-            fresh = []
-        self._showProgress()
-        if not self.run.isRunning:
-            self._finish()
-        elif fresh:
+            hasNewScores = bool(run.advance())
+        except ERRORS:  # the run has failed and holds the reason
+            hasNewScores = False
+        self._showProgress(run)
+        if not run.isRunning:
+            self._finish(run)
+        elif hasNewScores:
             self.session.changed()
         return self.run is not None
 
-    def _finish(self):
-        run, self.session.run = self.run, None
+    def _finish(self, run: ScoringRun) -> None:
+        self.session.run = None
         parameters = self.session.parameters
         if run.state == FAILED and not run.done:
             slicer.mrmlScene.RemoveNode(run.results.node)
@@ -150,33 +165,13 @@ class ScorePanel:
         if run.state == FAILED:
             slicer.util.errorDisplay(run.message, **_details(self.session.logic.holder))
 
-    def _showProgress(self):
-        run, ui = self.run, self.ui
-        ui.progressBar.setValue(round(100 * run.done / run.total))
-        if run.state == EXPORTING:
-            text = _("Reading frames")
-        elif run.state == LOADING:
-            text = _("Loading the model")
-        elif run.state == FAILED:
-            text = run.message
-        elif run.isRunning:
-            text = _("{done} of {total} frames, {spent:.0f} s so far{left}").format(
-                done=run.done, total=run.total, spent=run.secondsSpent(), left=self._timeLeft()
-            )
-        else:
-            ended = _("cancelled") if run.state == CANCELLED else _("done")
-            text = _("{done} of {total} frames {ended} on {device}").format(
-                done=run.done, total=run.total, ended=ended, device=run.results.facts().get("device", "")
-            )
+    def _showProgress(self, run: ScoringRun) -> None:
+        self.ui.progressBar.setValue(round(100 * run.done / run.total))
         reason = [run.message] if run.state == CANCELLED and run.message else []
-        ui.statusLabel.setText("\n".join([text, *run.notices, *reason]))
+        self.ui.statusLabel.setText("\n".join([_progressText(run), *run.notices, *reason]))
 
-    def _timeLeft(self):
-        seconds = self.run.secondsLeft()
-        return "" if seconds is None else _(", {seconds:.0f} s left").format(seconds=seconds)
-
-    def refresh(self):
-        """Offer what can be done now, and say why not."""
+    def refresh(self) -> None:
+        """Enable what is possible now, and explain why the rest is not."""
         ui, session = self.ui, self.session
         hasInput = session.source is not None
         if session.isLive:
@@ -192,21 +187,44 @@ class ScorePanel:
         self._offerPlanes()
         ui.aboutLabel.setText(session.logic.holder.describe())
 
-    def _offerPlanes(self):
-        """Offer the planes of the model that is loaded, in place of another's."""
+    def _offerPlanes(self) -> None:
+        """Offer the planes of the model that is loaded."""
         loaded, selector = self.session.logic.holder.loaded, self.ui.planeSelector
-        wanted = [AUTO, *loaded["planes"]] if loaded else None
-        if wanted is None or wanted == [selector.itemText(number) for number in range(selector.count)]:
+        if loaded is None:
             return
-        chosen = self.session.parameters.plane
+        offered = [AUTO, *loaded["planes"]]
+        if offered == [selector.itemText(number) for number in range(selector.count)]:
+            return
         selector.blockSignals(True)
         selector.clear()
-        selector.addItems(wanted)
-        selector.setCurrentText(chosen)
+        selector.addItems(offered)
+        selector.setCurrentText(self.session.parameters.plane)
         selector.blockSignals(False)
 
 
-def _details(holder):
-    """Return what the worker said last, for the part of a message that can be unfolded."""
-    said = holder.client.lastWords()
-    return {"detailedText": said} if said else {}
+def _progressText(run: ScoringRun) -> str:
+    if run.state == EXPORTING:
+        return _("Reading frames")
+    if run.state == LOADING:
+        return _("Loading the model")
+    if run.state == FAILED:
+        return run.message
+    if run.isRunning:
+        return _("{done} of {total} frames, {spent:.0f} s so far{left}").format(
+            done=run.done, total=run.total, spent=run.secondsSpent(), left=_timeLeft(run)
+        )
+    ended = _("cancelled") if run.state == CANCELLED else _("done")
+    return _("{done} of {total} frames {ended} on {device}").format(
+        done=run.done, total=run.total, ended=ended, device=run.results.facts().get("device", "")
+    )
+
+
+def _timeLeft(run: ScoringRun) -> str:
+    seconds = run.secondsLeft()
+    return "" if seconds is None else _(", {seconds:.0f} s left").format(seconds=seconds)
+
+
+def _details(holder: ModelHolder) -> dict[str, str]:
+    """Return what the scoring process wrote last, as the detailed text of a message."""
+    words = holder.client.lastWords()
+    return {"detailedText": words} if words else {}

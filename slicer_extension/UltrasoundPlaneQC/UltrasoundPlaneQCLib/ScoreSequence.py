@@ -1,44 +1,46 @@
-"""Scores as a sequence of texts in the browser of the pictures, so that both move together and are saved together."""
+"""Scores as a sequence of texts in the browser of the frames, so that both are shown and saved together."""
 
 from __future__ import annotations
 
 import slicer
 
+from .Results import Results
+
 NAME = "STRIQ score"
 
 
-def scoreText(quality, plane):
-    """Return one score as a line of text; verdicts follow the threshold, so they are in the table only."""
+def scoreText(quality: float, plane: str) -> str:
+    """Return one score as a line of text, without the verdict: that depends on the threshold."""
     return f"Q {quality:.2f} {plane}"
 
 
-def attachScores(browser, results):
-    """Add the scores to a browser as a sequence of texts, in place of those before, and return the sequence."""
+def attachScores(browser: slicer.vtkMRMLSequenceBrowserNode, results: Results) -> None:
+    """Add the scores to a browser as a sequence of texts, or replace those of an earlier run."""
     master = browser.GetMasterSequenceNode()
     sequence = _synchronized(browser)
     if sequence is None:
-        sequence = newScoreSequence(master)
+        sequence = _newScoreSequence(master)
         browser.AddSynchronizedSequenceNode(sequence)
     sequence.RemoveAllDataNodes()
     text = slicer.vtkMRMLTextNode()
     for result in results:
-        line = scoreText(result.quality, result.plane) if result.isScored else "not scored"
-        text.SetText(line)
+        text.SetText(scoreText(result.quality, result.plane) if result.isScored else "not scored")
         sequence.SetDataNodeAtValue(text, master.GetNthIndexValue(result.frame))
-    return sequence
 
 
-def newScoreSequence(master):
-    """Return an empty sequence whose index is that of another."""
-    sequence = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", NAME)
+def _newScoreSequence(master: slicer.vtkMRMLSequenceNode) -> slicer.vtkMRMLSequenceNode:
+    """Return an empty sequence with the index of another."""
+    sequence: slicer.vtkMRMLSequenceNode = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", NAME)
     sequence.SetIndexName(master.GetIndexName())
     sequence.SetIndexUnit(master.GetIndexUnit())
     sequence.SetIndexType(master.GetIndexType())
     return sequence
 
 
-def _synchronized(browser):
-    for node in slicer.util.getNodesByClass("vtkMRMLSequenceNode"):
+def _synchronized(browser: slicer.vtkMRMLSequenceBrowserNode) -> slicer.vtkMRMLSequenceNode | None:
+    """Return the sequence of scores that a browser has already; ``None`` if it has none."""
+    sequences: list[slicer.vtkMRMLSequenceNode] = slicer.util.getNodesByClass("vtkMRMLSequenceNode")
+    for node in sequences:
         if node.GetName().startswith(NAME) and browser.IsSynchronizedSequenceNode(node, False):
             return node
     return None

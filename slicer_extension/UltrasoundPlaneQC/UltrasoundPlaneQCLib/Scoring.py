@@ -1,55 +1,68 @@
-"""One run of the worker over the frames of a source, a little at a time, so that the window stays free."""
+"""One run of scoring over the frames of a source, in small steps that do not block the window."""
 
 from __future__ import annotations
 
 import logging
 import time
+from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 from slicer.i18n import tr as _
 
-from .FrameSource import SourceError
+from .FrameSource import FrameSource, SourceError
+from .Messages import FrameAnswer
+from .ModelHolder import ModelHolder
+from .Options import ScoringOptions
+from .Results import Results
 from .WorkerClient import Scratch, WorkerError
 
-STEP_SECONDS = 0.02  # longest share of the main thread that one step takes
+STEP_SECONDS = 0.02  # longest time that one step takes on the main thread
 EXPORTING, LOADING, SCORING = "exporting", "loading", "scoring"
 FINISHED, CANCELLED, FAILED = "finished", "cancelled", "failed"
 RUNNING = (EXPORTING, LOADING, SCORING)
 
 
 class ScoringRun:
-    """Exports frames, has the model loaded, collects scores.
+    """Exports frames, requests the model and collects scores.
 
     Args:
-        source: Frames, as ``openFrames`` returns them.
-        holder: The worker.
-        results: Table that takes the scores.
-        plane: Name of the plane, or ``"auto"``.
-        modelPath: Model or bundle; empty for the shipped one.
-        device: Device that the worker is to use.
-        threshold: Quality above which a frame is accepted; ``None`` for the model's own.
+        source: Frames to score.
+        holder: The scoring process.
+        results: Empty table for the scores.
+        options: Plane, model, device and threshold.
     """
 
-    def __init__(self, source, holder, results, plane="auto", modelPath="", device="auto", threshold=None):
+    def __init__(
+        self, source: FrameSource, holder: ModelHolder, results: Results, options: ScoringOptions | None = None
+    ) -> None:
         self.source, self.holder, self.results = source, holder, results
-        self.plane, self.modelPath, self.device = plane, modelPath, device
-        self._takesThreshold = threshold is None
-        if threshold is not None:
-            results.rejudge(threshold)
-        self.state, self.message, self.notices = EXPORTING, "", []
+        self.options = options or ScoringOptions()
+        if self.options.threshold is not None:
+            results.applyThreshold(self.options.threshold)
+        self.state, self.message = EXPORTING, ""
+        self.notices: list[str] = []
         self.done, self.total = 0, source.numFrames
-        self._exported, self._pixels = 0, None
+        self._modelIsKnown = False  # the table has the model's terms and threshold
+        self._exported = 0
+        self._pixels: NDArray[Any] | None = None
         self._scratch = Scratch()
-        self._scoreId = self._scoringSince = None
-        self._began = time.monotonic()
+        self._scoreId: int | None = None
+        self._scoringSince: float | None = None
+        self._startTime = time.monotonic()
 
     @property
-    def isRunning(self):
+    def isRunning(self) -> bool:
         """Whether there is work left."""
         return self.state in RUNNING
 
-    def advance(self):
-        """Do what can be done now, without waiting; return the answers that were stored."""
+    def advance(self) -> list[FrameAnswer]:
+        """Do one step without waiting; return the scores that were stored.
+
+        Raises:
+            SourceError: If the frames cannot be exported.
+            WorkerError: If the scoring process has ended on its own.
+        """
         if not (self.source.isInScene and self.results.isInScene):
             self.abandon(_("The frames or their scores were removed from the scene."))
             return []
@@ -62,8 +75,8 @@ class ScoringRun:
             self._end(FAILED, str(error))
             raise
 
-    def cancel(self):
-        """Ask the run to end; scores that are done stay."""
+    def cancel(self) -> None:
+        """Ask the run to end; the scores so far stay."""
         if not self.isRunning:
             return
         try:
@@ -71,27 +84,27 @@ class ScoringRun:
                 self.holder.client.forget(self.holder.client.send("cancel"))
                 return
         except WorkerError:
-            logging.debug("The scoring process had ended before it was told to stop.")
+            logging.debug("The scoring process had ended before it was cancelled.")
         self._end(CANCELLED, "")
 
-    def abandon(self, reason=""):
-        """End at once, whatever the worker still does; its answers are dropped."""
+    def abandon(self, reason: str = "") -> None:
+        """End at once without waiting for the scoring process; its further answers are dropped."""
         self.cancel()
         if self.isRunning:
             self._end(CANCELLED, reason)
         self.message = reason
 
-    def secondsLeft(self):
+    def secondsLeft(self) -> float | None:
         """Return the time left at the pace so far, ``None`` before the first score."""
         if self._scoringSince is None or not self.done:
             return None
         return (time.monotonic() - self._scoringSince) / self.done * (self.total - self.done)
 
-    def secondsSpent(self):
+    def secondsSpent(self) -> float:
         """Return the time since the start."""
-        return time.monotonic() - self._began
+        return time.monotonic() - self._startTime
 
-    def _export(self):
+    def _export(self) -> None:
         until = time.monotonic() + STEP_SECONDS
         while self._exported < self.total:
             picture = self.source.frame(self._exported)
@@ -112,28 +125,25 @@ class ScoringRun:
             self._exported += 1
             if time.monotonic() > until:
                 return
-        self._pixels.flush()
-        self._pixels = None
+        self._pixels = None  # closes the file
         self._startScoring()
 
-    def _startScoring(self):
-        self.holder.request(self.modelPath, self.device)
+    def _startScoring(self) -> None:
+        self.holder.request(self.options.modelPath, self.options.device)
         self.state, self._scoringSince = LOADING, time.monotonic()
         self._scoreId = self.holder.client.send(
             "score",
             frames=str(self._scratch.file("frames.npy")),
             source=self.source.name,
-            plane=self.plane,
+            plane=self.options.plane,
             times_s=self.source.timesS,
             spacing_mm=self.source.spacingMm,
         )
 
-    def _collect(self):
+    def _collect(self) -> list[FrameAnswer]:
         answers = self.holder.poll(self._scoreId)
-        if self._takesThreshold and self.holder.loaded:
-            self.results.rejudge(self.holder.loaded["threshold"])
-            self._takesThreshold = False
-        frames = [answer for answer in answers if answer["event"] == "frame"]
+        self._takeModel()
+        frames = [cast("FrameAnswer", answer) for answer in answers if answer["event"] == "frame"]
         if frames:
             self.state = SCORING
             self.results.store(frames)
@@ -143,7 +153,17 @@ class ScoringRun:
                 self._handle(answer)
         return frames
 
-    def _handle(self, answer):
+    def _takeModel(self) -> None:
+        """Give the table the columns of the model's terms, and the model's threshold if no other is set."""
+        loaded = self.holder.loaded
+        if loaded is None or self._modelIsKnown:
+            return
+        self._modelIsKnown = True
+        self.results.setTerms(loaded["terms"])
+        if self.options.threshold is None:
+            self.results.applyThreshold(loaded["threshold"])
+
+    def _handle(self, answer: dict[str, Any]) -> None:
         event = answer["event"]
         if event == "loaded":
             self.state, self._scoringSince = SCORING, time.monotonic()
@@ -154,14 +174,12 @@ class ScoringRun:
         elif event == "finished":
             self._end(CANCELLED if answer["cancelled"] else FINISHED, "")
 
-    def _end(self, state, message):
+    def _end(self, state: str, message: str) -> None:
         self.state, self.message = state, message
-        if self.holder.loaded:
-            self.results.remember(
-                model=self.holder.loaded["model"],
-                device=self.holder.loaded["device"],
-                sha256=self.holder.loaded.get("sha256", ""),
-                about=self.holder.loaded.get("about", {}),
+        loaded = self.holder.loaded
+        if loaded is not None:
+            self.results.keepFacts(
+                model=loaded["model"], device=loaded["device"], sha256=loaded["sha256"], about=loaded["about"]
             )
         self.holder.client.forget(self._scoreId)
         self._pixels = None

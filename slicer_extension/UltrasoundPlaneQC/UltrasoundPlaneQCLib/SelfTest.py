@@ -1,4 +1,4 @@
-"""Runs ``Testing/Python`` inside Slicer: the module's *Reload and Test* does this."""
+"""Run the tests in ``Testing/Python`` inside Slicer, as the module's *Reload and Test* does."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 TESTS = Path(__file__).parents[1] / "Testing" / "Python"
 
 
-def runSelfTest():
+def runSelfTest() -> None:
     """Run all tests of the folder.
 
     Raises:

@@ -1,57 +1,64 @@
-"""What is chosen, scored and shown at the moment, read from the parameter node whenever it is asked for."""
+"""What is chosen, scored and shown, read from the parameter node on every access."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import slicer
 import vtk
 from slicer.util import VTKObservationMixin
 
-from .FrameSource import SourceError, openFrames
-from .Results import Results
+from .FrameSource import FrameSource, SequenceFrames, SourceError, openFrames
+from .Logic import PlaneQualityLogic
+from .Parameters import Parameters
+from .Results import FrameResult, Results
 from .ScoreChart import ScoreChart
+from .Scoring import ScoringRun
 
 
 class Session(VTKObservationMixin):
-    """The nodes of one scene and who wants to know about them.
+    """The nodes of one scene, and callbacks for changes of them.
 
     Args:
         logic: The module's logic.
-        parameters: The wrapped parameter node.
+        parameters: The settings in the scene.
     """
 
-    def __init__(self, logic, parameters):
+    def __init__(self, logic: PlaneQualityLogic, parameters: Parameters) -> None:
         super().__init__()
         self.logic, self.parameters = logic, parameters
-        self.run, self.isLive = None, False
-        self._listeners, self._replacedListeners = [], []
+        self.run: ScoringRun | None = None
+        self.isLive = False
+        self._onChange: list[Callable[[], None]] = []
+        self._onReplacement: list[Callable[[], None]] = []
 
-    def listen(self, listener):
-        """Call a function without arguments whenever another frame is shown or a verdict changes."""
-        self._listeners.append(listener)
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call a function whenever another frame is shown or a verdict changes."""
+        self._onChange.append(listener)
 
-    def listenToReplacement(self, listener):
-        """Call a function without arguments whenever other frames or other scores are chosen."""
-        self._replacedListeners.append(listener)
+    def listenToReplacement(self, listener: Callable[[], None]) -> None:
+        """Call a function whenever other frames or other scores are chosen."""
+        self._onReplacement.append(listener)
 
-    def changed(self):
-        """Say that another frame is shown or a verdict has changed."""
-        for listener in self._listeners:
+    def changed(self) -> None:
+        """Announce that another frame is shown or a verdict has changed."""
+        for listener in self._onChange:
             listener()
 
-    def replaced(self):
-        """Say that other frames or other scores are chosen."""
+    def replaced(self) -> None:
+        """Announce that other frames or other scores are chosen."""
         self._watch()
-        for listener in self._replacedListeners:
+        for listener in self._onReplacement:
             listener()
         self.changed()
 
     @property
-    def isBusy(self):
-        """Whether the worker is taken by a run or a stream; it does one thing at a time."""
+    def isBusy(self) -> bool:
+        """Whether a run or a stream occupies the scoring process; it does one thing at a time."""
         return self.run is not None or self.isLive
 
     @property
-    def source(self):
+    def source(self) -> FrameSource | None:
         """Frames of the input; ``None`` if it has none."""
         node = self.parameters.inputNode
         try:
@@ -60,40 +67,38 @@ class Session(VTKObservationMixin):
             return None
 
     @property
-    def results(self):
+    def results(self) -> Results | None:
         """Scores of the input; ``None`` before it is scored."""
         node = self.parameters.resultsNode
         return None if node is None else Results(node)
 
     @property
-    def chart(self):
-        """Plot of the scores; ``None`` before there are any."""
+    def chart(self) -> ScoreChart | None:
+        """Plot of the scores; ``None`` before it is made."""
         node = self.parameters.chartNode
         return None if node is None else ScoreChart(node)
 
-    def currentFrame(self):
-        """Return the number of the frame shown and its result; ``(None, None)`` if it has none."""
+    def currentFrame(self) -> FrameResult | None:
+        """Return the result of the frame shown; ``None`` if there is none."""
         source, results = self.source, self.results
         if source is None or results is None:
-            return None, None
+            return None
         index = source.currentIndex()
-        return (index, results[index]) if index < len(results) else (None, None)
+        return results[index] if index < len(results) else None
 
-    def _watch(self):
-        """Observe what shows the frames of the input, and nothing else any more."""
+    def _watch(self) -> None:
+        """Observe the nodes that show the frames of the input, and no others."""
         self.removeObservers()
         source = self.source
         if source is None:
             return
-        if source.node.IsA("vtkMRMLSequenceBrowserNode"):
-            self.addObserver(source.node, vtk.vtkCommand.ModifiedEvent, self._onShown)
-        else:
-            for view in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
-                self.addObserver(view, vtk.vtkCommand.ModifiedEvent, self._onShown)
+        views: list[slicer.vtkMRMLNode] = slicer.util.getNodesByClass("vtkMRMLSliceNode")
+        for node in [source.node] if isinstance(source, SequenceFrames) else views:
+            self.addObserver(node, vtk.vtkCommand.ModifiedEvent, self._onShown)
 
-    def _onShown(self, caller, event):
+    def _onShown(self, caller: slicer.vtkMRMLNode, event: str) -> None:
         del caller, event
-        chart, (index, _) = self.chart, self.currentFrame()
-        if chart is not None and index is not None:
-            chart.showFrame(index)
+        chart, result = self.chart, self.currentFrame()
+        if chart is not None and result is not None:
+            chart.showFrame(result.frame)
         self.changed()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import qt
 import slicer
 
+from .Controls import Controls
+
 KEYS = {
     "B": "bestButton",
     "N": "nextAcceptedButton",
@@ -17,14 +19,18 @@ KEYS = {
 
 
 class Shortcuts:
-    """Presses buttons of the panel by key."""
+    """Presses buttons of the panel by key.
 
-    def __init__(self, ui):
+    Args:
+        ui: Controls by name.
+    """
+
+    def __init__(self, ui: Controls) -> None:
         self._ui = ui
-        self._shortcuts = []
+        self._shortcuts: list[qt.QShortcut] = []
 
-    def install(self):
-        """Take the keys."""
+    def install(self) -> None:
+        """Activate the keys."""
         self.remove()
         for key, button in KEYS.items():
             shortcut = qt.QShortcut(slicer.util.mainWindow())
@@ -32,8 +38,8 @@ class Shortcuts:
             shortcut.connect("activated()", getattr(self._ui, button).click)
             self._shortcuts.append(shortcut)
 
-    def remove(self):
-        """Give the keys back."""
+    def remove(self) -> None:
+        """Deactivate the keys."""
         for shortcut in self._shortcuts:
             shortcut.setEnabled(False)
             shortcut.setParent(None)

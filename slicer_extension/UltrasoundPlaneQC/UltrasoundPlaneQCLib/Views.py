@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import slicer
 import vtk
+
+from .Results import ACCEPTED, REJECTED
 
 LAYOUT_ID = 7301  # any number that no other layout uses
 LAYOUT = """
@@ -18,34 +22,35 @@ LAYOUT = """
  </view></item>
 </layout>
 """
-COLORS = {"accepted": (0.25, 0.85, 0.35), "rejected": (1.0, 0.35, 0.25)}
+COLORS = {ACCEPTED: (0.25, 0.85, 0.35), REJECTED: (1.0, 0.35, 0.25)}
 OTHER_COLOR = (0.85, 0.85, 0.85)
 
 
 class Views:
-    """What the module does to the application's views.
+    """Changes that the module makes to the application's views.
 
     Args:
-        onPoint: Takes the series and the number of a point of the plot that the user clicks.
+        onPoint: Called with the series and the number of a point of the plot that the user clicks.
     """
 
-    def __init__(self, onPoint):
+    def __init__(self, onPoint: Callable[[str, int], None]) -> None:
         self._onPoint = onPoint
-        self._plotView = None
-        self._corner = self._renderer = None
+        self._plotView: slicer.qMRMLPlotView | None = None
+        self._corner: vtk.vtkTextActor | None = None
+        self._renderer: vtk.vtkRenderer | None = None
 
-    def showLayout(self, chart):
+    def showLayout(self, chart: slicer.vtkMRMLPlotChartNode | None) -> None:
         """Show the slice view with a chart below it."""
         manager = slicer.app.layoutManager()
         if manager is None:  # without a main window
             return
-        described = manager.layoutLogic().GetLayoutNode()
-        if not described.IsLayoutDescription(LAYOUT_ID):
-            described.AddLayoutDescription(LAYOUT_ID, LAYOUT)
+        layouts = manager.layoutLogic().GetLayoutNode()
+        if not layouts.IsLayoutDescription(LAYOUT_ID):
+            layouts.AddLayoutDescription(LAYOUT_ID, LAYOUT)
         manager.setLayout(LAYOUT_ID)
         self.showChart(chart)
 
-    def showChart(self, chart):
+    def showChart(self, chart: slicer.vtkMRMLPlotChartNode | None) -> None:
         """Show a chart in the plot view and listen to clicks on it."""
         manager = slicer.app.layoutManager()
         if manager is None or manager.plotViewCount == 0:
@@ -56,13 +61,13 @@ class Views:
             self._plotView = widget.plotView()
             self._plotView.connect("dataSelected(vtkStringArray*, vtkCollection*)", self._onSelected)
 
-    def _onSelected(self, series, points):
+    def _onSelected(self, series: vtk.vtkStringArray, points: vtk.vtkCollection) -> None:
         for number in range(series.GetNumberOfValues()):
             chosen = points.GetItemAsObject(number)
             if chosen is not None and chosen.GetNumberOfValues():
                 self._onPoint(series.GetValue(number), chosen.GetValue(0))
 
-    def showVolume(self, volume):
+    def showVolume(self, volume: slicer.vtkMRMLVolumeNode | None) -> None:
         """Show a volume in the slice views as it is stored: upright, whatever its direction in space."""
         manager = slicer.app.layoutManager()
         if manager is None or volume is None:
@@ -73,33 +78,33 @@ class Views:
             turnUpright(manager.sliceWidget(name).mrmlSliceNode(), volume)
             logic.FitSliceToBackground()
 
-    def showVerdict(self, text, verdict):
-        """Write a verdict into the corner of the first slice view; an empty text takes it away."""
+    def showVerdict(self, text: str, verdict: str) -> None:
+        """Write a verdict into the corner of the first slice view; an empty text removes it."""
         manager = slicer.app.layoutManager()
         if manager is None:
             return
         view = manager.sliceWidget(manager.sliceViewNames()[0]).sliceView()
         if self._corner is None:
-            self._corner = _cornerText()
+            self._corner = _newCornerText()
             self._renderer = view.renderWindow().GetRenderers().GetFirstRenderer()
             self._renderer.AddViewProp(self._corner)
         self._corner.SetInput(text)
         self._corner.GetTextProperty().SetColor(*COLORS.get(verdict, OTHER_COLOR))
         view.scheduleRender()
 
-    def close(self):
-        """Give the views back."""
+    def close(self) -> None:
+        """Remove the verdict and stop listening to the plot."""
         if self._plotView is not None:
             self._plotView.disconnect("dataSelected(vtkStringArray*, vtkCollection*)", self._onSelected)
             self._plotView = None
-        if self._corner is not None:
+        if self._corner is not None and self._renderer is not None:
             self.showVerdict("", "")
             self._renderer.RemoveViewProp(self._corner)
             self._corner = self._renderer = None
 
 
-def turnUpright(sliceNode, volume):
-    """Lay a slice view into the picture: columns to the right, rows downwards."""
+def turnUpright(sliceNode: slicer.vtkMRMLSliceNode, volume: slicer.vtkMRMLVolumeNode) -> None:
+    """Orient a slice view along the picture: columns to the right, rows downwards."""
     toRas = vtk.vtkMatrix4x4()
     volume.GetIJKToRASMatrix(toRas)
     parent = volume.GetParentTransformNode()
@@ -116,7 +121,7 @@ def turnUpright(sliceNode, volume):
     sliceNode.SetSliceToRASByNTP(*normal, *along, *origin, 0)
 
 
-def _cornerText():
+def _newCornerText() -> vtk.vtkTextActor:
     actor = vtk.vtkTextActor()
     properties = actor.GetTextProperty()
     properties.SetFontSize(26)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import qt
 import slicer
 from slicer.i18n import tr as _
 
 from . import Overlays
+from .Controls import Controls
+from .Explaining import Explanation
 from .FrameSource import SourceError
-from .Parameters import OVERLAYS
-from .Results import TERMS
+from .Parameters import OVERLAYS, scoringOptions
+from .Session import Session
+from .TermBars import TermBars
 from .WorkerClient import WorkerError
 
 
@@ -20,13 +24,14 @@ class WhyPanel:
     Args:
         ui: Controls by name.
         session: What is chosen and scored.
-        timer: Ticks while there is work.
+        timer: Calls the panel's :meth:`advance` regularly while it runs.
     """
 
-    def __init__(self, ui, session, timer):
+    def __init__(self, ui: Controls, session: Session, timer: qt.QTimer) -> None:
         self.ui, self.session, self.timer = ui, session, timer
-        self._explained = None  # (source, index, explanation) of the last answer
-        self._asked = None  # (input, index) of the last question
+        self.bars = TermBars(ui.termsBox)
+        self._explained: Explanation | None = None  # the last answer
+        self._asked: tuple[slicer.vtkMRMLNode, int] | None = None  # input and frame of the last request
         ui.overlaySelector.addItems(OVERLAYS)
         ui.explainButton.connect("clicked()", self.explain)
         ui.explainEachFrameCheckBox.connect("toggled(bool)", self.onEachFrame)
@@ -34,94 +39,86 @@ class WhyPanel:
         ui.opacitySlider.connect("valueChanged(double)", self.onOpacity)
         session.listen(self.refresh)
 
-    def show(self):
-        """Show what the parameter node says."""
+    def show(self) -> None:
+        """Show the settings."""
         parameters = self.session.parameters
         self.ui.overlaySelector.setCurrentText(parameters.overlay)
         self.ui.opacitySlider.setValue(parameters.overlayOpacity)
         self.ui.explainEachFrameCheckBox.setChecked(parameters.explainEachFrame)
         self.refresh()
 
-    def onEachFrame(self, isOn):
-        """Explain every frame from now on, or only when asked."""
+    def onEachFrame(self, isOn: bool) -> None:
+        """Explain every frame shown from now on, or only on request."""
         self.session.parameters.explainEachFrame = isOn
         self.refresh()
 
-    def onOverlay(self, overlay):
-        """Lay something else over the frame."""
+    def onOverlay(self, overlay: str) -> None:
+        """Show another overlay."""
         self.session.parameters.overlay = overlay
         self._showOverlay()
 
-    def onOpacity(self, opacity):
+    def onOpacity(self, opacity: float) -> None:
         """Change the opacity."""
         self.session.parameters.overlayOpacity = min(max(opacity, 0.0), 1.0)
         self._showOverlay()
 
-    def explain(self):
-        """Ask why the frame shown got its score."""
-        index, result = self.session.currentFrame()
-        if index is None or not result.isScored or self.session.run is not None:
+    def explain(self) -> None:
+        """Request an explanation of the frame shown."""
+        source, shown = self.session.source, self.session.currentFrame()
+        if source is None or shown is None or not shown.isScored or self.session.run is not None:
             return
-        parameters = self.session.parameters
         try:
-            self.session.logic.explainer.ask(
-                self.session.source, index, parameters.plane, parameters.modelPath, parameters.device
-            )
+            self.session.logic.explainer.ask(source, shown.frame, scoringOptions(self.session.parameters))
         except (SourceError, WorkerError, OSError) as error:
             slicer.util.errorDisplay(str(error))
             return
-        self._asked = (self._input(), index)
+        self._asked = (source.node, shown.frame)
         self.timer.start()
 
-    def advance(self):
-        """Take an explanation that has arrived; return whether one is awaited."""
+    def advance(self) -> bool:
+        """Show an explanation that has arrived; return whether one is awaited."""
         explainer = self.session.logic.explainer
         try:
-            found = explainer.poll()
+            explanation = explainer.poll()
         except (SourceError, WorkerError) as error:
             explainer.close()
             slicer.util.errorDisplay(str(error))
             return False
-        if found is not None:
-            self._explained = found
+        if explanation is not None:
+            self._explained = explanation
             self._showOverlay()
         return explainer.isBusy
 
-    def _showOverlay(self):
-        index, _result = self.session.currentFrame()
-        if self._explained is None or self._explained[1] != index or self._explained[0].node is not self._input():
+    def _showOverlay(self) -> None:
+        """Show the overlay of the last explanation if it is about the frame shown."""
+        source, shown, explained = self.session.source, self.session.currentFrame(), self._explained
+        if source is None or shown is None or explained is None:
             return
-        source, index, explanation = self._explained
-        parameters = self.session.parameters
-        self.session.logic.showExplanation(source, index, explanation, parameters.overlay, parameters.overlayOpacity)
+        if explained.index == shown.frame and explained.source.node is source.node:
+            parameters = self.session.parameters
+            self.session.logic.showExplanation(explained, parameters.overlay, parameters.overlayOpacity)
 
-    def _input(self):
-        source = self.session.source
-        return None if source is None else source.node
-
-    def refresh(self):
-        """Bring bars and words in line with the frame shown; an overlay of another frame is taken away."""
-        index, result = self.session.currentFrame()
-        isScored = result is not None and result.isScored
+    def refresh(self) -> None:
+        """Update bars and words for the frame shown; remove an overlay of another frame."""
+        source, shown, results = self.session.source, self.session.currentFrame(), self.session.results
+        isScored = shown is not None and shown.isScored
         isWaiting = self.session.run is not None
         self.ui.explainButton.setEnabled(isScored and not isWaiting)
         self.ui.explainButton.setToolTip(_whatItDoes(isScored, isWaiting))
-        for term in TERMS:
-            percent = round(100 * result.goodness[term]) if isScored else 0
-            getattr(self.ui, f"{term}Bar").setValue(percent)
-        source = self.session.source
-        self.ui.transformLabel.setText(self.session.logic.describe(source, result) if isScored else "")
-        self.ui.anchorLabel.setText(Path(result.anchor).name if isScored else "")
-        Overlays.hideStale(None if source is None else source.volume, index)
-        if self._asked != (self._input(), index):
+        self.bars.show(results.terms if results else [], shown)
+        position = "" if source is None or shown is None else self.session.logic.describe(source, shown)
+        self.ui.transformLabel.setText(position)
+        self.ui.referenceLabel.setText("" if shown is None else Path(shown.reference).name)
+        Overlays.hideStale(None if source is None else source.volume, None if shown is None else shown.frame)
+        if source is None or shown is None or self._asked != (source.node, shown.frame):
             self._asked = None
         if self.session.parameters.explainEachFrame and isScored and not isWaiting and self._asked is None:
             self.explain()
 
 
-def _whatItDoes(isScored, isWaiting):
+def _whatItDoes(isScored: bool, isWaiting: bool) -> str:
     if isWaiting:
         return _("Frames are being scored; explain them afterwards")
-    return (
-        _("Show where this frame differs from its nearest reference (E)") if isScored else _("Score frames first (E)")
-    )
+    if not isScored:
+        return _("Score frames first (E)")
+    return _("Show where this frame differs from its nearest reference (E)")

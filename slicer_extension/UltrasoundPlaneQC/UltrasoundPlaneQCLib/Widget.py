@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import qt
 import slicer
 import vtk
 from slicer.util import VTKObservationMixin
 
+from .Controls import Controls
 from .LivePanel import LivePanel
-from .Parameters import Parameters
+from .Logic import PlaneQualityLogic
+from .Parameters import openParameters
 from .ResultsPanel import ResultsPanel
 from .ScorePanel import ScorePanel
 from .Session import Session
@@ -16,23 +20,27 @@ from .Shortcuts import Shortcuts
 from .Views import Views
 from .WhyPanel import WhyPanel
 
-TICK_MS = 15  # a live image waits at most this long for its verdict to be shown
+TICK_MS = 15  # longest time until a verdict that has arrived is shown
 
 
 class Panel(VTKObservationMixin):
-    """Everything the user touches.
+    """Everything that the user operates.
 
     Args:
         ui: Controls by name, as ``slicer.util.childWidgetVariables`` gives them.
-        logic: The module's logic; the panel does nothing to the scene but through it.
+        logic: The module's logic; the panel changes the scene only through it.
+        parameterNode: Returns the module's parameter node in the scene.
     """
 
-    def __init__(self, ui, logic):
+    def __init__(
+        self, ui: Controls, logic: PlaneQualityLogic, parameterNode: Callable[[], slicer.vtkMRMLScriptedModuleNode]
+    ) -> None:
         super().__init__()
+        self._parameterNode = parameterNode
         self.timer = qt.QTimer()
         self.timer.setInterval(TICK_MS)
         self.timer.connect("timeout()", self.onTick)
-        self.session = Session(logic, None)
+        self.session = Session(logic, openParameters(parameterNode()))
         self.views = Views(lambda series, point: self.results.onPoint(series, point))
         self.score = ScorePanel(ui, self.session, self.views, self.timer)
         self.results = ResultsPanel(ui, self.session, self.views)
@@ -42,11 +50,11 @@ class Panel(VTKObservationMixin):
         self.shortcuts = Shortcuts(ui)
         self.onSceneReplaced()
 
-    def onSceneReplaced(self):
-        """Show what the scene holds that is there now, and follow its parameter node."""
+    def onSceneReplaced(self) -> None:
+        """Show the current scene and follow its parameter node."""
         self.removeObservers()
-        node = self.session.logic.getParameterNode()
-        self.session.parameters = Parameters(node)
+        node = self._parameterNode()
+        self.session.parameters = openParameters(node)
         self.score.showScene()
         for section in (self.results, self.why, self.live):
             section.show()
@@ -55,32 +63,32 @@ class Panel(VTKObservationMixin):
         self.session.replaced()
         self.addObserver(node, vtk.vtkCommand.ModifiedEvent, self.onParameters)
 
-    def onParameters(self, caller, event):
-        """Show what a script, or another module, has written into the parameter node."""
+    def onParameters(self, caller: slicer.vtkMRMLNode, event: str) -> None:
+        """Show settings that a script or another module has changed."""
         del caller, event
         if not slicer.mrmlScene.IsBatchProcessing():
             for section in (self.score, self.results, self.why, self.live):
                 section.show()
 
-    def onTick(self):
-        """Go on with the work there is; without work the timer stops."""
+    def onTick(self) -> None:
+        """Advance all work; without work the timer stops."""
         isBusy = [section.advance() for section in (self.score, self.why, self.live)]
         self.results.followModel()
         if not any(isBusy):
             self.timer.stop()
 
-    def onSceneGoing(self):
-        """Leave the nodes of the scene alone: it is about to be closed."""
+    def onSceneClosing(self) -> None:
+        """End all work on the scene, which is about to be closed."""
         self.removeObservers()
         self.live.stop()
         self.score.abandon()
         self.session.logic.explainer.close()
         self.session.removeObservers()
 
-    def close(self):
-        """End all work and give the views back."""
+    def close(self) -> None:
+        """End all work and restore the views."""
         self.timer.stop()
-        self.onSceneGoing()
+        self.onSceneClosing()
         self.shortcuts.remove()
         self.views.close()
         self.session.logic.close()

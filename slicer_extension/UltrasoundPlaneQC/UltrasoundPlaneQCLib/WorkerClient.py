@@ -1,178 +1,157 @@
-"""Client of ``striq.service``: starts the process, sends commands and collects answers without waiting."""
+"""Client of the scoring process in Slicer: the client of the striq package, with Slicer's names and messages."""
 
 from __future__ import annotations
 
-import json
 import logging
-import queue
 import shutil
-import subprocess
 import sys
 import tempfile
-import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from slicer.i18n import tr as _
 
-PROTOCOL = 1  # of striq.service.server
-ENDING_SECONDS = 0.5  # a worker that does not end by itself is killed
+if TYPE_CHECKING:
+    from striq.service.client import ServiceClient
+
+PROTOCOL = 2  # of the scoring process, that this extension is written for
+STOP_SECONDS = 0.5  # the window waits so long, at most twice, before the process is ended by force
 
 
 class WorkerError(RuntimeError):
-    """The scoring process could not start, or ended on its own."""
+    """The scoring process cannot start, or has ended on its own."""
 
 
 class WorkerClient:
     """One scoring process with its model loaded, for stored cines and live streams alike.
 
-    The process is started by ``subprocess`` with pipes: ``slicer.util.launchConsoleProcess`` has no input, which a
-    worker that stays for many commands needs. A thread reads, so ``poll`` never blocks; all else is the main thread.
+    It is used from the main thread and never waits for an answer. striq is imported by :meth:`start`, because the
+    window opens before striq is installed. ``slicer.util.launchConsoleProcess`` cannot start the process: it gives no
+    access to the input of the process, which takes many commands.
+
+    Args:
+        arguments: Program and arguments; by default Slicer's Python with ``striq.service``.
     """
 
-    def __init__(self, arguments=None):
+    def __init__(self, arguments: Sequence[str] | None = None) -> None:
         self._arguments = arguments or [shutil.which("PythonSlicer") or sys.executable, "-m", "striq.service"]
-        self._process = None
-        self._answers = queue.SimpleQueue()
-        self._mailboxes = {}  # answers by number of the command, for those who still want them
-        self._lastId = 0
-        self._log = None
+        self._client: ServiceClient | None = None
 
-    def isRunning(self):
-        """Return whether the process is alive."""
-        return self._process is not None and self._process.poll() is None
+    @property
+    def processId(self) -> int | None:
+        """Number of the process, ``None`` if there is none."""
+        return None if self._client is None else self._client.pid
 
-    def start(self):
-        """Start the process unless it runs already."""
-        if self.isRunning():
-            return
-        self.stop()  # what an earlier process left
-        self._answers, self._mailboxes = queue.SimpleQueue(), {}
-        self._log = tempfile.TemporaryFile(mode="a+b")  # noqa: SIM115 (closed by ``stop``)
-        try:
-            self._process = subprocess.Popen(
-                self._arguments,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._log,
-                text=True,
-                encoding="utf-8",
-                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-            )
-        except OSError as error:
-            raise WorkerError(
-                _("The scoring process cannot start: {error}. Reinstall the extension.").format(error=error)
-            ) from error
-        self._reader = threading.Thread(target=_read, args=(self._process.stdout, self._answers), daemon=True)
-        self._reader.start()
+    def isRunning(self) -> bool:
+        """Return whether the process takes commands."""
+        return self._client is not None and self._client.is_running
 
-    def send(self, command, **details):
-        """Send a command and return its number; ``poll`` with it gives the answers."""
-        self._lastId += 1
-        line = json.dumps({"command": command, "id": self._lastId, **details})
-        try:
-            self._process.stdin.write(line + "\n")
-            self._process.stdin.flush()
-        except OSError as error:
-            raise WorkerError(self._obituary()) from error
-        self._mailboxes[self._lastId] = []
-        return self._lastId
-
-    def poll(self, *numbers):
-        """Return the answers to some commands that have arrived; those to others wait for whoever asked.
+    def start(self) -> None:
+        """Start the process unless it is running.
 
         Raises:
-            WorkerError: If the process has ended on its own.
+            WorkerError: If it cannot be started.
         """
-        while not self._answers.empty():
-            answer = self._answers.get()
-            if answer is None:
-                raise WorkerError(self._obituary())
-            _checkProtocol(answer)
-            self._mailboxes.get(answer.get("id"), []).append(answer)
-        found = []
-        for number in numbers:
-            found.extend(self._mailboxes.get(number, ()))
-            if number in self._mailboxes:
-                self._mailboxes[number] = []
-        return found
+        if self._client is None:
+            self._client = _makeClient(self._arguments)
+        with _translatedErrors():
+            self._client.start()
 
-    def forget(self, *numbers):
-        """Drop the answers to commands that nobody waits for any more."""
-        for number in numbers:
-            self._mailboxes.pop(number, None)
+    def send(self, command: str, **details: Any) -> int:
+        """Send a command and return its number; ``poll`` with the number gives the answers.
 
-    def lastWords(self):
-        """Return what the process, or libraries in it, wrote beside its answers."""
-        if self._log is None or self._log.closed:
-            return ""
-        self._log.seek(0)
-        return self._log.read().decode("utf-8", errors="replace").strip()
+        Raises:
+            WorkerError: If the process is not running.
+        """
+        if self._client is None:
+            raise WorkerError(_("The scoring process has not been started."))
+        with _translatedErrors():
+            return self._client.send(command, **details)
 
-    def _obituary(self):
-        said = self.lastWords()
-        logging.error("The scoring process ended. It said:\n%s", said)
-        last = said.splitlines()[-1] if said else _("it said nothing")
-        return _("The scoring process ended unexpectedly: {last}. See the application log for details.").format(
-            last=last
-        )
+    def poll(self, *numbers: int | None) -> list[dict[str, Any]]:
+        """Return the answers to some commands that have arrived; answers to others wait for whoever polls for them.
 
-    def stop(self):
-        """End the process; harmless if it has ended."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        _sendStop(process)
-        try:
-            process.wait(ENDING_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        self._reader.join()
-        process.stdout.close()
-        self._log.close()
+        Raises:
+            WorkerError: If the process has ended on its own; once for each command.
+        """
+        if self._client is None:
+            return []
+        with _translatedErrors():
+            return self._client.poll(*numbers)
+
+    def forget(self, *numbers: int | None) -> None:
+        """Drop all further answers to some commands."""
+        if self._client is not None:
+            self._client.forget(*numbers)
+
+    def lastWords(self) -> str:
+        """Return what the process wrote to its standard error."""
+        return "" if self._client is None else self._client.stderr_text()
+
+    def stop(self) -> None:
+        """End the process, if there is one."""
+        if self._client is not None:
+            self._client.stop(STOP_SECONDS)
 
 
-def _checkProtocol(answer):
-    if answer["event"] == "ready" and answer["protocol"] != PROTOCOL:
+def _makeClient(arguments: Sequence[str]) -> ServiceClient:
+    try:
+        from striq.service.client import ServiceClient
+    except ImportError as error:
+        raise WorkerError(
+            _("The installed striq does not match this extension ({error}). Update both.").format(error=error)
+        ) from error
+    return ServiceClient(arguments, protocol=PROTOCOL)
+
+
+@contextmanager
+def _translatedErrors() -> Iterator[None]:
+    """Raise errors of the client as ``WorkerError``, in the language of the user."""
+    from striq.service.client import EndedError, ProtocolError, ServiceError, StartError
+
+    try:
+        yield
+    except StartError as error:
+        raise WorkerError(
+            _("The scoring process cannot start: {error} Reinstall the extension.").format(error=error)
+        ) from error
+    except EndedError as error:
+        logging.exception("Last lines of the scoring process:\n%s", "\n".join(error.last_lines))
+        raise WorkerError(
+            _("The scoring process ended unexpectedly: {reason}. See the application log for details.").format(
+                reason=error.reason
+            )
+        ) from error
+    except ProtocolError as error:
         raise WorkerError(
             _("The installed striq {version} speaks protocol {theirs}, this extension {ours}. Update both.").format(
-                version=answer["version"], theirs=answer["protocol"], ours=PROTOCOL
+                version=error.version, theirs=error.theirs, ours=error.ours
             )
-        )
-
-
-def _sendStop(process):
-    try:
-        process.stdin.write(json.dumps({"command": "stop"}) + "\n")
-        process.stdin.close()
-    except OSError:
-        logging.debug("The scoring process had ended before it was told to.")
-
-
-def _read(lines, answers):
-    for line in lines:
-        answers.put(json.loads(line))
-    answers.put(None)
+        ) from error
+    except ServiceError as error:
+        raise WorkerError(str(error)) from error
 
 
 class Scratch:
-    """A folder for the pictures on their way to the worker, removed with its content."""
+    """A temporary folder for files exchanged with the scoring process."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="striq-", ignore_cleanup_errors=True)
         self.path = Path(self._folder.name)
 
-    def file(self, name):
+    def file(self, name: str) -> Path:
         """Return the path of a file in the folder."""
         return self.path / name
 
-    def discard(self, path):
-        """Remove a file; one still open elsewhere, as Windows has it, goes with the folder."""
+    def discard(self, path: Path) -> None:
+        """Remove a file. On Windows a file that is still open elsewhere is removed later, with the folder."""
         try:
             path.unlink()
         except OSError:
             logging.debug("%s is removed later.", path)
 
-    def remove(self):
-        """Remove the folder."""
+    def remove(self) -> None:
+        """Remove the folder and the files in it."""
         self._folder.cleanup()

@@ -1,1 +1,1 @@
-"""Parts of the Ultrasound Plane QC module. All but ``Widget``, ``Views`` and ``Shortcuts`` work without Qt."""
+"""Library of the module Ultrasound Plane QC; only the panel's modules use Qt."""

@@ -210,7 +210,8 @@ class qMRMLTableView(Dialect, QtWidgets.QTableWidget):
         self.setRowCount(table.GetNumberOfRows())
         self.setColumnCount(table.GetNumberOfColumns())
         names = [table.GetColumnName(column) for column in range(table.GetNumberOfColumns())]
-        self.setHorizontalHeaderLabels(names)
+        isTitled = self._node is not None and self._node.GetUseColumnTitleAsColumnHeader()
+        self.setHorizontalHeaderLabels([(isTitled and self._node.GetColumnTitle(name)) or name for name in names])
         for row in range(table.GetNumberOfRows()):
             for column in range(len(names)):
                 value = table.GetValue(row, column)

@@ -1,1 +1,1 @@
-"""Engines: who does the shards, one process or many. Each runs the same worker, so that all give the same rows."""
+"""Engines that run an audit in one process or many; all use the same worker and give the same rows."""

@@ -1,4 +1,4 @@
-"""How many processes share a machine, and how they are ended."""
+"""Number of worker processes, threads of each, and their end on SIGTERM."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ TERMINATED = 128 + signal.SIGTERM  # exit status, as shells report it
 
 
 def default_workers() -> int:
-    """Return one worker per GPU, or per processor where there is no GPU."""
+    """Return the number of GPUs, or of processors if there is no GPU."""
     return torch.cuda.device_count() or num_processors()
 
 
 def threads_each(workers: int) -> int:
-    """Return how many threads each of the workers should use."""
+    """Return the number of threads that each worker should use."""
     return max(1, num_processors() // workers)
 
 
 def end_on_sigterm() -> None:
-    """Let SIGTERM end this process as an error would, with files closed and notes kept."""
+    """Make SIGTERM raise ``SystemExit``, so that files are closed and crash journals stay correct."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))

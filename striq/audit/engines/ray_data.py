@@ -1,4 +1,4 @@
-"""A pool of Ray actors, on one machine or a cluster; the numbers of shards travel, pictures and scores do not."""
+"""Audit by a pool of Ray actors, on one machine or a cluster; only numbers of shards are sent between processes."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from striq.audit.engines.processes import threads_each
 from striq.audit.worker import AuditWorker
 from striq.errors import StriqError
 
-BLOCKS_PER_WORKER = 64  # of shard numbers: small enough that all workers end at the same time
-STORE_BYTES = 128 * 1024**2  # Ray would set aside a third of the memory
+BLOCKS_PER_WORKER = 64  # of shard numbers; small blocks let all workers end at about the same time
+STORE_BYTES = 128 * 1024**2  # Ray reserves a third of the memory by default
 
 
 class ShardActor:
-    """One worker of the pool; its model stays loaded.
+    """One worker of the pool.
 
     Args:
-        folder: Folder of the audit, on a disk that all machines share.
-        model: As for :class:`AuditWorker`.
-        device: Likewise.
+        folder: Folder of the audit, on a disk shared by all machines.
+        model: As for :class:`AuditWorker`; empty for the shipped model.
+        device: As for :class:`AuditWorker`.
     """
 
     def __init__(self, folder: str, model: str, device: str) -> None:
         self.worker = AuditWorker(Path(folder), Path(model) if model else None, device)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Do the shards whose numbers are in ``batch``."""
+        """Score the shards whose numbers are in ``batch``."""
         for number in batch["shard"]:
             self.worker.run(int(number))
         return batch
@@ -44,25 +44,25 @@ def run_ray(
     workers: int,
     advance: Callable[[], object] = lambda: None,
 ) -> None:
-    """Do shards with Ray Data: on the cluster that ``RAY_ADDRESS`` names, or else on this machine.
+    """Score shards with Ray Data, on the cluster named by ``RAY_ADDRESS`` or on this machine.
 
     Args:
         folder: Folder of the audit, with its plan.
         model: As for :class:`AuditWorker`.
-        device: Likewise.
-        shards: Numbers of the shards to do.
-        workers: Actors.
+        device: As for :class:`AuditWorker`.
+        shards: Numbers of the shards to score.
+        workers: Number of actors.
         advance: Called after each shard.
 
     Raises:
-        StriqError: If Ray is not installed, or the actors fail; what is done stays.
+        StriqError: If Ray is not installed or the actors fail; finished shards remain.
     """
     ray = import_ray()
     threads = threads_each(workers)
     try:
         _connect(ray, workers * threads)
-    except Exception as error:  # Ray raises plain exceptions, such as that a machine took too long
-        msg = f"Ray cannot be started: {_reason(error)} The same command tries again."
+    except Exception as error:  # Ray raises plain exceptions, for example after a timeout
+        msg = f"Ray cannot be started: {_reason(error)} Run the same command to try again."
         raise StriqError(msg) from error
     try:
         numbers = ray.data.from_items(
@@ -79,23 +79,23 @@ def run_ray(
         for _ in done.iter_rows():
             advance()
     except ray.exceptions.RayError as error:
-        msg = f"The workers of this audit failed: {_reason(error)} The same command goes on from here."
+        msg = f"The workers of this audit failed: {_reason(error)} Run the same command to resume."
         raise StriqError(msg) from error
     finally:
         ray.shutdown()
 
 
 def import_ray() -> Any:
-    """Return Ray with its data sets.
+    """Return the module ``ray``, with ``ray.data`` imported.
 
     Raises:
         StriqError: If it is not installed.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report its use to its makers
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray sends usage statistics by default
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     try:
         import ray
-        import ray.data
+        import ray.data  # pyright: ignore[reportUnusedImport]
     except ImportError as error:
         msg = "The engine 'ray' needs Ray Data. Install it: pip install 'striq[audit,ray]'."
         raise StriqError(msg) from error
@@ -103,7 +103,7 @@ def import_ray() -> Any:
 
 
 def _connect(ray: Any, num_cpus: int) -> None:
-    """Join a cluster, or start one on this machine with one processor more, for the reading of the numbers."""
+    """Join a cluster, or start one on this machine with one more processor, for reading the shard numbers."""
     for name in ("ray", "ray.data"):
         logging.getLogger(name).setLevel(logging.ERROR)
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
@@ -115,7 +115,7 @@ def _connect(ray: Any, num_cpus: int) -> None:
 
 
 def _share(ray: Any, device: str, workers: int, threads: int) -> dict[str, float]:
-    """Return what each actor has of the machines: GPUs where there are some, in parts if there are fewer."""
+    """Return the resources of each actor: a GPU or a fraction of one, or processors if there is no GPU."""
     gpus = ray.cluster_resources().get("GPU", 0)
     if device.startswith(("auto", "cuda")) and gpus:
         return {"num_gpus": min(1.0, gpus / workers)}

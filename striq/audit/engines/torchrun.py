@@ -1,4 +1,4 @@
-"""Several processes started by ``torchrun``, on one machine or many; each takes the next shard when it is free."""
+"""Audit by processes of ``torchrun``, on one machine or many; each takes the next shard when it is free."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from striq.audit.worker import AuditWorker
 from striq.errors import StriqError
 
 LOG_NAME = "_plan/torchrun.log"
-MAX_RESTARTS = 4  # twice for a file that ends its process, and that for two files
+MAX_RESTARTS = 4  # enough for two files that crash their process twice each
 INTERRUPTED = 130
-ERROR = "error: "  # begins a line of the log
+ERROR = "error: "  # start of a line in the log
 POLL_S = 0.5
-LONGEST = timedelta(days=1)  # of planning a large archive
+LONGEST = timedelta(days=1)  # for planning a large archive
 
 
 def under_torchrun() -> bool:
@@ -34,7 +34,7 @@ def under_torchrun() -> bool:
 
 
 def join() -> tuple[Any, int]:
-    """Return the store that the processes share, and the number of this process."""
+    """Return the store shared by the processes, and the rank of this process."""
     store, rank, _ = next(rendezvous("env://", timeout=LONGEST))
     return store, rank
 
@@ -43,24 +43,24 @@ def take_shards(store: Any, num_shards: int, key: str) -> Iterator[int]:
     """Yield the numbers of shards that no other process has taken.
 
     Args:
-        store: Counts for all processes; an ``add`` is one step that none can interrupt.
-        num_shards: Of the plan.
-        key: Name of the count.
+        store: Store shared by the processes, whose ``add`` is atomic.
+        num_shards: Number of shards in the plan.
+        key: Name of the counter.
     """
     while (number := store.add(key, 1) - 1) < num_shards:
         yield number
 
 
-def wait_for_plan(store: Any, rank: int, prepare: Callable[[], object]) -> None:
-    """Let the first process plan, and the others wait until it has."""
+def wait_for_plan(store: Any, rank: int, make_plan: Callable[[], object]) -> None:
+    """Make the plan in the first process, and wait for it in the others."""
     if rank == 0:
-        prepare()
+        make_plan()
         store.set("planned", "yes")
     store.wait(["planned"], LONGEST)
 
 
 def wait_until_done(folder: Path, plan: Plan) -> None:
-    """Return when every shard has its part, whoever writes it; ``torchrun`` ends this process if another one fails."""
+    """Wait until every shard has its file; ``torchrun`` ends this process if another one fails."""
     left = pending_shards(folder, plan)
     while left:
         time.sleep(POLL_S)
@@ -68,23 +68,23 @@ def wait_until_done(folder: Path, plan: Plan) -> None:
 
 
 def run_rank(store: Any, folder: Path, model: Path | None, device: str) -> None:
-    """Do shards in this process until all are taken.
+    """Score shards in this process until all are taken.
 
     Args:
         store: As for :func:`take_shards`.
         folder: Folder of the audit, with its plan.
         model: As for :class:`AuditWorker`.
-        device: Likewise.
+        device: As for :class:`AuditWorker`.
     """
     worker = AuditWorker(folder, model, local_device(device))
-    # Processes that were started again share the store of those before, whose shards are not all done.
+    # Restarted processes share the store of those before, which took shards without finishing them.
     key = f"taken after {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')} restarts"
     for number in take_shards(store, len(worker.plan.shards), key):
         worker.run(number)
 
 
 def local_device(device: str) -> str:
-    """Return the device of this process: with CUDA, one GPU after the other."""
+    """Return the device of this process; with CUDA, processes are distributed over the GPUs."""
     if device not in ("auto", "cuda") or not torch.cuda.is_available():
         return device
     return f"cuda:{int(os.environ.get('LOCAL_RANK', '0')) % torch.cuda.device_count()}"
@@ -93,17 +93,17 @@ def local_device(device: str) -> str:
 def launch(
     folder: Path, model: Path | None, device: str, *, workers: int, watch: Callable[[], object] = lambda: None
 ) -> None:
-    """Do the shards of an audit in several processes on this machine.
+    """Score the shards of an audit in several processes on this machine.
 
     Args:
         folder: Folder of the audit, with its plan.
         model: As for :class:`AuditWorker`.
-        device: Likewise.
+        device: As for :class:`AuditWorker`.
         workers: Number of processes.
-        watch: Called now and then while they work.
+        watch: Called repeatedly while they work.
 
     Raises:
-        StriqError: If they fail; what is done stays.
+        StriqError: If they fail; finished shards remain.
     """
     log = folder / LOG_NAME
     with log.open("wb") as stream:
@@ -120,8 +120,8 @@ def launch(
     watch()
     errors = _errors(log)
     if process.returncode or errors:
-        reason = errors[-1] if errors else "one of them ended without a reason."
-        msg = f"The processes of this audit failed: {reason} All is in {log}. The same command goes on from here."
+        reason = errors[-1] if errors else "one of them ended without a message."
+        msg = f"The processes of this audit failed: {reason} See {log}. Run the same command to resume."
         raise StriqError(msg)
 
 
@@ -141,10 +141,10 @@ def _errors(log: Path) -> list[str]:
 
 
 def main() -> None:
-    """Be one process of :func:`launch`: do shards of the audit named on the command line until all are taken.
+    """Run one process of :func:`launch`, for the audit named on the command line.
 
-    An error with a reason ends it with status 0, because ``torchrun`` would start the process again for any other;
-    the reason is in the log.
+    A ``StriqError`` or ``OSError`` ends the process with status 0, because ``torchrun`` restarts it for any other
+    status; the message is in the log.
     """
     folder, model, device = sys.argv[1:]
     end_on_sigterm()

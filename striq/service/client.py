@@ -1,0 +1,369 @@
+"""Client of the scoring process: starts it, sends commands and collects answers.
+
+This file imports the standard library only. Programs whose environment lacks STRIQ load it from STRIQ's installation.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import IO, Any, cast
+
+Answer = dict[str, Any]
+
+LAST_EVENTS = ("loaded", "finished", "explained", "error")  # each ends the answers to its command
+UNANSWERED = ("cancel", "stop")
+STOP_SECONDS = 2.0
+EXIT_SECONDS = 1.0  # from the end of the answers to the end of the process
+KEPT_LINES = 20  # of standard error, for messages
+
+
+class ServiceError(RuntimeError):
+    """Base of the errors of the client."""
+
+
+class StartError(ServiceError):
+    """The process cannot start."""
+
+
+class NotRunningError(ServiceError):
+    """A command was sent to a process that was not started, or was stopped."""
+
+
+class EndedError(ServiceError):
+    """The process ended on its own.
+
+    Attributes:
+        last_lines: The last lines of its standard error.
+        reason: The very last one; the exit status if there is none.
+    """
+
+    def __init__(self, last_lines: Sequence[str], status: int | None) -> None:
+        self.last_lines = list(last_lines)
+        self.reason = self.last_lines[-1] if self.last_lines else f"exit status {status}, no message"
+        super().__init__(f"The scoring process ended: {self.reason}")
+
+
+class ProtocolError(ServiceError):
+    """The process speaks another protocol than its client.
+
+    Args:
+        version: Version of the striq that the process runs.
+        theirs: Protocol of the process.
+        ours: Protocol of the client.
+    """
+
+    def __init__(self, version: str, theirs: int, ours: int) -> None:
+        self.version, self.theirs, self.ours = version, theirs, ours
+        super().__init__(
+            f"The installed striq {version} speaks protocol {theirs}, this program {ours}. Install versions that match."
+        )
+
+
+class UnreadableAnswerError(ServiceError):
+    """The process wrote a line that is not an answer."""
+
+
+class AnswerTimeoutError(ServiceError):
+    """The process did not answer in time and was ended."""
+
+
+class RefusedError(ServiceError):
+    """The process answered a command with an error."""
+
+
+@dataclass
+class _Mailbox:
+    """Answers to one command that nobody has taken yet, and the error that cuts them off."""
+
+    answers: list[Answer] = field(default_factory=list[Answer])
+    failure: ServiceError | None = None
+
+
+class ServiceClient:
+    """One scoring process. Only one thread may use it at a time; a thread of its own reads the answers.
+
+    A process that has ended is started again by the next call of :meth:`start`.
+
+    Args:
+        command: Program and arguments, such as ``[sys.executable, "-m", "striq.service"]``.
+        protocol: The protocol that the caller is written for.
+        environment: Environment variables of the process; those of this process by default.
+    """
+
+    def __init__(self, command: Sequence[str], *, protocol: int, environment: Mapping[str, str] | None = None) -> None:
+        self._command, self._protocol, self._environment = list(command), protocol, environment
+        self._process: _Process | None = None
+        self._failure: ServiceError | None = None
+        self._mailboxes: dict[int, _Mailbox] = {}
+        self._last_number = 0
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process takes commands."""
+        return self._process is not None and self._failure is None and self._process.is_alive
+
+    @property
+    def pid(self) -> int | None:
+        """Number of the process, ``None`` before it is started and after it is stopped."""
+        return None if self._process is None else self._process.pid
+
+    def start(self) -> None:
+        """Start the process unless it is running; do not wait for it.
+
+        Raises:
+            StartError: If the program cannot be run.
+        """
+        if self.is_running:
+            return
+        if self._process is not None:
+            self._find_failure()  # commands to the process before are still awaited
+            self._process.stop(0.0)
+        self._process = self._failure = None
+        self._process = _Process(self._command, self._environment)
+
+    def send(self, command: str, **fields: Any) -> int:
+        """Send a command and return its number; :meth:`poll` with the number gives the answers.
+
+        Args:
+            command: Name of the command.
+            **fields: Its fields.
+
+        Raises:
+            NotRunningError: If the process was not started.
+            ServiceError: If the process has ended or speaks another protocol.
+        """
+        if self._process is None:
+            msg = "The scoring process is not running. Call 'start' first."
+            raise NotRunningError(msg)
+        self._last_number += 1
+        try:
+            if not self.is_running:
+                raise BrokenPipeError
+            self._process.write({"command": command, "id": self._last_number, **fields})
+        except OSError:
+            raise self._find_failure() from None
+        if command not in UNANSWERED:
+            self._mailboxes[self._last_number] = _Mailbox()
+        return self._last_number
+
+    def poll(self, *numbers: int | None) -> list[Answer]:
+        """Return the answers to some commands that have arrived, without waiting.
+
+        Args:
+            *numbers: Of the commands; ``None`` stands for no command.
+
+        Raises:
+            ServiceError: If the process cannot answer any more; once for each command, after its last answer.
+        """
+        while self._process is not None and not self._process.arrived.empty():
+            self._sort(self._process.arrived.get())
+        awaited = [number for number in dict.fromkeys(numbers) if number is not None and number in self._mailboxes]
+        answers = [answer for number in awaited for answer in self._take(number)]
+        failures = [self._mailboxes[number].failure for number in awaited if number in self._mailboxes]
+        failure = next((failure for failure in failures if failure is not None), None)
+        if answers or failure is None:
+            return answers
+        self.forget(*awaited)
+        raise failure
+
+    def ask(self, command: str, *, seconds: float | None = None, **fields: Any) -> Iterator[Answer]:
+        """Send a command and yield its answers up to the last one, waiting for each.
+
+        Args:
+            command: Name of the command.
+            seconds: Longest wait for one answer; by default there is no limit.
+            **fields: Fields of the command.
+
+        Raises:
+            RefusedError: If the process answers with an error.
+            AnswerTimeoutError: If it does not answer in time; it is ended.
+            ServiceError: If it has ended or speaks another protocol.
+        """
+        number = self.send(command, **fields)
+        try:
+            while number in self._mailboxes:
+                for answer in self._wait(number, seconds):
+                    if answer["event"] == "error":
+                        raise RefusedError(answer["text"])
+                    yield answer
+        finally:
+            self.forget(number)
+
+    def forget(self, *numbers: int | None) -> None:
+        """Drop the answers to commands, those that are still to come as well."""
+        for number in numbers:
+            if number is not None:
+                self._mailboxes.pop(number, None)
+
+    def stderr_text(self) -> str:
+        """Return what the process has written to its standard error; empty after :meth:`stop`."""
+        return "" if self._process is None else self._process.stderr_text()
+
+    def stop(self, seconds: float = STOP_SECONDS) -> None:
+        """End the process: by command, after a while by a signal, at last by force. Awaited answers are dropped.
+
+        Args:
+            seconds: How long to wait after the command, and again after the signal.
+        """
+        process, self._process, self._failure = self._process, None, None
+        self._mailboxes.clear()
+        if process is not None:
+            process.stop(seconds)
+
+    def _take(self, number: int) -> list[Answer]:
+        """Return the answers in a mailbox and empty it; close it after the last answer."""
+        answers, self._mailboxes[number].answers = self._mailboxes[number].answers, []
+        if any(answer["event"] in LAST_EVENTS for answer in answers):
+            del self._mailboxes[number]
+        return answers
+
+    def _wait(self, number: int, seconds: float | None) -> list[Answer]:
+        while not (answers := self.poll(number)):
+            if self._process is None:
+                msg = "The scoring process was stopped while an answer was awaited."
+                raise NotRunningError(msg)
+            try:
+                self._sort(self._process.arrived.get(timeout=seconds))
+            except queue.Empty:
+                self.stop(0.0)
+                msg = f"The scoring process gave no answer within {seconds:g} s and was ended. Try again."
+                raise AnswerTimeoutError(msg) from None
+        return answers
+
+    def _sort(self, item: Answer | ServiceError | None) -> None:
+        """Put an answer into its mailbox, or mark every mailbox after an error; answers after it do not count."""
+        self._failure = self._failure or self._failure_of(item)
+        if self._failure is not None:
+            for mailbox in self._mailboxes.values():
+                mailbox.failure = mailbox.failure or self._failure
+        elif isinstance(item, dict) and item.get("id") in self._mailboxes:
+            self._mailboxes[item["id"]].answers.append(item)
+
+    def _failure_of(self, item: Answer | ServiceError | None) -> ServiceError | None:
+        if item is None:
+            status = None if self._process is None else self._process.exit_status
+            return EndedError(self.stderr_text().splitlines()[-KEPT_LINES:], status)
+        if isinstance(item, ServiceError):
+            return item
+        if item["event"] == "ready" and item.get("protocol") != self._protocol:
+            return ProtocolError(str(item.get("version", "")), item.get("protocol", 0), self._protocol)
+        return None
+
+    def _find_failure(self) -> ServiceError:
+        """Return why the process takes no more commands."""
+        assert self._process is not None
+        if self._failure is None:
+            self._process.read_to_end()
+            self.poll()
+        if self._failure is None:
+            self._sort(None)
+        assert self._failure is not None
+        return self._failure
+
+
+class _Process:
+    """A process, a thread that reads its answers, and a file that takes its standard error.
+
+    Attributes:
+        arrived: Answers in their order, then ``None``.
+    """
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str] | None) -> None:
+        self.arrived: queue.SimpleQueue[Answer | ServiceError | None] = queue.SimpleQueue()
+        # The file offset is shared with the process, so that the process must append.
+        self._log = tempfile.TemporaryFile(mode="a+b")  # noqa: SIM115 (closed by ``stop``)
+        try:
+            self._popen = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                env=None if environment is None else dict(environment),
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            )
+        except OSError as error:
+            self._log.close()
+            msg = f"The scoring process cannot start: {error}. Expected a program to run, got {command[0]!r}."
+            raise StartError(msg) from error
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    @property
+    def exit_status(self) -> int | None:
+        return self._popen.poll()
+
+    @property
+    def is_alive(self) -> bool:
+        return self.exit_status is None
+
+    def write(self, command: Mapping[str, Any]) -> None:
+        """Write a command.
+
+        Raises:
+            OSError: If the process has ended.
+        """
+        stdin = _opened(self._popen.stdin)
+        stdin.write(json.dumps(command) + "\n")
+        stdin.flush()
+
+    def read_to_end(self) -> None:
+        """Wait for the last answers of a process that has ended."""
+        self._reader.join(EXIT_SECONDS)
+
+    def stderr_text(self) -> str:
+        self._log.seek(0)
+        return self._log.read().decode("utf-8", errors="replace").strip()
+
+    def stop(self, seconds: float) -> None:
+        with suppress(OSError):  # it has ended already
+            self.write({"command": "stop"})
+        with suppress(OSError):
+            _opened(self._popen.stdin).close()
+        for insist in (self._popen.terminate, self._popen.kill):
+            try:
+                self._popen.wait(seconds)
+                break
+            except subprocess.TimeoutExpired:
+                insist()
+        self._popen.wait()
+        self.read_to_end()
+        if not self._reader.is_alive():  # unless something that the process started holds the pipe open
+            _opened(self._popen.stdout).close()
+        self._log.close()
+
+    def _read(self) -> None:
+        for line in _opened(self._popen.stdout):
+            self.arrived.put(_parse(line))
+        with suppress(subprocess.TimeoutExpired):
+            self._popen.wait(EXIT_SECONDS)  # until then it may write the reason to its standard error
+        self.arrived.put(None)
+
+
+def _parse(line: str) -> Answer | ServiceError:
+    try:
+        answer = json.loads(line)
+    except ValueError:
+        answer = None
+    if isinstance(answer, dict) and "event" in answer:
+        return cast("Answer", answer)
+    msg = f"The scoring process wrote {line.strip()[:80]!r}. Expected an answer, a JSON object with 'event'."
+    return UnreadableAnswerError(msg)
+
+
+def _opened(stream: IO[str] | None) -> IO[str]:
+    assert stream is not None  # every stream of the process is a pipe
+    return stream

@@ -1,0 +1,219 @@
+"""Commands of the scoring process, parsed from lines of JSON and checked.
+
+A line holds one object: ``command``, ``id`` (a number or a string that every answer to it carries) and its fields.
+
+``{"command": "load", "id": 1, "model": null, "device": "auto", "precision": "float32", "engine": "auto"}``
+    Load a model, the shipped one if ``model`` is null.
+``{"command": "score", "id": 2, "file": "cine.dcm", "plane": "auto", "threshold": null}``
+    Score every frame of a file as ``striq score`` does.
+``{"command": "score", "id": 3, "frames": "frames.npy", "source": "name", "times_s": null, "spacing_mm": null}``
+    Score a NumPy array of pictures as stored, shape ``(N, H, W)`` or ``(N, H, W, C)``.
+``{"command": "explain", "id": 4, "frames": "frames.npy", "index": 5, "plane": "auto", "folder": "maps"}``
+    Write the residual map of one frame, and the picture of its nearest anchor, into a folder.
+``{"command": "cancel"}``
+    End the running score early.
+``{"command": "stop"}``
+    End the running score and the process. At the end of the input, the process finishes its commands first.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, cast
+
+from striq.scoring.devices import AUTO
+from striq.scoring.engine import AUTO_ENGINE
+
+Id = int | str | None
+SHOWN_CHARACTERS = 80  # of a line that cannot be parsed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """Load a model; the fields are those of :func:`striq.scoring.loading.load_scorer`."""
+
+    id: int | str | None = None
+    model: str | None = None
+    device: str = AUTO
+    precision: str = "float32"
+    engine: str = AUTO_ENGINE
+
+
+@dataclass(frozen=True, kw_only=True)
+class CineRequest:
+    """A command about the frames of a file, or of a NumPy array of pictures.
+
+    Attributes:
+        id: Returned with every answer.
+        file: Any file that STRIQ reads; or
+        frames: A NumPy file of pictures.
+        source: Name of the pictures in messages; by default that of the NumPy file.
+        times_s: Time of each picture.
+        spacing_mm: Distance between neighboring rows, then columns, of the pictures.
+        plane: Name of the plane, or ``"auto"``.
+    """
+
+    id: int | str | None = None
+    file: str | None = None
+    frames: str | None = None
+    source: str | None = None
+    times_s: list[float] | None = None
+    spacing_mm: list[float] | None = None
+    plane: str = AUTO
+
+    def __post_init__(self) -> None:
+        if bool(self.file) == bool(self.frames):
+            got = f"file={self.file!r} and frames={self.frames!r}"
+            msg = f"Expected either 'file' or 'frames', got {got}."
+            raise ValueError(msg)
+        if self.spacing_mm is not None and len(self.spacing_mm) != 2:
+            msg = f"'spacing_mm' must be two numbers (row, column), got {self.spacing_mm}."
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score(CineRequest):
+    """Score every frame.
+
+    Attributes:
+        threshold: Quality that an accepted frame exceeds; the model's own by default.
+    """
+
+    threshold: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.threshold is not None and not 0.0 <= self.threshold <= 1.0:
+            msg = f"'threshold' must be from 0 to 1, got {self.threshold}."
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explain(CineRequest):
+    """Explain the score of one frame.
+
+    Attributes:
+        index: Number of the frame, from 0.
+        folder: Takes the files of the explanation.
+    """
+
+    index: int
+    folder: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cancel:
+    """End the running score early."""
+
+    id: int | str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stop:
+    """End the running score and the process."""
+
+    id: int | str | None = None
+
+
+@dataclass(frozen=True)
+class Malformed:
+    """A line that is not a command.
+
+    Attributes:
+        reason: What is wrong with it.
+        id: That of the command, where it can be read.
+    """
+
+    reason: str
+    id: Id = None
+
+
+Request = Load | Score | Explain | Cancel | Stop | Malformed
+
+COMMANDS: dict[str, type[Load | Score | Explain | Cancel | Stop]] = {
+    "load": Load,
+    "score": Score,
+    "explain": Explain,
+    "cancel": Cancel,
+    "stop": Stop,
+}
+
+
+def parse_request(line: str) -> Request:
+    """Return the command on a line, or what is wrong with the line."""
+    try:
+        parsed = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        return Malformed(f"{_shown(line)} is not JSON ({error}).")
+    given = cast("dict[str, Any]", parsed) if isinstance(parsed, dict) else {}
+    name, number = given.pop("command", None), given.get("id")
+    if not isinstance(name, str):
+        return Malformed(f"{_shown(line)} is not an object with a 'command'.")
+    known_id = number if _is_of_type(number, "int | str | None") else None
+    if name not in COMMANDS:
+        return Malformed(f"The command {name!r} is unknown. Expected one of: {', '.join(COMMANDS)}.", known_id)
+    try:
+        _check_fields(COMMANDS[name], given)
+        return COMMANDS[name](**given)
+    except ValueError as error:
+        return Malformed(f"The command {name!r} cannot be carried out. {error}", known_id)
+
+
+def _shown(line: str) -> str:
+    return repr(line.strip()[:SHOWN_CHARACTERS])
+
+
+def _check_fields(command: type, given: Mapping[str, Any]) -> None:
+    """Compare the fields of a command with the attributes of its class.
+
+    Raises:
+        ValueError: If one is unknown, missing, or of another type.
+    """
+    expected = {field.name: field for field in fields(command)}
+    unknown = sorted(given.keys() - expected.keys())
+    if unknown:
+        msg = f"It has no field {unknown[0]!r}; its fields are: {', '.join(expected)}."
+        raise ValueError(msg)
+    for name, field in expected.items():
+        wanted = " or ".join(TYPES[kind].words for kind in str(field.type).split(" | "))
+        if name not in given:
+            if field.default is MISSING:
+                msg = f"It needs {name!r}, {wanted}."
+                raise ValueError(msg)
+        elif not _is_of_type(given[name], str(field.type)):
+            msg = f"{name!r} must be {wanted}, got {given[name]!r}."
+            raise ValueError(msg)
+
+
+def _is_of_type(value: Any, annotation: str) -> bool:
+    return any(TYPES[kind].matches(value) for kind in annotation.split(" | "))
+
+
+@dataclass(frozen=True)
+class _JsonType:
+    words: str
+    matches: Callable[[Any], bool]
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return _is_whole(value) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _is_list_of_numbers(value: Any) -> bool:
+    return isinstance(value, list) and all(_is_number(item) for item in cast("list[Any]", value))
+
+
+TYPES = {  # by the annotations of the classes above
+    "None": _JsonType("null", lambda value: value is None),
+    "str": _JsonType("a string", lambda value: isinstance(value, str)),
+    "int": _JsonType("a whole number", _is_whole),
+    "float": _JsonType("a number", _is_number),
+    "list[float]": _JsonType("a list of numbers", _is_list_of_numbers),
+}
