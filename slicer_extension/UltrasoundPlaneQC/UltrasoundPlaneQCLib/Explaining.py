@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .FrameSource import FrameSource, SourceError
+from .Messages import ExplainedFrame
 from .ModelHolder import ModelHolder
 from .Options import ScoringOptions
 from .WorkerClient import Scratch
@@ -90,14 +91,14 @@ class Explainer:
                 self._finish()
                 raise SourceError(answer["text"])
             if answer["event"] == "explained":
-                return self._received(answer)
+                return self._received(cast("ExplainedFrame", answer))
         return None
 
     def _finish(self) -> None:
         self.holder.client.forget(self._commandId)
         self._commandId = None
 
-    def _received(self, answer: dict[str, Any]) -> Explanation:
+    def _received(self, answer: ExplainedFrame) -> Explanation:
         assert self._asked is not None
         source, index = self._asked
         self._finish()

@@ -57,6 +57,18 @@ class ScoredFrame(TypedDict):
     nearest_anchor: AnchorDescription
 
 
+class ExplainedFrame(ScoredFrame):
+    """Answer ``explained``: the score of one frame, and files of its maps.
+
+    Convention:
+        - ``residual`` is a NumPy file of one value per pixel, NaN outside the fan.
+        - ``anchor_picture`` is a NumPy file of the nearest reference, ``None`` if the model has no pictures.
+    """
+
+    residual: str
+    anchor_picture: str | None
+
+
 class FailedFrame(TypedDict):
     """Answer ``frame``: why one frame could not be scored."""
 
