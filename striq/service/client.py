@@ -168,15 +168,12 @@ class ServiceClient:
         self._sort_arrived()
         awaited = [number for number in dict.fromkeys(numbers) if number is not None and number in self._mailboxes]
         answers = [answer for number in awaited for answer in self._take(number)]
-        failures = [self._mailboxes[number].failure for number in awaited if number in self._mailboxes]
-        if not awaited and not self._is_failure_known:
-            failures = [self._failure]
-        failure = next((failure for failure in failures if failure is not None), None)
-        if answers or failure is None:
-            return answers
-        self._is_failure_known = True
-        self.forget(*awaited)
-        raise failure
+        failure = None if answers else self._failure_for(awaited)
+        if failure is not None:
+            self._is_failure_known = True
+            self.forget(*awaited)
+            raise failure
+        return answers
 
     def ask(self, command: str, *, seconds: float | None = None, **fields: Any) -> Iterator[Answer]:
         """Send a command and yield its answers up to the last one, waiting for each.
@@ -229,6 +226,13 @@ class ServiceClient:
         if any(answer["event"] in LAST_EVENTS for answer in answers):
             del self._mailboxes[number]
         return answers
+
+    def _failure_for(self, awaited: Sequence[int]) -> ServiceError | None:
+        """Return the error to raise to the caller who awaits answers to some commands, or to none."""
+        if not awaited:
+            return None if self._is_failure_known else self._failure
+        failures = (self._mailboxes[number].failure for number in awaited)
+        return next((failure for failure in failures if failure is not None), None)
 
     def _wait(self, number: int, seconds: float | None) -> list[Answer]:
         while not (answers := self.poll(number)):
