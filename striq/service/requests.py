@@ -103,6 +103,12 @@ class Explain(CineRequest):
     index: int
     folder: str
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.index < 0:
+            msg = f"'index' must be at least 0, got {self.index}."
+            raise ValueError(msg)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cancel:
