@@ -22,7 +22,7 @@ DEPLOY_VENV := .venv-deploy
 DEPLOY_BIN := $(DEPLOY_VENV)/bin
 DEPLOY_READY := $(DEPLOY_VENV)/.ready
 
-.PHONY: setup lint types test test-slow test-slicer test-label test-deploy pictures-slicer measure-slicer wheel bundle curves conventions test-bundle demo clean
+.PHONY: setup lint types types-slicer test test-slow test-slicer test-label test-deploy pictures-slicer measure-slicer wheel bundle curves conventions test-bundle demo clean
 
 setup: $(READY)
 
@@ -40,8 +40,11 @@ lint: $(READY)
 types: $(READY)
 	$(BIN)/pyright --pythonpath $(BIN)/python striq
 
-test: lint types
-	$(BIN)/python -m pytest -q -m 'not slow and not gpu' --durations=10
+types-slicer: $(READY)
+	$(BIN)/pyright --pythonpath $(BIN)/python -p slicer_extension
+
+test: lint types types-slicer
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto -m 'not slow and not gpu' --durations=10
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -q -m slow --durations=10

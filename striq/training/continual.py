@@ -6,7 +6,7 @@ plane's own expert changed most may not move along any direction in which the ea
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import torch
@@ -55,7 +55,7 @@ def protected_gradient(gradient: Tensor, task_vectors: Tensor, num_planes: int) 
 
 
 @contextmanager
-def learning_only(subspace: KnowledgeSubspace, known: int, *, protect: bool = True) -> Iterator[None]:
+def learning_only(subspace: KnowledgeSubspace, known: int, *, protect: bool = True) -> Generator[None, None, None]:
     """Train only the experts of new planes and, protected, the general expert inside the block.
 
     Args:
@@ -83,7 +83,7 @@ def learning_only(subspace: KnowledgeSubspace, known: int, *, protect: bool = Tr
 
 
 @contextmanager
-def frozen(module: nn.Module) -> Iterator[None]:
+def frozen(module: nn.Module) -> Generator[None, None, None]:
     """Compute no gradients for a module inside the block."""
     trainable = [parameter for parameter in module.parameters() if parameter.requires_grad]
     for parameter in trainable:

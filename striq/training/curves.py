@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ignite.engine import Engine
 from monai.handlers.tensorboard_handlers import TensorBoardStatsHandler
@@ -61,4 +61,5 @@ def _read(folder: Path) -> dict[str, Curve]:
 
     logging.getLogger("tensorboard").setLevel(logging.ERROR)
     files = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
-    return {tag: [(event.step, event.value) for event in files.Scalars(tag)] for tag in files.Tags()["scalars"]}
+    tags = cast("list[str]", files.Tags()["scalars"])
+    return {tag: [(event.step, event.value) for event in files.Scalars(tag)] for tag in tags}

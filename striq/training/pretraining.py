@@ -13,7 +13,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from rich.progress import track
@@ -169,8 +169,8 @@ def _linear_maps(seed: int) -> tuple[nn.ModuleList, nn.ModuleList]:
 
 
 def _save(run: PretrainingRun, path: Path) -> None:
-    heads = {f"{HEAD}{stage}.weight": head.weight for stage, head in enumerate(run.heads, start=1)}
-    state = {**run.encoder.backbone.state_dict(), **heads}
+    heads = {f"{HEAD}{stage}.weight": cast("Tensor", head.weight) for stage, head in enumerate(run.heads, start=1)}
+    state: dict[str, Tensor] = {**run.encoder.backbone.state_dict(), **heads}
     halved = {key: value.detach().half() if value.is_floating_point() else value for key, value in state.items()}
     with replacing(path) as stream:
         torch.save(halved, stream)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 
 from monai.utils.misc import set_determinism
@@ -59,7 +59,7 @@ def run_training(calibration: Calibration, training: TrainingConfig, options: Ru
 
 
 @contextmanager
-def determinism(seed: int) -> Iterator[None]:
+def determinism(seed: int) -> Generator[None, None, None]:
     """Fix every seed inside the block."""
     set_determinism(seed)
     try:
