@@ -247,7 +247,7 @@ def test_empty_folder_is_a_row_with_its_error(tmp_path: Path, tiny_model: Path) 
     empty.mkdir()
     assert run("score", empty, "--out", tmp_path / "scores.csv", "--model", tiny_model) == 1
     (row,) = read(tmp_path / "scores.csv")
-    assert (row["source"], "no file that can be read" in row["error"]) == (str(empty), True)
+    assert (row["source"], "contains no readable file" in row["error"]) == (str(empty), True)
 
 
 def test_interruption_keeps_the_rows_done_so_far(

@@ -78,20 +78,23 @@ class FeatureCache:
         self.transforms = torch.eye(2, 3).repeat(len(images) * (1 + views.count), 1, 1)
         self._maps: list[Tensor] = []
         self._masks: list[Tensor] = []
+        self._device = torch.device("cpu")
 
     @torch.no_grad()
-    def fill(self, embed: Callable[[Tensor], Pyramid]) -> None:
+    def fill(self, embed: Callable[[Tensor], Pyramid], device: torch.device) -> None:
         """Compute all features; a filled cache stays as it is.
 
         Args:
             embed: Makes frozen features of prepared frames ``(B, 1, H, W)``.
+            device: Where it computes, and where features are wanted; they are stored in the memory of the CPU.
         """
+        self._device = device
         if self._maps:
             return
         starts = range(0, len(self.transforms), BATCH_SIZE)
         for start in track(starts, description="Frozen features", disable=self._quiet, transient=True):
             rows = range(start, min(start + BATCH_SIZE, len(self.transforms)))
-            pyramid = embed(torch.stack([self._image(row) for row in rows]))
+            pyramid = embed(torch.stack([self._image(row) for row in rows]).to(device))
             if not self._maps:
                 self._allocate(pyramid)
             for stage in range(NUM_STAGES):
@@ -112,7 +115,8 @@ class FeatureCache:
             msg = "The feature cache is empty. Call prepare() of the calibration first."
             raise RuntimeError(msg)
         rows = self._rows(frames, views)
-        return Pyramid(tuple(m[rows].float() for m in self._maps), tuple(m[rows].float() for m in self._masks))
+        maps, masks = (tuple(m[rows].to(self._device).float() for m in part) for part in (self._maps, self._masks))
+        return Pyramid(maps, masks)
 
     def known_transforms(self, frames: Tensor | Sequence[int], views: Tensor | int) -> Tensor:
         """Return the pull-backs from views to frames, shape ``(B, 2, 3)``."""

@@ -74,7 +74,7 @@ class Calibration:
         if not self.known:
             self._prepare_encoder()
         logger.info("Encoder: %s", self.scorer.info.get("encoder", "as loaded"))
-        self.cache.fill(self.scorer.embed)
+        self.cache.fill(self.scorer.embed, self.scorer.device)
         generator = torch.Generator().manual_seed(self.seed)
         richness = torch.cat([structure_richness(part) for part in self.frames.images.split(BATCH_SIZE)])
         directions, self.anchors = [], {}
@@ -129,7 +129,8 @@ class Calibration:
         return AnchorSource("/".join(record.path.parts[-3:]), record.group, record.frame_index)
 
     def _batches(self) -> Iterator[Tensor]:
-        return iter(self.frames.images[~self.frames.held_out].split(BATCH_SIZE))
+        for batch in self.frames.images[~self.frames.held_out].split(BATCH_SIZE):
+            yield batch.to(self.scorer.device)
 
     def _check_counts(self) -> None:
         for index in self.new_planes:

@@ -53,6 +53,6 @@ def choose_anchors(matching: Tensor, richness: Tensor, quality: QualityConfig, g
         quality: Number of anchors and the strategy.
         generator: Of strategies that draw.
     """
-    embeddings = F.normalize(matching.flatten(1), dim=1)
+    embeddings = F.normalize(matching.flatten(1), dim=1).cpu()
     count = min(quality.num_anchors, len(richness) - UNCHOSEN)
     return select_anchors(embeddings, richness, count, strategy=quality.anchor_strategy, generator=generator)

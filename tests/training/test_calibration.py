@@ -320,10 +320,10 @@ def test_features_too_many_for_the_memory_are_mapped_and_the_same(tmp_path: Path
     images = torch.rand(3, 1, *CONFIG.encoder.size, generator=torch.Generator().manual_seed(0))
     views, folder = ViewSettings(count=1), tmp_path / "features"
     kept = FeatureCache(images, views, folder=folder, quiet=True)
-    kept.fill(scorer.embed)
+    kept.fill(scorer.embed, scorer.device)
     assert not folder.exists()
     mapped = FeatureCache(images, views, folder=folder, max_bytes=1000, quiet=True)
-    mapped.fill(scorer.embed)
+    mapped.fill(scorer.embed, scorer.device)
     assert len(list((tmp_path / "features").glob("*.npy"))) == 6
     for one, other in zip(kept.features([0, 2], 1).maps, mapped.features([0, 2], 1).maps, strict=True):
         assert torch.equal(one, other)
