@@ -139,7 +139,7 @@ def test_changed_range_of_the_augmentation_changes_the_views(phantom: Path) -> N
     still = {f"augmentation#ranges#{name}": 0.0 for name in ("rotation_deg", "translation", "scale", "shear")}
     moved, unmoved = (calibration_of(phantom, **overrides) for overrides in ({}, still))
     for calibration in (moved, unmoved):
-        calibration.cache.fill(calibration.scorer.embed)
+        calibration.cache.fill(calibration.scorer.embed, calibration.scorer.device)
     every = list(range(len(moved.frames.records)))
     identity = torch.eye(2, 3).expand(len(every), 2, 3)
     torch.testing.assert_close(unmoved.cache.known_transforms(every, 1), identity)
