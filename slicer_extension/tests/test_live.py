@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +17,9 @@ from standin import mrml
 from UltrasoundPlaneQCLib.FrameSource import SourceError, openFrames
 from UltrasoundPlaneQCLib.LiveRecords import LENGTH, LivePlot, LiveRecorder
 from UltrasoundPlaneQCLib.LiveScoring import LiveScoring, LiveVerdict
+from UltrasoundPlaneQCLib.ModelHolder import ModelHolder
 from UltrasoundPlaneQCLib.Options import ScoringOptions
+from UltrasoundPlaneQCLib.WorkerClient import WorkerClient, WorkerError
 
 
 @pytest.fixture
@@ -177,3 +182,19 @@ def test_stream_over_openigtlink_is_scored(live, volume, verdicts, cine_pixels, 
     assert live.received == sent
     received, scored = live.rates()
     assert received >= scored > 0
+
+
+def test_process_that_ends_between_two_images_is_reported(volume, verdicts, cine_pixels, tiny_model: Path) -> None:
+    holder = ModelHolder(WorkerClient([sys.executable, "-m", "striq.service"]))
+    live = LiveScoring(holder, lambda: 0.5, verdicts.append)
+    live.start(volume, ScoringOptions(modelPath=str(tiny_model), device="cpu"))
+    show(volume, cine_pixels[1])
+    wait(live, lambda: live.scored == 1 and live._commandId is None)
+    os.kill(holder.client.processId, signal.SIGKILL)
+    while holder.client.isRunning():
+        time.sleep(0.005)
+    show(volume, cine_pixels[2])  # no exception in the observer
+    with pytest.raises(WorkerError, match="ended unexpectedly"):
+        live.poll()
+    live.stop()
+    holder.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from .ModelHolder import ModelHolder
 from .Options import ScoringOptions
 from .Results import UNSCORED, verdictOf
 from .Verdict import NO_PLANE
-from .WorkerClient import Scratch
+from .WorkerClient import Scratch, WorkerError
 
 RATE_SECONDS = 2.0  # time over which rates are measured
 
@@ -142,7 +143,10 @@ class LiveScoring:
         if self.recorder is not None:
             self.recorder.addImage(caller, now - self._startTime)
         self._newest = now
-        self._sendNewest()
+        try:
+            self._sendNewest()
+        except WorkerError:
+            logging.debug("The scoring process has ended; the next poll reports it.")
 
     def _sendNewest(self) -> None:
         if self._newest is None or self._commandId is not None or self.volume is None or self._scratch is None:
@@ -161,7 +165,11 @@ class LiveScoring:
             WorkerError: If the scoring process has ended on its own.
         """
         notice: str | None = None
-        for answer in self.holder.poll(self._commandId) if self.isRunning else ():
+        if not self.isRunning:
+            return notice
+        if self._commandId is None:
+            self.holder.requireRunning()
+        for answer in self.holder.poll(self._commandId):
             event = answer["event"]
             if event == "error":
                 self.stop()

@@ -50,6 +50,15 @@ class ModelHolder:
                 self._requested = None  # load again next time: the model may be what failed
         return answers
 
+    def requireRunning(self) -> None:
+        """Check the process while no answer is awaited; :meth:`poll` reports its end only for an awaited command.
+
+        Raises:
+            WorkerError: If the process has ended on its own.
+        """
+        if not self.client.isRunning():
+            self.client.send("cancel")  # raises the reason
+
     def describe(self) -> str:
         """Return model, version, checksum and device as one line; empty before a model is loaded."""
         if self.loaded is None:
