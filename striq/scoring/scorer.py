@@ -143,8 +143,16 @@ class StriqScorer(nn.Module):
         Args:
             image: Prepared frames, zero outside the fan, shape ``(B, 1, H, W)``.
         """
-        if is_traced() and self.engine.name != ReferenceEngine.name:
-            return self.with_reference_engine()(image)  # a tracer must record operations, not cached results
+        if not is_traced():
+            return self._quality_as_planes(image)
+        engine = self.engine  # a tracer must record operations, not cached results
+        self.use_engine(ReferenceEngine.name)
+        try:
+            return self._quality_as_planes(image)
+        finally:
+            self.engine = engine
+
+    def _quality_as_planes(self, image: Tensor) -> Tensor:
         frozen, frame_terms = self.embed(image), self.frame_terms(image)
         unknown = image.new_full((image.shape[0],), torch.nan)
         quality = [
