@@ -10,7 +10,7 @@ export PYTHONPATH=$PWD
 nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader | tee "$out/device.txt"
 python3 -c 'import torch; print("torch", torch.__version__)' | tee -a "$out/device.txt"
 status=0
-python3 -m pytest -q -p no:cacheprovider -o filterwarnings= -o addopts= tests/scoring/test_engines.py tests/scoring/test_recording.py \
+python3 -m pytest -q -p no:cacheprovider -o filterwarnings= -o addopts= tests/scoring/test_engine_conformance.py tests/scoring/test_recording.py \
     tests/training/test_mixed_precision.py 2>&1 | tee "$out/tests.txt" | tail -30 || status=1
 python3 benchmarks/gpu_parity.py "$out/parity.json" || status=1
 python3 -m striq.cli train --planes kidney --planes a4c --epochs 1 --amp --device cuda --out "$out/work/train" || status=1
