@@ -50,12 +50,13 @@ def _train(out: Path) -> StriqScorer:
     from striq.config import QualityConfig, StriqConfig, TrainingConfig
     from striq.data.datasets import load_dataset
     from striq.data.phantom import write_phantom
-    from striq.training.trainer import train_scorer
+    from striq.training.run import train_scorer
+    from striq.training.run_options import RunOptions
 
     table = write_phantom(out / "phantom", SUBJECTS, FRAMES, planes=PLANES)
     config = StriqConfig(quality=QualityConfig(num_anchors=ANCHORS))
     training = TrainingConfig(max_epochs=EPOCHS, views=VIEWS)
-    return train_scorer(load_dataset(table), out, config=config, training=training, device="auto")
+    return train_scorer(load_dataset(table), RunOptions(out), config=config, training=training)
 
 
 def _real_cine() -> Cine:

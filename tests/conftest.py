@@ -10,7 +10,9 @@ from striq.config import EncoderConfig, QualityConfig, StriqConfig
 from striq.data.phantom import make_phantom
 from striq.data.preprocessing import prepare_batch
 from striq.scoring.scorer import StriqScorer
+from striq.training.cache import FeatureCache, ViewSettings
 from striq.training.calibration import Calibration
+from striq.training.training_frames import TrainingFrames
 from striq.types import Frame, FrameRecord
 
 TINY_PLANES = ("a4c", "abdomen")
@@ -27,9 +29,10 @@ def fit_tiny_scorer() -> StriqScorer:
     config = StriqConfig(encoder=EncoderConfig(size=TINY_SIZE), quality=QualityConfig(num_anchors=3))
     scorer = StriqScorer(sorted(TINY_PLANES), config)
     images = prepare_batch([Frame(frame.pixels) for frame in frames], TINY_SIZE)
-    fit = Calibration(scorer, images, records, quiet=True, num_views=1)
-    fit.prepare()
-    fit.finish()
+    cache = FeatureCache(images, ViewSettings(count=1), quiet=True)
+    calibration = Calibration(scorer, TrainingFrames.all_training(images, records), cache)
+    calibration.prepare()
+    calibration.finish()
     return scorer
 
 

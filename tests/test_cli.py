@@ -425,19 +425,19 @@ def frame_list(tmp_path: Path) -> Path:
 
 def test_train_passes_every_setting_on(frame_list: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trained = Recorder()
-    monkeypatch.setattr("striq.training.trainer.train_scorer", trained)
+    monkeypatch.setattr("striq.training.run.train_scorer", trained)
     settings = ["--epochs", "3", "--seed", "7", "--num-anchors", "5", "--anchors-strategy", "random", "--mode", "shear"]
     assert run("train", frame_list, "--out", tmp_path / "m", "--planes", "y", "--resume", *settings) == 0
-    records, output = trained.given
-    assert ({record.plane for record in records}, output) == ({"y"}, tmp_path / "m")
+    records, options = trained.given
+    assert ({record.plane for record in records}, options.output_dir) == ({"y"}, tmp_path / "m")
     config, training = trained.named["config"], trained.named["training"]
     assert (config.quality.num_anchors, config.quality.anchor_strategy, config.aligner.mode) == (5, "random", "shear")
-    assert (training.max_epochs, training.seed, trained.named["resume"]) == (3, 7, True)
+    assert (training.max_epochs, training.seed, options.resume) == (3, 7, True)
 
 
 def test_train_without_a_data_set_makes_the_phantom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trained = Recorder()
-    monkeypatch.setattr("striq.training.trainer.train_scorer", trained)
+    monkeypatch.setattr("striq.training.run.train_scorer", trained)
     monkeypatch.setattr("striq.commands.options.PHANTOM_SUBJECTS", 2)
     monkeypatch.setattr("striq.commands.options.PHANTOM_FRAMES", 1)
     assert run("train", "--out", tmp_path, "--planes", "a4c") == 0
@@ -453,7 +453,7 @@ def test_sequential_protocol_learns_in_the_order_of_the_planes(
     monkeypatch.setattr("striq.training.sequential.train_sequential", trained)
     order = ["--planes", "y", "--planes", "x"]
     assert run("train", frame_list, "--out", tmp_path / "m", *order, "--protocol", "sequential", "--resume") == 0
-    assert (trained.named["order"], trained.named["resume"]) == (["y", "x"], True)
+    assert (trained.named["order"], trained.given[1].resume) == (["y", "x"], True)
 
 
 def test_add_plane_learns_the_frames_of_a_flat_folder_as_the_plane_named(
@@ -502,7 +502,7 @@ def test_add_plane_takes_the_pictures_of_earlier_anchors_along(
     Image.fromarray(np.full((64, 64), 90, dtype=np.uint8)).save(picture)
     option = [] if wanted else ["--no-anchor-images"]
     assert run("add-plane", "mine", picture.parent, "--model", model, "--out", tmp_path / "after", *option) == 0
-    assert learned.named["anchor_images"] is wanted
+    assert learned.given[2].anchor_images is wanted
     assert len(list((tmp_path / "after").glob("anchors/a4c_*.png"))) == (3 if wanted else 0)
 
 

@@ -1,4 +1,4 @@
-"""Fixtures of the app's tests: files of the phantom, the small model, and a running server."""
+"""Fixtures of the app's tests: phantom files, the small model and a running server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STILLS = ("good.png", "poor.png")
 @pytest.fixture(scope="session")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of files that ``tests/ultrasound_files.py`` writes."""
-    assert STRIQ_PYTHON, "Set STRIQ_PYTHON to the python that STRIQ is installed for; `make test-label` does."
+    assert STRIQ_PYTHON, "Set STRIQ_PYTHON to the python of an environment with STRIQ; `make test-label` does."
     folder = tmp_path_factory.mktemp("files")
     striq(ROOT / "tests" / "ultrasound_files.py", folder)
     return folder
@@ -38,7 +38,7 @@ def conf(files: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def server(files: Path, conf: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server over two stills, a cine, and a file that is no picture."""
+    """A server with two stills, a cine and a file that is not a picture."""
     studies = tmp_path_factory.mktemp("studies")
     for name in (*STILLS, "cine.dcm", "broken.png"):
         shutil.copy(files / name, studies)

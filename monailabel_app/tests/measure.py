@@ -1,6 +1,6 @@
-"""Print what the app costs with the shipped model: ``STRIQ_PYTHON=... python monailabel_app/tests/measure.py``.
+"""Measure time and memory of the app: ``STRIQ_PYTHON=... python monailabel_app/tests/measure.py``.
 
-Wall-clock times hold for an idle machine only; CPU seconds hold on a busy one too.
+Wall-clock times are valid on an idle machine only; CPU seconds also on a busy one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def cpu_seconds(process: psutil.Process) -> float:
 
 
 def main() -> None:
-    """Start a server over one still and one cine of five frames, and ask it."""
+    """Start a server with one still and one cine of five frames, and measure its requests."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         striq(ROOT / "tests" / "ultrasound_files.py", folder / "files")

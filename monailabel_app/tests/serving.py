@@ -1,4 +1,4 @@
-"""A MONAI Label server of the app on loopback, and the command line that its scores are compared with."""
+"""A MONAI Label server with the app on loopback, and reference scores from the command line."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ ROOT = Path(__file__).parents[2]
 APP = ROOT / "monailabel_app"
 REAL_DATA = ROOT.parent / "shared" / "data"
 STRIQ_PYTHON = os.environ.get("STRIQ_PYTHON", "")
-START_SECONDS, REQUEST_SECONDS = 400.0, 400.0  # on a machine that does much else
-NOWHERE = "http://127.0.0.1:9"  # a proxy that is not there: whoever wants to leave this machine fails
+START_SECONDS, REQUEST_SECONDS = 400.0, 400.0  # on a busy machine
+NOWHERE = "http://127.0.0.1:9"  # a proxy that does not exist: connections to other machines fail
 
 
 def striq(*arguments: str | Path) -> None:
-    """Run Python in STRIQ's environment, without what this one would hand down."""
+    """Run Python in STRIQ's environment, without the PYTHONPATH of this one."""
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     subprocess.run([STRIQ_PYTHON, *map(str, arguments)], check=True, env=environment, capture_output=True)
 
@@ -45,7 +45,7 @@ def free_port() -> int:
 
 
 def server_environment(**extra: str) -> dict[str, str]:
-    """Return an environment in which the server can reach this machine only."""
+    """Return environment variables with which the server can reach this machine only."""
     proxies = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), NOWHERE)
     local = dict.fromkeys(("no_proxy", "NO_PROXY"), "127.0.0.1,localhost")
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])  # for `monailabel`
@@ -53,10 +53,10 @@ def server_environment(**extra: str) -> dict[str, str]:
 
 
 class Server:
-    """The app, started as its users start it.
+    """A running server with the app, started as users start it.
 
     Args:
-        folder: Takes a copy of the app, its log and MONAI Label's caches.
+        folder: Folder for a copy of the app, its log and MONAI Label's caches.
         studies: Folder of images, or address of an archive.
         conf: Pairs for ``--conf``.
         environment: More environment variables.
@@ -90,13 +90,13 @@ class Server:
                 return
 
     def get(self, path: str) -> Any:
-        """Return the JSON of an answer."""
+        """Return the JSON of a GET request."""
         answer = requests.get(self.url + path, timeout=REQUEST_SECONDS)
         assert answer.ok, answer.text
         return answer.json()
 
     def infer(self, image: str = "", *, upload: Path | None = None, model: str = "striq_quality", params: str = "{}"):
-        """Ask for the scores of an image in the datastore, or of an uploaded one."""
+        """Request the scores of an image in the datastore, or of an uploaded one."""
         query = {"output": "json", **({"image": image} if image else {})}
         files = None if upload is None else {"file": (upload.name, upload.read_bytes())}
         url = f"{self.url}/infer/{model}"
@@ -109,7 +109,7 @@ class Server:
         return answer.json()
 
     def notes(self, *, when_scored: int) -> dict[str, dict[str, Any]]:
-        """Return what is noted about the images, as soon as so many have been scored or refused."""
+        """Wait until so many images have been scored or refused; return the notes about all images."""
         until = time.perf_counter() + START_SECONDS
         while True:
             objects = self.get("/datastore/?output=all")["objects"]
@@ -120,12 +120,12 @@ class Server:
             time.sleep(0.5)
 
     def scoring_processes(self) -> list[psutil.Process]:
-        """Return the scoring processes of the server itself."""
+        """Return the scoring processes that the server itself started."""
         children = psutil.Process(self.process.pid).children()
         return [child for child in children if "striq.service" in child.cmdline()]
 
     def stop(self) -> None:
-        """End the server and what it started."""
+        """End the server and the processes that it started."""
         started = psutil.Process(self.process.pid).children(recursive=True)
         self.process.terminate()
         self.process.wait(60)

@@ -1,4 +1,4 @@
-"""The app over a DICOMweb archive, as OHIF uses it; the archive is a small stand-in on loopback."""
+"""Tests of the app with a DICOMweb archive, as OHIF uses it; the archive is a small stand-in on loopback."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TAGS = ("StudyInstanceUID", "SeriesInstanceUID", "Modality", "StudyDate", "Study
 
 
 class Archive(ThreadingHTTPServer):
-    """Answers searches for series (QIDO-RS) and sends the files of a series (WADO-RS); counts what it sent."""
+    """Answers searches for series (QIDO-RS), sends the files of a series (WADO-RS) and records both."""
 
     def __init__(self, files: list[Path]) -> None:
         super().__init__(("127.0.0.1", 0), Answer)
@@ -74,7 +74,7 @@ class Answer(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def server(archive: Archive, conf: dict[str, str], tmp_path_factory: pytest.Temp
 
 @pytest.fixture(scope="module")
 def series(files: Path) -> tuple[str, str]:
-    """The series of one instance, and that of two."""
+    """The series with one instance and the series with two."""
     paths = (files / "cine.dcm", files / "series" / "1.dcm")
     single, pair = (str(pydicom.dcmread(path, stop_before_pixels=True).SeriesInstanceUID) for path in paths)
     return single, pair
@@ -114,14 +114,14 @@ def test_series_of_one_cine_gets_the_scores_of_the_command_line(
 def test_series_of_several_instances_is_scored_in_the_order_of_their_numbers(
     server: Server, series: tuple[str, str], expected: dict
 ) -> None:
-    judged = server.infer(series[1]).json()
+    score = server.infer(series[1]).json()
     # Instance 1 has one frame and lies in 2.dcm, instance 2 has two and lies in 1.dcm.
     rows = [expected["2.dcm", 0], expected["1.dcm", 0], expected["1.dcm", 1]]
-    assert len(judged["frames"]) == len(rows)
-    for frame, row in zip(judged["frames"], rows, strict=True):
+    assert len(score["frames"]) == len(rows)
+    for frame, row in zip(score["frames"], rows, strict=True):
         assert_as_command_line(frame, row)
     first, second = float(rows[0]["quality"]), (float(rows[1]["quality"]) + float(rows[2]["quality"])) / 2
-    assert judged["quality"] == pytest.approx((first + second) / 2, abs=1e-5)
+    assert score["quality"] == pytest.approx((first + second) / 2, abs=1e-5)
 
 
 def test_series_that_the_archive_has_not_is_refused_in_words(server: Server) -> None:

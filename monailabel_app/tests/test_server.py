@@ -1,4 +1,4 @@
-"""The app on a running server: scores by HTTP, notes in the datastore, order of the worklist. In this order."""
+"""Tests of the app on a running server: scores by HTTP, notes, order of the worklist, in this order."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_info_offers_model_scoring_method_and_strategy_first(server: Server, fil
     assert model["scorer"]["model"] == str(files / "model.pt")
     assert next(iter(info["strategies"])) == "worst_first"
     assert "striq_quality" in info["scoring"]
-    assert info["labels"] == []  # a client makes a segment of each
+    assert info["labels"] == []  # a client creates a segment for each
     assert "never for diagnosis" in info["notice"]
     assert info["datastore"]["total"] == NUM_IMAGES
 
@@ -40,11 +40,11 @@ def test_posted_image_gets_the_score_of_the_command_line(server: Server, files: 
     for name in ("good.png", "poor.png"):
         answer = server.infer(upload=files / name)
         assert answer.status_code == 200, answer.text
-        judged = answer.json()
-        assert_as_command_line(judged["frames"][0], expected[name, 0])
-        assert judged["quality"] == judged["frames"][0]["quality"] == judged["prediction"][0]["score"]
-        assert judged["verdict"] == ("accepted" if judged["frames"][0]["accepted"] else "rejected")
-        assert len(judged["model"]["sha256"]) == 64
+        score = answer.json()
+        assert_as_command_line(score["frames"][0], expected[name, 0])
+        assert score["quality"] == score["frames"][0]["quality"] == score["prediction"][0]["score"]
+        assert score["verdict"] == ("accepted" if score["frames"][0]["accepted"] else "rejected")
+        assert len(score["model"]["sha256"]) == 64
 
 
 def test_image_of_the_datastore_gets_the_same_score(server: Server, expected: dict) -> None:
@@ -52,21 +52,21 @@ def test_image_of_the_datastore_gets_the_same_score(server: Server, expected: di
 
 
 def test_cine_gets_a_score_per_frame_and_their_median(server: Server, expected: dict) -> None:
-    judged = server.infer("cine").json()
-    assert (judged["num_frames"], judged["num_scored"]) == (NUM_FRAMES, NUM_FRAMES)
-    for index, frame in enumerate(judged["frames"]):
+    score = server.infer("cine").json()
+    assert (score["num_frames"], score["num_scored"]) == (NUM_FRAMES, NUM_FRAMES)
+    for index, frame in enumerate(score["frames"]):
         assert_as_command_line(frame, expected["cine.dcm", index])
         assert frame["time_s"] == pytest.approx(0.04 * index)
     qualities = sorted(float(expected["cine.dcm", index]["quality"]) for index in range(NUM_FRAMES))
-    assert judged["quality"] == pytest.approx(qualities[NUM_FRAMES // 2], abs=ALLOWED_DIFFERENCE)
-    assert judged["best_frame"]["quality"] == pytest.approx(qualities[-1], abs=ALLOWED_DIFFERENCE)
-    assert judged["plane"] == "a4c"
+    assert score["quality"] == pytest.approx(qualities[NUM_FRAMES // 2], abs=ALLOWED_DIFFERENCE)
+    assert score["best_frame"]["quality"] == pytest.approx(qualities[-1], abs=ALLOWED_DIFFERENCE)
+    assert score["plane"] == "a4c"
 
 
 def test_request_chooses_plane_and_threshold(server: Server, files: Path, tmp_path: Path) -> None:
     named = scores_of_command_line(tmp_path / "s.csv", files / "model.pt", files / "good.png", plane="a4c")
-    judged = server.infer("good", params=json.dumps({"plane": "a4c", "threshold": 0.0})).json()
-    assert_as_command_line(judged["frames"][0], {**named["good.png", 0], "accepted": "true"})
+    score = server.infer("good", params=json.dumps({"plane": "a4c", "threshold": 0.0})).json()
+    assert_as_command_line(score["frames"][0], {**named["good.png", 0], "accepted": "true"})
     assert server.infer("good", params='{"threshold": 1}').json()["verdict"] == "rejected"
 
 
@@ -153,9 +153,9 @@ def test_posted_real_image_gets_the_score_of_the_command_line(server: Server, fi
     paths = [REAL_DATA / "dicom_us" / name for name in ("US1_J2KR.dcm", "OBXXXX1A_rle_2frame.dcm")]
     rows = scores_of_command_line(tmp_path / "s.csv", files / "model.pt", *paths)
     for path in paths:
-        judged = server.infer(upload=path).json()
-        assert judged["num_frames"] == judged["num_scored"] > 0
-        for index, frame in enumerate(judged["frames"]):
+        score = server.infer(upload=path).json()
+        assert score["num_frames"] == score["num_scored"] > 0
+        for index, frame in enumerate(score["frames"]):
             assert_as_command_line(frame, rows[path.name, index])
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with the settings ends the start of the server, in words."""
+"""Tests that a wrong setting ends the start of the server with a message."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ def curves(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a training, or the 'tensorboard' in it.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Picture to write: PNG, PDF or SVG.")],
 ) -> None:
-    """Draw how a training went: its loss, and how far its transforms were off."""
+    """Draw the curves of a training: loss and endpoint error."""
     check_writable(out)
     from striq.reporting.curves import draw_curves
     from striq.training.curves import TENSORBOARD, read_curves

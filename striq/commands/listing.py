@@ -58,7 +58,7 @@ def _joined(out: Path, found: Sequence[FrameRecord], *, append: bool) -> list[Fr
     known = load_dataset(out, layout="csv") if append and out.is_file() else []
     twice = {record.path.resolve() for record in known} & {record.path.resolve() for record in found}
     if twice:
-        msg = f"{out}: already lists {min(twice)}. Leave out --append to start a new list."
+        msg = f"{out}: lists {min(twice)} already. Leave out --append to start a new list."
         raise StriqError(msg)
     shared = {record.group for record in known} & {record.group for record in found}
     if shared:

@@ -36,6 +36,7 @@ def add_plane(
     from striq.scoring.checkpoint import default_checkpoint
     from striq.scoring.loading import load_scorer
     from striq.training import sequential
+    from striq.training.run_options import RunOptions
 
     records, _ = options.read_records(dataset, out, planes=[name], layout=layout, group_pattern=group_pattern)
     checked, known = ([], "") if check is None else options.read_records(check, out)
@@ -45,11 +46,8 @@ def add_plane(
     scorer = sequential.add_plane(
         before,
         records,
-        out,
+        RunOptions(out, device=chosen, resume=resume, anchor_images=anchor_images),
         training=options.make_training(epochs, seed),
-        device=chosen,
-        resume=resume,
-        anchor_images=anchor_images,
     )
     if anchor_images:
         copy_thumbnails(default_checkpoint() if model is None else model, out)

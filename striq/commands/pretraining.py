@@ -17,7 +17,7 @@ def pretrain(
         list[Path] | None, typer.Argument(metavar="[PATH]...", help="Files and folders of images and cines.")
     ] = None,
     phantom_subjects: Annotated[int, typer.Option(min=0, help="Synthetic subjects to add; 0 for none.")] = 30,
-    frames_per_file: Annotated[int, typer.Option(min=1, help="Frames taken of a cine, evenly spaced.")] = 1,
+    frames_per_file: Annotated[int, typer.Option(min=1, help="Frames taken from a cine, evenly spaced.")] = 1,
     steps: Annotated[int, typer.Option(min=2, help="Optimizer steps, half a second each on two cores.")] = 1600,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted pretraining of --out.")] = False,
     seed: options.SeedOption = 0,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -34,7 +34,8 @@ def train(
     """Train a scorer without labels and write OUT/model.pt."""
     check_writable(out / "model.pt")
     show_log()
-    from striq.training import sequential, trainer
+    from striq.training import run, sequential
+    from striq.training.run_options import RunOptions
 
     records, _ = options.read_records(
         dataset,
@@ -45,18 +46,19 @@ def train(
         rating_table=rating_table,
         seed=seed,
     )
-    settings: dict[str, Any] = {
-        "config": options.make_config(mode, anchors_strategy, num_anchors),
-        "training": options.make_training(epochs, seed, amp=amp),
-        "backbone": options.find_backbone(backbone, download=download_imagenet, folder=out),
-        "device": check_device(device),
-        "resume": resume,
-        "anchor_images": anchor_images,
-    }
+    config = options.make_config(mode, anchors_strategy, num_anchors)
+    training = options.make_training(epochs, seed, amp=amp)
+    run_options = RunOptions(
+        out,
+        device=check_device(device),
+        backbone=options.find_backbone(backbone, download=download_imagenet, folder=out),
+        resume=resume,
+        anchor_images=anchor_images,
+    )
     if protocol == "sequential":
-        sequential.train_sequential(records, out, order=planes or (), **settings)
+        sequential.train_sequential(records, run_options, order=planes or (), config=config, training=training)
     else:
-        trainer.train_scorer(records, out, **settings)
+        run.train_scorer(records, run_options, config=config, training=training)
     say(f"Trained on {len(records)} frames: {out / 'model.pt'}")
 
 

@@ -101,6 +101,7 @@ class ServiceClient:
         self._command, self._protocol, self._environment = list(command), protocol, environment
         self._process: _Process | None = None
         self._failure: ServiceError | None = None
+        self._is_failure_known = False
         self._mailboxes: dict[int, _Mailbox] = {}
         self._last_number = 0
 
@@ -126,6 +127,7 @@ class ServiceClient:
             self._find_failure()  # commands to the process before are still awaited
             self._process.stop(0.0)
         self._process = self._failure = None
+        self._is_failure_known = False
         self._process = _Process(self._command, self._environment)
 
     def send(self, command: str, **fields: Any) -> int:
@@ -160,18 +162,18 @@ class ServiceClient:
             *numbers: Of the commands; ``None`` stands for no command.
 
         Raises:
-            ServiceError: If the process cannot answer any more; once for each command, after its last answer.
+            ServiceError: If the process has ended or cannot be understood: once for each command, after the answers
+                to it, and once where no command is awaited.
         """
-        while self._process is not None and not self._process.arrived.empty():
-            self._sort(self._process.arrived.get())
+        self._sort_arrived()
         awaited = [number for number in dict.fromkeys(numbers) if number is not None and number in self._mailboxes]
         answers = [answer for number in awaited for answer in self._take(number)]
-        failures = [self._mailboxes[number].failure for number in awaited if number in self._mailboxes]
-        failure = next((failure for failure in failures if failure is not None), None)
-        if answers or failure is None:
-            return answers
-        self.forget(*awaited)
-        raise failure
+        failure = None if answers else self._failure_for(awaited)
+        if failure is not None:
+            self._is_failure_known = True
+            self.forget(*awaited)
+            raise failure
+        return answers
 
     def ask(self, command: str, *, seconds: float | None = None, **fields: Any) -> Iterator[Answer]:
         """Send a command and yield its answers up to the last one, waiting for each.
@@ -212,7 +214,8 @@ class ServiceClient:
         Args:
             seconds: How long to wait after the command, and again after the signal.
         """
-        process, self._process, self._failure = self._process, None, None
+        process, self._process = self._process, None
+        self._failure, self._is_failure_known = None, False
         self._mailboxes.clear()
         if process is not None:
             process.stop(seconds)
@@ -223,6 +226,13 @@ class ServiceClient:
         if any(answer["event"] in LAST_EVENTS for answer in answers):
             del self._mailboxes[number]
         return answers
+
+    def _failure_for(self, awaited: Sequence[int]) -> ServiceError | None:
+        """Return the error to raise to the caller who awaits answers to some commands, or to none."""
+        if not awaited:
+            return None if self._is_failure_known else self._failure
+        failures = (self._mailboxes[number].failure for number in awaited)
+        return next((failure for failure in failures if failure is not None), None)
 
     def _wait(self, number: int, seconds: float | None) -> list[Answer]:
         while not (answers := self.poll(number)):
@@ -236,6 +246,10 @@ class ServiceClient:
                 msg = f"The scoring process gave no answer within {seconds:g} s and was ended. Try again."
                 raise AnswerTimeoutError(msg) from None
         return answers
+
+    def _sort_arrived(self) -> None:
+        while self._process is not None and not self._process.arrived.empty():
+            self._sort(self._process.arrived.get())
 
     def _sort(self, item: Answer | ServiceError | None) -> None:
         """Put an answer into its mailbox, or mark every mailbox after an error; answers after it do not count."""
@@ -261,7 +275,7 @@ class ServiceClient:
         assert self._process is not None
         if self._failure is None:
             self._process.read_to_end()
-            self.poll()
+            self._sort_arrived()
         if self._failure is None:
             self._sort(None)
         assert self._failure is not None

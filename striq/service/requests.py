@@ -48,8 +48,8 @@ class CineRequest:
 
     Attributes:
         id: Returned with every answer.
-        file: Any file that STRIQ reads; or
-        frames: A NumPy file of pictures.
+        file: Any file that STRIQ reads.
+        frames: A NumPy file of pictures, if there is no ``file``.
         source: Name of the pictures in messages; by default that of the NumPy file.
         times_s: Time of each picture.
         spacing_mm: Distance between neighboring rows, then columns, of the pictures.
@@ -102,6 +102,12 @@ class Explain(CineRequest):
 
     index: int
     folder: str
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.index < 0:
+            msg = f"'index' must be at least 0, got {self.index}."
+            raise ValueError(msg)
 
 
 @dataclass(frozen=True, kw_only=True)

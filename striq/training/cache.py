@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -10,63 +11,95 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
-from striq.data.augmentation import ViewRanges, random_view
+from striq.data.transforms import IMAGE, TRANSFORM, Augmentation, RandomView, plain_tensor
 from striq.model.network import NUM_STAGES, Pyramid
 
 BATCH_SIZE = 16
-MOST_BYTES = 2 << 30  # in memory: 1600 frames with three views each
+MAX_BYTES = 2 << 30  # in memory: 1600 frames with three views each
+
+
+@dataclass(frozen=True)
+class ViewSettings:
+    """Random views of each frame.
+
+    Attributes:
+        count: Views of each frame [V].
+        seed: View v of frame i is the same in every run with the same seed.
+        augmentation: Turns a frame into a view and notes the transform.
+    """
+
+    count: int = 3
+    seed: int = 0
+    augmentation: Augmentation = field(default_factory=RandomView)
+
+    def view(self, image: Tensor, number: int) -> tuple[Tensor, Tensor]:
+        """Return a view ``(1, H, W)`` of a prepared frame and its pull-back ``(2, 3)`` from view to frame.
+
+        Args:
+            image: Prepared frame, shape ``(1, H, W)``.
+            number: Number of the view among all views of all frames.
+
+        Raises:
+            ValueError: If the augmentation does not say which transform it applied.
+        """
+        self.augmentation.set_random_state(seed=(self.seed * 1_000_003 + number) % 2**63)
+        view = self.augmentation({IMAGE: image})
+        if TRANSFORM not in view:
+            msg = (
+                f"The augmentation left no {TRANSFORM!r} in its output, got: {', '.join(map(str, view))}. Training "
+                f"needs the 2x3 pull-back from view to frame: begin with striq.data.transforms.RandomView."
+            )
+            raise ValueError(msg)
+        return plain_tensor(view[IMAGE]), plain_tensor(view[TRANSFORM])
 
 
 class FeatureCache:
-    """Half-precision features of frames and views, in memory, or in memory-mapped files where they are too many.
+    """Half-precision features of frames and views, in memory, or in memory-mapped files where they do not fit.
 
     Args:
-        embed: Makes frozen features of prepared frames.
         images: Prepared frames, shape ``(N, 1, H, W)``.
-        num_views: Random views of each frame [V].
-        seed: Of the views; view v of frame i is the same in every run.
-        folder: Where features that take more than ``most_bytes`` are mapped to; always memory by default.
-        most_bytes: What may be kept in memory.
-        quiet: Do not show a progress bar.
+        views: Random views of each frame.
+        folder: Where features that take more than ``max_bytes`` are mapped to; always memory by default.
+        max_bytes: Largest size in memory.
+        quiet: Hide the progress bar.
     """
 
     def __init__(
         self,
-        embed: Callable[[Tensor], Pyramid],
         images: Tensor,
+        views: ViewSettings,
         *,
-        num_views: int,
-        seed: int,
         folder: str | Path | None = None,
-        most_bytes: int = MOST_BYTES,
+        max_bytes: int = MAX_BYTES,
         quiet: bool = False,
     ) -> None:
-        self.num_views = num_views
-        count = len(images) * (1 + num_views)
-        self.transforms = torch.eye(2, 3).repeat(count, 1, 1)
+        self.views = views
+        self._images, self._folder, self._max_bytes, self._quiet = images, folder, max_bytes, quiet
+        self.transforms = torch.eye(2, 3).repeat(len(images) * (1 + views.count), 1, 1)
         self._maps: list[Tensor] = []
         self._masks: list[Tensor] = []
-        starts = range(0, count, BATCH_SIZE)
-        for start in track(starts, description="Frozen features", disable=quiet, transient=True):
-            rows = range(start, min(start + BATCH_SIZE, count))
-            views = [self._view(images, row, seed) for row in rows]
-            pyramid = embed(torch.stack(views))
+        self._device = torch.device("cpu")
+
+    @torch.no_grad()
+    def fill(self, embed: Callable[[Tensor], Pyramid], device: torch.device) -> None:
+        """Compute all features; a filled cache stays as it is.
+
+        Args:
+            embed: Makes frozen features of prepared frames ``(B, 1, H, W)``.
+            device: Where it computes, and where features are wanted; they are stored in the memory of the CPU.
+        """
+        self._device = device
+        if self._maps:
+            return
+        starts = range(0, len(self.transforms), BATCH_SIZE)
+        for start in track(starts, description="Frozen features", disable=self._quiet, transient=True):
+            rows = range(start, min(start + BATCH_SIZE, len(self.transforms)))
+            pyramid = embed(torch.stack([self._image(row) for row in rows]).to(device))
             if not self._maps:
-                one = sum(m[0].numel() for m in (*pyramid.maps, *pyramid.masks))
-                folder = folder if count * one * torch.float16.itemsize > most_bytes else None
-                self._maps = [_allocate(count, m.shape[1:], f"maps{s}", folder) for s, m in enumerate(pyramid.maps)]
-                self._masks = [_allocate(count, m.shape[1:], f"masks{s}", folder) for s, m in enumerate(pyramid.masks)]
+                self._allocate(pyramid)
             for stage in range(NUM_STAGES):
                 self._maps[stage][rows.start : rows.stop] = pyramid.maps[stage].cpu().half()
                 self._masks[stage][rows.start : rows.stop] = pyramid.masks[stage].cpu().half()
-
-    def _view(self, images: Tensor, row: int, seed: int) -> Tensor:
-        frame, view = divmod(row, 1 + self.num_views)
-        if view == 0:
-            return images[frame]
-        generator = torch.Generator().manual_seed((seed * 1_000_003 + row) % 2**63)
-        image, self.transforms[row] = random_view(images[frame], ViewRanges(), generator=generator)
-        return image
 
     def features(self, frames: Tensor | Sequence[int], views: Tensor | int = 0) -> Pyramid:
         """Return the features of frames (view 0) or of their views, in single precision.
@@ -74,19 +107,40 @@ class FeatureCache:
         Args:
             frames: Indices of frames, shape ``(B,)``.
             views: Index of the view, 0 for the frame itself.
+
+        Raises:
+            RuntimeError: If the cache has not been filled.
         """
+        if not self._maps:
+            msg = "The feature cache is empty. Call prepare() of the calibration first."
+            raise RuntimeError(msg)
         rows = self._rows(frames, views)
-        return Pyramid(tuple(m[rows].float() for m in self._maps), tuple(m[rows].float() for m in self._masks))
+        maps, masks = (tuple(m[rows].to(self._device).float() for m in part) for part in (self._maps, self._masks))
+        return Pyramid(maps, masks)
 
     def known_transforms(self, frames: Tensor | Sequence[int], views: Tensor | int) -> Tensor:
         """Return the pull-backs from views to frames, shape ``(B, 2, 3)``."""
         return self.transforms[self._rows(frames, views)]
 
+    def _image(self, row: int) -> Tensor:
+        frame, view = divmod(row, 1 + self.views.count)
+        if view == 0:
+            return self._images[frame]
+        image, self.transforms[row] = self.views.view(self._images[frame], row)
+        return image
+
+    def _allocate(self, pyramid: Pyramid) -> None:
+        count = len(self.transforms)
+        bytes_per_row = torch.float16.itemsize * sum(m[0].numel() for m in (*pyramid.maps, *pyramid.masks))
+        folder = self._folder if count * bytes_per_row > self._max_bytes else None
+        self._maps = [_new(count, m.shape[1:], f"maps{s}", folder) for s, m in enumerate(pyramid.maps)]
+        self._masks = [_new(count, m.shape[1:], f"masks{s}", folder) for s, m in enumerate(pyramid.masks)]
+
     def _rows(self, frames: Tensor | Sequence[int], views: Tensor | int) -> Tensor:
-        return torch.as_tensor(frames) * (1 + self.num_views) + torch.as_tensor(views)
+        return torch.as_tensor(frames) * (1 + self.views.count) + torch.as_tensor(views)
 
 
-def _allocate(count: int, shape: Sequence[int], name: str, folder: str | Path | None) -> Tensor:
+def _new(count: int, shape: Sequence[int], name: str, folder: str | Path | None) -> Tensor:
     if folder is None:
         return torch.empty(count, *shape, dtype=torch.float16)
     Path(folder).mkdir(parents=True, exist_ok=True)

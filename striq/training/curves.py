@@ -1,4 +1,4 @@
-"""How a training went: written as TensorBoard files, read back as curves."""
+"""Curves of a training: written as TensorBoard files and read back."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Curve = list[tuple[int, float]]
 
 
 class WriteCurves:
-    """Writes the loss of every step and the metrics of every epoch; of several processes the first writes.
+    """Writes the loss of every step and the metrics of every epoch; only the first of several processes writes.
 
     Args:
         log_dir: Folder of the TensorBoard files.
@@ -29,7 +29,7 @@ class WriteCurves:
         self.log_dir = str(log_dir)
 
     def attach(self, engine: Engine) -> None:
-        """Register with a trainer or evaluator, after anything that makes metrics."""
+        """Register with a trainer or evaluator."""
         if is_first():
             TensorBoardStatsHandler(log_dir=self.log_dir, output_transform=_loss_of).attach(engine)
 

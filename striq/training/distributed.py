@@ -1,4 +1,4 @@
-"""Training in several processes, one per GPU, or one per CPU worker where there is no GPU."""
+"""Training in several processes: one per GPU, or, without a GPU, on the CPU over gloo."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 
 def local_device() -> torch.device:
-    """Join the process group, once, and return this process's device.
+    """Join the process group if this process has not yet, and return its device.
 
     Raises:
         ValueError: If the launcher set no environment; start with ``torchrun``.
@@ -37,12 +37,17 @@ def distribute(network: nn.Module, device: torch.device) -> DistributedDataParal
 
 
 def is_first() -> bool:
-    """Return whether this process writes the files: the first one, or the only one."""
-    return not distributed.is_initialized() or distributed.get_rank() == 0
+    """Return whether this is the first process, or the only one; it alone writes files."""
+    return rank() == 0
+
+
+def rank() -> int:
+    """Return the number of this process; 0 where there is only one."""
+    return distributed.get_rank() if distributed.is_initialized() else 0
 
 
 def wait() -> None:
-    """Wait until every process has come this far."""
+    """Wait until every process reaches this call."""
     if distributed.is_initialized():
         distributed.barrier()
 

@@ -1,92 +1,35 @@
-"""Ignite handlers that tie a calibration to a trainer."""
+"""Handlers of the events of an epoch. The order in which they are attached makes no difference."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
-from ignite.metrics import Average
 from monai.engines.utils import IterationEvents
-from torch import Tensor
 
-from striq.anchors.thumbnails import write_thumbnails
-from striq.atomic_files import replacing
-from striq.model.subspace_metrics import summary
-from striq.training.calibration import Calibration
-from striq.training.distributed import is_first
-from striq.training.objective import RegistrationLoss, endpoint_error
+from striq.model.subspace_metrics import FIGURES
 from striq.training.pairs import PairDataset
 
 logger = logging.getLogger(__name__)
 GRADIENT_LIMIT = 1.0  # the usual norm is 0.3 to 1
-HALF_WIDTH_PX = 128  # pixels of a 256-pixel frame per unit of (x, y)
 
 
-class PrepareScorer:
-    """Fixes the encoder, caches features and chooses anchors when training starts.
-
-    Args:
-        calibration: What to prepare.
-    """
-
-    def __init__(self, calibration: Calibration) -> None:
-        self.calibration = calibration
-
-    def attach(self, engine: Engine) -> None:
-        """Register with the trainer, before anything that loads a checkpoint."""
-        engine.add_event_handler(Events.STARTED, self)
-
-    def __call__(self, engine: Engine) -> None:
-        """Prepare."""
-        del engine
-        self.calibration.prepare()
-
-
-class LimitGradient:
-    """Shortens a gradient that is far too long before the step.
-
-    One anchor warped to the edge of its fan can send a gradient thousands of times the usual one; with Adam a single
-    such step throws the projections away and all but stops what follows.
+def after_epoch(engine: Engine, handler: Callable[[Engine], None]) -> None:
+    """Call a handler at the end of each epoch, after all handlers that were attached to the engine before its run.
 
     Args:
-        limit: Longest gradient, Euclidean norm over all parameters.
+        engine: Trainer.
+        handler: Needs what the other handlers of the event do, such as the validation.
     """
 
-    def __init__(self, limit: float = GRADIENT_LIMIT) -> None:
-        self.limit = limit
+    def register() -> None:
+        if not engine.has_event_handler(handler, Events.EPOCH_COMPLETED):
+            engine.add_event_handler(Events.EPOCH_COMPLETED, handler)
 
-    def attach(self, engine: Engine) -> None:
-        """Register with the trainer."""
-        engine.add_event_handler(IterationEvents.BACKWARD_COMPLETED, self)
-
-    def __call__(self, engine: Any) -> None:
-        """Shorten, once the scale that mixed precision gave the gradient is off it."""
-        if engine.scaler is not None:
-            engine.scaler.unscale_(engine.optimizer)
-        torch.nn.utils.clip_grad_norm_(engine.network.parameters(), self.limit)
-
-
-class WatchSubspace:
-    """Puts how the planes' subspaces lie to one another among the trainer's metrics, epoch by epoch.
-
-    Args:
-        calibration: Its scorer is trained.
-    """
-
-    def __init__(self, calibration: Calibration) -> None:
-        self.calibration = calibration
-
-    def attach(self, engine: Engine) -> None:
-        """Register with the trainer, before anything that writes metrics down."""
-        engine.add_event_handler(Events.EPOCH_COMPLETED, self)
-
-    def __call__(self, engine: Engine) -> None:
-        """Measure."""
-        engine.state.metrics.update(summary(self.calibration.scorer.model.subspace.basis.detach()))
+    engine.add_event_handler(Events.STARTED, register)
 
 
 class EpochPairs:
@@ -108,124 +51,53 @@ class EpochPairs:
         self.dataset.epoch = engine.state.epoch
 
 
-class KeepBest:
-    """Keeps the trainable weights of the best validation, and puts them back at the end.
+class LimitGradient:
+    """Clips the norm of the gradient before each step.
+
+    An anchor warped to the edge of its fan can produce a gradient thousands of times longer than usual. With Adam, a
+    single such step ruins the projections and all but stops training.
 
     Args:
-        calibration: Its scorer is trained.
+        limit: Largest Euclidean norm over all parameters.
     """
 
-    def __init__(self, calibration: Calibration) -> None:
-        self.calibration = calibration
-        self.best = float("-inf")
-        self._weights: dict[str, Tensor] = {}
-
-    def attach(self, engine: Engine) -> None:
-        """Register with the evaluator."""
-        engine.add_event_handler(Events.COMPLETED, self)
-
-    def __call__(self, engine: Engine) -> None:
-        """Keep the weights if the validation just completed is the best so far."""
-        value = float(engine.state.metrics["negative_loss"])
-        if value > self.best:
-            self.best = value
-            named = self.calibration.scorer.model.named_parameters()
-            self._weights = {name: p.detach().clone() for name, p in named if p.requires_grad}
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the state for a resumable checkpoint."""
-        return {"best": self.best, "weights": self._weights}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what :meth:`state_dict` returned."""
-        self.best, self._weights = state["best"], dict(state["weights"])
-
-    @torch.no_grad()
-    def restore(self) -> None:
-        """Put the best weights back; without any validation the last ones stay."""
-        parameters = dict(self.calibration.scorer.model.named_parameters())
-        for name, value in self._weights.items():
-            parameters[name].copy_(value)
-
-
-class SaveProgress:
-    """Writes what a resumed training needs after each epoch, never in the midst of one, and never half.
-
-    Args:
-        path: Checkpoint to write.
-        state: What to save, by name; each has a ``state_dict``.
-    """
-
-    def __init__(self, path: str | Path, state: Mapping[str, Any]) -> None:
-        self.path, self.state = Path(path), state
-
-    def attach(self, engine: Engine) -> None:
-        """Register with the trainer, after what validates."""
-        engine.add_event_handler(Events.EPOCH_COMPLETED, self)
-
-    def __call__(self, engine: Engine) -> None:
-        """Write; of several processes the first does."""
-        del engine
-        if is_first():
-            with replacing(self.path) as stream:
-                torch.save({name: one.state_dict() for name, one in self.state.items()}, stream)
-
-
-class FinishScorer:
-    """Completes the scorer when training ends and writes it.
-
-    Args:
-        calibration: What to complete.
-        path: Where ``model.pt`` goes.
-        best: Weights to restore first.
-        anchor_images: Write small pictures of the anchors beside it.
-    """
-
-    def __init__(
-        self, calibration: Calibration, path: str | Path, best: KeepBest | None = None, *, anchor_images: bool = True
-    ) -> None:
-        self.calibration, self.path, self.best, self.anchor_images = calibration, Path(path), best, anchor_images
+    def __init__(self, limit: float = GRADIENT_LIMIT) -> None:
+        self.limit = limit
 
     def attach(self, engine: Engine) -> None:
         """Register with the trainer."""
-        engine.add_event_handler(Events.COMPLETED, self)
+        engine.add_event_handler(IterationEvents.BACKWARD_COMPLETED, self)
 
-    def __call__(self, engine: Engine) -> None:
-        """Restore the best weights, complete the scorer, write it; of several processes the first writes."""
-        if self.best is not None:
-            self.best.restore()
-        self.calibration.finish()
-        self.calibration.scorer.info["epochs"] = int(engine.state.epoch)
-        if is_first():
-            self.calibration.scorer.save(self.path)
-            if self.anchor_images:
-                write_thumbnails(self.path.parent, self.calibration.anchor_images())
-            logger.info("Wrote %s", self.path)
+    def __call__(self, engine: Any) -> None:
+        """Clip, after removing the scale that mixed precision applies to gradients."""
+        if engine.scaler is not None:
+            engine.scaler.unscale_(engine.optimizer)
+        torch.nn.utils.clip_grad_norm_(engine.network.parameters(), self.limit)
 
 
-class NegativeLoss(Average):
-    """Minus the mean training loss of the validation pairs: the label-free criterion, higher is better.
+class LogEpoch:
+    """Logs errors, loss and subspace figures of each epoch.
 
     Args:
-        loss: The training loss.
+        evaluator: Validates at the end of each epoch.
     """
 
-    def __init__(self, loss: RegistrationLoss) -> None:
-        super().__init__(lambda output: -loss(output["pred"], output["label"]).detach())
+    def __init__(self, evaluator: Engine) -> None:
+        self.evaluator = evaluator
 
+    def attach(self, engine: Engine) -> None:
+        """Register with the trainer."""
+        after_epoch(engine, self)
 
-class EndpointError(Average):
-    """Mean endpoint error of the known transforms, in pixels of a 256-pixel frame."""
-
-    def __init__(self) -> None:
-        super().__init__(endpoint_error_px)
-
-
-def lower_is_better(value: float, best: float) -> bool:
-    """Return whether an error is the smallest so far."""
-    return value < best
-
-
-def endpoint_error_px(output: Any) -> Tensor:
-    """Return the mean endpoint error of one batch, in pixels of a 256-pixel frame."""
-    return endpoint_error(output["pred"].known[-1], output["label"]).mean().detach() * HALF_WIDTH_PX
+    def __call__(self, engine: Engine) -> None:
+        """Log."""
+        metrics, validation = engine.state.metrics, self.evaluator.state.metrics
+        logger.info(
+            "Epoch %d: endpoint error %.1f px in training, %.1f px held out; held-out loss %.3f",
+            engine.state.epoch,
+            metrics["endpoint_error_px"],
+            validation["endpoint_error_px"],
+            -validation["negative_loss"],
+        )
+        figures = (f"{name} {metrics[name]:.3g}" for name in FIGURES if name in metrics)
+        logger.info("Subspaces: %s", ", ".join(figures))

@@ -1,4 +1,4 @@
-"""What training minimizes: a known transform found again, and frames of a plane registered to one another."""
+"""Training loss: recovery of a known transform, and consistency of registered frames of a plane."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class PairBatch:
 
 @dataclass(frozen=True)
 class PairOutput:
-    """Registrations of a batch.
+    """Results of registering a batch.
 
     Attributes:
         known: Estimates of the known transforms after each level, each ``(B, 2, 3)``.
@@ -66,7 +66,7 @@ class PairOutput:
 
 
 class RegistrationNetwork(nn.Module):
-    """The trainable part in the form a trainer wants: one batch in, one output.
+    """The model as a trainer calls it: one batch in, one output.
 
     Args:
         model: Model to train; its encoder stays frozen.
@@ -107,7 +107,7 @@ class RegistrationNetwork(nn.Module):
 
 
 class RegistrationLoss(nn.Module):
-    """L_total with the label-free supervision of a known transform.
+    """L_total of the paper plus supervision by known transforms, which needs no label.
 
     Args:
         orthogonality_weight: Weight of L_orth [lambda].
@@ -143,7 +143,7 @@ class RegistrationLoss(nn.Module):
     def _loss(self, output: PairOutput, known: Tensor) -> Tensor:
         cycle = inverse_inconsistency(output.forward, output.backward).mean()
         consistency = sum((output.terms[term].mean() for term in self.terms), start=torch.zeros_like(cycle))
-        registration = consistency + cycle  # L_reg, and that there and back is nowhere
+        registration = consistency + cycle  # L_reg, plus inverse consistency
         total = registration + self.orthogonality_weight * output.orthogonality  # L_total
         if not self.known_transforms:
             return total
@@ -153,10 +153,10 @@ class RegistrationLoss(nn.Module):
 
 
 def endpoint_error(estimated: Tensor, known: Tensor) -> Tensor:
-    """Return the mean distance between where two transforms send the frame's points, shape ``(B,)``.
+    """Return the mean distance between the frame's points under two transforms, shape ``(B,)``.
 
     Convention:
-        - In (x, y) coordinates: the frame is 2 wide, so one unit is half its width.
+        - In (x, y) coordinates: the frame is 2 wide, so one unit is half of its width.
     """
     points = pixel_grid(GRID, GRID, estimated)
     difference = transform_points(estimated, points) - transform_points(known, points)
@@ -170,7 +170,7 @@ def match_loss(matches: Matches, known: Tensor, fixed_mask: Tensor, moving_mask:
         matches: Matches over all locations of the moving map.
         known: Known pull-backs, shape ``(B, 2, 3)``.
         fixed_mask: Fan of the fixed map, shape ``(B, 1, H, W)``.
-        moving_mask: Fan of the moving map; locations that come from outside it have no match.
+        moving_mask: Fan of the moving map; locations whose true match lies outside it do not count.
     """
     height, width = moving_mask.shape[2:]
     true = transform_points(known, matches.points)
@@ -182,6 +182,6 @@ def match_loss(matches: Matches, known: Tensor, fixed_mask: Tensor, moving_mask:
 
 
 def inverse_inconsistency(forward: Tensor, backward: Tensor) -> Tensor:
-    """Return how far there and back is from the identity, squared Frobenius norm, shape ``(B,)``."""
+    """Return the squared Frobenius distance of forward followed by backward from the identity, shape ``(B,)``."""
     there_and_back = compose_affine(forward, backward)
     return (there_and_back - identity_affine(len(forward), forward)).square().sum(dim=(1, 2))

@@ -1,4 +1,4 @@
-"""Pairs of frames to learn from, as MONAI's trainer wants them: a data set of indices, and a batch maker."""
+"""Pairs of frames for MONAI's trainer: a data set of indices, its order in each epoch, and the batches."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from striq.training.objective import PairBatch
 
 
 class PairDataset(Dataset[dict[str, int]]):
-    """For each frame a random view of it and a random partner of the same plane, other ones in each epoch.
+    """Indices of a frame, a random view of it, and a random frame of the same plane; redrawn in each epoch.
 
     Args:
-        data: Holds the frames.
-        seed: Of the choices; the same seed and epoch give the same pairs.
-        held_out: Pairs of the held-out groups, the same in every epoch, for validation.
+        data: Calibration with the frames.
+        seed: The same seed and epoch give the same pairs.
+        held_out: Pairs of the held-out groups for validation, the same in every epoch.
     """
 
     def __init__(self, data: Calibration, *, seed: int = 0, held_out: bool = False) -> None:
         self.calibration, self.seed, self.held_out = data, seed, held_out
-        self.frames = (data.held_out == held_out).nonzero().squeeze(1)
+        self.frames = (data.frames.held_out == held_out).nonzero().squeeze(1)
         self.epoch = 0
 
     @property
     def data(self) -> Sequence[Any]:
         """The records behind the pairs."""
-        return [self.calibration.records[int(frame)] for frame in self.frames]
+        return [self.calibration.frames.records[int(frame)] for frame in self.frames]
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -40,16 +40,16 @@ class PairDataset(Dataset[dict[str, int]]):
         generator = torch.Generator().manual_seed((self.seed * 7919 + epoch) * 1_000_003 + frame)
         same_plane = self.calibration.frames_of(int(self.calibration.planes[frame]), held_out=self.held_out)
         partner = same_plane[torch.randint(len(same_plane), (1,), generator=generator)]
-        view = 1 + torch.randint(self.calibration.num_views, (1,), generator=generator)
+        view = 1 + torch.randint(self.calibration.cache.views.count, (1,), generator=generator)
         return {"frame": frame, "partner": int(partner), "view": int(view)}
 
 
 class EpochOrder(Sampler[int]):
-    """A random order of pairs that depends on seed and epoch alone: a resumed training goes on as it would have.
+    """A random order of pairs that depends on seed and epoch only, so a resumed training sees the same batches.
 
     Args:
-        pairs: Know the epoch.
-        seed: Of the orders.
+        pairs: Pairs of the current epoch.
+        seed: Seed of the orders.
     """
 
     def __init__(self, pairs: PairDataset, *, seed: int) -> None:
@@ -64,10 +64,10 @@ class EpochOrder(Sampler[int]):
 
 
 class PairBatcher:
-    """Turns a batch of indices into features on the device: the trainer's ``prepare_batch``.
+    """The trainer's ``prepare_batch``: turns a batch of indices into features on the device.
 
     Args:
-        calibration: Holds the cached features.
+        calibration: Calibration with the cached features.
     """
 
     def __init__(self, calibration: Calibration) -> None:

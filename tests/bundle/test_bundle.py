@@ -19,12 +19,14 @@ from monai.bundle.config_parser import ConfigParser
 from monai.bundle.scripts import ckpt_export, onnx_export
 from monai.bundle.scripts import run as run_bundle
 from monai.bundle.workflows import ConfigWorkflow
+from scipy import stats
 
 from striq.data.phantom import write_phantom
 from striq.data.readers import open_cine
 from striq.data.transforms import list_frames
 from striq.errors import CheckpointError, StriqError
-from striq.monai_bundle import bundle_root, load_engine
+from striq.monai_bundle.data import bundle_root
+from striq.monai_bundle.inference import load_engine
 from striq.scoring.loading import load_scorer
 from striq.training.curves import read_curves
 
@@ -139,6 +141,24 @@ def test_inference_gives_the_quality_that_the_scorer_gives(trained: Path, phanto
             assert float(row[plane]) == pytest.approx(direct.quality, abs=1e-5)
 
 
+def test_postprocessing_of_the_file_takes_effect(trained: Path, phantom: Path, elsewhere: Path) -> None:
+    output, frames = elsewhere / "yes_or_no", list_frames(phantom)[:4]
+    steps = json.loads((CONFIGS / "inference.json").read_text(encoding="utf-8"))["postprocessing"]["transforms"]
+    cut = {"_target_": "monai.transforms.AsDiscreted", "keys": "pred", "threshold": 0.5}
+    overrides = {
+        "preprocessing#transforms#1#size": [64, 64],
+        "data": frames,
+        "postprocessing#transforms": [cut, *steps],
+    }
+    run(workflow("inference", "infer", checkpoint=str(trained), output_dir=str(output), device="cpu", **overrides))
+    rows = list(csv.DictReader((output / "quality.csv").open(encoding="utf-8")))
+    scorer = load_scorer(trained, device="cpu")
+    for row in rows:
+        for plane in scorer.planes:
+            quality = scorer.score([open_cine(row["source"])[int(row["frame"])]], plane)[0].quality
+            assert float(row[plane]) == (1.0 if quality >= 0.5 else 0.0)
+
+
 def test_evaluating_writes_the_table_with_controls(trained: Path, phantom: Path, elsewhere: Path) -> None:
     output = elsewhere / "evaluation"
     run(
@@ -155,6 +175,13 @@ def test_evaluating_writes_the_table_with_controls(trained: Path, phantom: Path,
     text = (output / "evaluation.md").read_text(encoding="utf-8")
     for score in ("STRIQ", "in-fan intensity std", "unregistered centered cosine", "OKS off", "a note beside"):
         assert score in text
+    scores = list(csv.DictReader((output / "rated_scores.csv").open(encoding="utf-8")))
+    expected = [
+        stats.spearmanr(*([float(r[name]) for r in scores if r["plane"] == plane] for name in ("STRIQ", "rating")))[0]
+        for plane in ("a4c", "kidney")
+    ]
+    metric = dict(csv.reader((output / "metrics.csv").open(encoding="utf-8"), delimiter=","))
+    assert float(metric["srcc"]) == pytest.approx(sum(expected) / 2, abs=1e-6)
 
 
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
@@ -230,6 +257,21 @@ def test_evaluating_runs_as_an_override_of_training_too(trained: Path, phantom: 
     overrides = {"checkpoint": str(trained), "dataset_dir": str(phantom / "phantom.csv"), "output_dir": str(output)}
     run_bundle(run_id="evaluating", config_file=files, meta_file=str(CONFIGS / "metadata.json"), **overrides)
     assert (output / "evaluation.md").is_file()
+
+
+def test_preprocessing_of_the_evaluation_takes_effect(trained: Path, phantom: Path, elsewhere: Path) -> None:
+    flip = {"_target_": "monai.transforms.Flipd", "keys": "image", "spatial_axis": 0}
+    steps = json.loads((CONFIGS / "evaluate.json").read_text(encoding="utf-8"))["validate"]["preprocessing"]
+    common = {"checkpoint": str(trained), "dataset_dir": str(phantom / "phantom.csv"), "device": "cpu"}
+    flipped = {"validate#preprocessing#transforms": [*steps["transforms"], flip]}
+    output = elsewhere / "upside_down"
+    run(workflow("evaluate", None, output_dir=str(output), **common, **flipped))
+    plain = list(csv.DictReader((elsewhere / "evaluation" / "rated_scores.csv").open(encoding="utf-8")))
+    other = list(csv.DictReader((output / "rated_scores.csv").open(encoding="utf-8")))
+    assert [row["file"] for row in plain] == [row["file"] for row in other]
+    assert [row["STRIQ"] for row in plain] != [row["STRIQ"] for row in other]
+    one, same = (pytest.approx([float(r["in-fan intensity std"]) for r in rows], abs=1e-6) for rows in (plain, other))
+    assert one.expected == same
 
 
 def test_bundle_in_another_folder_is_taken_for_itself(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from striq.commands.inspection import describe
 from striq.config import QualityConfig
 from striq.data.phantom import make_phantom_cine
 from striq.data.preprocessing import Blur
+from striq.evaluation.studies.ablation_rows import ablation_rows
 from striq.quality.pair_moments import RegisteredPairs
 from striq.quality.terms import TERMS, Term
 from striq.reporting.html_report import report_cine, write_html
@@ -92,5 +93,5 @@ def test_new_term_counts_in_model_scores_tables_and_page(frames: list[Frame], tm
 
 
 def test_new_term_has_a_row_in_the_ablation() -> None:
-    rows = pytest.importorskip("striq.evaluation.studies.ablation_rows").ablation_rows()
+    rows = ablation_rows()
     assert rows["components/score without dummy term"]["quality"]["weights"][NAME] == 0.0

@@ -136,6 +136,18 @@ def test_crash_is_raised_once_for_each_command_after_its_answers(client: Service
     assert client.stderr_text() == "first reason\nlast reason"
 
 
+def test_crash_is_raised_once_where_no_answer_is_awaited(client: ServiceClient) -> None:
+    number = frames(client, 1)
+    collect(client, number)
+    assert client.pid is not None
+    os.kill(client.pid, signal.SIGKILL)
+    with pytest.raises(EndedError):
+        wait_for(lambda: bool(client.poll(number, None)))
+    assert client.poll(number, None) == []
+    client.start()
+    assert client.poll(number, None) == []
+
+
 def test_process_that_crashed_is_started_again(client: ServiceClient) -> None:
     before, lost = client.pid, frames(client, 5, "crash")
     wait_for(lambda: not client.is_running)

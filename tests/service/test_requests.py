@@ -42,6 +42,7 @@ def test_every_field_of_a_command_arrives() -> None:
         ({"command": "explain", "file": "c.dcm", "folder": "m"}, "It needs 'index', a whole number."),
         ({"command": "explain", "file": "c", "folder": "m", "index": 1.5}, "'index' must be a whole number, got 1.5."),
         ({"command": "explain", "file": "c", "folder": "m", "index": True}, "'index' must be a whole number, got True"),
+        ({"command": "explain", "file": "c", "folder": "m", "index": -1}, "'index' must be at least 0, got -1."),
         ({"command": "load", "model": 3}, "'model' must be a string or null, got 3."),
         ({"command": "load", "device": None}, "'device' must be a string, got None."),
         ({"command": "score"}, "Expected either 'file' or 'frames', got file=None and frames=None."),

@@ -1,8 +1,7 @@
-"""Trainings that are killed on the way, and comparison of what comes of them."""
+"""Trainings that are interrupted, and comparison of the scorers they end with."""
 
 from __future__ import annotations
 
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -10,29 +9,30 @@ import torch
 from ignite.engine import Events
 
 from striq.scoring.scorer import StriqScorer
-from striq.training.trainer import make_trainer
+from striq.training import run
+from striq.training.trainer import make_steps
 
 SECOND_BATCH = 2
 
 
-def kill_in_epoch(patch: pytest.MonkeyPatch, module: ModuleType, epoch: int, *, only: int = 1) -> None:
-    """Make the trainer number ``only`` that a module asks for stop in the midst of an epoch, as Ctrl+C would."""
+def kill_in_epoch(patch: pytest.MonkeyPatch, epoch: int, *, only: int = 1) -> None:
+    """Interrupt training number ``only`` in the middle of an epoch, as Ctrl+C would."""
     asked = 0
 
     def make(*args: Any, **named: Any) -> Any:
         nonlocal asked
         asked += 1
-        trainer = make_trainer(*args, **named)
+        steps = make_steps(*args, **named)
         if asked == only:
-            trainer.add_event_handler(Events.ITERATION_COMPLETED, kill)
-        return trainer
+            steps.trainer.add_event_handler(Events.ITERATION_COMPLETED, kill)
+        return steps
 
     def kill(engine: Any) -> None:
         first = (epoch - 1) * engine.state.epoch_length
         if engine.state.iteration == first + min(SECOND_BATCH, engine.state.epoch_length):
             raise KeyboardInterrupt
 
-    patch.setattr(module, "make_trainer", make)
+    patch.setattr(run, "make_steps", make)
 
 
 def differing_tensors(one: StriqScorer, other: StriqScorer) -> set[str]:

@@ -21,24 +21,28 @@ from striq.data.phantom import write_phantom
 from striq.data.preprocessing import prepare_batch
 from striq.data.readers import open_cine
 from striq.errors import CheckpointError, DatasetError, StriqError
-from striq.quality.contrast import contrast
 from striq.quality.normalization import plane_weights
+from striq.quality.terms import compute_frame_terms
 from striq.registration.affine import invert_affine, pixel_grid
 from striq.registration.matching import Matches
 from striq.scoring.loading import load_scorer
 from striq.scoring.scorer import StriqScorer
-from striq.training import trainer
-from striq.training.cache import FeatureCache
+from striq.training.cache import FeatureCache, ViewSettings
 from striq.training.calibration import Calibration
 from striq.training.handlers import GRADIENT_LIMIT
 from striq.training.objective import endpoint_error, inverse_inconsistency, match_loss
 from striq.training.pairs import EpochOrder, PairDataset
-from striq.training.trainer import make_calibration, make_trainer, train_scorer
+from striq.training.run import train_scorer
+from striq.training.run_options import RunOptions
+from striq.training.setup import make_calibration
+from striq.training.trainer import make_steps
+from striq.training.training_frames import TrainingFrames
 from striq.types import FrameRecord
 from tests.training.interruption import differing_tensors, kill_in_epoch
 
 CONFIG = StriqConfig(encoder=EncoderConfig(size=(64, 64)), quality=QualityConfig(num_anchors=4))
 SHORT = TrainingConfig(max_epochs=1, views=1, batch_size=8)
+OPTIONS = RunOptions("unused", device="cpu", quiet=True)
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning:monai")
 
 
@@ -48,10 +52,14 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> list[FrameRecord]:
     return load_dataset(write_phantom(folder, 6, 3, planes=("kidney", "a4c"), size=(64, 64)))
 
 
+def options_for(folder: Path, *, resume: bool = False) -> RunOptions:
+    return replace(OPTIONS, output_dir=folder, resume=resume)
+
+
 @pytest.fixture(scope="module")
 def run(records: list[FrameRecord], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, StriqScorer]:
     folder = tmp_path_factory.mktemp("run")
-    return folder, train_scorer(records, folder, config=CONFIG, training=SHORT, quiet=True, device="cpu")
+    return folder, train_scorer(records, options_for(folder), config=CONFIG, training=SHORT)
 
 
 def test_trained_scorer_knows_planes_anchors_and_ranges(run: tuple[Path, StriqScorer]) -> None:
@@ -134,7 +142,7 @@ def test_ratings_do_not_influence_training(
     run: tuple[Path, StriqScorer], records: list[FrameRecord], tmp_path: Path
 ) -> None:
     unrated = [replace(record, rating=None) for record in records]
-    again = train_scorer(unrated, tmp_path, config=CONFIG, training=SHORT, quiet=True, device="cpu")
+    again = train_scorer(unrated, options_for(tmp_path), config=CONFIG, training=SHORT)
     for name, value in run[1].state_dict().items():
         if isinstance(value, torch.Tensor):  # also shows that training is deterministic
             assert torch.equal(value, again.state_dict()[name]), name
@@ -144,14 +152,14 @@ def test_killed_and_resumed_training_ends_with_the_very_scorer_of_an_unbroken_on
     records: list[FrameRecord], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     three = replace(SHORT, max_epochs=3)
-    settings: dict[str, Any] = {"config": CONFIG, "training": three, "quiet": True, "device": "cpu"}
-    unbroken = train_scorer(records, tmp_path / "a", **settings)
+    settings: dict[str, Any] = {"config": CONFIG, "training": three}
+    unbroken = train_scorer(records, options_for(tmp_path / "a"), **settings)
     with monkeypatch.context() as patch:
-        kill_in_epoch(patch, trainer, 3)
+        kill_in_epoch(patch, 3)
         with pytest.raises(KeyboardInterrupt):
-            train_scorer(records, tmp_path / "b", **settings)
+            train_scorer(records, options_for(tmp_path / "b"), **settings)
     assert not (tmp_path / "b" / "model.pt").exists()
-    resumed = train_scorer(records, tmp_path / "b", resume=True, **settings)
+    resumed = train_scorer(records, options_for(tmp_path / "b", resume=True), **settings)
     assert resumed.info["epochs"] == 3
     assert differing_tensors(resumed, unbroken) == set()
 
@@ -162,19 +170,19 @@ def test_folder_of_a_training_run_is_a_model(run: tuple[Path, StriqScorer]) -> N
 
 def test_nothing_to_resume_from_is_said(records: list[FrameRecord], tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="nothing to resume from"):
-        train_scorer(records, tmp_path, resume=True)
+        train_scorer(records, options_for(tmp_path, resume=True))
 
 
 def test_anchors_come_from_training_groups_only(records: list[FrameRecord]) -> None:
-    calibration = make_calibration(records, config=CONFIG, training=SHORT, quiet=True, device="cpu")
+    calibration = make_calibration(records, OPTIONS, config=CONFIG, training=SHORT)
     calibration.prepare()
-    held_out = {records[int(i)].group for i in calibration.held_out.nonzero()}
+    held_out = {records[int(i)].group for i in calibration.frames.held_out.nonzero()}
     assert held_out
     assert not held_out & {records[int(i)].group for plane in calibration.anchors.values() for i in plane}
 
 
 def test_pairs_show_one_plane_and_change_with_the_epoch(records: list[FrameRecord]) -> None:
-    calibration = make_calibration(records, config=CONFIG, training=SHORT, quiet=True, device="cpu")
+    calibration = make_calibration(records, OPTIONS, config=CONFIG, training=SHORT)
     pairs = PairDataset(calibration)
     first = [pairs[i] for i in range(len(pairs))]
     pairs.epoch = 1
@@ -183,7 +191,7 @@ def test_pairs_show_one_plane_and_change_with_the_epoch(records: list[FrameRecor
 
 
 def test_order_of_pairs_depends_on_seed_and_epoch_alone(records: list[FrameRecord]) -> None:
-    pairs = PairDataset(make_calibration(records, config=CONFIG, training=SHORT, quiet=True, device="cpu"))
+    pairs = PairDataset(make_calibration(records, OPTIONS, config=CONFIG, training=SHORT))
     orders = []
     for epoch, seed in ((1, 0), (2, 0), (1, 5), (1, 0)):
         pairs.epoch = epoch
@@ -196,7 +204,7 @@ def test_order_of_pairs_depends_on_seed_and_epoch_alone(records: list[FrameRecor
 def test_too_few_frames_of_a_plane_are_refused(records: list[FrameRecord]) -> None:
     few = [r for r in records if r.plane == "a4c"] + [r for r in records if r.plane == "kidney"][:1]
     with pytest.raises(DatasetError, match="'kidney' has"):
-        make_calibration(few, config=CONFIG, training=SHORT, quiet=True)
+        make_calibration(few, OPTIONS, config=CONFIG, training=SHORT)
 
 
 def test_endpoint_error_of_a_shift_is_its_length() -> None:
@@ -220,17 +228,18 @@ def test_match_loss_is_lowest_at_the_true_location() -> None:
 
 
 def test_a_monstrous_gradient_is_shortened_before_the_step(records: list[FrameRecord], tmp_path: Path) -> None:
-    calibration = make_calibration(records, config=CONFIG, training=SHORT, device="cpu", quiet=True)
-    trainer = make_trainer(calibration, tmp_path, training=SHORT, quiet=True)
+    calibration = make_calibration(records, OPTIONS, config=CONFIG, training=SHORT)
+    steps = make_steps(calibration, SHORT, options_for(tmp_path))
     calibration.scorer.model.aligner.log_sharpness.register_hook(lambda gradient: 1e6 * gradient)
     lengths = []
 
     def measure() -> None:
-        gradients = [p.grad for p in trainer.network.parameters() if p.grad is not None]
+        gradients = [p.grad for p in steps.trainer.network.parameters() if p.grad is not None]
         lengths.append(float(torch.stack([g.norm() for g in gradients]).norm()))
 
-    trainer.add_event_handler(Events.ITERATION_COMPLETED, measure)
-    trainer.run()
+    steps.trainer.add_event_handler(Events.ITERATION_COMPLETED, measure)
+    steps.prepare()
+    steps.optimize()
     assert lengths
     assert max(lengths) == pytest.approx(GRADIENT_LIMIT, rel=1e-3)
 
@@ -240,7 +249,7 @@ def test_training_logs_how_the_subspaces_lie_to_one_another(
 ) -> None:
     two = replace(SHORT, max_epochs=2)
     with caplog.at_level(logging.INFO, logger="striq"):
-        train_scorer(records, tmp_path, config=CONFIG, training=two, quiet=True, device="cpu")
+        train_scorer(records, options_for(tmp_path), config=CONFIG, training=two)
     assert caplog.text.count("Subspaces: ") == 2
     folders = {file.parent for file in (tmp_path / "tensorboard").rglob("events*")}
     events = [EventAccumulator(str(folder)).Reload() for folder in folders]
@@ -254,22 +263,26 @@ def test_training_logs_where_the_encoder_comes_from(
     records: list[FrameRecord], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, logger="striq"):
-        calibration = make_calibration(records, config=CONFIG, training=SHORT, quiet=True, backbone="seeded")
+        calibration = make_calibration(records, replace(OPTIONS, backbone="seeded"), config=CONFIG, training=SHORT)
         calibration.prepare()
     assert "seeded initialization 0" in caplog.text
 
 
 def test_weights_of_a_plane_come_from_its_frames_that_are_not_anchors(records: list[FrameRecord]) -> None:
     scorer = StriqScorer(["a4c", "kidney"], CONFIG)
-    calibration = Calibration(scorer, load_images(records, (64, 64), quiet=True), records, quiet=True, num_views=1)
+    images = load_images(records, (64, 64), quiet=True)
+    cache = FeatureCache(images, ViewSettings(count=1), quiet=True)
+    calibration = Calibration(scorer, TrainingFrames.all_training(images, records), cache)
     calibration.prepare()
     calibration.finish()
     for plane, anchors in calibration.anchors.items():
         others = [i for i in calibration.frames_of(plane).tolist() if i not in anchors.tolist()]
-        images = calibration.images[others]
+        images = calibration.frames.images[others]
         with torch.inference_mode():
-            terms = scorer.score_as_plane(calibration.cache.features(others), contrast(images), plane).terms
-        expected = plane_weights(terms, CONFIG.quality.weights)
+            terms = scorer.score_as_plane(
+                calibration.cache.features(others), compute_frame_terms(images, scorer.term_names), plane
+            ).terms
+        expected = plane_weights(terms, scorer.config.quality.weights)
         torch.testing.assert_close(scorer.term_weights[plane], expected, atol=1e-3, rtol=0)
     assert not torch.equal(scorer.term_weights[0], scorer.term_weights[1])
 
@@ -289,7 +302,7 @@ def test_pictures_of_the_anchors_lie_beside_the_model(
 
 
 def test_no_picture_is_kept_where_none_is_wanted(records: list[FrameRecord], tmp_path: Path) -> None:
-    train_scorer(records, tmp_path, config=CONFIG, training=SHORT, anchor_images=False, quiet=True, device="cpu")
+    train_scorer(records, replace(options_for(tmp_path), anchor_images=False), config=CONFIG, training=SHORT)
     assert (tmp_path / "model.pt").is_file()
     assert not (tmp_path / "anchors").exists()
 
@@ -305,11 +318,12 @@ def test_pictures_of_an_earlier_training_do_not_stay(tmp_path: Path) -> None:
 def test_features_too_many_for_the_memory_are_mapped_and_the_same(tmp_path: Path) -> None:
     scorer = StriqScorer(["a4c"], CONFIG).eval()
     images = torch.rand(3, 1, *CONFIG.encoder.size, generator=torch.Generator().manual_seed(0))
-    given: dict[str, Any] = {"num_views": 1, "seed": 0, "folder": tmp_path / "features", "quiet": True}
-    with torch.no_grad():
-        kept = FeatureCache(scorer.embed, images, **given)
-        assert not (tmp_path / "features").exists()
-        mapped = FeatureCache(scorer.embed, images, most_bytes=1000, **given)
+    views, folder = ViewSettings(count=1), tmp_path / "features"
+    kept = FeatureCache(images, views, folder=folder, quiet=True)
+    kept.fill(scorer.embed, scorer.device)
+    assert not folder.exists()
+    mapped = FeatureCache(images, views, folder=folder, max_bytes=1000, quiet=True)
+    mapped.fill(scorer.embed, scorer.device)
     assert len(list((tmp_path / "features").glob("*.npy"))) == 6
     for one, other in zip(kept.features([0, 2], 1).maps, mapped.features([0, 2], 1).maps, strict=True):
         assert torch.equal(one, other)

@@ -18,7 +18,9 @@ from striq.registration.affine import compose_affine, identity_affine
 from striq.training.handlers import LimitGradient
 from striq.training.objective import PairBatch, PairOutput, RegistrationLoss, RegistrationNetwork
 from striq.training.pairs import PairBatcher, PairDataset
-from striq.training.trainer import make_calibration, make_trainer, use_amp
+from striq.training.run_options import RunOptions
+from striq.training.setup import make_calibration
+from striq.training.trainer import make_steps, use_amp
 
 CONFIG = StriqConfig(encoder=EncoderConfig(size=(64, 64)), quality=QualityConfig(num_anchors=4))
 SHORT = TrainingConfig(max_epochs=1, views=1)
@@ -26,11 +28,15 @@ LOSS = RegistrationLoss()
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning:monai")
 
 
+def options_for(folder: Path, device: str = "cpu") -> RunOptions:
+    return RunOptions(folder, device=device, quiet=True)
+
+
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[RegistrationNetwork, PairBatch, Tensor]:
     folder = tmp_path_factory.mktemp("phantom")
     records = load_dataset(write_phantom(folder, 4, 2, planes=("kidney", "a4c"), size=(64, 64)))
-    calibration = make_calibration(records, config=CONFIG, training=SHORT, device="cpu", quiet=True)
+    calibration = make_calibration(records, options_for(folder), config=CONFIG, training=SHORT)
     calibration.prepare()
     pairs = PairDataset(calibration, seed=0)
     items = [pairs[i] for i in range(6)]
@@ -86,8 +92,8 @@ def test_gradient_is_shortened_without_the_scale_of_mixed_precision() -> None:
 def test_mixed_precision_is_for_cuda_devices(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     records = load_dataset(write_phantom(tmp_path_factory.mktemp("p"), 4, 1, planes=("a4c",), size=(64, 64)))
     training = replace(SHORT, amp=True)
-    calibration = make_calibration(records, config=CONFIG, training=training, device="cpu", quiet=True)
-    assert not make_trainer(calibration, tmp_path, training=training, quiet=True).amp
+    calibration = make_calibration(records, options_for(tmp_path), config=CONFIG, training=training)
+    assert not make_steps(calibration, training, options_for(tmp_path)).trainer.amp
     kinds = itertools.product((True, False), ("cuda", "cpu", "mps"))
     assert [use_amp(wanted, torch.device(kind)) for wanted, kind in kinds] == [True, *[False] * 5]
 
@@ -97,8 +103,9 @@ def test_mixed_precision_is_for_cuda_devices(tmp_path: Path, tmp_path_factory: p
 def test_training_with_mixed_precision_lowers_the_loss(tmp_path: Path) -> None:
     records = load_dataset(write_phantom(tmp_path / "phantom", 6, 3, planes=("kidney", "a4c"), size=(64, 64)))
     training = replace(SHORT, amp=True, max_epochs=3)
-    calibration = make_calibration(records, config=CONFIG, training=training, device="cuda", quiet=True)
-    trainer = make_trainer(calibration, tmp_path, training=training, quiet=True)
-    assert trainer.amp
-    trainer.run()
-    assert trainer.state.metrics["endpoint_error_px"] < 10
+    calibration = make_calibration(records, options_for(tmp_path, "cuda"), config=CONFIG, training=training)
+    steps = make_steps(calibration, training, options_for(tmp_path, "cuda"))
+    assert steps.trainer.amp
+    steps.prepare()
+    steps.optimize()
+    assert steps.trainer.state.metrics["endpoint_error_px"] < 10

@@ -9,13 +9,18 @@ import torch
 from torch import Tensor
 
 from striq.config import EncoderConfig, StriqConfig
+from striq.data.augmentation import extend_beyond_fan
 from striq.data.unlabeled import gather_images
 from striq.errors import DatasetError
 from striq.model.encoder import FrozenEncoder, load_backbone, shipped_backbone
 from striq.scoring.scorer import StriqScorer
-from striq.training import pretraining
+from striq.training import contrastive_views, pretraining
+from striq.training.cache import FeatureCache, ViewSettings
 from striq.training.calibration import Calibration
-from striq.training.pretraining import PretrainingConfig, _draw, _location_loss, pretrain_backbone
+from striq.training.contrastive_views import draw_views
+from striq.training.pretraining import PretrainingConfig, PretrainingRun, pretrain_backbone
+from striq.training.pretraining_losses import location_loss
+from striq.training.training_frames import TrainingFrames
 from striq.types import FrameRecord
 
 SMALL = PretrainingConfig(steps=4, batch_size=2, crop=48)
@@ -37,15 +42,15 @@ def test_loss_is_low_only_for_the_true_transform() -> None:
     second = first.roll(-2, dims=3)  # content of `first` two cells to the right of each location
     shift = torch.tensor([[[1.0, 0.0, 2 * 2 / 8], [0.0, 1.0, 0.0]]])
     identity = torch.tensor([[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]])
-    assert _location_loss(first, second, shift, 0.05, generator) < 0.05
-    assert _location_loss(first, second, identity, 0.05, generator) > 2
-    assert _location_loss(first, second, shift * torch.tensor([1.0, 1.0, -1.0]), 0.05, generator) > 2
+    assert location_loss(first, second, shift, 0.05, generator) < 0.05
+    assert location_loss(first, second, identity, 0.05, generator) > 2
+    assert location_loss(first, second, shift * torch.tensor([1.0, 1.0, -1.0]), 0.05, generator) > 2
 
 
 def test_transform_of_a_pair_leads_from_the_second_view_to_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
     ramp = torch.linspace(-1, 1, 64).expand(1, 64, 64)  # the value of a pixel is its x coordinate
-    monkeypatch.setattr(pretraining, "change_appearance", lambda view, *_, **__: view)
-    views = _draw(ramp[None], PretrainingConfig(batch_size=4, crop=48), torch.Generator().manual_seed(3))
+    monkeypatch.setattr(contrastive_views, "change_appearance", lambda view, *_, **__: view)
+    views = draw_views(ramp[None], 4, 48, torch.Generator().manual_seed(3))
     centers = views.transforms[:, :, 2]  # where the middle of the second view lies in the first
     grid = centers[:, None, None, :]
     expected = torch.nn.functional.grid_sample(views.first, grid, align_corners=False)[:, 0, 0, 0]
@@ -78,11 +83,11 @@ def test_pretraining_resumes_to_the_same_weights(
     assert unfinished.is_file()
     monkeypatch.undo()
     monkeypatch.setattr(pretraining, "SAVING_INTERVAL", 2)
-    stopped = pretraining._Run(SMALL)
-    extended = torch.stack([pretraining.extend_beyond_fan(image) for image in images])
+    stopped = PretrainingRun(SMALL)
+    extended = torch.stack([extend_beyond_fan(image) for image in images])
     for _ in range(2):
         stopped.advance(extended)
-    torch.save(stopped.state(), unfinished)  # as it was after two of four steps
+    torch.save(stopped.state_dict(), unfinished)  # as it was after two of four steps
     part = pretrain_backbone(images, tmp_path / "part.pt", SMALL, resume=True, quiet=True)
     for name, value in state(whole).items():
         torch.testing.assert_close(state(part)[name], value, rtol=0, atol=0)
@@ -95,7 +100,7 @@ def test_frames_come_from_files_and_phantom_and_bad_files_are_left_out(
     images = gather_images([tmp_path], phantom_subjects=1, quiet=True)
     assert images.shape == (18, 1, 256, 256)
     assert "broken.png" in caplog.text
-    with pytest.raises(DatasetError, match=r"broken|nothing to pretrain"):
+    with pytest.raises(DatasetError, match=r"no frames for pretraining"):
         gather_images([tmp_path], phantom_subjects=0, quiet=True)
 
 
@@ -105,7 +110,8 @@ def test_aligner_starts_from_the_heads_of_the_pretraining(images: Tensor, tmp_pa
     records = [FrameRecord(Path(f"{index}.png"), "plane", f"group{index}") for index in range(len(images))]
     scorer = StriqScorer(["plane"], config)
     load_backbone(scorer.model.encoder, path)
-    Calibration(scorer, images, records, num_views=1, pretrained=True, quiet=True).prepare()
+    cache = FeatureCache(images, ViewSettings(count=1), quiet=True)
+    Calibration(scorer, TrainingFrames.all_training(images, records), cache, pretrained=True).prepare()
     model, heads = scorer.model, state(path)
     for stage, projection in enumerate(model.aligner.projections, start=1):
         rows = model.encoder.compression(stage)

@@ -17,6 +17,7 @@ from striq.errors import DatasetError
 from striq.scoring.loading import load_scorer
 from striq.scoring.scorer import StriqScorer
 from striq.training import sequential
+from striq.training.run_options import RunOptions
 from striq.training.sequential import add_plane, extend_scorer, stage_folder, train_sequential
 from striq.types import FrameRecord
 from tests.training.interruption import differing_tensors, kill_in_epoch
@@ -36,13 +37,17 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> list[FrameRecord]:
 @pytest.fixture(scope="module")
 def run(records: list[FrameRecord], tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
-    train_sequential(records, folder, order=PLANES, config=CONFIG, training=SHORT, device="cpu", quiet=True)
+    train_sequential(records, options_for(folder), order=PLANES, config=CONFIG, training=SHORT)
     return folder
 
 
 @pytest.fixture(scope="module")
 def stages(run: Path) -> list[StriqScorer]:
     return [load_scorer(stage_folder(run, i, plane), "cpu") for i, plane in enumerate(PLANES)]
+
+
+def options_for(folder: Path, *, resume: bool = False) -> RunOptions:
+    return RunOptions(folder, device="cpu", resume=resume, quiet=True)
 
 
 def of_plane(records: list[FrameRecord], plane: str) -> list[FrameRecord]:
@@ -74,7 +79,7 @@ def test_scores_of_earlier_planes_hardly_move(stages: list[StriqScorer], records
 
 def test_given_scorer_stays_as_it_is(stages: list[StriqScorer], records: list[FrameRecord], tmp_path: Path) -> None:
     before = {name: v.clone() for name, v in stages[0].state_dict().items() if isinstance(v, torch.Tensor)}
-    add_plane(stages[0], of_plane(records, "abdomen"), tmp_path, training=SHORT, device="cpu", quiet=True)
+    add_plane(stages[0], of_plane(records, "abdomen"), options_for(tmp_path), training=SHORT)
     after = stages[0].state_dict()
     assert all(torch.equal(after[name], value) for name, value in before.items())
 
@@ -86,9 +91,9 @@ def test_resuming_keeps_the_planes_already_learned(
     learned = []
     plain = add_plane
     monkeypatch.setattr(
-        sequential, "add_plane", lambda *a, **k: learned.append((a[1][0].plane, k["resume"])) or plain(*a, **k)
+        sequential, "add_plane", lambda *a, **k: learned.append((a[1][0].plane, a[2].resume)) or plain(*a, **k)
     )
-    train_sequential(records, run, order=PLANES, config=CONFIG, training=SHORT, resume=True, device="cpu", quiet=True)
+    train_sequential(records, options_for(run, resume=True), order=PLANES, config=CONFIG, training=SHORT)
     assert learned == [("abdomen", True)]
 
 
@@ -96,16 +101,16 @@ def test_killed_and_resumed_learning_ends_with_the_very_scorer_of_an_unbroken_on
     records: list[FrameRecord], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     two = replace(SHORT, max_epochs=2)
-    settings: dict[str, Any] = {"order": PLANES, "config": CONFIG, "training": two, "device": "cpu", "quiet": True}
-    unbroken = train_sequential(records, tmp_path / "a", **settings)
+    settings: dict[str, Any] = {"order": PLANES, "config": CONFIG, "training": two}
+    unbroken = train_sequential(records, options_for(tmp_path / "a"), **settings)
     with monkeypatch.context() as patch:
-        kill_in_epoch(patch, sequential, 2, only=2)  # the third plane: the first is trained elsewhere
+        kill_in_epoch(patch, 2, only=3)
         with pytest.raises(KeyboardInterrupt):
-            train_sequential(records, tmp_path / "b", **settings)
+            train_sequential(records, options_for(tmp_path / "b"), **settings)
     known = load_scorer(stage_folder(tmp_path / "b", 1, "kidney"), "cpu")
     assert bool(known.model.subspace.task_down[1].any())  # what projection and masks need is in the checkpoint
     assert not (stage_folder(tmp_path / "b", 2, "abdomen") / "model.pt").exists()
-    resumed = train_sequential(records, tmp_path / "b", resume=True, **settings)
+    resumed = train_sequential(records, options_for(tmp_path / "b", resume=True), **settings)
     assert differing_tensors(resumed, unbroken) == set()
     assert bool(resumed.model.subspace.task_down.flatten(1).any(dim=1).all())
 
@@ -114,11 +119,11 @@ def test_known_several_and_missing_planes_are_refused(
     stages: list[StriqScorer], records: list[FrameRecord], tmp_path: Path
 ) -> None:
     with pytest.raises(DatasetError, match="other than a4c; got: a4c"):
-        add_plane(stages[0], of_plane(records, "a4c"), tmp_path)
+        add_plane(stages[0], of_plane(records, "a4c"), options_for(tmp_path))
     with pytest.raises(DatasetError, match="got: a4c, abdomen, kidney"):
-        add_plane(stages[0], records, tmp_path)
+        add_plane(stages[0], records, options_for(tmp_path))
     with pytest.raises(DatasetError, match="No frames of the plane 'face'"):
-        train_sequential(records, tmp_path, order=("face",))
+        train_sequential(records, options_for(tmp_path), order=("face",))
 
 
 def test_an_extended_scorer_judges_known_planes_as_before_up_to_the_bases_it_now_shares(

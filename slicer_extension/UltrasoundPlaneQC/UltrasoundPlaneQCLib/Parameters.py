@@ -65,7 +65,8 @@ class Parameters:
 def openParameters(node: slicer.vtkMRMLScriptedModuleNode) -> Parameters:
     """Return the settings in a parameter node; those that an older version saved are brought up to date."""
     parameters = Parameters(node)
-    parameters.overlay = OLDER_OVERLAYS.get(parameters.overlay, parameters.overlay)
+    if parameters.overlay in OLDER_OVERLAYS:
+        parameters.overlay = OLDER_OVERLAYS[parameters.overlay]
     return parameters
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from striq.data.loading import load_images
@@ -22,7 +23,8 @@ from striq.evaluation.agreement.tables import EvaluationTable
 from striq.evaluation.agreement.training_setup import TrainingSetup
 from striq.scoring.loading import load_scorer
 from striq.scoring.scorer import StriqScorer
-from striq.training.trainer import MODEL_NAME, RESUME_NAME, train_scorer
+from striq.training.run import train_scorer
+from striq.training.run_options import RunOptions
 from striq.types import FrameRecord
 
 logger = logging.getLogger(__name__)
@@ -107,16 +109,8 @@ def write_evaluation(
 
 def _train_fold(train: Sequence[FrameRecord], folder: Path, setup: TrainingSetup, *, resume: bool) -> StriqScorer:
     """Return the scorer of a fold, trained now unless a run that is resumed has done so."""
-    if resume and (folder / MODEL_NAME).is_file():
+    options = RunOptions(folder, device=setup.device, backbone=setup.backbone, anchor_images=False, quiet=setup.quiet)
+    if resume and options.model_file.is_file():
         return load_scorer(folder, setup.device)
-    return train_scorer(
-        train,
-        folder,
-        config=setup.config,
-        training=setup.training,
-        backbone=setup.backbone,
-        device=setup.device,
-        resume=resume and (folder / RESUME_NAME).is_file(),
-        anchor_images=False,
-        quiet=setup.quiet,
-    )
+    options = replace(options, resume=resume and options.checkpoint_file.is_file())
+    return train_scorer(train, options, config=setup.config, training=setup.training)

@@ -31,8 +31,11 @@ from striq.model.encoder import load_backbone, shipped_backbone
 from striq.model.network import Pyramid
 from striq.scoring.devices import pick_device
 from striq.scoring.scorer import StriqScorer
+from striq.training.cache import FeatureCache, ViewSettings
 from striq.training.calibration import Calibration
-from striq.training.trainer import determinism, make_trainer
+from striq.training.run import determinism, run_training
+from striq.training.run_options import RunOptions
+from striq.training.training_frames import TrainingFrames, held_out_frames
 from striq.types import FrameRecord
 
 logger = logging.getLogger(__name__)
@@ -140,21 +143,17 @@ class AblationRunner:
         backbone = shipped_backbone()
         if backbone is not None:
             load_backbone(scorer.model.encoder, backbone)
-        _, validation = hold_out(self.data.train, training.validation_fraction, seed=training.seed)
-        chosen = set(validation)
+        images, views = self.data.train_images, ViewSettings(training.views, training.seed)
         like = self._first
-        if like is not None and (like.scorer.config.encoder, like.num_views) != (config.encoder, training.views):
+        if like is not None and (like.scorer.config.encoder, like.cache.views.count) != (config.encoder, views.count):
             like = None
         calibration = Calibration(
             scorer.to(self.device),
-            self.data.train_images,
-            self.data.train,
+            TrainingFrames(images, self.data.train, held_out_frames(self.data.train, training)),
+            FeatureCache(images, views, quiet=self.setup.quiet) if like is None else like.cache,
             seed=training.seed,
-            num_views=training.views,
-            held_out=torch.tensor([record in chosen for record in self.data.train]),
             pretrained=backbone is not None,
-            like=like,
-            quiet=self.setup.quiet,
+            encoder_of=None if like is None else like.scorer,
         )
         key = digest([training_key(config, training), self.data.fingerprint])
         trained = self.output / "trained" / f"{key}_seed{self.data.seed}.pt"
@@ -163,8 +162,8 @@ class AblationRunner:
             scorer.model.load_state_dict(torch.load(trained, map_location=self.device, weights_only=True), strict=False)
             calibration.finish()
         else:
-            folder, quiet = self.output / "runs" / trained.stem, self.setup.quiet
-            make_trainer(calibration, folder, training=training, anchor_images=False, quiet=quiet).run()
+            options = RunOptions(self.output / "runs" / trained.stem, anchor_images=False, quiet=self.setup.quiet)
+            run_training(calibration, training, options)
             learned = {n: p.detach().cpu() for n, p in scorer.model.named_parameters() if p.requires_grad}
             with replacing(trained) as stream:
                 torch.save(learned, stream)

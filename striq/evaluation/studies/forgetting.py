@@ -18,6 +18,7 @@ from striq.evaluation.statistics.metrics import srcc_of_rated
 from striq.evaluation.studies.fingerprints import check_fingerprint, digest, fingerprint
 from striq.evaluation.studies.plane_addition import score_and_predict
 from striq.scoring.loading import load_scorer
+from striq.training.run_options import RunOptions
 from striq.training.sequential import stage_folder, train_sequential
 from striq.types import FrameRecord
 
@@ -88,18 +89,8 @@ def measure_forgetting(
     train, test = hold_out(records, TEST_FRACTION, seed=setup.training.seed)
     settings = [fingerprint(train), planes, protect, setup.config.to_dict(), vars(setup.training)]
     _claim_folder(output_dir, digest(settings))
-    train_sequential(
-        train,
-        output_dir,
-        order=planes,
-        protect=protect,
-        config=setup.config,
-        training=setup.training,
-        device=setup.device,
-        resume=True,
-        anchor_images=False,
-        quiet=setup.quiet,
-    )
+    options = RunOptions(output_dir, device=setup.device, resume=True, anchor_images=False, quiet=setup.quiet)
+    train_sequential(train, options, order=planes, protect=protect, config=setup.config, training=setup.training)
     stages = (load_scorer(stage_folder(output_dir, i, plane), setup.device) for i, plane in enumerate(planes))
     qualities = [score_and_predict(scorer, test, quiet=setup.quiet).quality for scorer in stages]
     return _compare_stages(planes, qualities, test)

@@ -19,6 +19,7 @@ from striq.evaluation.agreement import protocol
 from striq.evaluation.agreement.protocol import cross_validate
 from striq.evaluation.agreement.training_setup import TrainingSetup
 from striq.scoring.scorer import StriqScorer
+from striq.training.run_options import RunOptions
 from striq.types import FrameRecord
 
 CONFIG = StriqConfig(encoder=EncoderConfig(size=(64, 64)), quality=QualityConfig(num_anchors=3))
@@ -85,11 +86,11 @@ def test_interrupted_evaluation_resumes_to_the_same_table(
     trained: list[Path] = []
     original = protocol.train_scorer
 
-    def stop_after_one(records: Sequence[FrameRecord], folder: Path, **options: Any) -> StriqScorer:
+    def stop_after_one(records: Sequence[FrameRecord], options: RunOptions, **settings: Any) -> StriqScorer:
         if trained:
             raise KeyboardInterrupt
-        trained.append(folder)
-        return original(records, folder, **options)
+        trained.append(Path(options.output_dir))
+        return original(records, options, **settings)
 
     monkeypatch.setattr(protocol, "train_scorer", stop_after_one)
     with pytest.raises(KeyboardInterrupt):

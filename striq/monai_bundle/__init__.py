@@ -1,0 +1,1 @@
+"""Classes and functions that only the configuration files of the MONAI bundle name."""

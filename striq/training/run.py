@@ -1,0 +1,68 @@
+"""Training of a scorer: prepare, optimize, finish. Resumable, deterministic, and validated without labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from monai.utils.misc import set_determinism
+
+from striq.config import StriqConfig, TrainingConfig
+from striq.scoring.scorer import StriqScorer
+from striq.training.calibration import Calibration
+from striq.training.run_options import RunOptions
+from striq.training.setup import make_calibration
+from striq.training.trainer import make_steps
+from striq.types import FrameRecord
+
+
+def train_scorer(
+    records: Sequence[FrameRecord],
+    options: RunOptions,
+    *,
+    config: StriqConfig | None = None,
+    training: TrainingConfig | None = None,
+) -> StriqScorer:
+    """Train a scorer on unlabeled frames, write ``model.pt``, and return the scorer.
+
+    Args:
+        records: Training frames. Some groups are held out to choose the best weights; ratings are not looked at.
+        options: Folders, device, backbone, and whether to resume.
+        config: Settings of the scorer.
+        training: Settings of the training.
+
+    Raises:
+        CheckpointError: If there is nothing to resume from, or the backbone does not fit.
+        DatasetError: If a plane has too few frames.
+    """
+    training = training or TrainingConfig()
+    with determinism(training.seed):
+        calibration = make_calibration(records, options, config=config, training=training)
+        return run_training(calibration, training, options)
+
+
+def run_training(calibration: Calibration, training: TrainingConfig, options: RunOptions) -> StriqScorer:
+    """Train the scorer of a calibration, write it, and return it.
+
+    Args:
+        calibration: Unprepared calibration.
+        training: Settings of the training.
+        options: Folders, and whether to resume.
+
+    Raises:
+        CheckpointError: If there is nothing to resume from.
+    """
+    steps = make_steps(calibration, training, options)
+    steps.prepare()
+    steps.optimize()
+    return steps.finish()
+
+
+@contextmanager
+def determinism(seed: int) -> Iterator[None]:
+    """Fix every seed inside the block."""
+    set_determinism(seed)
+    try:
+        yield
+    finally:
+        set_determinism(None)

@@ -1,0 +1,90 @@
+"""Construction of a calibration from records: scorer, backbone, images, and the split for validation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from striq.config import StriqConfig, TrainingConfig
+from striq.data.loading import load_images
+from striq.data.transforms import Augmentation, RandomView
+from striq.model.encoder import load_backbone, shipped_backbone
+from striq.scoring.devices import pick_device
+from striq.scoring.scorer import StriqScorer
+from striq.training.cache import FeatureCache, ViewSettings
+from striq.training.calibration import Calibration
+from striq.training.distributed import rank
+from striq.training.run_options import RunOptions
+from striq.training.training_frames import TrainingFrames, held_out_frames
+from striq.types import FrameRecord
+
+SEEDED = "seeded"  # asks for the seeded initialization of the encoder
+
+
+def make_calibration(
+    records: Sequence[FrameRecord],
+    options: RunOptions,
+    *,
+    config: StriqConfig | None = None,
+    training: TrainingConfig | None = None,
+    images: Tensor | None = None,
+    augmentation: Augmentation | None = None,
+) -> Calibration:
+    """Return an unprepared calibration of a new scorer, with some groups held out for validation.
+
+    Args:
+        records: Training frames.
+        options: Device, backbone and folders.
+        config: Settings of the scorer.
+        training: Settings of the training.
+        images: The frames, prepared, shape ``(N, 1, H, W)``; read and prepared here by default.
+        augmentation: Makes the random views; ``striq.data.transforms.RandomView`` by default.
+
+    Raises:
+        CheckpointError: If there is nothing to resume from, or the backbone does not fit.
+        DatasetError: If a plane has too few frames.
+    """
+    options.check_resumable()
+    training = training or TrainingConfig()
+    scorer = StriqScorer(sorted({record.plane for record in records}), config).to(pick_device(str(options.device)))
+    pretrained = load_initial_weights(scorer, options)
+    held_out = held_out_frames(records, training)
+    if images is None:
+        images = load_images(records, scorer.config.encoder.size, quiet=options.quiet)
+    return Calibration(
+        scorer,
+        TrainingFrames(images, list(records), held_out),
+        make_cache(images, options, training, augmentation),
+        seed=training.seed,
+        pretrained=pretrained,
+    )
+
+
+def load_initial_weights(scorer: StriqScorer, options: RunOptions) -> bool:
+    """Load the backbone that a run asks for; return whether there is one, else the encoder keeps its seeded weights.
+
+    Raises:
+        CheckpointError: If the file does not fit.
+    """
+    weights = shipped_backbone() if options.backbone is None else options.backbone
+    if weights is None or str(weights) == SEEDED:
+        return False
+    scorer.info["encoder"] = load_backbone(scorer.model.encoder, weights)
+    return True
+
+
+def make_cache(
+    images: Tensor, options: RunOptions, training: TrainingConfig, augmentation: Augmentation | None = None
+) -> FeatureCache:
+    """Return the empty cache of a run.
+
+    Args:
+        images: Prepared frames, shape ``(N, 1, H, W)``.
+        options: Where features go that do not fit into memory.
+        training: Number and seed of the views.
+        augmentation: Makes the views.
+    """
+    views = ViewSettings(training.views, training.seed, augmentation or RandomView())
+    folder = options.features_folder / str(rank())  # each process has files of its own
+    return FeatureCache(images, views, folder=folder, quiet=options.quiet)
