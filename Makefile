@@ -84,7 +84,7 @@ $(WHEEL_READY): pyproject.toml constraints.txt
 test-bundle: wheel bundle $(WHEEL_READY)
 	$(WHEEL_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --force-reinstall --no-deps dist/striq-*.whl
 	$(WHEEL_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt dist/striq-*.whl
-	$(BIN)/python -m pytest -q tests/bundle tests/test_export.py --durations=10
+	$(BIN)/python -m pytest -q tests/bundle tests/scoring/test_export.py --durations=10
 
 # The curves in the bundle's own page: a training on the phantom, drawn.
 curves: $(READY)

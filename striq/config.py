@@ -87,7 +87,7 @@ class QualityConfig:
         threshold: Q above which a frame is accepted [0.5].
         num_anchors: Anchors of a plane [K = 20].
         anchor_share: Share of the anchors that count for a frame, those it agrees with best. Paper: all.
-        anchor_strategy: How anchors are chosen, one of ``striq.anchors.STRATEGIES``.
+        anchor_strategy: How anchors are chosen, one of ``striq.anchors.selection.STRATEGIES``.
         ncc_stages: Stages on which Eq. 3 is taken. Paper: all; measured: the first says most.
         ncc_window: Width of the local window of Eq. 3, cells, odd; ``None`` takes the whole fan (measured).
         translation_weight: Weight of the translation in the smoothness term [w_t].

@@ -154,7 +154,7 @@ def test_a_result_is_not_overwritten_by_the_next_call(recorded: StriqScorer) -> 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-@pytest.mark.parametrize("precision", ["float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("precision", ["float32", "float16"])
 def test_graphs_give_the_scores_of_the_cpu(tiny_scorer: StriqScorer, scorer: StriqScorer, precision: str) -> None:
     scorer.to("cuda")
     scorer.use_engine("cuda", precision=precision)

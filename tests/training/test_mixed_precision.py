@@ -98,14 +98,18 @@ def test_mixed_precision_is_for_cuda_devices(tmp_path: Path, tmp_path_factory: p
     assert [use_amp(wanted, torch.device(kind)) for wanted, kind in kinds] == [True, *[False] * 5]
 
 
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_training_with_mixed_precision_lowers_the_loss(tmp_path: Path) -> None:
-    records = load_dataset(write_phantom(tmp_path / "phantom", 6, 3, planes=("kidney", "a4c"), size=(64, 64)))
-    training = replace(SHORT, amp=True, max_epochs=3)
-    calibration = make_calibration(records, options_for(tmp_path, "cuda"), config=CONFIG, training=training)
-    steps = make_steps(calibration, training, options_for(tmp_path, "cuda"))
-    assert steps.trainer.amp
+def endpoint_error(folder: Path, device: str, *, amp: bool) -> float:
+    records = load_dataset(write_phantom(folder / "phantom", 6, 3, planes=("kidney", "a4c"), size=(64, 64)))
+    training, options = replace(SHORT, amp=amp, max_epochs=3), options_for(folder, device)
+    steps = make_steps(make_calibration(records, options, config=CONFIG, training=training), training, options)
+    assert steps.trainer.amp == amp
     steps.prepare()
     steps.optimize()
-    assert steps.trainer.state.metrics["endpoint_error_px"] < 10
+    return float(steps.trainer.state.metrics["endpoint_error_px"])
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_mixed_precision_on_cuda_learns_what_single_precision_learns_on_a_cpu(tmp_path: Path) -> None:
+    expected = endpoint_error(tmp_path / "cpu", "cpu", amp=False)
+    assert endpoint_error(tmp_path / "cuda", "cuda", amp=True) == pytest.approx(expected, rel=0.02)
