@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from striq.model.encoder import fan_masks
-from striq.model.network import NUM_STAGES, Pyramid
+from striq.model.network import Pyramid
 from striq.quality.terms import compute_frame_terms, compute_pair_terms, pair_term_names
+from striq.scoring.cached import CachedEngine
 from striq.scoring.cpu.blur import FanBlur
 from striq.scoring.cpu.frame_features import FrameFeatures, PlaneWeights
 from striq.scoring.cpu.registration import AnchorRegistration, supports_settings
-from striq.scoring.derived_cache import DerivedCache
 from striq.scoring.engine import PairTerms, Parts
-from striq.scoring.folded_encoder import FoldedEncoder
-from striq.scoring.reference import ReferenceEngine
 
 
-class CpuEngine(ReferenceEngine):
-    """Keeps what does not change from frame to frame: folded weights, and anchors arranged for matching.
-
-    It computes no gradients.
+class CpuEngine(CachedEngine):
+    """Registers one frame at a time to all anchors of a plane, stored in the order in which they are read.
 
     Args:
         parts: What to compute with.
@@ -30,7 +26,7 @@ class CpuEngine(ReferenceEngine):
 
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts)
-        self._cache, self._blur = DerivedCache(), FanBlur()
+        self._blur = FanBlur()
 
     @staticmethod
     def supports(parts: Parts, device: torch.device) -> bool:
@@ -40,10 +36,7 @@ class CpuEngine(ReferenceEngine):
     @torch.no_grad()
     def embed(self, image: Tensor) -> Pyramid:
         """Return the frozen features of prepared frames ``(B, 1, H, W)``."""
-        encoder = self.model.encoder
-        precisions = self.parts.precisions
-        folded = self._cache.get("encoder", [encoder], lambda: FoldedEncoder(encoder, precisions))
-        maps = tuple(folded(image))
+        maps = tuple(self.folded_encoder()(image))
         return Pyramid(maps, fan_masks(image, [m.shape[-2:] for m in maps]))
 
     @torch.no_grad()
@@ -56,7 +49,7 @@ class CpuEngine(ReferenceEngine):
         self, frozen: Pyramid, plane: int, *, registered: bool = True, specialized: bool = True
     ) -> PairTerms:
         """Return the pair terms of frames with every anchor of a plane; see :class:`striq.scoring.engine.Engine`."""
-        weights, registration = self._arranged(plane, specialized=specialized)
+        weights, registration = self._stored(plane, specialized=specialized)
         names, quality = pair_term_names(self.parts.term_names), self.config.quality
         pairs = [
             registration.register(FrameFeatures(weights, frozen[i]), registered=registered) for i in range(len(frozen))
@@ -64,14 +57,12 @@ class CpuEngine(ReferenceEngine):
         terms = torch.stack([compute_pair_terms(of_frame, quality, names) for of_frame in pairs])
         return PairTerms(terms, torch.stack([of_frame.steps[-1] for of_frame in pairs]))
 
-    def _arranged(self, plane: int, *, specialized: bool) -> tuple[PlaneWeights, AnchorRegistration]:
-        """Return a plane's weights and its anchors, arranged once for all frames."""
+    def _stored(self, plane: int, *, specialized: bool) -> tuple[PlaneWeights, AnchorRegistration]:
+        """Return a plane's weights and its anchors, computed once for all frames."""
         model = self.model
-        sources: list[nn.Module | Tensor] = [self.bank, model.aligner, model.subspace]
-        sources += [model.mean_map(stage) for stage in range(NUM_STAGES)]
-        return self._cache.get(
-            (plane, specialized),
-            sources,
+        return self.cache.get(
+            ("stored", plane, specialized),
+            self.plane_sources(),
             lambda: (
                 PlaneWeights(model, plane, specialized=specialized),
                 AnchorRegistration(self.anchors(plane, specialized=specialized), model.aligner, self.config.quality),

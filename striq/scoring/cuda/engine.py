@@ -8,30 +8,22 @@ import torch
 from torch import Tensor, nn
 
 from striq.model.encoder import fan_masks
-from striq.model.network import NUM_STAGES, PlaneFeatures, Pyramid
+from striq.model.network import NUM_STAGES, Pyramid
+from striq.scoring.cached import CachedEngine
 from striq.scoring.cuda.recording import RecordedCall
-from striq.scoring.derived_cache import DerivedCache
 from striq.scoring.engine import PairTerms, Parts
-from striq.scoring.folded_encoder import FoldedEncoder
-from striq.scoring.reference import ReferenceEngine
 
 Tensors = Sequence[Tensor]
 
 
-class CudaEngine(ReferenceEngine):
+class CudaEngine(CachedEngine):
     """Computes as the reference engine on a CUDA device; a single frame replays recorded kernels.
-
-    It computes no gradients.
 
     Args:
         parts: What to compute with.
     """
 
     name = "cuda"
-
-    def __init__(self, parts: Parts) -> None:
-        super().__init__(parts)
-        self._cache = DerivedCache()
 
     @staticmethod
     def supports(parts: Parts, device: torch.device) -> bool:
@@ -42,14 +34,13 @@ class CudaEngine(ReferenceEngine):
     @torch.no_grad()
     def embed(self, image: Tensor) -> Pyramid:
         """Return the frozen features of prepared frames ``(B, 1, H, W)``."""
-        encoder, precisions = self.model.encoder, self.parts.precisions
-        folded = self._cache.get("encoder", [encoder], lambda: FoldedEncoder(encoder, precisions))
+        folded = self.folded_encoder()
 
         def compute(image: Tensor) -> Tensors:
             maps = folded(image)
             return [*maps, *fan_masks(image, [m.shape[-2:] for m in maps])]
 
-        return _pyramid(self._run("embed", [encoder], compute, [image]))
+        return _pyramid(self._run("embed", [self.model.encoder], compute, [image]))
 
     @torch.no_grad()
     def frame_terms(self, image: Tensor) -> Tensor:
@@ -69,17 +60,7 @@ class CudaEngine(ReferenceEngine):
             return [pairs.terms, pairs.transforms]
 
         key = "pair terms", plane, registered, specialized
-        return PairTerms(*self._run(key, self._sources(), compute, [*frozen.maps, *frozen.masks]))
-
-    def anchors(self, plane: int, *, specialized: bool) -> PlaneFeatures:
-        """Return the features of a plane's anchors, computed once."""
-        reference = super().anchors
-        key = "anchors", plane, specialized
-        return self._cache.get(key, self._sources(), lambda: reference(plane, specialized=specialized))
-
-    def _sources(self) -> list[nn.Module | Tensor]:
-        model = self.model
-        return [self.bank, model.aligner, model.subspace, *(model.mean_map(stage) for stage in range(NUM_STAGES))]
+        return PairTerms(*self._run(key, self.plane_sources(), compute, [*frozen.maps, *frozen.masks]))
 
     def _run(
         self, key: Hashable, sources: Sequence[nn.Module | Tensor], compute: Callable[..., Tensors], given: Tensors
@@ -90,7 +71,7 @@ class CudaEngine(ReferenceEngine):
             if given[0].shape[0] != 1 or not self.records(given[0].device):
                 return compute(*given)
             shapes = tuple(tensor.shape for tensor in given)
-            return self._cache.get((key, shapes), sources, lambda: RecordedCall(compute, given))(given)
+            return self.cache.get((key, shapes), sources, lambda: RecordedCall(compute, given))(given)
 
     def records(self, device: torch.device) -> bool:
         """Return whether single frames on a device are computed by recorded graphs."""
