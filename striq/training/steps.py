@@ -13,6 +13,7 @@ from striq.scoring.scorer import StriqScorer
 from striq.training.calibration import Calibration
 from striq.training.distributed import is_first
 from striq.training.progress import KeepBest, Progress
+from striq.training.progress_bar import show_progress
 from striq.training.run_options import RunOptions
 
 logger = logging.getLogger(__name__)
@@ -47,7 +48,8 @@ class TrainingSteps:
     def optimize(self) -> None:
         """Run the epochs that are left: none if the run was interrupted after the last."""
         if self.trainer.state.epoch < self.trainer.state.max_epochs:
-            self.trainer.run()
+            with show_progress(self.trainer, quiet=self.options.quiet):
+                self.trainer.run()
 
     def finish(self) -> StriqScorer:
         """Restore the best weights, complete the scorer, write it, and return it; of several processes one writes."""

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
-from typing import Any
-
 import torch
-from ignite.handlers.tqdm_logger import ProgressBar
 from monai.data.dataloader import DataLoader
 from monai.engines.evaluator import SupervisedEvaluator
 from monai.engines.trainer import SupervisedTrainer
@@ -77,8 +72,6 @@ def make_steps(calibration: Calibration, training: TrainingConfig, options: RunO
             LogEpoch(evaluator),
         ],
     )
-    if not options.quiet and sys.stderr.isatty():  # a bar in a log file would be thousands of lines
-        ProgressBar(desc="Training").attach(trainer, output_transform=lambda output: {"loss": _loss_of(output)})
     return TrainingSteps(calibration, trainer, best, progress, options)
 
 
@@ -90,7 +83,3 @@ def use_amp(requested: bool, device: torch.device) -> bool:
 def make_optimizer(network: torch.nn.Module, learning_rate: float) -> torch.optim.Optimizer:
     """Return Adam over the parameters that are not frozen."""
     return torch.optim.Adam([p for p in network.parameters() if p.requires_grad], learning_rate)
-
-
-def _loss_of(output: Mapping[str, Any]) -> float:
-    return float(output["loss"].detach())
