@@ -36,8 +36,8 @@ class PlaneQuality(nn.Module):
     Args:
         scorer: Fitted scorer; it is copied.
         planes: Names of the planes; all if empty.
-        together: Judge as all planes in one computation where they have as many anchors: a program of the size of one
-            plane's, and P times the memory.
+        together: Score as all planes in one computation if all have the same number of anchors: the program is as large
+            as for one plane and takes P times the memory.
 
     Raises:
         StriqError: If the scorer does not know a plane or has no anchors of it.
@@ -55,7 +55,7 @@ class PlaneQuality(nn.Module):
         self.scorer.use_engine(ReferenceEngine.name)
         self.engine = cast("ReferenceEngine", self.scorer.engine)
         for index in set(range(len(scorer.planes))) - set(self.indices):
-            self.scorer.bank.clear(index)  # judged no more, and not in the file
+            self.scorer.bank.clear(index)  # not scored, and not in the file
         self.together = together and len({len(scorer.bank.sources[i]) for i in self.indices}) == 1
 
     def forward(self, image: Tensor) -> Tensor:
@@ -70,7 +70,7 @@ class PlaneQuality(nn.Module):
         scorer, count = self.scorer, len(self.scorer.bank.sources[self.indices[0]])
         frozen, frame_terms = scorer.embed(image), scorer.frame_terms(image)
         planes = torch.tensor(self.indices, device=image.device)
-        # Frame by frame all planes; the number of frames is not asked for, as a recorded network would keep it.
+        # All planes for each frame in turn. The number of frames is not read: a traced network would store it.
         planes_of_frames = (planes + torch.zeros_like(image[:, 0, 0, :1], dtype=torch.long)).flatten()
         seen = scorer.model.describe(frozen.repeat_each(len(planes)), planes_of_frames)
         anchors = scorer.model.describe(
@@ -88,8 +88,8 @@ class ExportFormat:
 
     Attributes:
         suffix: Of its files.
-        tolerance: By how much a score may differ from the scorer's own.
-        together: As of :class:`PlaneQuality`: where writing takes the longer, the larger the program.
+        tolerance: Largest difference from the scorer's own score.
+        together: As in :class:`PlaneQuality`; for formats whose writing time grows with the size of the program.
         write: Makes a file from network, example and facts.
         read: Makes something to run from a file.
     """
@@ -103,7 +103,7 @@ class ExportFormat:
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written: the file, its planes, and by how much its scores differed at most from the scorer's own."""
+    """The file written, its planes, and the largest difference of its scores from the scorer's own."""
 
     path: Path
     planes: list[str]
@@ -111,13 +111,13 @@ class Exported:
 
 
 def export_scorer(scorer: StriqScorer, path: str | Path, kind: str, planes: Sequence[str] = ()) -> Exported:
-    """Write a scorer in another format, for the CPU, once what is to be written has given the scorer's own scores.
+    """Write a scorer in another format, for the CPU, after checking that it gives the scorer's own scores.
 
     Args:
         scorer: Fitted scorer.
         path: File to write.
         kind: One of ``FORMATS``.
-        planes: Names of the planes wanted, in that order; all if empty.
+        planes: Names of the planes, in the order of the output; all if empty.
 
     Raises:
         StriqError: If a plane is unknown or has no anchors, a package is missing, or the scores differ.
@@ -129,7 +129,7 @@ def export_scorer(scorer: StriqScorer, path: str | Path, kind: str, planes: Sequ
     example[..., : example.shape[-1] // 8] = 0.0  # outside the fan
     content = chosen.write(network, example, _facts(network))
     with torch.no_grad():
-        # Three frames, where two were exported with: a size of the batch that was kept would be found out.
+        # Three frames, while the example has two: a batch size stored in the program would show here.
         frames = torch.cat([example, example.flip(-1)[:1]])
         difference = (chosen.read(content)(frames) - network(frames)).abs().max().item()
     if not difference <= chosen.tolerance:
@@ -178,7 +178,7 @@ def _read_program(content: bytes) -> Network:
 
 
 def _write_onnx(network: nn.Module, example: Tensor, facts: Mapping[str, Any]) -> bytes:
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it would complain that torchvision is not there
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # otherwise it warns that torchvision is missing
     try:
         program = torch.onnx.export(
             _as_program(network, example),

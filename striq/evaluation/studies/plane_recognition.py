@@ -1,4 +1,4 @@
-"""Plane recognition: whether planes are told apart, and frames of none of them are recognized as such."""
+"""Plane recognition: whether frames get the right plane, and frames of unknown organs the answer "none"."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def in_batches(images: Iterable[Tensor]) -> Iterator[Tensor]:
 def measure_recognition(
     planes: Sequence[str], known: FloatArray, truth: Sequence[str], unknown: Mapping[str, FloatArray]
 ) -> RecognitionResult:
-    """Return how well planes are told apart, given the posteriors of frames.
+    """Return how well planes are recognized, given the posteriors of frames.
 
     Args:
         planes: Planes that the model knows.
