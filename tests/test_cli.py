@@ -710,3 +710,10 @@ def test_precision_of_the_encoder_is_chosen(folder: Path, tiny_model: Path, tmp_
     assert len(set(tables.values())) == len(tables)
     for refused in ("int8", "float16"):  # the one is unknown, the other the CPU does not compute in
         assert run("score", folder, "--out", tmp_path / "x.csv", "--device", "cpu", "--precision", refused) == 2
+
+
+def test_rows_of_the_ablation_are_listed_without_a_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("study", "ablate", "components", "--list") == 0
+    assert "full: nothing changed" in capsys.readouterr().out
+    assert run("study", "ablate", "components") == 2
+    assert "--out" in capsys.readouterr().err

@@ -10,9 +10,13 @@ import typer
 from striq.commands import options
 from striq.commands.terminal import check_device, check_writable, complain, say, show_log
 
+MISSING_OUT = "Name a folder for the results."
+
 
 def ablate(
-    out: options.OutOption,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for the results; not needed with --list.")
+    ] = None,
     rows: Annotated[
         list[str] | None, typer.Argument(metavar="[ROW]...", help="Tables or rows that --list names; all by default.")
     ] = None,
@@ -39,6 +43,8 @@ def ablate(
         for name in chosen:
             say(f"{name}: {dict(known[name]) or 'nothing changed'}")
         return
+    if out is None:
+        raise typer.BadParameter(MISSING_OUT, param_hint="--out")
     check_writable(out / "ablation.json")
     show_log()
     from striq.evaluation.agreement.training_setup import TrainingSetup
