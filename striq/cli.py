@@ -22,6 +22,7 @@ from striq.commands.study import add_moved_commands, study
 from striq.commands.terminal import complain, say
 from striq.commands.training import phantom, train
 from striq.errors import StriqError
+from striq.waiting import limit_spinning
 
 WRONG_USE = 2  # exit status; also that of the command-line parser
 
@@ -73,6 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: Arguments after the program's name; those of the process by default.
     """
+    limit_spinning()
     try:
         app(args=None if arguments is None else list(arguments), prog_name="striq")
     except (StriqError, OSError) as error:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from striq.service.server import main
+from striq.waiting import limit_spinning
 
 if __name__ == "__main__":
+    limit_spinning()
+    from striq.service.server import main
+
     main()
