@@ -57,6 +57,7 @@ def test_scoring_on_busy_cores_takes_at_most_three_times_as_long(tmp_path: Path)
     quiet = min(seconds() for _ in range(2))
     with ExitStack() as stack:
         for _ in range(os.cpu_count() or 1):
-            stack.callback(subprocess.Popen(LOOP).kill)
+            loop = stack.enter_context(subprocess.Popen(LOOP))
+            stack.callback(loop.kill)
         busy = seconds()
     assert busy < 3 * quiet
