@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from striq.commands import options
-from striq.commands.terminal import check_device, check_writable, complain, progress_bar, say
+from striq.commands.terminal import check_device, check_writable, complain, say
 from striq.errors import StriqError
+from striq.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from rich.progress import Progress

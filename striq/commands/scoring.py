@@ -9,8 +9,9 @@ import typer
 
 from striq.commands.options import DeviceOption, ModelOption, PrecisionOption
 from striq.commands.outputs import OutputOptions, Outputs
-from striq.commands.terminal import check_device, check_writable, complain, progress_bar, say
+from striq.commands.terminal import check_device, check_writable, complain, say
 from striq.errors import StriqError
+from striq.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from rich.progress import Progress

@@ -7,9 +7,6 @@ import os
 import sys
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from striq.errors import StriqError
 
 
@@ -21,13 +18,6 @@ def say(text: str) -> None:
 def complain(text: str) -> None:
     """Print one line to standard error."""
     sys.stderr.write(f"{' '.join(text.split())}\n")
-
-
-def progress_bar() -> Progress:
-    """Return a progress bar on standard error, shown only if that is a terminal."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def show_log() -> None:

@@ -70,16 +70,15 @@ def normalize_terms(terms: Tensor, span: TermRange) -> Tensor:
     return 1 - ((terms - span.low) / (span.high - span.low).clamp(min=1e-9)).clamp(0, 1)  # 1 - phi_m
 
 
-def quality_score(terms: Tensor, span: TermRange, weights: Tensor) -> Tensor:
+def quality_score(normalized: Tensor, weights: Tensor) -> Tensor:
     """Return Q in [0, 1] of frames of one plane, shape ``(B,)``; higher is better.
 
     Convention:
-        - ``terms`` are means over anchors, and the range is that of such means. As the min-max map is
-          linear, this is the paper's mean of normalized pair terms up to clamping, with Q using all of [0, 1].
+        - Terms are means over anchors, and their range is that of such means. As the min-max map is linear, this is the
+          paper's mean of normalized pair terms up to clamping, with Q using all of [0, 1].
 
     Args:
-        terms: Raw terms, shape ``(B, T)``; lower is better.
-        span: Range of the plane.
+        normalized: Terms on the scale of Q, from :func:`normalize_terms`, shape ``(B, T)``.
         weights: Weights of the terms [w_m], shape ``(T,)``; they sum to one.
     """
-    return normalize_terms(terms, span) @ weights  # Eq. (6)
+    return normalized @ weights  # Eq. (6)

@@ -88,11 +88,12 @@ def measure_pairs(registration: Registration, config: QualityConfig) -> Register
     """
     fixed = registration.fixed
     pairs = list(zip(registration.warped, fixed.maps, fixed.masks, strict=True))
-    windows = {
-        stage: window_moments(*pairs[stage - 1][:2], registration.overlap[stage - 1], config.ncc_window)
-        for stage in config.ncc_stages
-    }
-    return RegisteredPairs([location_products(*pair) for pair in pairs], windows, registration.alignment.steps)
+    stages = [location_products(*pair) for pair in pairs]
+    windows: dict[int, WindowMoments] = {}
+    for stage in config.ncc_stages:
+        (moving, fixed_maps, _), overlap = pairs[stage - 1], registration.overlap[stage - 1]
+        windows[stage] = window_moments(moving, fixed_maps, overlap, stages[stage - 1], config.ncc_window)
+    return RegisteredPairs(stages, windows, registration.alignment.steps)
 
 
 def location_products(moving: Tensor, fixed: Tensor, fan: Tensor) -> LocationProducts:
@@ -103,17 +104,21 @@ def location_products(moving: Tensor, fixed: Tensor, fan: Tensor) -> LocationPro
         fixed: Maps of the frames, same shape.
         fan: Fan masks of the frames, shape ``(N, 1, H, W)``.
     """
-    product, moving_square, fixed_square = (p.flatten(1) for p in _products(moving, fixed))
+    pairs = ((moving, fixed), (moving, moving), (fixed, fixed))
+    product, moving_square, fixed_square = ((a * b).sum(dim=1).flatten(1) for a, b in pairs)
     return LocationProducts(product, moving_square, fixed_square, fan.flatten(1))
 
 
-def window_moments(moving: Tensor, fixed: Tensor, overlap: Tensor, window: int | None) -> WindowMoments:
+def window_moments(
+    moving: Tensor, fixed: Tensor, overlap: Tensor, products: LocationProducts, window: int | None
+) -> WindowMoments:
     """Return the moments of two maps in local windows, or in the whole fan as one window.
 
     Args:
         moving: Anchor maps warped onto the frames, shape ``(N, C, H, W)``.
         fixed: Maps of the frames, same shape.
         overlap: Where both hold ultrasound, shape ``(N, 1, H, W)``.
+        products: Products of the same maps.
         window: Width of a window in cells, odd; ``None`` takes the whole fan.
     """
     inside = (overlap > 0).to(fixed)
@@ -125,14 +130,9 @@ def window_moments(moving: Tensor, fixed: Tensor, overlap: Tensor, window: int |
     def mean(maps: Tensor) -> Tensor:
         return (_window_sum(maps * inside, window) / count).flatten(2)
 
-    products = [mean(product)[:, 0] for product in _products(moving, fixed)]
-    return WindowMoments.from_means(products, [mean(moving), mean(fixed)], valid.flatten(1))
-
-
-def _products(moving: Tensor, fixed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    pairs = ((moving, fixed), (moving, moving), (fixed, fixed))
-    product, moving_square, fixed_square = ((a * b).sum(dim=1, keepdim=True) for a, b in pairs)
-    return product, moving_square, fixed_square
+    of_locations = (products.product, products.moving_square, products.fixed_square)
+    means = [mean(values.view_as(overlap))[:, 0] for values in of_locations]
+    return WindowMoments.from_means(means, [mean(moving), mean(fixed)], valid.flatten(1))
 
 
 def _window_sum(maps: Tensor, window: int | None) -> Tensor:

@@ -19,9 +19,6 @@ from striq.quality.consistency import ncc, similarity, smoothness
 from striq.quality.contrast import contrast
 from striq.quality.pair_moments import RegisteredPairs
 
-PairFormula = Callable[[RegisteredPairs, QualityConfig], Tensor]
-FrameFormula = Callable[[Tensor, "Blur | None"], Tensor]
-
 
 @dataclass(frozen=True)
 class Term:

@@ -98,10 +98,13 @@ class StriqScorer(nn.Module):
         Raises:
             StriqError: If the engine or the precision is not available on the device.
         """
-        precisions = pick_precision(precision, self.device)
-        parts = Parts(self.model, self.bank, self.config, precisions)
-        self.engine: Engine = choose_engine(name, parts, self.device, ENGINES)
+        self.engine: Engine = self.make_engine(name, precision=precision)
         self._engine_device = self.device
+
+    def make_engine(self, name: str = AUTO_ENGINE, *, precision: str = "float32") -> Engine:
+        """Return an engine for this scorer without using it; see :meth:`use_engine`."""
+        parts = Parts(self.model, self.bank, self.config, pick_precision(precision, self.device))
+        return choose_engine(name, parts, self.device, ENGINES)
 
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
         """Move the scorer, as ``to`` does, and choose an engine for the new device."""
@@ -145,8 +148,8 @@ class StriqScorer(nn.Module):
         """
         if not is_traced():
             return self._quality_as_planes(image)
-        engine = self.engine  # a tracer must record operations, not cached results
-        self.use_engine(ReferenceEngine.name)
+        # A tracer must record operations, not cached results.
+        engine, self.engine = self.engine, self.make_engine(ReferenceEngine.name)
         try:
             return self._quality_as_planes(image)
         finally:
@@ -187,7 +190,8 @@ class StriqScorer(nn.Module):
         """
         terms = combine_terms(pair_terms, frame_terms, self.config.quality.anchor_share)
         span = TermRange(self.range_low[plane], self.range_high[plane])
-        return terms, normalize_terms(terms, span), quality_score(terms, span, self.term_weights[plane])
+        normalized = normalize_terms(terms, span)
+        return terms, normalized, quality_score(normalized, self.term_weights[plane])
 
     def score(self, frames: Iterable[Frame], plane: str = AUTO, *, threshold: float | None = None) -> list[FrameScore]:
         """Score frames; each result depends on its own frame only.

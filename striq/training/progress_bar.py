@@ -8,8 +8,8 @@ from typing import Any
 
 from ignite.engine import Events
 from monai.engines.trainer import Trainer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from striq.progress_bar import progress_bar
 
 
 @contextmanager
@@ -20,9 +20,7 @@ def show_progress(trainer: Trainer, *, quiet: bool = False) -> Generator[None, N
         trainer: Trainer that runs inside the block.
         quiet: Show nothing.
     """
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
+    with progress_bar(quiet=quiet) as progress:
         task = progress.add_task("Training", total=None)
 
         def update(engine: Any) -> None:

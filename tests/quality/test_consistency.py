@@ -28,7 +28,10 @@ def similarity_loss(fixed: Maps, moving: Maps, masks: Maps) -> Tensor:
 
 def ncc_loss(fixed: Maps, moving: Maps, masks: Maps, *, window: int | None = None) -> Tensor:
     maps = zip(fixed, moving, masks, strict=True)
-    windows = {stage: window_moments(m, f, mask, window) for stage, (f, m, mask) in enumerate(maps, start=1)}
+    windows = {
+        stage: window_moments(m, f, mask, location_products(m, f, mask), window)
+        for stage, (f, m, mask) in enumerate(maps, start=1)
+    }
     return ncc(RegisteredPairs([], windows, []), QualityConfig(ncc_stages=tuple(windows), ncc_window=window))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from striq.quality.normalization import FULL_AGREEMENT, TermRange, plane_weights, quality_score
+from striq.quality.normalization import FULL_AGREEMENT, TermRange, normalize_terms, plane_weights, quality_score
 
 QUARTERS = torch.full((4,), 0.25)
 WEIGHTS = {"similarity": 0.1, "ncc": 0.7, "smoothness": 0.0, "contrast": 0.2}
@@ -13,35 +13,37 @@ SPAN = TermRange(low=torch.tensor([-1.0, -1.0, 0.0, 1.0]), high=torch.tensor([0.
 
 
 def test_best_terms_give_one_and_worst_give_zero() -> None:
-    q = quality_score(torch.stack([SPAN.low, SPAN.high]), SPAN, QUARTERS)
+    q = quality_score(normalize_terms(torch.stack([SPAN.low, SPAN.high]), SPAN), QUARTERS)
     torch.testing.assert_close(q, torch.tensor([1.0, 0.0]))
 
 
 def test_middle_of_every_range_gives_one_half() -> None:
     middle = (SPAN.low + SPAN.high)[None] / 2
-    torch.testing.assert_close(quality_score(middle, SPAN, QUARTERS), torch.tensor([0.5]))
+    torch.testing.assert_close(quality_score(normalize_terms(middle, SPAN), QUARTERS), torch.tensor([0.5]))
 
 
 @pytest.mark.parametrize("term", [0, 1, 2, 3])
 def test_score_never_rises_when_a_term_rises(term: int) -> None:
     terms = SPAN.low.repeat(21, 1)
     terms[:, term] = torch.linspace(float(SPAN.low[term]) - 0.5, float(SPAN.high[term]) + 0.5, 21)
-    q = quality_score(terms, SPAN, QUARTERS)
+    q = quality_score(normalize_terms(terms, SPAN), QUARTERS)
     assert bool((q.diff() <= 0).all())
     assert q[0] > q[-1]
 
 
 def test_values_outside_the_training_range_stay_in_zero_to_one() -> None:
     wild = torch.tensor([[-9.0] * 4, [9.0] * 4])
-    torch.testing.assert_close(quality_score(wild, SPAN, QUARTERS), torch.tensor([1.0, 0.0]))
+    torch.testing.assert_close(quality_score(normalize_terms(wild, SPAN), QUARTERS), torch.tensor([1.0, 0.0]))
 
 
 def test_mean_of_normalized_pairs_equals_score_of_mean_terms_inside_the_range() -> None:
     # The convention of Eq. 6 here: the min-max map is linear, so the mean over anchors may be taken first.
     generator = torch.Generator().manual_seed(0)
     pairs = SPAN.low + (SPAN.high - SPAN.low) * torch.rand(20, 4, generator=generator)
-    of_pairs = quality_score(pairs, SPAN, QUARTERS).mean()
-    torch.testing.assert_close(quality_score(pairs.mean(dim=0, keepdim=True), SPAN, QUARTERS)[0], of_pairs)
+    of_pairs = quality_score(normalize_terms(pairs, SPAN), QUARTERS).mean()
+    torch.testing.assert_close(
+        quality_score(normalize_terms(pairs.mean(dim=0, keepdim=True), SPAN), QUARTERS)[0], of_pairs
+    )
 
 
 def test_range_of_one_frame_is_refused() -> None:

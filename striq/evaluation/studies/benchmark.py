@@ -20,10 +20,7 @@ from striq.model.resnet import STAGE_CHANNELS
 from striq.quality.pair_moments import measure_pairs
 from striq.quality.plane_posterior import frame_descriptor
 from striq.quality.plane_scores import score_by_plane
-from striq.scoring.engine import AUTO_ENGINE, Engine, choose_engine
-from striq.scoring.engine import Parts as EngineParts
-from striq.scoring.engines import ENGINES
-from striq.scoring.folded_encoder import pick_precision
+from striq.scoring.engine import Engine
 from striq.scoring.reference import ReferenceEngine
 from striq.scoring.scorer import StriqScorer
 from striq.types import AnchorSource, Frame
@@ -93,7 +90,7 @@ def naive_quality(scorer: StriqScorer, image: Tensor, plane: int) -> Tensor:
         image: One prepared frame, shape ``(1, 1, H, W)``.
         plane: Index of the plane.
     """
-    engine = _engine(scorer, ReferenceEngine.name)
+    engine = scorer.make_engine(ReferenceEngine.name)
     frozen, frame_terms, pairs = engine.embed(image), engine.frame_terms(image), []
     for number in range(len(scorer.bank.sources[plane])):
         anchor = scorer.bank.features(plane)[number]
@@ -156,7 +153,7 @@ def _whole(scorer: StriqScorer, image: Tensor) -> Parts:
     timed = [part for part in parts if part.startswith(("encoder", "total"))]
     on_cuda = image.device.type == "cuda"
     for precision in ("float16" if on_cuda else "mixed", "bfloat16"):
-        engine = _engine(scorer, AUTO_ENGINE, precision)
+        engine = scorer.make_engine(precision=precision)
         for part in timed:
             parts[f"{part}, {precision}"] = (parts[part][0], partial(_run_with, scorer, engine, parts[part][1]))
     return parts
@@ -165,7 +162,7 @@ def _whole(scorer: StriqScorer, image: Tensor) -> Parts:
 def _steps(scorer: StriqScorer, image: Tensor) -> Parts:
     model, count, size = scorer.model, len(scorer.bank.sources[0]), scorer.config.encoder.size
     frozen, frame_terms = scorer.embed(image), scorer.frame_terms(image)
-    reference = cast("ReferenceEngine", _engine(scorer, ReferenceEngine.name))
+    reference = cast("ReferenceEngine", scorer.make_engine(ReferenceEngine.name))
     anchors, frame = reference.anchors(0, specialized=True), model.describe(frozen, 0).repeat_each(count)
 
     def align() -> Alignment:
@@ -189,11 +186,6 @@ def _steps(scorer: StriqScorer, image: Tensor) -> Parts:
         "total, naive": (str(count), lambda: naive_quality(scorer, image, 0)),
         NAIVE: (str(count), lambda: naive_quality(full, image, 0)),
     }
-
-
-def _engine(scorer: StriqScorer, name: str, precision: str = "float32") -> Engine:
-    parts = EngineParts(scorer.model, scorer.bank, scorer.config, pick_precision(precision, scorer.device))
-    return choose_engine(name, parts, scorer.device, ENGINES)
 
 
 def _run_with(scorer: StriqScorer, engine: Engine, work: Callable[[], object]) -> None:

@@ -31,7 +31,7 @@ from striq.evaluation.studies.ablation_rows import (
 )
 from striq.model.aligner import Aligner
 from striq.model.subspace import KnowledgeSubspace
-from striq.quality.normalization import TermRange, plane_weights, quality_score
+from striq.quality.normalization import TermRange, normalize_terms, plane_weights, quality_score
 from striq.quality.terms import TERMS, Term, combine_terms, complete_weights, loss_term_names
 from striq.registration.affine import identity_affine
 from striq.registration.matching import Matches
@@ -137,7 +137,7 @@ def anchors(strategy: str = "variance_spectrum", count: int = 20) -> Tensor:
 def quality(weights: Mapping[str, float]) -> Tensor:
     complete = complete_weights(weights)
     terms = torch.rand(9, len(complete), generator=torch.Generator().manual_seed(0))
-    return quality_score(terms, TermRange.of(terms), plane_weights(terms, complete))
+    return quality_score(normalize_terms(terms, TermRange.of(terms)), plane_weights(terms, complete))
 
 
 def counted(share: float) -> Tensor:
