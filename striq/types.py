@@ -56,11 +56,12 @@ class FrameRecord:
 
 @dataclass(frozen=True)
 class AnchorSource:
-    """Provenance of an anchor: the file it was read from and the group it belongs to."""
+    """Provenance of an anchor: the file it was read from, its group, and whether it is that frame's mirror image."""
 
     path: str
     group: str
     frame_index: int = 0
+    mirrored: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,8 @@ class FrameScore:
         normalized_terms: Each term on the scale of Q: 1 is the best of the training frames, 0 the worst.
         weights: Weight of each term on this plane.
         threshold: Quality that an accepted frame exceeds.
+        uncertainty: Standard error of ``quality`` over the anchors that count; a verdict is close if ``quality`` is
+            within about two of it from ``threshold``.
         crop: Top, left, bottom and right of the fan's bounding box, in pixels of the frame.
         transform: From the frame to its nearest anchor, shape ``(2, 3)``.
         nearest_anchor: Where that anchor comes from.
@@ -103,6 +106,7 @@ class FrameScore:
     transform: NDArray[np.float32]
     nearest_anchor: AnchorSource
     anchor_number: int = 0
+    uncertainty: float = 0.0
     source: str = ""
     index: int = 0
     time_s: float | None = None

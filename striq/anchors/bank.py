@@ -13,7 +13,7 @@ from striq.model.network import Pyramid
 from striq.types import AnchorSource
 
 MAX_FEATURE_LEVEL = 127  # of a signed 8-bit feature
-MAX_MASK_LEVEL = 255  # of an unsigned 8-bit mask
+MAX_MASK_LEVEL = 255  # of an unsigned 8-bit mask or stability map
 
 
 class AnchorBank(nn.Module):
@@ -48,6 +48,7 @@ class AnchorBank(nn.Module):
                     "maps": torch.zeros(count, channels, *size, dtype=torch.int8),
                     "scales": torch.zeros(count, channels, 1, 1, dtype=torch.float16),
                     "masks": torch.zeros(count, 1, *size, dtype=torch.uint8),
+                    "stability": torch.full((count, 1, *size), MAX_MASK_LEVEL, dtype=torch.uint8),
                 }
                 for name, buffer in buffers.items():
                     self.register_buffer(f"{name}{stage}_{plane}", buffer)
@@ -74,12 +75,13 @@ class AnchorBank(nn.Module):
             levels = (maps / scales.float()).round().clamp(-MAX_FEATURE_LEVEL, MAX_FEATURE_LEVEL)
             self.register_buffer(f"maps{stage}_{plane}", levels.to(device, torch.int8))
             self.register_buffer(f"scales{stage}_{plane}", scales.to(device))
-            self.register_buffer(f"masks{stage}_{plane}", (masks * MAX_MASK_LEVEL).round().to(device, torch.uint8))
+            self.register_buffer(f"masks{stage}_{plane}", _as_levels(masks).to(device))
+            self.register_buffer(f"stability{stage}_{plane}", _as_levels(torch.ones_like(masks)).to(device))
         self.sources[plane] = list(sources)
 
     def clear(self, plane: int) -> None:
         """Remove the anchors of one plane and their buffers; PyTorch cannot export a program with empty buffers."""
-        for name in ("maps", "scales", "masks"):
+        for name in ("maps", "scales", "masks", "stability"):
             for stage in range(len(self.shapes)):
                 delattr(self, f"{name}{stage}_{plane}")
         self.sources[plane] = []
@@ -92,5 +94,25 @@ class AnchorBank(nn.Module):
             tuple(self._stored("masks", s, plane).float() / MAX_MASK_LEVEL for s in stages),
         )
 
+    def set_stability(self, plane: int, maps: Sequence[Tensor]) -> None:
+        """Store how well the other anchors of a plane agree with each anchor.
+
+        Args:
+            plane: Index of the plane.
+            maps: From 0 to 1, stages 1 to 3, each ``(K, 1, H, W)``; see ``striq.scoring.stability``.
+        """
+        for stage, values in enumerate(maps):
+            self._stored("stability", stage, plane).copy_(_as_levels(values))
+
+    def stability(self, plane: int) -> tuple[Tensor, ...]:
+        """Return what :meth:`set_stability` stored, 1 everywhere by default, each ``(K, 1, H, W)``."""
+        stages = range(len(self.shapes))
+        return tuple(self._stored("stability", s, plane).float() / MAX_MASK_LEVEL for s in stages)
+
     def _stored(self, name: str, stage: int, plane: int) -> Tensor:
         return self.get_buffer(f"{name}{stage}_{plane}")
+
+
+def _as_levels(values: Tensor) -> Tensor:
+    """Return values from 0 to 1 as 8-bit levels."""
+    return (values * MAX_MASK_LEVEL).round().to(torch.uint8)

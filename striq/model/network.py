@@ -53,22 +53,29 @@ class PlaneFeatures:
     Attributes:
         matching: Unit vectors from which the registration is estimated, stages 1 to 3.
         compared: Features that the consistency terms compare after registration.
+        stability: Of anchors: how well the other anchors agree with each, 0 to 1, stages 1 to 3, each
+            ``(B, 1, H, W)``; ``None`` is the same as 1 everywhere.
     """
 
     matching: Pyramid
     compared: Pyramid
+    stability: tuple[Tensor, ...] | None = None
 
     def __getitem__(self, index: int | slice | Tensor) -> PlaneFeatures:
         """Return a subset of the frames; an integer returns a batch of one."""
-        return PlaneFeatures(self.matching[index], self.compared[index])
+        chosen = slice(index, index + 1) if isinstance(index, int) else index
+        stability = None if self.stability is None else tuple(maps[chosen] for maps in self.stability)
+        return PlaneFeatures(self.matching[index], self.compared[index], stability)
 
     def repeat_each(self, times: int) -> PlaneFeatures:
         """Return a batch with every frame repeated ``times`` times in a row."""
-        return PlaneFeatures(self.matching.repeat_each(times), self.compared.repeat_each(times))
+        stability = None if self.stability is None else _repeat_each(self.stability, times)
+        return PlaneFeatures(self.matching.repeat_each(times), self.compared.repeat_each(times), stability)
 
     def tile(self, times: int) -> PlaneFeatures:
         """Return a batch with the whole batch repeated ``times`` times."""
-        return PlaneFeatures(self.matching.tile(times), self.compared.tile(times))
+        stability = None if self.stability is None else _tile(self.stability, times)
+        return PlaneFeatures(self.matching.tile(times), self.compared.tile(times), stability)
 
 
 @dataclass(frozen=True)
@@ -81,12 +88,14 @@ class Registration:
         warped: Moving maps on the fixed grid, zero outside, each ``(B, C, H, W)``.
         overlap: Fixed fan mask where the warped moving map lies in its fan as well, zero elsewhere, each
             ``(B, 1, H, W)``.
+        stability: Overlap times the warped stability of the moving frames, each ``(B, 1, H, W)``.
     """
 
     alignment: Alignment
     fixed: Pyramid
     warped: tuple[Tensor, ...]
     overlap: tuple[Tensor, ...]
+    stability: tuple[Tensor, ...]
 
 
 def concatenate(pyramids: Sequence[Pyramid]) -> Pyramid:
@@ -197,20 +206,27 @@ class StriqModel(nn.Module):
         return self.aligner.project(maps, frozen.masks)
 
     @staticmethod
-    def warp_onto(alignment: Alignment, fixed: Pyramid, moving: Pyramid) -> Registration:
+    def warp_onto(
+        alignment: Alignment, fixed: Pyramid, moving: Pyramid, stability: Sequence[Tensor] | None = None
+    ) -> Registration:
         """Warp moving features onto fixed features.
 
         Args:
             alignment: Transforms of B pairs.
             fixed: Specialized features of B queries.
             moving: Specialized features of B anchors.
+            stability: Of the anchors, as in :class:`PlaneFeatures`.
         """
         warped = tuple(warp(maps, alignment.transform) for maps in moving.maps)
         overlap = tuple(
             mask * (warp((moving_mask > 0).to(mask), alignment.transform) > 0.5)
             for mask, moving_mask in zip(fixed.masks, moving.masks, strict=True)
         )
-        return Registration(alignment, fixed, warped, overlap)
+        weights = overlap
+        if stability is not None:
+            pairs = zip(overlap, stability, strict=True)
+            weights = tuple(inside * warp(maps, alignment.transform) for inside, maps in pairs)
+        return Registration(alignment, fixed, warped, overlap, weights)
 
 
 # ``expand`` avoids copies where possible. The batch size is not read, because tracing would make it a constant.

@@ -7,9 +7,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from striq.config import QualityConfig
-from striq.quality.pair_moments import RegisteredPairs, WindowMoments
+from striq.quality.pair_moments import LocationProducts, RegisteredPairs, WindowMoments
 from striq.registration.vectors import MIN_SQUARED_LENGTH
 
+PLANE_STAGE, CLARITY_STAGE = 2, 1  # stages, from 1, of the terms that are weighted by stability
+CLARITY_POWER = 4  # 2 to 16 give similar results (docs/experiments.md)
 MINIMUM_VARIANCE = 1e-4  # share of the mean variance of all windows below which a window is left out
 
 
@@ -27,8 +29,7 @@ def similarity(pairs: RegisteredPairs, config: QualityConfig) -> Tensor:
     del config
     stages = []
     for stage in pairs.stages:
-        squares = stage.moving_square.clamp(min=MIN_SQUARED_LENGTH) * stage.fixed_square.clamp(min=MIN_SQUARED_LENGTH)
-        stages.append(masked_mean(stage.product * squares.rsqrt(), stage.fan))
+        stages.append(masked_mean(_cosine(stage), stage.fan))
     return -torch.stack(stages).mean(dim=0)  # Eq. (2)
 
 
@@ -46,6 +47,38 @@ def ncc(pairs: RegisteredPairs, config: QualityConfig) -> Tensor:
     """
     stages = [_correlation(pairs.windows[stage]) for stage in config.ncc_stages]
     return -torch.stack(stages).mean(dim=0)  # Eq. (3)
+
+
+def right_plane(pairs: RegisteredPairs, config: QualityConfig) -> Tensor:
+    """Return the negative mean cosine of stage 2, weighted by stability, shape ``(N,)``.
+
+    Convention:
+        - Stage 2 sees which organ lies where. Every location counts, the more the better the anchors agree on it.
+
+    Args:
+        pairs: Products of registered pairs.
+        config: Not used; every term takes it.
+    """
+    del config
+    stage = pairs.stages[PLANE_STAGE - 1]
+    return -masked_mean(_cosine(stage), stage.stability)
+
+
+def clarity(pairs: RegisteredPairs, config: QualityConfig) -> Tensor:
+    """Return the negative mean cosine of stage 1 over stable structure, shape ``(N,)``.
+
+    Convention:
+        - Weights are a power of the stability times the length of the anchor's features. Anchors agree where all of
+          them are dark, as in a shadow; the length leaves such places out.
+
+    Args:
+        pairs: Products of registered pairs.
+        config: Not used; every term takes it.
+    """
+    del config
+    stage = pairs.stages[CLARITY_STAGE - 1]
+    length = stage.moving_square.clamp(min=MIN_SQUARED_LENGTH).sqrt()
+    return -masked_mean(_cosine(stage), stage.stability**CLARITY_POWER * length)
 
 
 def smoothness(pairs: RegisteredPairs, config: QualityConfig) -> Tensor:
@@ -69,6 +102,12 @@ def smoothness(pairs: RegisteredPairs, config: QualityConfig) -> Tensor:
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     """Return the mean weighted by a mask over the last dimension, zero where the mask is empty."""
     return (values * mask).sum(dim=-1) / mask.sum(dim=-1).clamp(min=1e-6)
+
+
+def _cosine(stage: LocationProducts) -> Tensor:
+    """Return the cosine at every location, shape ``(N, L)``."""
+    squares = stage.moving_square.clamp(min=MIN_SQUARED_LENGTH) * stage.fixed_square.clamp(min=MIN_SQUARED_LENGTH)
+    return stage.product * squares.rsqrt()
 
 
 def _correlation(windows: WindowMoments) -> Tensor:

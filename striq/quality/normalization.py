@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from striq.quality.terms import TERMS
+from striq.quality.terms import TERMS, counted_anchors
 
 FULL_AGREEMENT = 0.4  # correlation with the term it must agree with from which a term counts in full
 
@@ -82,3 +82,22 @@ def quality_score(normalized: Tensor, weights: Tensor) -> Tensor:
         weights: Weights of the terms [w_m], shape ``(T,)``; they sum to one.
     """
     return normalized @ weights  # Eq. (6)
+
+
+def quality_uncertainty(pair_terms: Tensor, span: TermRange, weights: Tensor, anchor_share: float) -> Tensor:
+    """Return the standard error of Q over the anchors that count, shape ``(B,)``; zero where only one counts.
+
+    Convention:
+        - Each anchor alone gives a weighted sum of normalized pair terms, not clamped. Of these, the highest count.
+
+    Args:
+        pair_terms: Of each frame with each anchor, shape ``(B, K, T)``.
+        span: Range of the plane.
+        weights: Weights of the terms, pair terms first, shape ``(T + F,)``.
+        anchor_share: Share of the anchors that count.
+    """
+    number = pair_terms.shape[2]
+    width = (span.high - span.low)[:number].clamp(min=1e-9)
+    of_anchors = (1 - (pair_terms - span.low[:number]) / width) @ weights[:number]
+    best = of_anchors.topk(counted_anchors(pair_terms.shape[1], anchor_share), dim=1).values
+    return best.var(dim=1, correction=0).div(max(1, best.shape[1] - 1)).sqrt()

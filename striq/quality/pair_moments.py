@@ -22,12 +22,14 @@ class LocationProducts:
         moving_square: Of the warped anchor with itself, shape ``(N, L)``.
         fixed_square: Of the frame with itself, shape ``(N, L)`` or ``(1, L)``.
         fan: Share of each location that lies in the frame's fan, shape ``(N, L)`` or ``(1, L)``.
+        stability: Stability of the warped anchor, zero where it does not cover the fan, shape ``(N, L)``.
     """
 
     product: Tensor
     moving_square: Tensor
     fixed_square: Tensor
     fan: Tensor
+    stability: Tensor
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,9 @@ def measure_pairs(registration: Registration, config: QualityConfig) -> Register
     """
     fixed = registration.fixed
     pairs = list(zip(registration.warped, fixed.maps, fixed.masks, strict=True))
-    stages = [location_products(*pair) for pair in pairs]
+    stages = [
+        location_products(*pair, stability) for pair, stability in zip(pairs, registration.stability, strict=True)
+    ]
     windows: dict[int, WindowMoments] = {}
     for stage in config.ncc_stages:
         (moving, fixed_maps, _), overlap = pairs[stage - 1], registration.overlap[stage - 1]
@@ -96,17 +100,18 @@ def measure_pairs(registration: Registration, config: QualityConfig) -> Register
     return RegisteredPairs(stages, windows, registration.alignment.steps)
 
 
-def location_products(moving: Tensor, fixed: Tensor, fan: Tensor) -> LocationProducts:
+def location_products(moving: Tensor, fixed: Tensor, fan: Tensor, stability: Tensor) -> LocationProducts:
     """Return the products of two maps at every location.
 
     Args:
         moving: Anchor maps warped onto the frames, shape ``(N, C, H, W)``.
         fixed: Maps of the frames, same shape.
         fan: Fan masks of the frames, shape ``(N, 1, H, W)``.
+        stability: Stability of the anchors on the frames, same shape.
     """
     pairs = ((moving, fixed), (moving, moving), (fixed, fixed))
     product, moving_square, fixed_square = ((a * b).sum(dim=1).flatten(1) for a, b in pairs)
-    return LocationProducts(product, moving_square, fixed_square, fan.flatten(1))
+    return LocationProducts(product, moving_square, fixed_square, fan.flatten(1), stability.flatten(1))
 
 
 def window_moments(

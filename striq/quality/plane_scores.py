@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from torch import Tensor
 
@@ -20,6 +20,7 @@ class PlaneScores:
         normalized_terms: The same on the scale of Q, shape ``(B, T + F)``.
         pair_terms: Pair terms of each frame with each anchor, shape ``(B, K, T)``.
         transforms: Pull-backs from each frame to each anchor, shape ``(B, K, 2, 3)``.
+        uncertainty: Standard error of Q over the anchors that count, shape ``(B,)``.
     """
 
     quality: Tensor
@@ -27,11 +28,11 @@ class PlaneScores:
     normalized_terms: Tensor
     pair_terms: Tensor
     transforms: Tensor
+    uncertainty: Tensor
 
     def cpu(self) -> PlaneScores:
         """Return the scores in the memory of the CPU."""
-        parts = self.quality, self.terms, self.normalized_terms, self.pair_terms, self.transforms
-        return PlaneScores(*(part.cpu() for part in parts))
+        return PlaneScores(**{part.name: getattr(self, part.name).cpu() for part in fields(self)})
 
 
 def score_by_plane(

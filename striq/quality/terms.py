@@ -15,7 +15,7 @@ from torch import Tensor
 
 from striq.config import QualityConfig
 from striq.data.preprocessing import Blur
-from striq.quality.consistency import ncc, similarity, smoothness
+from striq.quality.consistency import clarity, ncc, right_plane, similarity, smoothness
 from striq.quality.contrast import contrast
 from striq.quality.pair_moments import RegisteredPairs
 
@@ -66,8 +66,22 @@ _ROWS = (
         "NCC",
         "How well the features of the frame and of the registered reference correlate.",
         ncc,
-        0.7,
+        0.2,
         in_loss=True,
+    ),
+    Term(
+        "right_plane",
+        "Right plane",
+        "How well organs lie where the references agree that they lie.",
+        right_plane,
+        0.2,
+    ),
+    Term(
+        "clarity",
+        "Clarity",
+        "How clearly the frame shows the structure that all references show.",
+        clarity,
+        0.3,
     ),
     Term(
         "smoothness",
@@ -140,6 +154,11 @@ def compute_frame_terms(image: Tensor, names: Sequence[str], blur: Blur | None =
     return torch.stack(columns, dim=-1) if columns else image.new_zeros(image.shape[0], 0)
 
 
+def counted_anchors(number: int, anchor_share: float) -> int:
+    """Return how many of a number of anchors count for a frame; a share of them, rounded up."""
+    return math.ceil(anchor_share * number)
+
+
 def combine_terms(pair_terms: Tensor, frame_terms: Tensor, anchor_share: float) -> Tensor:
     """Return all terms of each frame, shape ``(B, T + F)``.
 
@@ -152,7 +171,7 @@ def combine_terms(pair_terms: Tensor, frame_terms: Tensor, anchor_share: float) 
         frame_terms: Of each frame by itself, shape ``(B, F)``.
         anchor_share: Share of the anchors that count, more than 0, at most 1.
     """
-    count = math.ceil(anchor_share * pair_terms.shape[1])
+    count = counted_anchors(pair_terms.shape[1], anchor_share)
     nearest = pair_terms.topk(count, dim=1, largest=False).values
     return torch.cat([nearest.mean(dim=1), frame_terms], dim=1)
 

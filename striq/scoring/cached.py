@@ -27,11 +27,12 @@ class CachedEngine(ReferenceEngine):
         encoder, precisions = self.model.encoder, self.parts.precisions
         return self.cache.get("encoder", [encoder], lambda: FoldedEncoder(encoder, precisions))
 
-    def anchors(self, plane: int, *, specialized: bool) -> PlaneFeatures:
+    def anchors(self, plane: int, *, specialized: bool, weighted: bool) -> PlaneFeatures:
         """Return the features of a plane's anchors, computed once."""
         compute = super().anchors
-        key = "anchors", plane, specialized
-        return self.cache.get(key, self.plane_sources(), lambda: compute(plane, specialized=specialized))
+        key = "anchors", plane, specialized, weighted
+        sources = self.plane_sources()
+        return self.cache.get(key, sources, lambda: compute(plane, specialized=specialized, weighted=weighted))
 
     def plane_sources(self) -> list[nn.Module | Tensor]:
         """Return what the features of anchors and planes are derived from: all but the encoder."""

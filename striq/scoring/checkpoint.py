@@ -12,8 +12,9 @@ from torch import Tensor
 from striq.atomic_files import replacing
 from striq.errors import CheckpointError
 
-FORMAT_VERSION = 5
-READABLE_VERSIONS = (4, 5)  # format 4 holds the weights of four terms without their names
+FORMAT_VERSION = 6
+# Format 4 holds the weights of four terms without their names; formats 4 and 5 hold no stability of the anchors.
+READABLE_VERSIONS = (4, 5, 6)
 
 
 def default_checkpoint() -> Path:

@@ -88,7 +88,7 @@ class Engine(Protocol):
         ...
 
     def pair_terms(
-        self, frozen: Pyramid, plane: int, *, registered: bool = True, specialized: bool = True
+        self, frozen: Pyramid, plane: int, *, registered: bool = True, specialized: bool = True, weighted: bool = True
     ) -> PairTerms:
         """Return the pair terms of frames with every anchor of a plane.
 
@@ -97,6 +97,7 @@ class Engine(Protocol):
             plane: Index of the plane.
             registered: False leaves every transform at the identity (a control of the evaluation).
             specialized: False leaves the knowledge subspace out (another control).
+            weighted: False weighs all locations of the anchors alike (another control).
         """
         ...
 

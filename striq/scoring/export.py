@@ -10,7 +10,7 @@ import io
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -73,9 +73,10 @@ class PlaneQuality(nn.Module):
         # All planes for each frame in turn. The number of frames is not read: a traced network would store it.
         planes_of_frames = (planes + torch.zeros_like(image[:, 0, 0, :1], dtype=torch.long)).flatten()
         seen = scorer.model.describe(frozen.repeat_each(len(planes)), planes_of_frames)
-        anchors = scorer.model.describe(
-            concatenate([scorer.bank.features(i) for i in self.indices]), planes.repeat_interleave(count)
-        )
+        features = concatenate([scorer.bank.features(i) for i in self.indices])
+        anchors = scorer.model.describe(features, planes.repeat_interleave(count))
+        stability = zip(*(scorer.bank.stability(i) for i in self.indices), strict=True)
+        anchors = replace(anchors, stability=tuple(torch.cat(maps) for maps in stability))
         pairs = self.engine.compare(seen.repeat_each(count), anchors.tile(image.shape[0]))
         of_planes = pairs.terms.unflatten(0, (-1, len(planes), count)).unbind(1)
         quality = [scorer.quality_of(t, frame_terms, i)[2] for t, i in zip(of_planes, self.indices, strict=True)]

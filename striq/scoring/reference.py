@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -43,18 +45,19 @@ class ReferenceEngine:
         return compute_frame_terms(image, self.parts.term_names)
 
     def pair_terms(
-        self, frozen: Pyramid, plane: int, *, registered: bool = True, specialized: bool = True
+        self, frozen: Pyramid, plane: int, *, registered: bool = True, specialized: bool = True, weighted: bool = True
     ) -> PairTerms:
         """Return the pair terms of frames with every anchor of a plane; see :class:`striq.scoring.engine.Engine`."""
-        anchors = self.anchors(plane, specialized=specialized)
+        anchors = self.anchors(plane, specialized=specialized, weighted=weighted)
         count = len(anchors.compared)
         fixed = self.model.describe(frozen, plane, specialized=specialized).repeat_each(count)
         pairs = self.compare(fixed, anchors.tile(frozen.maps[0].shape[0]), registered=registered)
         return PairTerms(pairs.terms.unflatten(0, (-1, count)), pairs.transforms.unflatten(0, (-1, count)))
 
-    def anchors(self, plane: int, *, specialized: bool) -> PlaneFeatures:
-        """Return the features of a plane's anchors."""
-        return self.model.describe(self.bank.features(plane), plane, specialized=specialized)
+    def anchors(self, plane: int, *, specialized: bool, weighted: bool) -> PlaneFeatures:
+        """Return the features of a plane's anchors, and their stability unless it is flat."""
+        features = self.model.describe(self.bank.features(plane), plane, specialized=specialized)
+        return replace(features, stability=self.bank.stability(plane)) if weighted else features
 
     def compare(self, fixed: PlaneFeatures, moving: PlaneFeatures, *, registered: bool = True) -> PairTerms:
         """Return the terms ``(N, T)`` and transforms ``(N, 2, 3)`` of N pairs.
@@ -65,7 +68,7 @@ class ReferenceEngine:
             registered: False leaves every transform at the identity.
         """
         alignment = self._align(fixed.matching, moving.matching) if registered else _identity(moving.matching)
-        registration = self.model.warp_onto(alignment, fixed.compared, moving.compared)
+        registration = self.model.warp_onto(alignment, fixed.compared, moving.compared, moving.stability)
         pairs = measure_pairs(registration, self.config.quality)
         names = pair_term_names(self.parts.term_names)
         return PairTerms(compute_pair_terms(pairs, self.config.quality, names), alignment.transform)

@@ -20,7 +20,7 @@ from striq.data.preprocessing import Box, crop_and_prepare
 from striq.errors import CheckpointError, StriqError
 from striq.model.network import Pyramid, StriqModel
 from striq.model.tracing import TracedNetwork
-from striq.quality.normalization import TermRange, normalize_terms, quality_score
+from striq.quality.normalization import TermRange, normalize_terms, quality_score, quality_uncertainty
 from striq.quality.plane_posterior import PlaneDensities, frame_descriptor
 from striq.quality.plane_scores import PlaneScores, score_by_plane
 from striq.quality.terms import combine_terms, complete_weights
@@ -165,7 +165,14 @@ class StriqScorer(nn.Module):
         return torch.stack(quality, dim=1)
 
     def score_as_plane(
-        self, frozen: Pyramid, frame_terms: Tensor, plane: int, *, registered: bool = True, specialized: bool = True
+        self,
+        frozen: Pyramid,
+        frame_terms: Tensor,
+        plane: int,
+        *,
+        registered: bool = True,
+        specialized: bool = True,
+        weighted: bool = True,
     ) -> PlaneScores:
         """Register frames to the anchors of one plane and score them.
 
@@ -175,10 +182,17 @@ class StriqScorer(nn.Module):
             plane: Index of the plane.
             registered: False leaves every transform at the identity (a control of the evaluation).
             specialized: False leaves the knowledge subspace out (another control).
+            weighted: False weighs all locations of the anchors alike (another control).
         """
-        pairs = self.engine.pair_terms(frozen, plane, registered=registered, specialized=specialized)
+        pairs = self.engine.pair_terms(frozen, plane, registered=registered, specialized=specialized, weighted=weighted)
         terms, normalized, quality = self.quality_of(pairs.terms, frame_terms, plane)
-        return PlaneScores(quality, terms, normalized, pairs.terms, pairs.transforms)
+        share = self.config.quality.anchor_share
+        uncertainty = quality_uncertainty(pairs.terms, self.range(plane), self.term_weights[plane], share)
+        return PlaneScores(quality, terms, normalized, pairs.terms, pairs.transforms, uncertainty)
+
+    def range(self, plane: int) -> TermRange:
+        """Return the range of the terms of one plane."""
+        return TermRange(self.range_low[plane], self.range_high[plane])
 
     def quality_of(self, pair_terms: Tensor, frame_terms: Tensor, plane: int) -> tuple[Tensor, Tensor, Tensor]:
         """Return raw and normalized terms of frames, each ``(B, T + F)``, and their quality, shape ``(B,)``.
@@ -189,8 +203,7 @@ class StriqScorer(nn.Module):
             plane: Index of the plane.
         """
         terms = combine_terms(pair_terms, frame_terms, self.config.quality.anchor_share)
-        span = TermRange(self.range_low[plane], self.range_high[plane])
-        normalized = normalize_terms(terms, span)
+        normalized = normalize_terms(terms, self.range(plane))
         return terms, normalized, quality_score(normalized, self.term_weights[plane])
 
     def score(self, frames: Iterable[Frame], plane: str = AUTO, *, threshold: float | None = None) -> list[FrameScore]:
@@ -267,6 +280,7 @@ class StriqScorer(nn.Module):
             transform=scores.transforms[row, nearest].numpy(),
             nearest_anchor=self.bank.sources[plane][nearest],
             anchor_number=nearest,
+            uncertainty=float(scores.uncertainty[row]),
         )
 
     @torch.inference_mode()
@@ -334,6 +348,8 @@ class StriqScorer(nn.Module):
         self._build(list(extra["planes"]), StriqConfig.from_dict(extra["config"]))
         self.bank.resize([len(sources) for sources in extra["anchor_sources"]])
         self.to(device)
+        if extra["format_version"] < FORMAT_VERSION:  # anchors of earlier formats have no stability: it is 1 everywhere
+            state_dict = {**{k: v for k, v in self.state_dict().items() if ".stability" in k}, **state_dict}
         loaded = super().load_state_dict(state_dict, strict=strict, assign=assign)
         self.use_engine()
         return loaded

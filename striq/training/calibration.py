@@ -8,13 +8,14 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from striq.data.preprocessing import structure_richness
 from striq.errors import DatasetError
 from striq.model.encoder import calibrate, fit_compression
 from striq.scoring.scorer import StriqScorer
 from striq.training.cache import BATCH_SIZE, FeatureCache
-from striq.training.score_statistics import fit_densities, set_range_and_weights
-from striq.training.starting_values import choose_anchors, principal_directions, set_mean_maps
+from striq.training.plane_calibration import PlaneCalibration
+from striq.training.plane_support import PlaneSupport
+from striq.training.score_statistics import fit_densities, ranking_stability, score_unseen, set_range_and_weights
+from striq.training.starting_values import principal_directions
 from striq.training.training_frames import TrainingFrames
 from striq.types import AnchorSource
 
@@ -51,6 +52,7 @@ class Calibration:
         self.seed, self.pretrained, self.known = seed, pretrained, known
         self.planes = torch.tensor([scorer.plane_index(record.plane) for record in frames.records])
         self.anchors: dict[int, Tensor] = {}
+        self.of_planes: dict[int, PlaneCalibration] = {}
         self._encoder_of = encoder_of
         self._check_counts()
 
@@ -65,7 +67,7 @@ class Calibration:
 
     def anchor_images(self) -> dict[str, Tensor]:
         """Return the prepared frames of the new planes' anchors, each ``(K, 1, H, W)``, in the order of the bank."""
-        return {self.scorer.planes[plane]: self.frames.images[anchors] for plane, anchors in self.anchors.items()}
+        return {self.scorer.planes[plane]: of_plane.anchor_images() for plane, of_plane in self.of_planes.items()}
 
     @torch.no_grad()
     def prepare(self) -> None:
@@ -76,37 +78,55 @@ class Calibration:
         logger.info("Encoder: %s", self.scorer.info.get("encoder", "as loaded"))
         self.cache.fill(self.scorer.embed, self.scorer.device)
         generator = torch.Generator().manual_seed(self.seed)
-        richness = torch.cat([structure_richness(part) for part in self.frames.images.split(BATCH_SIZE)])
         directions, self.anchors = [], {}
         for plane in self.new_planes:
-            frames = self.frames_of(plane)
-            features = self.cache.features(frames)
-            set_mean_maps(model, plane, features)
+            of_plane = self._plane_calibration(plane)
+            everything = torch.arange(len(of_plane.frames))
+            of_plane.set_mean_maps(everything)
             rank = self.scorer.config.subspace.rank
-            directions.append(principal_directions(model.center(features, plane), rank, generator))
-            matching = torch.cat(
-                [model.matching_features(self.cache.features(part), plane)[-1] for part in frames.split(BATCH_SIZE)]
-            )
-            chosen = choose_anchors(matching, richness[frames], self.scorer.config.quality, generator)
-            self.anchors[plane] = frames[chosen]
+            centered = model.center(self.cache.features(of_plane.frames), plane)
+            directions.append(principal_directions(centered, rank, generator))
+            of_plane.chosen = of_plane.choose(everything)
+            self.of_planes[plane], self.anchors[plane] = of_plane, of_plane.frames[of_plane.chosen]
         model.subspace.start_from(directions, known=self.known)
         model.aligner.gates.fill_(1.0)
 
     @torch.no_grad()
     def finish(self) -> None:
-        """Store the anchors' features, set ranges and weights on the other frames, and fit the plane densities."""
+        """Set ranges and weights on frames as unseen, store the anchors, and fit the plane densities."""
         self.scorer.eval()
         self.scorer.use_engine()  # training may have left the range of settings that the engine supports
         self.scorer.model.subspace.store_task_vectors(known=self.known)
-        for plane, anchors in self.anchors.items():
-            self.scorer.bank.fill(plane, self.cache.features(anchors), [self._source(int(i)) for i in anchors])
-        for plane, anchors in self.anchors.items():
-            frames = self.frames_of(plane)
-            others = frames[~torch.isin(frames, anchors)]
-            set_range_and_weights(self.scorer, plane, self.frames.images, self.cache, others)
+        for plane, of_plane in self.of_planes.items():
+            chosen, unseen = of_plane.chosen, score_unseen(of_plane)
+            set_range_and_weights(self.scorer, plane, unseen)
+            of_plane.set_mean_maps(torch.arange(len(of_plane.frames)))
+            of_plane.install(chosen)
+            self._describe(of_plane, ranking_stability(self.scorer, plane, unseen))
         frames_of = {plane: self.frames_of(plane) for plane in self.new_planes}
         groups = {plane: [self.frames.records[i].group for i in of.tolist()] for plane, of in frames_of.items()}
         fit_densities(self.scorer, self.cache, frames_of, groups)
+
+    def _plane_calibration(self, plane: int) -> PlaneCalibration:
+        frames = self.frames_of(plane)
+        groups = [self.frames.records[i].group for i in frames.tolist()]
+        sources = [self._source(i) for i in frames.tolist()]
+        return PlaneCalibration(self.scorer, plane, self.frames.images, self.cache, frames, groups, sources, self.seed)
+
+    def _describe(self, of_plane: PlaneCalibration, stability: float) -> None:
+        """Note and log what the training frames of a plane support."""
+        name, count = self.scorer.planes[of_plane.plane], len(of_plane.frames)
+        summary = PlaneSupport(
+            name,
+            count,
+            len(set(of_plane.groups)),
+            len(self.scorer.bank.sources[of_plane.plane]),
+            of_plane.both_sides,
+            stability,
+        )
+        self.scorer.info.setdefault("planes", {})[name] = summary.to_dict()
+        for level, line in summary.lines():
+            logger.log(level, "%s", line)
 
     def _prepare_encoder(self) -> None:
         model = self.scorer.model

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -11,27 +13,88 @@ from striq.quality.normalization import TermRange, plane_weights
 from striq.quality.plane_posterior import frame_descriptor
 from striq.scoring.scorer import StriqScorer
 from striq.training.cache import BATCH_SIZE, FeatureCache
+from striq.training.plane_calibration import PlaneCalibration
+
+NUM_FOLDS = 5
+FEWEST_FRAMES = 3  # from which anchors are chosen in a fold
+DRAWS = 20  # of the anchors, for the stability of the ranking
 
 
-def set_range_and_weights(scorer: StriqScorer, plane: int, images: Tensor, cache: FeatureCache, frames: Tensor) -> None:
-    """Set a plane's range of each term and its weights of the terms.
+@dataclass(frozen=True)
+class UnseenScores:
+    """Terms of a plane's frames, each scored against anchors that were chosen without its group.
+
+    Attributes:
+        terms: Raw terms, shape ``(N, T + F)``.
+        pair_terms: Pair terms with the K anchors, a tensor ``(M, K, T)`` for each fold of M frames.
+        folds: Places of the frames of each fold among the plane's.
+    """
+
+    terms: Tensor
+    pair_terms: Sequence[Tensor]
+    folds: Sequence[Tensor]
+
+
+def score_unseen(calibration: PlaneCalibration) -> UnseenScores:
+    """Score every frame of a plane against anchors, mean maps and stability of the other groups; cross-fitting.
+
+    The plane is left with the anchors of the last fold.
 
     Args:
-        scorer: Trained scorer with anchors.
-        plane: Index of the plane.
-        images: All prepared frames, shape ``(N, 1, H, W)``.
-        cache: Their frozen features.
-        frames: Indices of the plane's frames that are not anchors: an anchor matches itself perfectly.
+        calibration: The plane and its frames.
     """
-    frozen = cache.features(frames)
-    terms = []
-    for row, frame in enumerate(frames.tolist()):
-        frame_terms = scorer.frame_terms(images[frame : frame + 1].to(scorer.device))
-        terms.append(scorer.score_as_plane(frozen[row], frame_terms, plane).terms)
-    stacked = torch.cat(terms)
-    span = TermRange.of(stacked)
-    scorer.range_low[plane], scorer.range_high[plane] = span.low, span.high
-    scorer.term_weights[plane] = plane_weights(stacked, scorer.config.quality.weights)
+    everything = torch.arange(len(calibration.frames))
+    folds, terms, pair_terms = _folds(calibration.groups), None, []
+    for fold in folds:
+        rest = everything[~torch.isin(everything, fold)]
+        calibration.set_mean_maps(rest)
+        calibration.install(calibration.choose(rest))
+        scores = calibration.score(fold)
+        of_fold = torch.cat([score.terms for score in scores])
+        terms = of_fold.new_zeros(len(everything), of_fold.shape[1]) if terms is None else terms
+        terms[fold.to(terms.device)] = of_fold
+        pair_terms.append(torch.cat([score.pair_terms for score in scores]))
+    assert terms is not None
+    return UnseenScores(terms, pair_terms, folds)
+
+
+def set_range_and_weights(scorer: StriqScorer, plane: int, unseen: UnseenScores) -> None:
+    """Set a plane's range of each term and its weights of the terms.
+
+    Convention:
+        - The range reaches on both sides beyond the terms of unseen frames by the mean distance of neighboring terms.
+          Of few frames, the next one may well lie outside their range.
+
+    Args:
+        scorer: Trained scorer.
+        plane: Index of the plane.
+        unseen: Terms of frames that the anchors were not chosen from.
+    """
+    span = TermRange.of(unseen.terms)
+    margin = (span.high - span.low) / (len(unseen.terms) - 1)
+    scorer.range_low[plane], scorer.range_high[plane] = span.low - margin, span.high + margin
+    scorer.term_weights[plane] = plane_weights(unseen.terms, scorer.config.quality.weights)
+
+
+def ranking_stability(scorer: StriqScorer, plane: int, unseen: UnseenScores) -> float:
+    """Return the mean rank correlation of Q of unseen frames between two random halves of the anchors.
+
+    Args:
+        scorer: Scorer with ranges and weights.
+        plane: Index of the plane.
+        unseen: Scores of frames that the anchors were not chosen from.
+    """
+    generator, correlations = torch.Generator().manual_seed(0), []
+    for pair_terms, fold in zip(unseen.pair_terms, unseen.folds, strict=True):
+        count = pair_terms.shape[1]
+        if count < 2 or len(fold) < 3:
+            continue
+        frame_terms = unseen.terms[fold.to(unseen.terms.device), pair_terms.shape[2] :]
+        for _ in range(DRAWS):
+            halves = torch.randperm(count, generator=generator).chunk(2)
+            first, second = (scorer.quality_of(pair_terms[:, half], frame_terms, plane)[2] for half in halves)
+            correlations.append(_rank_correlation(first, second))
+    return float(torch.stack(correlations).mean()) if correlations else math.nan
 
 
 def fit_densities(
@@ -52,3 +115,19 @@ def fit_densities(
     if len(frames) == len(scorer.planes):  # directions are shared: planes that are added keep those of the first
         scorer.densities.fit_directions(torch.cat(list(descriptors.values())))
     scorer.densities.fit(descriptors, {plane: list(of_plane) for plane, of_plane in groups.items()})
+
+
+def _rank_correlation(first: Tensor, second: Tensor) -> Tensor:
+    ranks = torch.stack([first, second]).argsort(dim=1).argsort(dim=1).double()
+    return torch.corrcoef(ranks)[0, 1]
+
+
+def _folds(groups: Sequence[str]) -> list[Tensor]:
+    """Return the rows of each fold: whole groups in turn, or single frames where there are too few groups."""
+    names = sorted(set(groups))
+    members = [[row for row, group in enumerate(groups) if group == name] for name in names]
+    if len(members) < 2 or len(groups) - max(map(len, members)) < FEWEST_FRAMES:
+        members = [[row] for row in range(len(groups))]
+    order = torch.randperm(len(members), generator=torch.Generator().manual_seed(0)).tolist()
+    number = min(NUM_FOLDS, len(members))
+    return [torch.tensor(sorted(row for i in order[fold::number] for row in members[i])) for fold in range(number)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -11,22 +13,24 @@ from striq.config import QualityConfig
 from striq.model.network import NUM_STAGES, Pyramid, StriqModel
 
 VECTORS_PER_PLANE = 20_000  # feature vectors from which an expert's starting directions are computed
-UNCHOSEN = 2  # frames of a plane that are never anchors, as its range is set on them
+MIN_ANCHORS = 3  # of a plane with few frames
+FRAMES_PER_ANCHOR = 4  # of a plane with few frames: fewer anchors are better than poor ones
 
 
-def set_mean_maps(model: StriqModel, plane: int, features: Pyramid) -> None:
+def set_mean_maps(model: StriqModel, plane: int, features: Sequence[Pyramid]) -> None:
     """Set the mean map of a plane at every stage.
 
     Args:
         model: Model whose mean maps are set.
         plane: Index of the plane.
-        features: Frozen features of the plane's frames.
+        features: Frozen features of the plane's frames, in batches.
     """
     for stage in range(NUM_STAGES):
-        inside = (features.masks[stage] > 0).to(features.maps[stage])
-        total = (features.maps[stage] * inside).sum(dim=0)
+        inside = [(batch.masks[stage] > 0).to(batch.maps[stage]) for batch in features]
+        totals = [(batch.maps[stage] * mask).sum(dim=0) for batch, mask in zip(features, inside, strict=True)]
+        count = torch.stack([mask.sum(dim=0) for mask in inside]).sum(dim=0).clamp(min=1)
         # Rounded to half precision, in which it is stored.
-        model.mean_map(stage)[plane] = (total / inside.sum(dim=0).clamp(min=1)).half()
+        model.mean_map(stage)[plane] = (torch.stack(totals).sum(dim=0) / count).half()
 
 
 def principal_directions(centered: Pyramid, rank: int, generator: torch.Generator) -> Tensor:
@@ -43,16 +47,21 @@ def principal_directions(centered: Pyramid, rank: int, generator: torch.Generato
     return torch.linalg.eigh(covariance).eigenvectors.flip(1)[:, :rank].T.float()
 
 
-def choose_anchors(matching: Tensor, richness: Tensor, quality: QualityConfig, generator: torch.Generator) -> Tensor:
+def number_of_anchors(num_frames: int, quality: QualityConfig) -> int:
+    """Return how many anchors a plane with some number of training frames gets, at least 1."""
+    return max(1, min(quality.num_anchors, max(MIN_ANCHORS, num_frames // FRAMES_PER_ANCHOR), num_frames - 1))
+
+
+def choose_anchors(matching: Tensor, richness: Tensor, count: int, strategy: str, generator: torch.Generator) -> Tensor:
     """Return which of a plane's frames become anchors, shape ``(K,)``.
 
     Args:
         matching: Stage-3 features on which the frames are matched, shape ``(N, C, H, W)``. The features that the
             score compares would prefer frames of the same gain and speckle to frames of the same anatomy.
         richness: Structure richness of the frames, shape ``(N,)``.
-        quality: Number of anchors and the strategy.
+        count: Number of anchors [K].
+        strategy: How they are chosen.
         generator: Of strategies that draw.
     """
     embeddings = F.normalize(matching.flatten(1), dim=1).cpu()
-    count = min(quality.num_anchors, len(richness) - UNCHOSEN)
-    return select_anchors(embeddings, richness, count, strategy=quality.anchor_strategy, generator=generator)
+    return select_anchors(embeddings, richness, count, strategy=strategy, generator=generator)

@@ -22,14 +22,14 @@ def random_maps(seed: int, channels: int = 3, size: int = 8) -> Maps:
 
 
 def similarity_loss(fixed: Maps, moving: Maps, masks: Maps) -> Tensor:
-    stages = [location_products(m, f, mask) for f, m, mask in zip(fixed, moving, masks, strict=True)]
+    stages = [location_products(m, f, mask, mask) for f, m, mask in zip(fixed, moving, masks, strict=True)]
     return similarity(RegisteredPairs(stages, {}, []), QualityConfig())
 
 
 def ncc_loss(fixed: Maps, moving: Maps, masks: Maps, *, window: int | None = None) -> Tensor:
     maps = zip(fixed, moving, masks, strict=True)
     windows = {
-        stage: window_moments(m, f, mask, location_products(m, f, mask), window)
+        stage: window_moments(m, f, mask, location_products(m, f, mask, mask), window)
         for stage, (f, m, mask) in enumerate(maps, start=1)
     }
     return ncc(RegisteredPairs([], windows, []), QualityConfig(ncc_stages=tuple(windows), ncc_window=window))

@@ -106,7 +106,7 @@ def test_terms_and_transforms_are_the_references_in_every_mode(name: str, mode: 
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("controls", [{"registered": False}, {"specialized": False}])
+@pytest.mark.parametrize("controls", [{"registered": False}, {"specialized": False}, {"weighted": False}])
 def test_controls_are_the_references(scorer: StriqScorer, name: str, controls: dict[str, bool]) -> None:
     assert_same(scorer, name, **controls)
 

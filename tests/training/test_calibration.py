@@ -22,7 +22,6 @@ from striq.data.preprocessing import prepare_batch
 from striq.data.readers import open_cine
 from striq.errors import CheckpointError, DatasetError, StriqError
 from striq.quality.normalization import plane_weights
-from striq.quality.terms import compute_frame_terms
 from striq.registration.affine import invert_affine, pixel_grid
 from striq.registration.matching import Matches
 from striq.scoring.loading import load_scorer
@@ -34,6 +33,7 @@ from striq.training.objective import endpoint_error, inverse_inconsistency, matc
 from striq.training.pairs import EpochOrder, PairDataset
 from striq.training.run import train_scorer
 from striq.training.run_options import RunOptions
+from striq.training.score_statistics import score_unseen
 from striq.training.setup import make_calibration
 from striq.training.trainer import make_steps
 from striq.training.training_frames import TrainingFrames
@@ -65,7 +65,7 @@ def run(records: list[FrameRecord], tmp_path_factory: pytest.TempPathFactory) ->
 def test_trained_scorer_knows_planes_anchors_and_ranges(run: tuple[Path, StriqScorer]) -> None:
     scorer = run[1]
     assert scorer.planes == ["a4c", "kidney"]
-    assert [len(sources) for sources in scorer.bank.sources] == [4, 4]
+    assert [len(sources) for sources in scorer.bank.sources] == [3, 3]
     assert bool((scorer.range_low < scorer.range_high).all())
     torch.testing.assert_close(scorer.term_weights.sum(dim=1), torch.ones(2))
     assert all(source.group.startswith("subject") for plane in scorer.bank.sources for source in plane)
@@ -268,22 +268,27 @@ def test_training_logs_where_the_encoder_comes_from(
     assert "seeded initialization 0" in caplog.text
 
 
-def test_weights_of_a_plane_come_from_its_frames_that_are_not_anchors(records: list[FrameRecord]) -> None:
+def test_ranges_and_weights_come_from_frames_whose_groups_gave_no_anchor(records: list[FrameRecord]) -> None:
     scorer = StriqScorer(["a4c", "kidney"], CONFIG)
     images = load_images(records, (64, 64), quiet=True)
     cache = FeatureCache(images, ViewSettings(count=1), quiet=True)
     calibration = Calibration(scorer, TrainingFrames.all_training(images, records), cache)
     calibration.prepare()
     calibration.finish()
-    for plane, anchors in calibration.anchors.items():
-        others = [i for i in calibration.frames_of(plane).tolist() if i not in anchors.tolist()]
-        images = calibration.frames.images[others]
-        with torch.inference_mode():
-            terms = scorer.score_as_plane(
-                calibration.cache.features(others), compute_frame_terms(images, scorer.term_names), plane
-            ).terms
-        expected = plane_weights(terms, scorer.config.quality.weights)
-        torch.testing.assert_close(scorer.term_weights[plane], expected, atol=1e-3, rtol=0)
+    for plane, of_plane in calibration.of_planes.items():
+        unseen = score_unseen(of_plane)
+        for fold in unseen.folds:
+            groups = {of_plane.groups[row] for row in fold.tolist()}
+            rest = torch.tensor([row for row in range(len(of_plane.frames)) if of_plane.groups[row] not in groups])
+            of_plane.set_mean_maps(rest)
+            of_plane.install(of_plane.choose(rest))
+            assert not groups & {source.group for source in scorer.bank.sources[plane]}
+            alone = torch.cat([score.terms for score in of_plane.score(fold)])
+            torch.testing.assert_close(unseen.terms[fold], alone)
+        assert bool((scorer.range_low[plane] < unseen.terms.amin(dim=0)).all())
+        assert bool((scorer.range_high[plane] > unseen.terms.amax(dim=0)).all())
+        expected = plane_weights(unseen.terms, scorer.config.quality.weights)
+        torch.testing.assert_close(scorer.term_weights[plane], expected)
     assert not torch.equal(scorer.term_weights[0], scorer.term_weights[1])
 
 

@@ -71,6 +71,12 @@ def without_subspace(frame: FrameInputs) -> float:
     return frame.quality(specialized=False)
 
 
+@control("unweighted")
+def without_stability(frame: FrameInputs) -> float:
+    """Return Q with all locations of the anchors weighed alike."""
+    return frame.quality(weighted=False)
+
+
 @control("registration off")
 def without_registration(frame: FrameInputs) -> float:
     """Return Q without registration."""

@@ -48,14 +48,14 @@ class FrameInputs:
         """Terms of the frame by itself, shape ``(1, F)``."""
         return self.scorer.frame_terms(self.image)
 
-    def quality(self, *, registered: bool = True, specialized: bool = True) -> float:
+    def quality(self, *, registered: bool = True, specialized: bool = True, weighted: bool = True) -> float:
         """Return Q of the frame, scored as its plane.
 
         Args:
             registered: False leaves registration out.
             specialized: False leaves the knowledge subspace (OKS) out.
+            weighted: False weighs all locations of the anchors alike.
         """
-        scores = self.scorer.score_as_plane(
-            self.frozen, self.frame_terms, self.plane, registered=registered, specialized=specialized
-        )
+        controls = {"registered": registered, "specialized": specialized, "weighted": weighted}
+        scores = self.scorer.score_as_plane(self.frozen, self.frame_terms, self.plane, **controls)
         return float(scores.quality)

@@ -23,6 +23,7 @@ from striq.quality.plane_scores import score_by_plane
 from striq.scoring.engine import Engine
 from striq.scoring.reference import ReferenceEngine
 from striq.scoring.scorer import StriqScorer
+from striq.scoring.stability import set_stability
 from striq.types import AnchorSource, Frame
 
 WARM_UP = 3
@@ -73,6 +74,7 @@ def bench_scorer(
         scorer.model.aligner.gates.fill_(1.0)
     for plane in range(num_planes):
         scorer.bank.fill(plane, features, [AnchorSource("drawn", str(i), 0) for i in range(num_anchors)])
+        set_stability(scorer, plane, torch.zeros(num_anchors, dtype=torch.bool))
     return scorer
 
 
@@ -163,7 +165,7 @@ def _steps(scorer: StriqScorer, image: Tensor) -> Parts:
     model, count, size = scorer.model, len(scorer.bank.sources[0]), scorer.config.encoder.size
     frozen, frame_terms = scorer.embed(image), scorer.frame_terms(image)
     reference = cast("ReferenceEngine", scorer.make_engine(ReferenceEngine.name))
-    anchors, frame = reference.anchors(0, specialized=True), model.describe(frozen, 0).repeat_each(count)
+    anchors, frame = reference.anchors(0, specialized=True, weighted=True), model.describe(frozen, 0).repeat_each(count)
 
     def align() -> Alignment:
         fixed, moving = frame.matching, anchors.matching

@@ -46,10 +46,10 @@ class CpuEngine(CachedEngine):
 
     @torch.no_grad()
     def pair_terms(
-        self, frozen: Pyramid, plane: int, *, registered: bool = True, specialized: bool = True
+        self, frozen: Pyramid, plane: int, *, registered: bool = True, specialized: bool = True, weighted: bool = True
     ) -> PairTerms:
         """Return the pair terms of frames with every anchor of a plane; see :class:`striq.scoring.engine.Engine`."""
-        weights, registration = self._stored(plane, specialized=specialized)
+        weights, registration = self._stored(plane, specialized=specialized, weighted=weighted)
         names, quality = pair_term_names(self.parts.term_names), self.config.quality
         pairs = [
             registration.register(FrameFeatures(weights, frozen[i]), registered=registered) for i in range(len(frozen))
@@ -57,14 +57,13 @@ class CpuEngine(CachedEngine):
         terms = torch.stack([compute_pair_terms(of_frame, quality, names) for of_frame in pairs])
         return PairTerms(terms, torch.stack([of_frame.steps[-1] for of_frame in pairs]))
 
-    def _stored(self, plane: int, *, specialized: bool) -> tuple[PlaneWeights, AnchorRegistration]:
+    def _stored(self, plane: int, *, specialized: bool, weighted: bool) -> tuple[PlaneWeights, AnchorRegistration]:
         """Return a plane's weights and its anchors, computed once for all frames."""
-        model = self.model
-        return self.cache.get(
-            ("stored", plane, specialized),
-            self.plane_sources(),
-            lambda: (
-                PlaneWeights(model, plane, specialized=specialized),
-                AnchorRegistration(self.anchors(plane, specialized=specialized), model.aligner, self.config.quality),
-            ),
-        )
+        model, quality = self.model, self.config.quality
+
+        def compute() -> tuple[PlaneWeights, AnchorRegistration]:
+            anchors = self.anchors(plane, specialized=specialized, weighted=weighted)
+            weights = PlaneWeights(model, plane, specialized=specialized)
+            return weights, AnchorRegistration(anchors, model.aligner, quality)
+
+        return self.cache.get(("stored", plane, specialized, weighted), self.plane_sources(), compute)

@@ -56,7 +56,9 @@ class AnchorRegistration:
         self.around = [LocalMatcher(size, radius, stride, like) for size, radius, stride in settings]
         self.numbers = [self._numbers(stage) for stage in range(self.deepest)]
         inside = [(mask > 0).to(mask) for mask in anchors.compared.masks]
-        self.compared = [MapTable(torch.cat(pair, dim=1)) for pair in zip(anchors.compared.maps, inside, strict=True)]
+        stability = anchors.stability or inside
+        stages = zip(anchors.compared.maps, inside, stability, strict=True)
+        self.compared = [MapTable(torch.cat(maps, dim=1)) for maps in stages]
 
     def _numbers(self, stage: int) -> Tensor:
         """Return the indices of the cells that each block matches, shape ``(T, tile * tile)``."""
@@ -115,14 +117,16 @@ class _WarpedAnchors:
         inside = frame.inside[stage]
         self.fan, self.fixed = frame.masks[stage].index_select(0, inside), frame.compared(stage)
         sampled = anchors.sample(transform, cells.index_select(1, inside))
-        self.moving, self.overlap = sampled[..., :-1], (sampled[..., -1] > 0.5).to(sampled)
+        self.moving, self.overlap = sampled[..., :-2], (sampled[..., -2] > 0.5).to(sampled)
+        self.stability = sampled[..., -1] * self.overlap * self.fan[:, None]
         self.product = (self.moving * self.fixed[:, None]).sum(dim=-1)
         self.moving_square = torch.linalg.vector_norm(self.moving, dim=-1).square()
         self.fixed_square = self.fixed.square().sum(dim=-1, keepdim=True)
 
     def products(self) -> LocationProducts:
         """Return the products at every cell, each ``(K, M)`` or ``(1, M)``."""
-        return LocationProducts(self.product.t(), self.moving_square.t(), self.fixed_square.t(), self.fan[None])
+        squares = self.moving_square.t(), self.fixed_square.t()
+        return LocationProducts(self.product.t(), *squares, self.fan[None], self.stability.t())
 
     def moments(self) -> WindowMoments:
         """Return the moments over the fan that both share, as one window."""

@@ -50,16 +50,18 @@ class CudaEngine(CachedEngine):
 
     @torch.no_grad()
     def pair_terms(
-        self, frozen: Pyramid, plane: int, *, registered: bool = True, specialized: bool = True
+        self, frozen: Pyramid, plane: int, *, registered: bool = True, specialized: bool = True, weighted: bool = True
     ) -> PairTerms:
         """Return the pair terms of frames with every anchor of a plane; see :class:`striq.scoring.engine.Engine`."""
         reference = super().pair_terms
 
         def compute(*frozen: Tensor) -> Tensors:
-            pairs = reference(_pyramid(frozen), plane, registered=registered, specialized=specialized)
+            pairs = reference(
+                _pyramid(frozen), plane, registered=registered, specialized=specialized, weighted=weighted
+            )
             return [pairs.terms, pairs.transforms]
 
-        key = "pair terms", plane, registered, specialized
+        key = "pair terms", plane, registered, specialized, weighted
         return PairTerms(*self._run(key, self.plane_sources(), compute, [*frozen.maps, *frozen.masks]))
 
     def _run(
