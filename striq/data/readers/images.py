@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from striq.data.cine import Cine
-from striq.data.readers.intensity import to_unit_gray
+from striq.data.readers.gray_frames import GrayFrames
 from striq.data.readers.reader_errors import one_line
 from striq.errors import ReadError
 
@@ -31,6 +32,7 @@ IMAGE_ERRORS = (
     IndexError,
     struct.error,
 )
+PHOTOMETRIC_INTERPRETATION, WHITE_IS_ZERO = 262, 0  # tag of a TIFF, and its value
 # Pillow modes whose pixels are used unchanged; all other modes are converted to RGB.
 PLAIN_MODES = {"L", "LA", "RGB", "RGBA", "F", "I", "I;16", "I;16B", "I;16L"}
 
@@ -46,28 +48,34 @@ def open_image(path: Path, *, frame_axis: int | None = None) -> Cine:
         ReadError: If the file is damaged, truncated or not an image.
     """
     del frame_axis
-    num_frames = _count_frames(path)
-    return Cine(str(path), num_frames, lambda index: _read(path, index))
+    num_frames, inverted = _examine(path)
+    frames = GrayFrames(str(path), num_frames, lambda index: _read(path, index), inverted=inverted)
+    return Cine(str(path), num_frames, frames)
 
 
-def _count_frames(path: Path) -> int:
+def _examine(path: Path) -> tuple[int, bool]:
+    """Return the number of frames, and whether the smallest value is white."""
     with warnings.catch_warnings():
         _configure_warnings()
         try:
             with Image.open(path, formats=FORMATS) as image:
-                return getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
+                if not isinstance(image, TiffImageFile):
+                    return 1, False
+                # Pillow inverts images of up to 8 bits itself.
+                white_is_zero = image.tag_v2.get(PHOTOMETRIC_INTERPRETATION) == WHITE_IS_ZERO
+                return image.n_frames, white_is_zero and image.mode.startswith(("I", "F"))
         except IMAGE_ERRORS as error:
             raise _damaged(path, error) from error
 
 
-def _read(path: Path, index: int) -> NDArray[np.float32]:
+def _read(path: Path, index: int) -> NDArray[Any]:
     with warnings.catch_warnings():
         _configure_warnings()
         try:
             with Image.open(path, formats=FORMATS) as image:
                 if index:
                     image.seek(index)
-                return to_unit_gray(_pixels(image))
+                return _pixels(image)
         except IMAGE_ERRORS as error:
             raise _damaged(path, error) from error
 

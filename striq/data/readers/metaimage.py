@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from striq.data.cine import Cine
 from striq.data.readers.pixel_bytes import raw_array, zlib_array
-from striq.data.readers.plus import sequence_times
+from striq.data.readers.plus import has_frame_fields, refuse_radio_frequency, sequence_times
 from striq.data.readers.raster import Raster, cine_from_raster
 from striq.data.readers.reader_errors import bad_header, missing_pixel_file
 
@@ -48,17 +48,25 @@ def open_metaimage(path: Path, *, frame_axis: int | None = None) -> Cine:
     num_channels = int(_numbers(path, header, "ElementNumberOfChannels", "1")[0])
     shift = 1 if num_channels > 1 else 0  # channels are the fastest axis of the array
     sizes = (num_channels,) * shift + sizes
-    kinds = header.get("Kinds", "").lower().split()
+    refuse_radio_frequency(path, header.get("UltrasoundImageType", ""))
     raster = Raster(
         sizes=sizes,
         load=_loader(path, header, offset, sizes),
         spacing_mm=_spacing(path, header, shift, num_axes=len(sizes)),
-        frame_axis=next((i + shift for i, kind in enumerate(kinds) if kind in {"list", "time"}), None),
+        frame_axis=_frame_axis(header, shift, num_axes=len(sizes)),
         channel_axis=0 if num_channels > 1 else None,
         times_s=sequence_times(header),
         orientation=header.get("UltrasoundImageOrientation", ""),
     )
     return cine_from_raster(path, raster, frame_axis)
+
+
+def _frame_axis(header: dict[str, str], shift: int, *, num_axes: int) -> int | None:
+    """Return the axis that the kinds name. Of three axes, a list without fields for its frames is one of a volume."""
+    kinds = header.get("Kinds", "").lower().split()
+    names = {"time"} if num_axes - shift < 4 and not has_frame_fields(header) else {"time", "list"}
+    axis = next((axis for axis, kind in enumerate(kinds) if kind in names), None)
+    return axis + shift if axis is not None and axis + shift < num_axes else None
 
 
 def _read_header(path: Path) -> tuple[dict[str, str], int]:
@@ -103,7 +111,7 @@ def _loader(path: Path, header: dict[str, str], offset: int, sizes: tuple[int, .
 def _spacing(path: Path, header: dict[str, str], shift: int, *, num_axes: int) -> tuple[float, ...] | None:
     """Return the spacing per axis of the array; not for PLUS sequences, which state 1 for unknown spacing."""
     key = "ElementSpacing" if "ElementSpacing" in header else "ElementSize"
-    if key not in header or any(name.startswith("Seq_Frame") for name in header):
+    if key not in header or has_frame_fields(header):
         return None
     spacing = (1.0,) * shift + _numbers(path, header, key)
     return spacing if len(spacing) == num_axes and min(spacing) > 0 else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from striq.data.cine import Cine
 from striq.data.readers.pixel_bytes import raw_array
-from striq.data.readers.plus import sequence_times
+from striq.data.readers.plus import has_frame_fields, refuse_radio_frequency, sequence_times
 from striq.data.readers.raster import Raster, cine_from_raster
 from striq.data.readers.reader_errors import bad_header, missing_pixel_file, one_line
 from striq.errors import ReadError
@@ -59,8 +60,9 @@ def open_nrrd(path: Path, *, frame_axis: int | None = None) -> Cine:
         dtype = _dtype(header)
     except HEADER_ERRORS as error:
         raise bad_header(path, "a complete NRRD header", one_line(error)) from error
-    kinds = [str(kind).lower() for kind in header.get("kinds", ())]
-    frame_axis_in_header = _first(kinds, FRAME_KINDS)
+    refuse_radio_frequency(path, str(header.get("ultrasound image type", header.get("UltrasoundImageType", ""))))
+    kinds = [str(kind).lower() for kind in header.get("kinds", ())][: len(sizes)]
+    frame_axis_in_header = _frame_axis(header, kinds)
     raster = Raster(
         sizes=sizes,
         load=_loader(path, header, offset, dtype, sizes),
@@ -71,6 +73,16 @@ def open_nrrd(path: Path, *, frame_axis: int | None = None) -> Cine:
         orientation=str(header.get("ultrasound image orientation", "")),
     )
     return cine_from_raster(path, raster, frame_axis)
+
+
+def _frame_axis(header: Mapping[str, Any], kinds: list[str]) -> int | None:
+    """Return the axis that the kinds name. Of three axes, a list that has a spacing and no frames is one of a volume."""
+    axis = _first(kinds, FRAME_KINDS)
+    if axis is None or kinds[axis] != "list" or len(kinds) - (_first(kinds, CHANNEL_KINDS) is not None) > 3:
+        return axis
+    described = has_frame_fields(header) or any(re.fullmatch(r"axis \d+ index values", name) for name in header)
+    spacing = _spacing(header, len(kinds))
+    return axis if described or (spacing is not None and not math.isfinite(spacing[axis])) else None
 
 
 def _first(kinds: list[str], candidates: set[str]) -> int | None:
@@ -120,7 +132,7 @@ def _loader(
 
 def _spacing(header: Mapping[str, Any], num_axes: int) -> tuple[float, ...] | None:
     """Return the spacing per axis; not for PLUS sequences, which state 1 for unknown spacing."""
-    if any(name.startswith("Seq_Frame") for name in header):
+    if has_frame_fields(header):
         return None
     if "space directions" in header:
         spacing = [float(np.linalg.norm(row)) for row in _rows(header["space directions"])]

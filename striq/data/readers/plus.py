@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
+
+from striq.errors import ReadError
 
 
 def sequence_times(header: Mapping[str, object]) -> list[float] | None:
@@ -20,3 +23,25 @@ def sequence_times(header: Mapping[str, object]) -> list[float] | None:
         except ValueError:
             return None
     return times if times and all(math.isfinite(time) for time in times) else None
+
+
+def has_frame_fields(header: Mapping[str, object]) -> bool:
+    """Return whether the header describes single frames; reconstructed volumes have the same kinds of axes without."""
+    return any(name.startswith("Seq_Frame") for name in header)
+
+
+def refuse_radio_frequency(path: Path, image_type: str) -> None:
+    """Raise ``ReadError`` if the pixels are radio-frequency samples, which have no gray values.
+
+    Args:
+        path: File, for the message.
+        image_type: Value of the field UltrasoundImageType, such as ``"BRIGHTNESS"`` or ``"RF_REAL"``.
+    """
+    if image_type.strip().upper().startswith("RF"):
+        raise ReadError(
+            what="The file holds radio-frequency data, not images",
+            where=path,
+            expected="UltrasoundImageType BRIGHTNESS",
+            got=image_type.strip(),
+            remedy="Record or compute B-mode images.",
+        )
