@@ -42,9 +42,9 @@ class Frame:
     crop: tuple[int, int, int, int] | None = None
 
     def __post_init__(self) -> None:
-        pixels: object = self.pixels  # callers do not all check types
-        if not isinstance(pixels, np.ndarray) or pixels.dtype != np.float32 or pixels.ndim != 2 or pixels.size == 0:
-            got = f"{pixels.dtype} {pixels.shape}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
+        pixels = self.pixels
+        if getattr(pixels, "dtype", None) != np.float32 or pixels.ndim != 2 or pixels.size == 0:
+            got = f"{pixels.dtype} {pixels.shape}" if hasattr(pixels, "dtype") else type(pixels).__name__
             remedy = "Convert stored pixels with striq.data.readers.intensity.to_unit_gray(pixels)."
             msg = f"'pixels' must be a float32 array of shape (H, W) with values in [0, 1], got {got}. {remedy}"
             raise ValueError(msg)

@@ -17,8 +17,9 @@ from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from striq.data.cine import Cine
 from striq.data.readers.codestream import read_header
-from striq.data.readers.dicom_decoding import PixelFormat, decode_frame, is_decodable
+from striq.data.readers.dicom_decoding import decode_frame, is_decodable
 from striq.data.readers.dicom_file import DicomFile, read_dicom
+from striq.data.readers.dicom_format import PixelFormat
 from striq.data.readers.dicom_frames import PixelLayout, find_frames
 from striq.data.readers.dicom_gray import Palette, declared_range
 from striq.data.readers.dicom_kinds import refuse_other_kinds
@@ -77,7 +78,7 @@ def open_dicom(path: Path, *, frame_axis: int | None = None) -> Cine:
         _refuse_without_image(path, file)
         refuse_other_kinds(header, path)
         pixels = PixelFormat.of(file.header)
-        layout = find_frames(file, header.integer("NumberOfFrames"), pixels.frame_bits)
+        layout = find_frames(file, header.integer("NumberOfFrames"), pixels)
         _refuse_undecodable(path, layout)
         region = tissue_region(header, pixels.rows, pixels.columns)
         return Cine(

@@ -1,20 +1,18 @@
 """Decoding of one frame of a DICOM file.
 
-Every transfer syntax has one decoder, which raises an exception for a damaged frame. GDCM, which may end the process
-instead, decodes only what no other decoder can, and in a process of its own.
+Every transfer syntax has one decoder, which raises an exception for a damaged frame. Decoders that may end the process
+or hang instead run in a process of their own; GDCM decodes only what no other decoder can.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import (
@@ -29,9 +27,10 @@ from pydicom.uid import (
 )
 
 from striq.data.readers.codestream import CodestreamHeader, read_header
+from striq.data.readers.decoder_process import decode_apart
 from striq.data.readers.dicom_file import DicomFile
+from striq.data.readers.dicom_format import IS_YBR, PixelFormat
 from striq.data.readers.dicom_frames import PixelLayout
-from striq.data.readers.gdcm_process import decode_with_gdcm
 
 JPEG_SYNTAXES = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1)
 LOSSLESS_MARKER = 0xC3
@@ -41,82 +40,6 @@ PLUGINS = {
     **dict.fromkeys(JPEGLSTransferSyntaxes, "pyjpegls"),
     **dict.fromkeys(JPEG2000TransferSyntaxes, "pylibjpeg"),
 }
-IS_YBR = ("YBR_FULL", "YBR_FULL_422")
-COLORS = ("RGB", *IS_YBR, "YBR_RCT", "YBR_ICT")
-
-
-@dataclass(frozen=True)
-class PixelFormat:
-    """The elements of a DICOM header that describe a pixel."""
-
-    rows: int
-    columns: int
-    samples: int
-    photometric: str
-    bits_allocated: int
-    bits_stored: int
-    high_bit: int
-    is_signed: bool
-    planar_configuration: int
-
-    @classmethod
-    def of(cls, header: Dataset) -> PixelFormat:
-        """Read the format from a header.
-
-        Raises:
-            ValueError: If it is impossible or is not supported.
-        """
-        stored = int(header.BitsStored)
-        found = cls(
-            rows=int(header.Rows),
-            columns=int(header.Columns),
-            samples=int(header.SamplesPerPixel),
-            photometric=str(header.PhotometricInterpretation).strip().upper(),
-            bits_allocated=int(header.BitsAllocated),
-            bits_stored=stored,
-            high_bit=int(header.get("HighBit") or stored - 1),
-            is_signed=header.get("PixelRepresentation") == 1,
-            planar_configuration=int(header.get("PlanarConfiguration") or 0),
-        )
-        found.check()
-        return found
-
-    def check(self) -> None:
-        """Raise ``ValueError`` if the format is impossible or is not supported."""
-        photometric = COLORS if self.samples == 3 else ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR")
-        problems = {
-            f"{self.rows} x {self.columns} pixels": min(self.rows, self.columns) < 1,
-            f"{self.samples} samples per pixel": self.samples not in (1, 3),
-            f"{self.bits_allocated} bits allocated": self.bits_allocated not in (8, 16, 32),
-            f"{self.bits_stored} bits stored of {self.bits_allocated}": not 1
-            <= self.bits_stored
-            <= self.bits_allocated,
-            f"{self.photometric!r} with {self.samples} samples per pixel": self.photometric not in photometric,
-            f"planar configuration {self.planar_configuration}": self.planar_configuration not in (0, 1),
-        }
-        for problem in (text for text, found in problems.items() if found):
-            raise ValueError(problem)
-
-    @property
-    def frame_bits(self) -> int:
-        """Bits of an uncompressed frame."""
-        halves = 4 if self.photometric == "YBR_FULL_422" else 2 * self.samples  # two pixels share their chroma
-        return self.rows * self.columns * halves * self.bits_allocated // 2
-
-    def options(self, num_frames: int) -> dict[str, Any]:
-        """Return the format as decoding options of pydicom."""
-        return {
-            "rows": self.rows,
-            "columns": self.columns,
-            "samples_per_pixel": self.samples,
-            "photometric_interpretation": self.photometric,
-            "bits_allocated": self.bits_allocated,
-            "bits_stored": self.bits_stored,
-            "pixel_representation": int(self.is_signed),
-            "planar_configuration": self.planar_configuration,
-            "number_of_frames": num_frames,
-            "pixel_keyword": "PixelData",
-        }
 
 
 def is_decodable(syntax: UID) -> bool:
@@ -158,12 +81,14 @@ def decode_frame(file: DicomFile, layout: PixelLayout, pixels: PixelFormat, inde
         options = pixels.options(1) | {"correct_unused_bits": False}
         return _select_bits(*_decode(RLELossless, encapsulate([codestream], has_bot=False), 0, options), pixels)
     header = _checked_header(codestream, pixels)
-    if layout.syntax not in JPEG_SYNTAXES:
-        encapsulated = encapsulate([codestream], has_bot=False)
-        return _luma_or_rgb(*_decode(layout.syntax, encapsulated, 0, pixels.options(1)))
-    if header.precision == 8:
+    if layout.syntax in JPEG_SYNTAXES and header.precision == 8:
         return _decode_jpeg(codestream, header, pixels)
-    return decode_with_gdcm(codestream, layout.syntax, pixels.options(1))
+    if layout.syntax in JPEG_SYNTAXES:
+        return _luma_or_rgb(*decode_apart(codestream, layout.syntax, "gdcm", pixels.options(1)))
+    if layout.syntax in JPEGLSTransferSyntaxes:
+        return _luma_or_rgb(*decode_apart(codestream, layout.syntax, PLUGINS[layout.syntax], pixels.options(1)))
+    encapsulated = encapsulate([codestream], has_bot=False)
+    return _luma_or_rgb(*_decode(layout.syntax, encapsulated, 0, pixels.options(1)))
 
 
 def _decode(syntax: UID, source: Any, index: int, options: Mapping[str, Any]) -> tuple[NDArray[Any], str]:

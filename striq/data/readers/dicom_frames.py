@@ -12,10 +12,11 @@ from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian
 
 from striq.data.readers.codestream import STARTS, infer_syntax
 from striq.data.readers.dicom_file import UNDEFINED_LENGTH, DicomFile
+from striq.data.readers.dicom_format import PixelFormat
 
 logger = logging.getLogger(__name__)
 ITEM = b"\xfe\xff\x00\xe0"  # tag of an item, little endian
-PAD_BITS = 8
+PAD_BITS = 8  # a value has an even number of bytes
 LONGEST_START = max(map(len, STARTS))
 
 Fragment = tuple[int, int]  # position and length in bytes
@@ -54,16 +55,16 @@ class PixelLayout:
         return b"".join(parts)
 
 
-def find_frames(file: DicomFile, num_declared: int | None, frame_bits: int) -> PixelLayout:
+def find_frames(file: DicomFile, num_declared: int | None, pixels: PixelFormat) -> PixelLayout:
     """Return the layout of the pixel data.
 
     Args:
         file: File with pixel data.
         num_declared: Value of NumberOfFrames, or ``None``.
-        frame_bits: Bits of an uncompressed frame.
+        pixels: Format of its pixels.
 
     Raises:
-        ValueError: If the pixel data is neither uncompressed nor divided into fragments.
+        ValueError: If the pixel data is neither uncompressed nor divided into fragments, or does not fit its format.
     """
     num_declared = num_declared if num_declared is not None and num_declared > 0 else None
     with file.open() as stream:
@@ -72,22 +73,26 @@ def find_frames(file: DicomFile, num_declared: int | None, frame_bits: int) -> P
         if starts_with_item and (file.pixel_length is None or is_compressed(file.syntax)):
             layout = _compressed(stream, file, num_declared)
         else:
-            layout = _uncompressed(file, num_declared, frame_bits)
+            layout = _uncompressed(file, num_declared, pixels)
     if num_declared is not None and num_declared != layout.num_complete:
         message = "%s: the header declares %d frames, the pixel data holds %d."
         logger.warning(message, file.path, num_declared, layout.num_complete)
     return layout
 
 
-def _uncompressed(file: DicomFile, num_declared: int | None, frame_bits: int) -> PixelLayout:
+def _uncompressed(file: DicomFile, num_declared: int | None, pixels: PixelFormat) -> PixelLayout:
     present = file.end - file.pixel_offset
-    length = present if file.pixel_length is None else min(file.pixel_length, present)
-    # Data of exactly the uncompressed size is uncompressed, whatever the header says; a pad byte is allowed.
-    if file.pixel_length is None or (is_compressed(file.syntax) and not 0 <= length * 8 % frame_bits <= PAD_BITS):
+    num_bits = 8 * (present if file.pixel_length is None else min(file.pixel_length, present))
+    frame_bits = pixels.frame_bits
+    # Data of exactly the uncompressed size is uncompressed, whatever the header says.
+    if file.pixel_length is None or (is_compressed(file.syntax) and num_bits % frame_bits > PAD_BITS):
         msg = f"pixel data that is not divided into fragments, although its transfer syntax is {file.syntax.name}"
         raise ValueError(msg)
+    if pixels.is_subsampled and 0 <= num_bits - (num_declared or 1) * frame_bits * 3 // 2 <= PAD_BITS:
+        msg = f"pixels of {pixels.photometric} with as much chroma as luma, so they are of another color space"
+        raise ValueError(msg)
     syntax = ExplicitVRLittleEndian if file.is_little_endian else ExplicitVRBigEndian
-    return PixelLayout(syntax, length * 8 // frame_bits, num_declared, is_cut_off=length < file.pixel_length)
+    return PixelLayout(syntax, num_bits // frame_bits, num_declared, is_cut_off=present < file.pixel_length)
 
 
 def _compressed(stream: BinaryIO, file: DicomFile, num_declared: int | None) -> PixelLayout:

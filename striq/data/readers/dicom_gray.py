@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.pixels.processing import apply_color_lut
 
-from striq.data.readers.dicom_decoding import PixelFormat
+from striq.data.readers.dicom_format import PixelFormat
 from striq.data.readers.dicom_values import HeaderValues
 from striq.data.readers.intensity import LUMA_601, GrayRange, range_of_depth
 

@@ -43,9 +43,9 @@ def find_sources(paths: Iterable[str | Path]) -> list[Path]:
     """Replace folders by the readable files in them and in their subfolders, sorted.
 
     Other files in a folder are skipped. So are masks and annotation pictures (``001_HC_Annotation.png``, a folder
-    ``masks``); their number is logged as a warning. To read one, name the file itself. The ``.raw`` file of a ``.mhd`` header is skipped as well, because the header
-    stands for both. A path that is not a folder, or a folder without readable files, is returned unchanged, so that
-    opening it reports the problem.
+    ``masks``), whose number is logged as a warning; to read one, name the file itself. The ``.raw`` file of a ``.mhd``
+    header is skipped as well, because the header stands for both. A path that is not a folder, or a folder without
+    readable files, is returned unchanged, so that opening it reports the problem.
     """
     sources: dict[Path, None] = {}
     for path in map(Path, paths):

@@ -76,7 +76,7 @@ def open_nrrd(path: Path, *, frame_axis: int | None = None) -> Cine:
 
 
 def _frame_axis(header: Mapping[str, Any], kinds: list[str]) -> int | None:
-    """Return the axis that the kinds name. Of three axes, a list that has a spacing and no frames is one of a volume."""
+    """Return the axis that the kinds name. Of three axes, a list with a spacing or without frames makes a volume."""
     axis = _first(kinds, FRAME_KINDS)
     if axis is None or kinds[axis] != "list" or len(kinds) - (_first(kinds, CHANNEL_KINDS) is not None) > 3:
         return axis

@@ -1,4 +1,7 @@
-"""Decoding with GDCM in a process of its own, because GDCM may end the process for a damaged frame."""
+"""Decoding in a process of its own, for decoders that may end the process or hang over a damaged frame.
+
+GDCM ends the process when a check of its own fails. CharLS (pyjpegls) can take minutes for a damaged frame.
+"""
 
 from __future__ import annotations
 
@@ -9,32 +12,36 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.uid import UID
 
-TIMEOUT_S = 30.0  # for one frame; the first one includes the start of the process
+START_TIMEOUT_S = 60.0
+FRAME_TIMEOUT_S = 8.0  # a hundred times as long as a large frame takes
+READY = b"ready"
 LENGTH = struct.Struct("<Q")
 
 
-def decode_with_gdcm(codestream: bytes, syntax: UID, options: Mapping[str, Any]) -> NDArray[Any]:
-    """Return the stored values of one compressed frame.
+def decode_apart(codestream: bytes, syntax: UID, plugin: str, options: Mapping[str, Any]) -> tuple[NDArray[Any], str]:
+    """Return the stored values of one compressed frame, and their color space.
 
     Args:
         codestream: The frame.
         syntax: Its transfer syntax.
+        plugin: Decoder of pydicom.
         options: Decoding options of pydicom.
 
     Raises:
-        ValueError: If the frame cannot be decoded.
+        ValueError: If the frame cannot be decoded, or not in time.
     """
-    return _process.decode(codestream, {"syntax": str(syntax), "options": dict(options)})
+    return _process.decode(codestream, {"syntax": str(syntax), "plugin": plugin, "options": dict(options)})
 
 
-class _GdcmProcess:
+class _DecoderProcess:
     """A process that decodes one frame after the other; it is started when needed and after it ended."""
 
     def __init__(self) -> None:
@@ -42,26 +49,21 @@ class _GdcmProcess:
         self._owner = 0  # process that may use the pipes; a forked child must not
         self._lock = threading.Lock()
 
-    def decode(self, codestream: bytes, request: Mapping[str, Any]) -> NDArray[Any]:
+    def decode(self, codestream: bytes, request: Mapping[str, Any]) -> tuple[NDArray[Any], str]:
         with self._lock:
-            process = self._running()
-            timer = threading.Timer(TIMEOUT_S, process.kill)
-            timer.start()
             try:
-                assert process.stdin is not None
-                assert process.stdout is not None
-                _write(process.stdin, json.dumps(request).encode(), codestream)
-                described, values = _read(process.stdout), _read(process.stdout)
+                process = self._running()
+                with _time_limit(process, FRAME_TIMEOUT_S):
+                    _write(process.stdin, json.dumps(request).encode(), codestream)
+                    described, values = _read(process.stdout), _read(process.stdout)
             except (OSError, EOFError) as error:
                 self.stop()
-                msg = "a damaged frame: the decoder ended"
+                msg = "a damaged frame, over which the decoder ended or took too long"
                 raise ValueError(msg) from error
-            finally:
-                timer.cancel()
         answer = json.loads(described)
         if "error" in answer:
             raise ValueError(answer["error"])
-        return np.frombuffer(values, np.dtype(answer["dtype"])).reshape(answer["shape"])
+        return np.frombuffer(values, np.dtype(answer["dtype"])).reshape(answer["shape"]), answer["photometric"]
 
     def stop(self) -> None:
         process, self._process = self._process, None
@@ -86,21 +88,35 @@ class _GdcmProcess:
                 stderr=subprocess.DEVNULL,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
-            atexit.register(self.stop)
+            with _time_limit(self._process, START_TIMEOUT_S):
+                _read(self._process.stdout)
         return self._process
 
 
-_process = _GdcmProcess()
+@contextmanager
+def _time_limit(process: subprocess.Popen[bytes], seconds: float) -> Generator[None, None, None]:
+    """End the process, and with it any wait for its answer, unless the block ends in time."""
+    timer = threading.Timer(seconds, process.kill)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+_process = _DecoderProcess()
+atexit.register(_process.stop)
 
 
 def serve() -> None:
-    """Decode the frames that standard input brings; runs in the process of GDCM."""
+    """Decode the frames that standard input brings; runs in the decoder's process."""
     from pydicom.encaps import encapsulate
     from pydicom.pixels.decoders.base import get_decoder
 
-    # GDCM writes to standard output itself, so the answers have a descriptor of their own.
+    # Decoders write to standard output themselves, so the answers have a descriptor of their own.
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
+    _write(answers, READY)
     while True:
         try:
             request, codestream = json.loads(_read(requests)), _read(requests)
@@ -109,8 +125,14 @@ def serve() -> None:
         try:
             source = encapsulate([codestream], has_bot=False)
             decoder = get_decoder(request["syntax"])
-            array, _ = decoder.as_array(source, index=0, raw=True, decoding_plugin="gdcm", **request["options"])
-            answer: dict[str, Any] = {"dtype": array.dtype.str, "shape": array.shape}
+            array, decoded = decoder.as_array(
+                source, index=0, raw=True, decoding_plugin=request["plugin"], **request["options"]
+            )
+            answer: dict[str, Any] = {
+                "dtype": array.dtype.str,
+                "shape": array.shape,
+                "photometric": str(decoded["photometric_interpretation"]),
+            }
             values = array.tobytes()
         except Exception as error:  # whatever the decoder raises is the answer
             answer, values = {"error": " ".join(str(error).split())[:300] or type(error).__name__}, b""
