@@ -62,8 +62,8 @@ def _readable_files(folder: Path) -> list[Path]:
     ]
     images = [path for path in files if not is_annotation(path, folder, known_suffix(path))]
     if len(images) < len(files):
-        left_out = len(files) - len(images)
-        logger.warning("%s: left out %d masks and annotation pictures, by their names.", folder, left_out)
+        message = "%s: masks and annotation pictures left out by their names: %d."
+        logger.warning(message, folder, len(files) - len(images))
     return images
 
 
