@@ -226,6 +226,16 @@ def test_only_the_stored_bits_count(
     np.testing.assert_allclose(cine[1].pixels, values[1] / (2**stored_bits - 1), atol=1e-6)
 
 
+@pytest.mark.parametrize("high_bit", [12, 15])
+def test_high_bit_that_the_values_contradict_is_not_used(
+    high_bit: int, tmp_path: Path, stored_cine: NDArray[np.uint8]
+) -> None:
+    values = np.round(stored_cine * (4095 / 255)).astype(np.uint16)
+    dataset = ultrasound(values)
+    dataset.BitsStored, dataset.HighBit = 12, high_bit
+    np.testing.assert_allclose(open_cine(save(dataset, tmp_path / "c.dcm"))[0].pixels, values[0] / 4095, atol=1e-6)
+
+
 def palette_file(path: Path, frame: NDArray[np.uint8], bits: int, entries: bytes, syntax: str) -> Path:
     dataset = ultrasound(frame, "PALETTE COLOR", syntax)
     for color in ("Red", "Green", "Blue"):

@@ -108,9 +108,17 @@ def _select_bits(array: NDArray[Any], photometric: str, pixels: PixelFormat) -> 
     unused = pixels.bits_allocated - pixels.bits_stored
     if not unused:
         return array
-    above = min(unused, max(0, pixels.bits_allocated - 1 - pixels.high_bit))
     array = array.astype(array.dtype.newbyteorder("="))
-    return np.right_shift(np.left_shift(array, above), unused)
+    below = min(unused, max(0, pixels.high_bit + 1 - pixels.bits_stored))
+    if below and _lies_in_low_bits(array, pixels.bits_stored, below):
+        below = 0
+    return np.right_shift(np.left_shift(array, unused - below), unused)
+
+
+def _lies_in_low_bits(array: NDArray[Any], bits_stored: int, below: int) -> bool:
+    """Return whether the values contradict a HighBit that leaves ``below`` unused bits below them."""
+    used = int(np.bitwise_or.reduce(array, axis=None))
+    return used & (2**below - 1) > 0 and 0 <= used < 2**bits_stored
 
 
 def _checked_header(codestream: bytes, pixels: PixelFormat) -> CodestreamHeader:
