@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -251,3 +253,32 @@ def test_tiff_whose_smallest_value_is_white_is_inverted(
     content[entry + 8 : entry + 10] = b"\0\0"  # PhotometricInterpretation: white is zero
     (tmp_path / "f.tif").write_bytes(content)
     np.testing.assert_allclose(open_cine(tmp_path / "f.tif")[0].pixels, dim_frame / 255, atol=1e-6)
+
+
+def test_dark_16_bit_colors_whose_lower_bits_are_lost_are_refused(
+    tmp_path: Path, stored_cine: NDArray[np.uint8]
+) -> None:
+    for factor in (1, 16, 257):
+        path = write_png_of_16_bit_colors(tmp_path / f"{factor}.png", stored_cine[2].astype(np.uint16) * factor)
+        if factor == 257:
+            np.testing.assert_allclose(open_cine(path)[0].pixels, stored_cine[2] / 255, atol=1e-6)
+        else:
+            with pytest.raises(ReadError, match="16-bit colors that use few of their upper 8 bits"):
+                _ = open_cine(path)[0]
+
+
+def write_png_of_16_bit_colors(path: Path, gray: NDArray[np.uint16]) -> Path:
+    """Write a PNG that Pillow can read and not write."""
+    height, width = gray.shape
+    rows = np.repeat(gray[..., None], 3, axis=-1).astype(">u2").tobytes()
+    lines = b"".join(b"\0" + rows[i * width * 6 : (i + 1) * width * 6] for i in range(height))
+    chunks = (
+        (b"IHDR", struct.pack(">2L5B", width, height, 16, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(lines)),
+        (b"IEND", b""),
+    )
+    packed = (
+        struct.pack(">L", len(data)) + name + data + struct.pack(">L", zlib.crc32(name + data)) for name, data in chunks
+    )
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(packed))
+    return path

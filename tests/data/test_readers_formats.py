@@ -334,3 +334,23 @@ def test_radio_frequency_data_is_refused(image_type: str, tmp_path: Path, stored
     for path in (meta, write_nrrd_text(tmp_path / "cine.igs.nrrd", stored_cine, fields.rstrip("\n"))):
         with pytest.raises(ReadError, match=f"radio-frequency data.*got {image_type}"):
             open_cine(path)
+
+
+def test_malformed_spacing_and_times_are_unknown_and_named(
+    tmp_path: Path, stored_cine: NDArray[np.uint8], caplog: pytest.LogCaptureFixture
+) -> None:
+    sequence = write_plus_mha(tmp_path, stored_cine)
+    sequence.write_bytes(sequence.read_bytes().replace(b"= 0.75", b"= 0,75"))
+    assert open_cine(sequence).times_s is None
+    assert "Seq_Frame0001_Timestamp is '0,75'" in caplog.text
+    still = write_single_slice(tmp_path / "still.mha", stored_cine[0])
+    still.write_bytes(still.read_bytes().replace(b"NDims", b"ElementSpacing = 0,5 0,5\nNDims"))
+    assert open_cine(still)[0].spacing_mm is None
+    assert "ElementSpacing is '0,5 0,5'" in caplog.text
+    slicer = write_nrrd_text(tmp_path / "c.seq.nrrd", stored_cine[:, None], SLICER_LIST_LAST.replace("0.75", "0,75"))
+    assert open_cine(slicer).times_s is None
+    nifti = write_single_slice(tmp_path / "still.nii", stored_cine[0])
+    content = bytearray(nifti.read_bytes())
+    content[123] = 0xFF  # xyzt_units
+    nifti.write_bytes(content)
+    np.testing.assert_allclose(open_cine(nifti)[0].pixels, stored_cine[0] / 255, atol=1e-6)

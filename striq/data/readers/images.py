@@ -33,6 +33,8 @@ IMAGE_ERRORS = (
     struct.error,
 )
 PHOTOMETRIC_INTERPRETATION, WHITE_IS_ZERO = 262, 0  # tag of a TIFF, and its value
+# Pillow reads the upper 8 bits of 16-bit colors. If they are all below this, the file holds 8- to 13-bit values.
+DARKEST_WHITE = 31
 # Pillow modes whose pixels are used unchanged; all other modes are converted to RGB.
 PLAIN_MODES = {"L", "LA", "RGB", "RGBA", "F", "I", "I;16", "I;16B", "I;16L"}
 
@@ -83,10 +85,14 @@ def _read(path: Path, index: int) -> NDArray[Any]:
 def _pixels(image: Image.Image) -> NDArray[Any]:
     """Return the pixels as displayed (camera rotation applied); palettes and rare modes become RGB."""
     is_16_bit_png = image.format == "PNG" and image.mode == "I"  # Pillow before 12 opens 16-bit PNG files in this mode
+    has_wide_colors = ";16" in str(getattr(image, "tile", "")) and len(image.getbands()) >= 3
     upright = ImageOps.exif_transpose(image)
     if upright.mode == "1":
         return np.asarray(upright, dtype=np.bool_)
     pixels = np.asarray(upright if upright.mode in PLAIN_MODES else upright.convert("RGB"))
+    if has_wide_colors and pixels.max() <= DARKEST_WHITE:
+        msg = "16-bit colors that use few of their upper 8 bits, which are all that can be read"
+        raise ValueError(msg)
     return pixels.astype(np.uint16) if is_16_bit_png else pixels
 
 

@@ -6,6 +6,7 @@ one clear error. ITK writes to the terminal and reports a different cause.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,9 @@ from striq.data.readers.pixel_bytes import raw_array, zlib_array
 from striq.data.readers.plus import has_frame_fields, refuse_radio_frequency, sequence_times
 from striq.data.readers.raster import Raster, cine_from_raster
 from striq.data.readers.reader_errors import bad_header, missing_pixel_file
+from striq.errors import ReadError
+
+logger = logging.getLogger(__name__)
 
 ELEMENT_TYPES = {
     "MET_CHAR": "i1",
@@ -55,7 +59,7 @@ def open_metaimage(path: Path, *, frame_axis: int | None = None) -> Cine:
         spacing_mm=_spacing(path, header, shift, num_axes=len(sizes)),
         frame_axis=_frame_axis(header, shift, num_axes=len(sizes)),
         channel_axis=0 if num_channels > 1 else None,
-        times_s=sequence_times(header),
+        times_s=sequence_times(path, header),
         orientation=header.get("UltrasoundImageOrientation", ""),
     )
     return cine_from_raster(path, raster, frame_axis)
@@ -113,7 +117,11 @@ def _spacing(path: Path, header: dict[str, str], shift: int, *, num_axes: int) -
     key = "ElementSpacing" if "ElementSpacing" in header else "ElementSize"
     if key not in header or has_frame_fields(header):
         return None
-    spacing = (1.0,) * shift + _numbers(path, header, key)
+    try:
+        spacing = (1.0,) * shift + _numbers(path, header, key)
+    except ReadError as error:  # pixels do not depend on it
+        logger.warning("%s: the spacing is unknown: %s is %s.", path, key, error.got)
+        return None
     return spacing if len(spacing) == num_axes and min(spacing) > 0 else None
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from striq.data.cine import Cine
 from striq.data.readers.pixel_bytes import raw_array
-from striq.data.readers.plus import has_frame_fields, refuse_radio_frequency, sequence_times
+from striq.data.readers.plus import has_frame_fields, parse_times, refuse_radio_frequency, sequence_times
 from striq.data.readers.raster import Raster, cine_from_raster
 from striq.data.readers.reader_errors import bad_header, missing_pixel_file, one_line
 from striq.errors import ReadError
@@ -69,7 +69,7 @@ def open_nrrd(path: Path, *, frame_axis: int | None = None) -> Cine:
         spacing_mm=_spacing(header, len(sizes)),
         frame_axis=frame_axis_in_header,
         channel_axis=_first(kinds, CHANNEL_KINDS),
-        times_s=sequence_times(header) or _index_times(header, frame_axis_in_header),
+        times_s=sequence_times(path, header) or _index_times(path, header, frame_axis_in_header),
         orientation=str(header.get("ultrasound image orientation", "")),
     )
     return cine_from_raster(path, raster, frame_axis)
@@ -147,7 +147,7 @@ def _rows(directions: Sequence[Any]) -> list[Any]:
     return [[math.nan] if row is None else row for row in directions]
 
 
-def _index_times(header: Mapping[str, Any], frame_axis: int | None) -> list[float] | None:
+def _index_times(path: Path, header: Mapping[str, Any], frame_axis: int | None) -> list[float] | None:
     """Return the index values of a Slicer sequence in seconds, or ``None`` if its index is not time."""
     if frame_axis is None:
         return None
@@ -157,10 +157,8 @@ def _index_times(header: Mapping[str, Any], frame_axis: int | None) -> list[floa
     seconds = SECONDS_PER_UNIT.get(unit.lower())
     if seconds is None or not values:
         return None
-    try:
-        return [float(unquote(value)) * seconds for value in str(values).split()]
-    except ValueError:
-        return None
+    times = parse_times(path, [("an index value", unquote(value)) for value in str(values).split()])
+    return None if times is None else [time * seconds for time in times]
 
 
 def _entry(header: Mapping[str, Any], key: str, axis: int) -> str:
