@@ -85,6 +85,13 @@ def write_dicom_with_window(folder: Path, frame: NDArray) -> Path:
     return save(dataset, folder / "f.dcm")
 
 
+def write_dicom_with_narrow_window(folder: Path, frame: NDArray) -> Path:
+    """A window that 8-bit files with it do not apply either."""
+    dataset = ultrasound(frame)
+    dataset.WindowCenter, dataset.WindowWidth = "40", "80"
+    return save(dataset, folder / "f.dcm")
+
+
 def write_dicom_12_bits_with_window(folder: Path, frame: NDArray) -> Path:
     dataset = ultrasound(frame)
     dataset.BitsStored, dataset.HighBit = 12, 11
@@ -130,6 +137,7 @@ CONTAINERS = [
     *((write_nrrd, code) for code in WIDE_TYPES),
     *((write_dicom, code) for code in ("u2", "i2", "u4")),
     *((write_dicom_with_window, code) for code in ("u2", "i2", "u4")),
+    *((write_dicom_with_narrow_window, code) for code in ("u1", "u2", "i2", "u4")),
     (write_dicom_12_bits_with_window, "u2"),
     (write_dicom_8_bits_stored, "u2"),
     (write_dicom_big_endian, "u2"),
@@ -160,6 +168,13 @@ def test_gray_of_more_bits_is_the_same_in_every_container(
     white = 2**bits - 1
     frame = open_cine(write(tmp_path, np.round(stored_cine[2] / 255 * white).astype("<u2")))[0]
     np.testing.assert_allclose(frame.pixels, stored_cine[2] / 255, atol=0.6 / white)
+
+
+def test_window_that_shows_all_values_is_used(tmp_path: Path, stored_cine: NDArray[np.uint8]) -> None:
+    dataset = ultrasound(np.round(stored_cine[2] / 255 * 1200).astype(np.uint16))
+    dataset.WindowCenter, dataset.WindowWidth = "600.5", "1201"
+    frame = open_cine(save(dataset, tmp_path / "f.dcm"))[0]
+    np.testing.assert_allclose(frame.pixels, stored_cine[2] / 255, atol=1 / 1200)
 
 
 @pytest.mark.parametrize(("factor", "name"), [(256, "high byte"), (16, "left aligned in 12 bits"), (257, "both bytes")])

@@ -81,11 +81,24 @@ ANNOTATIONS = (
     "scan-label.nii.gz",
     "007_masks.tif",
     "MASK2.png",
+    "mask_patient7.png",
+    "001_HCAnnotation.png",
+    "heartMask.png",
     "masks/001.png",
     "labelsTr/001.nii.gz",
     "A4C/annotations/001.png",
 )
-IMAGES = ("001_HC.png", "gtx_1.png", "segment.png", "masked_ball/1.png", "legt.png", "seg1/p.png", "unlabeled/2.png")
+IMAGES = (
+    "001_HC.png",
+    "gtx_1.png",
+    "segment.png",
+    "segA4C.png",
+    "labeled.png",
+    "masked_ball/1.png",
+    "legt.png",
+    "seg1/p.png",
+    "unlabeled/2.png",
+)
 
 
 @pytest.mark.parametrize("name", ANNOTATIONS)

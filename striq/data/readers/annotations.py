@@ -5,10 +5,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-WORDS = ("mask", "annotation", "annotated", "gt", "ground[_-]?truth", "seg", "segmentation", "label", "contour")
-# The word is the last part of the name: 001_HC_Annotation.png, benign (3)_mask_1.png, heart.seg.nrrd.
-FILE_NAME = re.compile(rf"(.*[_\-. ])?({'|'.join(WORDS)})s?([_\-. ]?\d+)?", re.IGNORECASE)
-FOLDER_NAME = re.compile(rf"({'|'.join(WORDS)})s?(tr|ts|val|[_-]?train|[_-]?test)?", re.IGNORECASE)
+WORDS = "mask|annotation|annotated|annot|gt|ground[_-]?truth|seg|segmentation|label|contour"
+FIRST_WORDS = "mask|annotation|gt|ground[_-]?truth|segmentation"
+# 001_HC_Annotation, benign (3)_mask_1, heart.seg, mask_007
+FILE_NAME = re.compile(
+    rf"(.*[_\-. ])?({WORDS})s?([_\-. ]?\d+)?|({FIRST_WORDS})s?[_\-. ].*",
+    re.IGNORECASE,
+)
+FOLDER_NAME = re.compile(rf"({WORDS})s?(tr|ts|val|[_-]?train|[_-]?test)?", re.IGNORECASE)
+WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")  # in HCAnnotation, heartMask
 
 
 def is_annotation(path: Path, root: Path, suffix: str) -> bool:
@@ -21,4 +26,5 @@ def is_annotation(path: Path, root: Path, suffix: str) -> bool:
     """
     *folders, name = path.relative_to(root).parts
     stem = name[: len(name) - len(suffix)]
-    return FILE_NAME.fullmatch(stem) is not None or any(FOLDER_NAME.fullmatch(folder) for folder in folders)
+    is_named = any(FILE_NAME.fullmatch(text) for text in (stem, WORD_START.sub("_", stem)))
+    return is_named or any(FOLDER_NAME.fullmatch(folder) for folder in folders)

@@ -21,7 +21,7 @@ from striq.data.readers.dicom_decoding import decode_frame, is_decodable
 from striq.data.readers.dicom_file import DicomFile, read_dicom
 from striq.data.readers.dicom_format import PixelFormat
 from striq.data.readers.dicom_frames import PixelLayout, find_frames
-from striq.data.readers.dicom_gray import Palette, declared_range
+from striq.data.readers.dicom_gray import Palette, declared_range, display_window
 from striq.data.readers.dicom_kinds import refuse_other_kinds
 from striq.data.readers.dicom_regions import spacing_mm, tissue_region
 from striq.data.readers.dicom_times import frame_times_s
@@ -145,7 +145,14 @@ def _gray_frames(file: DicomFile, header: HeaderValues, layout: PixelLayout, pix
             return stored if palette is None else palette.gray(np.asarray(stored))
 
     inverted = pixels.photometric == "MONOCHROME1"
-    return GrayFrames(str(file.path), layout.num_frames, read_stored, declared=gray_range, inverted=inverted)
+    return GrayFrames(
+        str(file.path),
+        layout.num_frames,
+        read_stored,
+        declared=gray_range,
+        window=display_window(header),
+        inverted=inverted,
+    )
 
 
 def _precision(file: DicomFile, layout: PixelLayout, pixels: PixelFormat) -> int:

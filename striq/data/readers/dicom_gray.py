@@ -21,29 +21,28 @@ WINDOW_TOLERANCE = 0.02  # of the window, by which its ends may differ from thos
 def declared_range(header: HeaderValues, pixels: PixelFormat, precision: int) -> GrayRange | None:
     """Return the range of gray values that the header declares; ``None`` if it declares none.
 
-    Bits decide if they are 8 or fewer. In a wider container, it is the first of these: a window that is the range of
-    a number of bits, bits that are fewer than the container has, any other window.
+    Bits decide if they are 8 or fewer. In a wider container, it is a window that is the range of a number of bits, or
+    else bits that are fewer than the container has.
 
     Args:
         header: Header of the file.
         pixels: Format of its pixels.
         precision: Bits that the compressed frame declares; those of the header if it is not compressed.
     """
+    if pixels.is_signed:
+        return None
     bits = min(pixels.bits_stored, precision)
-    window = _window(header)
-    if not pixels.is_signed:
-        if bits <= 8:
-            return range_of_depth(bits)
-        for depth in range(8, bits):
-            if window is not None and _is_depth(window, depth):
-                return range_of_depth(depth)
-        if bits < pixels.bits_allocated:
-            return range_of_depth(bits)
-    return window
+    if bits <= 8:
+        return range_of_depth(bits)
+    window = display_window(header)
+    for depth in range(8, bits):
+        if window is not None and _is_depth(window, depth):
+            return range_of_depth(depth)
+    return range_of_depth(bits) if bits < pixels.bits_allocated else None
 
 
-def _window(header: HeaderValues) -> GrayRange | None:
-    """Return the ends of the first window as stored values (PS3.3 C.11.2.1.2.1)."""
+def display_window(header: HeaderValues) -> GrayRange | None:
+    """Return the ends of the first window as stored values (PS3.3 C.11.2.1.2.1); ``None`` if there is none."""
     center, width = header.number("WindowCenter"), header.number("WindowWidth")
     slope, intercept = header.number("RescaleSlope") or 1.0, header.number("RescaleIntercept") or 0.0
     if center is None or width is None or width <= 1 or slope < 0:

@@ -20,13 +20,14 @@ class GrayFrames:
     """Reads the frames of one file as gray values in [0, 1], all by the same range of stored values.
 
     The range is the one that the file declares, or that of 8-bit pixels, or else the one that the file's values use
-    (:func:`striq.data.readers.intensity.used_range`), which is logged as a warning.
+    (:func:`striq.data.readers.intensity.used_range`), which is logged as a warning unless it is a window of the file.
 
     Args:
         source: Name of the file, for messages.
         num_frames: Number of frames.
         read_stored: Function that reads one stored image, shape ``(H, W)`` or ``(H, W, C)``.
         declared: Range that the file declares.
+        window: Range in which the file asks to be displayed; used if nothing is declared and it fits the values.
         inverted: Whether the smallest value is white.
     """
 
@@ -37,10 +38,11 @@ class GrayFrames:
         read_stored: Callable[[int], NDArray[Any]],
         *,
         declared: GrayRange | None = None,
+        window: GrayRange | None = None,
         inverted: bool = False,
     ) -> None:
         self._source, self._num_frames, self._read_stored = source, num_frames, read_stored
-        self._declared, self._inverted = declared, inverted
+        self._declared, self._window, self._inverted = declared, window, inverted
         self._used: GrayRange | None = None
 
     def __call__(self, index: int) -> NDArray[np.float32]:
@@ -56,8 +58,8 @@ class GrayFrames:
 
     def _by_used_range(self, index: int, stored: NDArray[Any]) -> NDArray[np.float32]:
         if self._used is None:
-            self._used = used_range(self._examined(index, stored))
-            if self._used not in {GrayRange(0.0, 1.0), range_of_depth(stored.dtype.itemsize * 8)}:
+            self._used = used_range(self._examined(index, stored), self._window)
+            if self._used not in {self._window, GrayRange(0.0, 1.0), range_of_depth(stored.dtype.itemsize * 8)}:
                 logger.warning(
                     "%s: the file does not declare its range of gray values; by the values it uses, %g is black and "
                     "%g is white.",
@@ -65,7 +67,7 @@ class GrayFrames:
                     self._used.black,
                     self._used.white,
                 )
-        if not self._used.holds(stored):
+        if self._used != self._window and not self._used.holds(stored):
             raise ReadError(
                 what="The frame has values outside the range of the other frames",
                 where=f"{self._source}, frame {index}",

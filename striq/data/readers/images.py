@@ -35,7 +35,7 @@ IMAGE_ERRORS = (
 PHOTOMETRIC_INTERPRETATION, WHITE_IS_ZERO = 262, 0  # tag of a TIFF, and its value
 # Pillow reads the upper 8 bits of 16-bit colors. If they are all below this, the file holds 8- to 13-bit values.
 DARKEST_WHITE = 31
-# Pillow modes whose pixels are used unchanged; all other modes are converted to RGB.
+# Pillow modes whose pixels are used unchanged; all other modes are converted to RGB or RGBA.
 PLAIN_MODES = {"L", "LA", "RGB", "RGBA", "F", "I", "I;16", "I;16B", "I;16L"}
 
 
@@ -89,7 +89,9 @@ def _pixels(image: Image.Image) -> NDArray[Any]:
     upright = ImageOps.exif_transpose(image)
     if upright.mode == "1":
         return np.asarray(upright, dtype=np.bool_)
-    pixels = np.asarray(upright if upright.mode in PLAIN_MODES else upright.convert("RGB"))
+    if upright.mode not in PLAIN_MODES:
+        upright = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
+    pixels = np.asarray(upright)
     if has_wide_colors and pixels.max() <= DARKEST_WHITE:
         msg = "16-bit colors that use few of their upper 8 bits, which are all that can be read"
         raise ValueError(msg)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 LUMA_601 = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 # Bits of the gray scales that scanners and exporters use, whatever the type of the pixels.
 DEPTHS = (8, 10, 12, 14, 16, 24, 32, 64)
+MAX_SHARE_BEYOND = 0.01  # of the values, above a window that shows the picture as it is
 # A picture of 8 bits that was interpolated holds fractions, and nearly always a value in the upper half of its scale.
 UPPER_HALF_OF_8_BITS = (127.0, 255.0)
 
@@ -78,10 +79,12 @@ def range_of_type(dtype: np.dtype) -> GrayRange | None:
     return GrayRange(0.0, 1.0) if dtype == np.bool_ else None
 
 
-def used_range(images: Iterable[NDArray[Any]]) -> GrayRange:
+def used_range(images: Iterable[NDArray[Any]], window: GrayRange | None = None) -> GrayRange:
     """Return the range that the values of images make likely, for types that do not state it.
 
     Convention:
+        - A window is used if no more than one percent of the values are above its white; otherwise it is a choice of
+          how to display the picture, which 8-bit files do not apply either.
         - Floats that all lie in [0, 1] are gray values already.
         - Nonnegative whole numbers have the smallest common depth (8, 10, 12, 14 or 16 bits and so on) that holds them
           all. So 8-bit gray is the same in every type. If their low bits are all zero, white has these bits zero too.
@@ -91,10 +94,13 @@ def used_range(images: Iterable[NDArray[Any]]) -> GrayRange:
 
     Args:
         images: Stored images of one file.
+        window: Range in which the file asks to be displayed.
     """
-    found = _Found()
+    found = _Found(np.inf if window is None else window.white)
     for image in images:
         found.add(_split_alpha(image)[0])
+    if window is not None and found.num_beyond <= MAX_SHARE_BEYOND * found.num_values:
+        return window
     if found.low > found.high:  # no finite value
         return GrayRange(0.0, 1.0)
     if not found.integer_type and found.low >= 0 and found.high <= 1:
@@ -109,7 +115,8 @@ def used_range(images: Iterable[NDArray[Any]]) -> GrayRange:
 class _Found:
     """What is known of the values seen so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: float) -> None:
+        self.limit, self.num_values, self.num_beyond = limit, 0, 0
         self.low, self.high = np.inf, -np.inf
         self.bits = 0  # set in any of the values
         self.whole = self.integer_type = True
@@ -121,6 +128,9 @@ class _Found:
             values = values[np.isfinite(values)]
         if not values.size:
             return
+        self.num_values += values.size
+        if np.isfinite(self.limit):
+            self.num_beyond += int((values > self.limit).sum())
         low, high = float(values.min()), float(values.max())
         self.low, self.high = min(self.low, low), max(self.high, high)
         self.whole = (

@@ -60,7 +60,7 @@ def open_nrrd(path: Path, *, frame_axis: int | None = None) -> Cine:
         dtype = _dtype(header)
     except HEADER_ERRORS as error:
         raise bad_header(path, "a complete NRRD header", one_line(error)) from error
-    refuse_radio_frequency(path, str(header.get("ultrasound image type", header.get("UltrasoundImageType", ""))))
+    refuse_radio_frequency(path, _plus_field(header, "UltrasoundImageType"))
     kinds = [str(kind).lower() for kind in header.get("kinds", ())][: len(sizes)]
     frame_axis_in_header = _frame_axis(header, kinds)
     raster = Raster(
@@ -70,9 +70,15 @@ def open_nrrd(path: Path, *, frame_axis: int | None = None) -> Cine:
         frame_axis=frame_axis_in_header,
         channel_axis=_first(kinds, CHANNEL_KINDS),
         times_s=sequence_times(path, header) or _index_times(path, header, frame_axis_in_header),
-        orientation=str(header.get("ultrasound image orientation", "")),
+        orientation=_plus_field(header, "UltrasoundImageOrientation"),
     )
     return cine_from_raster(path, raster, frame_axis)
+
+
+def _plus_field(header: Mapping[str, Any], name: str) -> str:
+    """Return a field of PLUS, which is written ``UltrasoundImageType`` or ``ultrasound image type``."""
+    keys = (key for key in header if key.replace(" ", "").lower() == name.lower())
+    return next((str(header[key]) for key in keys), "")
 
 
 def _frame_axis(header: Mapping[str, Any], kinds: list[str]) -> int | None:
