@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -109,3 +110,19 @@ def test_decoder_ends_with_its_caller(tmp_path: Path, stored_cine: NDArray[np.ui
     done = subprocess.run([sys.executable, "-W", "error", "-c", program, str(path)], capture_output=True, check=True)
     assert done.stderr == b""
     assert not Path(f"/proc/{int(done.stdout)}").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked on this system")
+def test_forked_process_has_a_decoder_of_its_own(tmp_path: Path, stored_cine: NDArray[np.uint8]) -> None:
+    codestreams = [jpeg_ls(frame) for frame in stored_cine]
+    path = save(set_codestreams(ultrasound(stored_cine), codestreams, JPEGLSLossless), tmp_path / "c.dcm")
+    program = (
+        "import sys, os; from striq.data.readers import open_cine; cine = open_cine(sys.argv[1]); cine[0]\n"
+        "child = os.fork()\n"
+        "frames = [cine[i].pixels.mean() for i in (0, 1, 2) * 20]\n"
+        "child and os.waitpid(child, 0); print(*frames, flush=True)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, check=True, text=True)
+    of_child, of_parent = done.stdout.splitlines()
+    assert of_child == of_parent
+    assert done.stderr == ""

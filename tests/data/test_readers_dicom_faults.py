@@ -27,7 +27,7 @@ from pydicom.uid import (
 )
 
 from striq.data.cine import Cine
-from striq.data.readers import open_cine
+from striq.data.readers import dicom_file, open_cine
 from striq.errors import ReadError
 from tests.dicom_writer import save, set_codestreams, ultrasound
 
@@ -76,6 +76,15 @@ def test_damaged_deflated_file_is_refused(tmp_path: Path, stored_cine: NDArray[n
     path.write_bytes(content[:400] + bytes(40) + content[440:])
     with pytest.raises(ReadError, match=r"c\.dcm"):
         _ = open_cine(path)[0]
+
+
+def test_deflated_file_that_becomes_too_large_is_refused(
+    tmp_path: Path, stored_cine: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = save(ultrasound(stored_cine, syntax=DeflatedExplicitVRLittleEndian), tmp_path / "c.dcm")
+    monkeypatch.setattr(dicom_file, "MAX_INFLATED", 1000)
+    with pytest.raises(ReadError, match="a deflated data set of at least 1000 bytes"):
+        open_cine(path)
 
 
 @pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian])

@@ -46,7 +46,6 @@ class _DecoderProcess:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
-        self._owner = 0  # process that may use the pipes; a forked child must not
         self._lock = threading.Lock()
 
     def decode(self, codestream: bytes, request: Mapping[str, Any]) -> tuple[NDArray[Any], str]:
@@ -67,7 +66,7 @@ class _DecoderProcess:
 
     def stop(self) -> None:
         process, self._process = self._process, None
-        if process is None or self._owner != os.getpid():
+        if process is None:
             return
         process.kill()
         process.wait()
@@ -78,9 +77,12 @@ class _DecoderProcess:
                 except OSError:  # unsent bytes for a process that has ended
                     continue
 
+    def forget(self) -> None:
+        """Start anew in a forked process, which must not use the pipes and the lock of its parent."""
+        self._process, self._lock = None, threading.Lock()
+
     def _running(self) -> subprocess.Popen[bytes]:
-        if self._process is None or self._owner != os.getpid():
-            self._owner = os.getpid()
+        if self._process is None:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", f"from {__name__} import serve; serve()"],
                 stdin=subprocess.PIPE,
@@ -106,6 +108,8 @@ def _time_limit(process: subprocess.Popen[bytes], seconds: float) -> Generator[N
 
 _process = _DecoderProcess()
 atexit.register(_process.stop)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_process.forget)
 
 
 def serve() -> None:
