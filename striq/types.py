@@ -29,6 +29,9 @@ class Frame:
         - ``pixels`` has shape ``(H, W)``, float32 in [0, 1]; row 0 is the top of the picture as displayed.
         - ``spacing_mm`` is ``(row, column)``: the distance between neighboring rows, then columns.
         - ``crop`` is ``(top, left, bottom, right)`` in pixels of the stored picture; ``None`` means all of it.
+
+    Raises:
+        ValueError: If ``pixels`` has another shape, type or range, or a value that is not a number.
     """
 
     pixels: NDArray[np.float32]
@@ -37,6 +40,19 @@ class Frame:
     spacing_mm: tuple[float, float] | None = None
     time_s: float | None = None
     crop: tuple[int, int, int, int] | None = None
+
+    def __post_init__(self) -> None:
+        pixels = self.pixels
+        if getattr(pixels, "dtype", None) != np.float32 or pixels.ndim != 2 or pixels.size == 0:
+            got = f"{pixels.dtype} {pixels.shape}" if hasattr(pixels, "dtype") else type(pixels).__name__
+            remedy = "Convert stored pixels with striq.data.readers.intensity.to_unit_gray(pixels)."
+            msg = f"'pixels' must be a float32 array of shape (H, W) with values in [0, 1], got {got}. {remedy}"
+            raise ValueError(msg)
+        low, high = pixels.min(), pixels.max()
+        if not (low >= 0 and high <= 1):  # also if one is NaN
+            remedy = "Divide by the largest possible value, such as 255, and leave out pixels that are not a number."
+            msg = f"'pixels' must lie in [0, 1], got values from {low:.3g} to {high:.3g}. {remedy}"
+            raise ValueError(msg)
 
 
 @dataclass(frozen=True)

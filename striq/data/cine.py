@@ -18,15 +18,15 @@ class Cine(Sequence[Frame]):
     Convention:
         - ``read_pixels(i)`` returns the stored image ``i`` as gray values in [0, 1], shape ``(H, W)``.
         - The cine crops stored images to ``crop``, so every frame has the shape of the crop.
-        - Reading a frame that cannot be scored (values not finite or all equal) raises ``ReadError``; the other
-          frames remain readable.
+        - Reading a frame that cannot be scored (values not finite, outside [0, 1] or all equal) raises ``ReadError``;
+          the other frames remain readable.
 
     Args:
         source: Name of the file, as used in results and errors.
         num_frames: Number of frames.
         read_pixels: Function that reads one stored image.
         spacing_mm: Distance between neighboring rows, then columns.
-        times_s: Time of every frame in seconds.
+        times_s: Time of every frame in seconds; times are counted from the first frame.
         crop: ``(top, left, bottom, right)`` in pixels of the stored image.
     """
 
@@ -48,7 +48,7 @@ class Cine(Sequence[Frame]):
             raise ValueError(msg)
         self.source = source
         self.spacing_mm = spacing_mm
-        self.times_s = None if times_s is None else tuple(float(time) for time in times_s)
+        self.times_s = None if times_s is None else tuple(float(time) - float(times_s[0]) for time in times_s)
         self.crop = crop
         self._num_frames = num_frames
         self._read_pixels = read_pixels
@@ -100,8 +100,9 @@ def _refuse_unusable(pixels: NDArray[np.float32], where: str) -> None:
             got=f"shape {pixels.shape}",
             remedy="Save the frame as a plain gray or color image.",
         )
-    num_bad = int(pixels.size - np.isfinite(pixels).sum())
-    if num_bad:
+    low, high = float(pixels.min()), float(pixels.max())  # NaN if a pixel is
+    if not np.isfinite([low, high]).all():
+        num_bad = int(pixels.size - np.isfinite(pixels).sum())
         raise ReadError(
             what="The frame has values that are not finite",
             where=where,
@@ -109,7 +110,14 @@ def _refuse_unusable(pixels: NDArray[np.float32], where: str) -> None:
             got=f"{num_bad} of {pixels.size} pixels NaN or infinite",
             remedy="Export the frame again, or leave it out.",
         )
-    low, high = float(pixels.min()), float(pixels.max())
+    if low < 0 or high > 1:
+        raise ReadError(
+            what="The frame is not a gray image in [0, 1]",
+            where=where,
+            expected="gray values from 0 to 1",
+            got=f"values from {low:.3g} to {high:.3g}",
+            remedy="Divide the stored values by their largest possible one, as striq.data.readers does.",
+        )
     if low == high:
         raise ReadError(
             what="The frame is empty",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from striq.data.cine import Cine
 from striq.data.readers import open_cine
-from striq.data.readers.intensity import to_unit_gray
+from striq.data.readers.gray_frames import GrayFrames
 from striq.errors import ReadError
 from striq.service.requests import CineRequest
 
@@ -28,11 +28,11 @@ def open_requested(request: CineRequest) -> Cine:
         return open_cine(request.file)
     path = Path(request.frames or "")
     stored = _open_array(path)
-    spacing = request.spacing_mm
+    spacing, source = request.spacing_mm, request.source or path.name
     return Cine(
-        request.source or path.name,
+        source,
         len(stored),
-        lambda index: to_unit_gray(np.array(stored[index])),
+        GrayFrames(source, len(stored), lambda index: np.array(stored[index])),
         spacing_mm=None if spacing is None else (spacing[0], spacing[1]),
         times_s=request.times_s,
     )

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from striq.data.cine import Cine
 from striq.errors import ReadError
+from striq.types import Frame
 
 RAMP = np.linspace(0, 1, 12, dtype=np.float32).reshape(3, 4)
 
@@ -96,3 +97,37 @@ def test_cine_without_frames_is_refused() -> None:
 def test_times_of_another_length_are_refused() -> None:
     with pytest.raises(ValueError, match=r"one time per frame \(3\), got 2"):
         Cine("loop", 3, Recorder(), times_s=[0.0, 1.0])
+
+
+def test_times_are_counted_from_the_first_frame() -> None:
+    assert Cine("loop", 3, Recorder(), times_s=[345.6, 345.7, 345.9]).times_s == pytest.approx((0.0, 0.1, 0.3))
+
+
+@pytest.mark.parametrize("factor", [255.0, -1.0])
+def test_frame_outside_zero_to_one_is_refused(factor: float) -> None:
+    with pytest.raises(ReadError, match="loop, frame 0: The frame is not a gray image in"):
+        _ = Cine("loop", 1, lambda _: RAMP * np.float32(factor))[0]
+
+
+@pytest.mark.parametrize(
+    ("pixels", "message"),
+    [
+        (np.zeros((3, 4), np.uint8), r"got uint8 \(3, 4\).*to_unit_gray"),
+        (np.zeros((3, 4)), r"got float64 \(3, 4\)"),
+        (np.zeros((3, 4, 3), np.float32), r"got float32 \(3, 4, 3\)"),
+        (np.zeros((0, 4), np.float32), r"got float32 \(0, 4\)"),
+        ([[0.0, 1.0]], "got list"),
+        (RAMP * np.float32(255), r"got values from 0 to 255\. Divide"),
+        (RAMP - np.float32(0.1), r"got values from -0\.1 to 0\.9"),
+        (np.where(RAMP > 0.5, np.float32("nan"), RAMP), "got values from nan to nan"),
+        (np.where(RAMP > 0.5, np.float32("inf"), RAMP), "got values from 0 to inf"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_frame_checks_its_pixels(pixels: NDArray[np.float32], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Frame(pixels)
+
+
+def test_black_frame_is_a_frame() -> None:
+    assert Frame(np.zeros((3, 4), np.float32)).pixels.shape == (3, 4)  # an occluded picture, for example

@@ -10,11 +10,13 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from striq.data.readers import open_cine
+from striq.errors import ReadError
 
 Writer = Callable[[Path, NDArray[np.uint8]], Path]
 
@@ -225,9 +227,11 @@ def test_spacing_is_rows_then_columns(write: Writer, tmp_path: Path, stored_cine
 
 
 @pytest.mark.parametrize("write", [write_slicer_list_last, write_slicer_list_first, write_plus_mha, write_plus_nrrd])
-def test_times_are_the_recorded_seconds(write: Writer, tmp_path: Path, stored_cine: NDArray[np.uint8]) -> None:
+def test_times_are_the_recorded_seconds_since_the_first_frame(
+    write: Writer, tmp_path: Path, stored_cine: NDArray[np.uint8]
+) -> None:
     times = [frame.time_s for frame in open_cine(write(tmp_path, stored_cine))]
-    assert times == pytest.approx([0.5, 0.75, 1.25])
+    assert times == pytest.approx([0.0, 0.25, 0.75])
 
 
 def test_index_that_is_not_time_gives_no_times(tmp_path: Path, stored_cine: NDArray[np.uint8]) -> None:
@@ -275,3 +279,78 @@ def test_nifti_slope_and_intercept_are_applied(tmp_path: Path) -> None:
     content[112:120] = np.array([0.02, 0.1], "<f4").tobytes()  # scl_slope, scl_inter: the values lie in [0, 1] now
     path.write_bytes(content)
     np.testing.assert_allclose(open_cine(path)[0].pixels, stored * 0.02 + 0.1, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(1, 40, 56), (40, 1, 56), (40, 56, 1), (1, 1, 40, 56)], ids=str)
+@pytest.mark.parametrize("suffix", [".nii", ".mha", ".nrrd"])
+def test_single_slice_is_a_frame_wherever_its_axis_of_size_one_is(
+    shape: tuple[int, ...], suffix: str, tmp_path: Path, stored_cine: NDArray[np.uint8]
+) -> None:
+    path = write_single_slice(tmp_path / f"slice{suffix}", stored_cine[0].reshape(shape))
+    cine = open_cine(path)
+    assert len(cine) == 1
+    np.testing.assert_allclose(cine[0].pixels, stored_cine[0] / 255, atol=1e-6)
+
+
+def write_single_slice(path: Path, array: NDArray[np.uint8]) -> Path:
+    sizes = " ".join(map(str, reversed(array.shape)))
+    if path.suffix == ".nii":
+        nibabel.save(nibabel.Nifti1Image(array.T, np.eye(4)), path)
+    elif path.suffix == ".nrrd":
+        write_nrrd_text(path, array, "comment:=single slice")
+    else:
+        header = f"ObjectType = Image\nNDims = {array.ndim}\nDimSize = {sizes}\nElementType = MET_UCHAR\n"
+        path.write_bytes(f"{header}ElementDataFile = LOCAL\n".encode() + array.tobytes())
+    return path
+
+
+META_VOLUME = (
+    "ObjectType = Image\nNDims = 3\nAnatomicalOrientation = RAI\nElementSpacing = 0.5 0.5 0.5\nDimSize = 56 40 3\n"
+    "Kinds = domain domain list\nElementType = MET_UCHAR\nElementDataFile = LOCAL\n"
+)
+NRRD_VOLUME = (
+    "kinds: domain domain list\nspace: left-posterior-superior\nspace directions: (0.5,0,0) (0,0.5,0) (0,0,0.5)"
+)
+
+
+@pytest.mark.parametrize("name", ["volume.mha", "volume.nrrd"])
+def test_volume_whose_last_axis_is_called_a_list_is_refused(
+    name: str, tmp_path: Path, stored_cine: NDArray[np.uint8]
+) -> None:
+    if name.endswith(".mha"):
+        (tmp_path / name).write_bytes(META_VOLUME.encode() + stored_cine.tobytes())
+    else:
+        write_nrrd_text(tmp_path / name, stored_cine, NRRD_VOLUME)
+    with pytest.raises(ReadError, match="The file is a 3-D volume"):
+        open_cine(tmp_path / name)
+    assert len(open_cine(tmp_path / name, frame_axis=2)) == 3
+
+
+@pytest.mark.parametrize("image_type", ["RF_REAL", "RF_IQ_LINE", "RF_I_LINE_Q_LINE"])
+def test_radio_frequency_data_is_refused(image_type: str, tmp_path: Path, stored_cine: NDArray[np.uint8]) -> None:
+    meta = write_plus_mha(tmp_path, stored_cine)
+    meta.write_bytes(b"UltrasoundImageType = " + image_type.encode() + b"\n" + meta.read_bytes())
+    fields = f"kinds: domain domain list\nultrasound image type:={image_type}\n{PLUS_FIELDS.format(':=')}"
+    for path in (meta, write_nrrd_text(tmp_path / "cine.igs.nrrd", stored_cine, fields.rstrip("\n"))):
+        with pytest.raises(ReadError, match=f"radio-frequency data.*got {image_type}"):
+            open_cine(path)
+
+
+def test_malformed_spacing_and_times_are_unknown_and_named(
+    tmp_path: Path, stored_cine: NDArray[np.uint8], caplog: pytest.LogCaptureFixture
+) -> None:
+    sequence = write_plus_mha(tmp_path, stored_cine)
+    sequence.write_bytes(sequence.read_bytes().replace(b"= 0.75", b"= 0,75"))
+    assert open_cine(sequence).times_s is None
+    assert "Seq_Frame0001_Timestamp is '0,75'" in caplog.text
+    still = write_single_slice(tmp_path / "still.mha", stored_cine[0])
+    still.write_bytes(still.read_bytes().replace(b"NDims", b"ElementSpacing = 0,5 0,5\nNDims"))
+    assert open_cine(still)[0].spacing_mm is None
+    assert "ElementSpacing is '0,5 0,5'" in caplog.text
+    slicer = write_nrrd_text(tmp_path / "c.seq.nrrd", stored_cine[:, None], SLICER_LIST_LAST.replace("0.75", "0,75"))
+    assert open_cine(slicer).times_s is None
+    nifti = write_single_slice(tmp_path / "still.nii", stored_cine[0])
+    content = bytearray(nifti.read_bytes())
+    content[123] = 0xFF  # xyzt_units
+    nifti.write_bytes(content)
+    np.testing.assert_allclose(open_cine(nifti)[0].pixels, stored_cine[0] / 255, atol=1e-6)

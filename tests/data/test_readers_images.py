@@ -101,3 +101,11 @@ def test_color_becomes_luma_of_bt_601(color: tuple[int, int, int], tmp_path: Pat
     pixels = open_cine(tmp_path / "frame.png")[0].pixels
     assert pixels[1, 2] == pytest.approx(expected, abs=1e-6)
     assert pixels.sum() == pytest.approx(expected, abs=1e-6)
+
+
+def test_transparent_color_of_a_palette_is_black(tmp_path: Path, stored_cine: NDArray[np.uint8]) -> None:
+    picture = Image.fromarray(stored_cine[0])
+    picture.putpalette([value for gray in range(256) for value in [gray] * 3])
+    picture.save(tmp_path / "frame.png", transparency=250)
+    expected = np.where(stored_cine[0] == 250, 0, stored_cine[0]) / 255
+    np.testing.assert_allclose(open_cine(tmp_path / "frame.png")[0].pixels, expected, atol=1e-6)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from striq.data.readers import find_sources
 from striq.data.readers.formats import FORMATS, recognize_format
 
@@ -67,3 +69,51 @@ def test_dicom_whose_preamble_looks_like_a_tiff_is_dicom(tmp_path: Path) -> None
     recognized = recognize_format(path)
     assert recognized is not None
     assert recognized.name == "dicom"
+
+
+ANNOTATIONS = (
+    "001_HC_Annotation.png",
+    "benign (3)_mask.png",
+    "benign (3)_mask_1.png",
+    "patient0001_4CH_ED_gt.nii.gz",
+    "heart_seg.nrrd",
+    "heart.seg.nrrd",
+    "scan-label.nii.gz",
+    "007_masks.tif",
+    "MASK2.png",
+    "mask_patient7.png",
+    "001_HCAnnotation.png",
+    "heartMask.png",
+    "masks/001.png",
+    "labelsTr/001.nii.gz",
+    "A4C/annotations/001.png",
+)
+IMAGES = (
+    "001_HC.png",
+    "gtx_1.png",
+    "segment.png",
+    "segA4C.png",
+    "labeled.png",
+    "masked_ball/1.png",
+    "legt.png",
+    "seg1/p.png",
+    "unlabeled/2.png",
+)
+
+
+@pytest.mark.parametrize("name", ANNOTATIONS)
+def test_masks_and_annotation_pictures_are_left_out_and_counted(
+    name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    images = make(tmp_path, *IMAGES)
+    (left_out,) = make(tmp_path, name)
+    assert find_sources([tmp_path]) == sorted(images)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{tmp_path}: masks and annotation pictures left out by their names: 1."
+    ]
+    assert find_sources([left_out]) == [left_out]
+
+
+def test_folder_of_masks_can_be_asked_for(tmp_path: Path) -> None:
+    images = make(tmp_path, "masks/001.png", "masks/002.png")
+    assert find_sources([tmp_path / "masks"]) == images

@@ -51,3 +51,19 @@ def test_file_that_is_no_video_is_refused(tmp_path: Path) -> None:
     (tmp_path / "cine.mp4").write_bytes(b"no video" * 50)
     with pytest.raises(ReadError, match="The video cannot be decoded"):
         open_cine(tmp_path / "cine.mp4")
+
+
+def test_times_of_frames_stored_out_of_order_ascend(tmp_path: Path, stored_cine: NDArray[np.uint8]) -> None:
+    path = tmp_path / "cine.mp4"
+    frames = np.repeat(stored_cine, 4, axis=0)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"bf": "3", "b-adapt": "0"})
+        stream.height, stream.width = frames[0].shape
+        stream.pix_fmt = "yuv420p"
+        for frame in frames:
+            picture = av.VideoFrame.from_ndarray(np.repeat(frame[..., None], 3, axis=-1), format="rgb24")
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    cine = open_cine(path)
+    assert cine.times_s == pytest.approx(np.arange(12) / 25, abs=1e-4)
+    assert [frame.index for frame in cine] == list(range(12))

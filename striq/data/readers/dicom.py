@@ -4,30 +4,33 @@ from __future__ import annotations
 
 import struct
 import warnings
+import zlib
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
-from pydicom.pixels.decoders.base import get_decoder
-from pydicom.pixels.processing import apply_color_lut
-from pydicom.pixels.utils import pixel_array
-from pydicom.uid import JPEG2000, UID, JPEG2000Lossless, JPEGBaseline8Bit
 
 from striq.data.cine import Cine
-from striq.data.readers.dicom_regions import frame_times_s, region_crop, spacing_mm, tissue_region
-from striq.data.readers.intensity import to_unit_gray
+from striq.data.readers.codestream import read_header
+from striq.data.readers.dicom_decoding import decode_frame, is_decodable
+from striq.data.readers.dicom_file import DicomFile, read_dicom
+from striq.data.readers.dicom_format import PixelFormat
+from striq.data.readers.dicom_frames import PixelLayout, find_frames
+from striq.data.readers.dicom_gray import Palette, declared_range, display_window
+from striq.data.readers.dicom_kinds import refuse_other_kinds
+from striq.data.readers.dicom_regions import spacing_mm, tissue_region
+from striq.data.readers.dicom_times import frame_times_s
+from striq.data.readers.dicom_values import HeaderValues
+from striq.data.readers.gray_frames import GrayFrames
+from striq.data.readers.intensity import GrayRange
 from striq.data.readers.reader_errors import one_line
 from striq.errors import ReadError
 
-PREAMBLE_BYTES, DICOM_MARKER = 128, b"DICM"
-# GDCM, pydicom's first choice, fills the missing part of a truncated JPEG with gray and writes to the terminal.
-STRICT_DECODERS = {JPEGBaseline8Bit: "pillow", JPEG2000Lossless: "pylibjpeg", JPEG2000: "pylibjpeg"}
 # Raised by pydicom and its decoders for damaged files.
 DICOM_ERRORS = (
     InvalidDicomError,
@@ -42,42 +45,49 @@ DICOM_ERRORS = (
     IndexError,
     OverflowError,
     MemoryError,
+    SyntaxError,
     struct.error,
+    zlib.error,
 )
-# The first component of these is the luma, so converting to RGB and back to gray is not needed.
-WITH_LUMA = ("YBR_FULL", "YBR_FULL_422")
 PIXEL_KEYWORDS = ("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated", "BitsStored")
 
 
 def open_dicom(path: Path, *, frame_axis: int | None = None) -> Cine:
     """Return the cine of a DICOM file, cropped to its largest tissue region.
 
+    The number of frames is that of the pixel data. If the header declares more, the cine has one more frame, which
+    raises ``ReadError``.
+
     Args:
         path: DICOM file.
         frame_axis: Ignored; the header states which axis counts the frames.
 
     Raises:
-        ReadError: If the file is not DICOM, has no pixels, or uses a compression without an installed decoder.
+        ReadError: If the file is not DICOM, has no pixels, is a volume, a mask or a map, or uses a compression without
+            an installed decoder.
     """
     del frame_axis
     with _as_read_error(
         "This is not a readable DICOM file",
         path,
-        expected="a DICOM file with its preamble and a complete header",
+        expected="a DICOM file with a complete header",
         remedy="Export it again as a DICOM file (Part 10).",
     ):
-        header = pydicom.dcmread(path, stop_before_pixels=True)
-        _refuse_without_image(path, header)
-        syntax = _decodable_syntax(path, str(header.file_meta.get("TransferSyntaxUID", "")))
-        num_frames = int(header.get("NumberOfFrames") or 1)
-        region = tissue_region(header)
+        file = read_dicom(path)
+        header = HeaderValues(file.header, path)
+        _refuse_without_image(path, file)
+        refuse_other_kinds(header, path)
+        pixels = PixelFormat.of(file.header)
+        layout = find_frames(file, header.integer("NumberOfFrames"), pixels)
+        _refuse_undecodable(path, layout)
+        region = tissue_region(header, pixels.rows, pixels.columns)
         return Cine(
             str(path),
-            num_frames,
-            lambda index: _read_frame(path, header, syntax, index),
+            layout.num_frames,
+            _gray_frames(file, header, layout, pixels),
             spacing_mm=spacing_mm(header, region),
-            times_s=frame_times_s(header, num_frames),
-            crop=None if region is None else region_crop(region, header),
+            times_s=frame_times_s(header, layout.num_frames, path),
+            crop=None if region is None else region.crop,
         )
 
 
@@ -92,52 +102,63 @@ def _as_read_error(what: str, where: str | Path, *, expected: str, remedy: str) 
             raise ReadError(what=what, where=where, expected=expected, got=one_line(error), remedy=remedy) from error
 
 
-def _refuse_without_image(path: Path, header: Dataset) -> None:
-    missing = [keyword for keyword in PIXEL_KEYWORDS if header.get(keyword) is None]
-    if missing:
+def _refuse_without_image(path: Path, file: DicomFile) -> None:
+    header: Dataset = file.header
+    missing = [keyword for keyword in PIXEL_KEYWORDS if header.get(keyword) in (None, "")]
+    if missing or not file.pixel_offset:
         raise ReadError(
             what="The DICOM file has no image",
             where=path,
             expected="an image with Rows, Columns and pixel data",
-            got=f"no {', '.join(missing)}",
+            got=f"no {', '.join(missing) or 'pixel data'}",
             remedy="Choose the ultrasound images of the study. Reports and directories have no frames.",
         )
 
 
-def _decodable_syntax(path: Path, text: str) -> UID:
-    syntax = UID(text)
-    try:
-        available = get_decoder(syntax).is_available
-    except (NotImplementedError, ValueError):
-        available = False
-    if not available:
+def _refuse_undecodable(path: Path, layout: PixelLayout) -> None:
+    syntax = layout.syntax
+    if not is_decodable(syntax):
         raise ReadError(
             what="The pixel data is compressed in a way that cannot be decoded here",
             where=path,
             expected="an uncompressed, RLE, JPEG, JPEG-LS or JPEG 2000 transfer syntax",
-            got=(text if syntax.name == text else f"{syntax.name} ({text})") or "no transfer syntax",
+            got=(str(syntax) if syntax.name == str(syntax) else f"{syntax.name} ({syntax})") or "no transfer syntax",
             remedy="Export the file uncompressed or as JPEG 2000.",
         )
-    return syntax
 
 
-def _read_frame(path: Path, header: Dataset, syntax: UID, index: int) -> NDArray[np.float32]:
-    with _as_read_error(
-        "The frame cannot be decoded",
-        f"{path}, frame {index}",
-        expected=f"{header.Rows} x {header.Columns} pixels",
-        remedy="Copy or export the file again.",
-    ):
-        color = int(header.SamplesPerPixel) == 3
-        luma = color and syntax.is_compressed and str(header.PhotometricInterpretation) in WITH_LUMA
-        stored = pixel_array(path, index=index, decoding_plugin=STRICT_DECODERS.get(syntax, ""), raw=luma)
-        return _gray(stored[..., 0] if luma else stored, header)
+def _gray_frames(file: DicomFile, header: HeaderValues, layout: PixelLayout, pixels: PixelFormat) -> GrayFrames:
+    """Return the function that reads a frame."""
+    palette = None
+    gray_range = declared_range(header, pixels, _precision(file, layout, pixels))
+    if pixels.photometric == "PALETTE COLOR":
+        palette, gray_range = Palette(file.header, is_little_endian=file.is_little_endian), GrayRange(0.0, 1.0)
+
+    def read_stored(index: int) -> NDArray[Any]:
+        with _as_read_error(
+            "The frame cannot be decoded",
+            f"{file.path}, frame {index}",
+            expected=f"{pixels.rows} x {pixels.columns} pixels",
+            remedy="Copy or export the file again.",
+        ):
+            stored = decode_frame(file, layout, pixels, index)
+            return stored if palette is None else palette.gray(np.asarray(stored))
+
+    inverted = pixels.photometric == "MONOCHROME1"
+    return GrayFrames(
+        str(file.path),
+        layout.num_frames,
+        read_stored,
+        declared=gray_range,
+        window=display_window(header),
+        inverted=inverted,
+    )
 
 
-def _gray(stored: NDArray[Any], header: Dataset) -> NDArray[np.float32]:
-    """Convert one decoded frame to gray in [0, 1]; YBR colors have been reduced to luma or converted to RGB."""
-    photometric = str(header.PhotometricInterpretation)
-    if photometric == "PALETTE COLOR":
-        return to_unit_gray(apply_color_lut(stored, header))
-    gray = to_unit_gray(stored, bits_stored=int(header.BitsStored))
-    return np.float32(1.0) - gray if photometric == "MONOCHROME1" else gray
+def _precision(file: DicomFile, layout: PixelLayout, pixels: PixelFormat) -> int:
+    """Return the bits per sample that the first compressed frame declares."""
+    if not layout.fragments:
+        return pixels.bits_stored
+    with file.open() as stream:
+        codestream = read_header(layout.read_codestream(stream, 0))
+    return pixels.bits_stored if codestream is None else codestream.precision

@@ -1,12 +1,10 @@
-"""Tissue region, pixel spacing and frame times from a DICOM ultrasound header."""
+"""Tissue region and pixel spacing from a DICOM ultrasound header."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
-from itertools import accumulate
+from dataclasses import dataclass
 
-from pydicom.dataset import Dataset
+from striq.data.readers.dicom_values import HeaderValues
 
 Crop = tuple[int, int, int, int]
 
@@ -15,75 +13,70 @@ CENTIMETERS = 3  # PS3.3 C.8.5.5.1.15
 MM_PER_CM = 10.0
 
 
-def tissue_region(header: Dataset) -> Dataset | None:
+@dataclass(frozen=True)
+class Region:
+    """A region of the image.
+
+    Attributes:
+        crop: Top, left, bottom and right in pixels; bottom and right are exclusive.
+        spacing_mm: Distance between rows, then columns, if the region states it in centimeters.
+    """
+
+    crop: Crop
+    spacing_mm: tuple[float, float] | None
+
+    @property
+    def area(self) -> int:
+        """Number of pixels."""
+        top, left, bottom, right = self.crop
+        return (bottom - top) * (right - left)
+
+
+def tissue_region(header: HeaderValues, rows: int, columns: int) -> Region | None:
     """Return the largest two-dimensional tissue region, the first of several equal ones; ``None`` if there is none.
 
-    Regions that reach outside the image are ignored. Their coordinates refer to another resolution, as in files that
-    were scaled down without adapting the regions.
+    Regions that lack a corner or reach outside the image are ignored. Those outside refer to another resolution, as in
+    files that were scaled down without adapting the regions.
+
+    Args:
+        header: Header of the file.
+        rows: Rows of the image.
+        columns: Columns of the image.
     """
     regions = [
-        region
-        for region in header.get("SequenceOfUltrasoundRegions") or ()
-        if region.get("RegionSpatialFormat") == SPATIAL_2D
-        and region.get("RegionDataType") == TISSUE
-        and _lies_in_image(region, header)
+        Region(crop, _region_spacing(item))
+        for item in header.items("SequenceOfUltrasoundRegions")
+        if item.integer("RegionSpatialFormat") == SPATIAL_2D
+        and item.integer("RegionDataType") == TISSUE
+        and (crop := _crop(item, rows, columns)) is not None
     ]
-    return max(regions, key=_area, default=None)
+    return max(regions, key=lambda region: region.area, default=None)
 
 
-def region_crop(region: Dataset, header: Dataset) -> Crop:
-    """Return ``(top, left, bottom, right)`` of a region; in DICOM, the last column and row are inclusive."""
-    left, top, right, bottom = _corners(region)
-    return top, left, min(bottom + 1, int(header.Rows)), min(right + 1, int(header.Columns))
-
-
-def spacing_mm(header: Dataset, region: Dataset | None) -> tuple[float, float] | None:
+def spacing_mm(header: HeaderValues, region: Region | None) -> tuple[float, float] | None:
     """Return the distance between rows, then columns, from the region if it is in centimeters, or PixelSpacing."""
-    if region is not None and all(region.get(f"PhysicalUnits{axis}Direction") == CENTIMETERS for axis in "XY"):
-        # A negative delta means that the physical axis points against the pixel axis.
-        steps = _finite(abs(float(region.get(f"PhysicalDelta{axis}") or 0)) * MM_PER_CM for axis in "YX")
-    else:
-        steps = _finite(header.get("PixelSpacing") or ())
+    if region is not None and region.spacing_mm is not None:
+        return region.spacing_mm
+    return _pair(header.numbers("PixelSpacing"))
+
+
+def _region_spacing(item: HeaderValues) -> tuple[float, float] | None:
+    if any(item.integer(f"PhysicalUnits{axis}Direction") != CENTIMETERS for axis in "XY"):
+        return None
+    # A negative delta means that the physical axis points against the pixel axis.
+    return _pair([abs(item.number(f"PhysicalDelta{axis}") or 0.0) * MM_PER_CM for axis in "YX"])
+
+
+def _pair(steps: list[float]) -> tuple[float, float] | None:
     return (steps[0], steps[1]) if len(steps) == 2 and min(steps) > 0 else None
 
 
-def frame_times_s(header: Dataset, num_frames: int) -> list[float] | None:
-    """Return the time of every frame relative to the first, or ``None`` if the header does not state it."""
-    increments_ms = _finite(header.get("FrameTimeVector") or ())
-    if (frame_time_ms := _frame_time_ms(header)) is not None:
-        increments_ms = [frame_time_ms] * num_frames
-    if len(increments_ms) != num_frames:
+def _crop(item: HeaderValues, rows: int, columns: int) -> Crop | None:
+    names = ("MinY0", "MinX0", "MaxY1", "MaxX1")
+    top, left, bottom, right = (item.integer(f"RegionLocation{name}") for name in names)
+    if top is None or left is None or bottom is None or right is None:
         return None
-    return [time_ms / 1000.0 for time_ms in accumulate(increments_ms[1:], initial=0.0)]
-
-
-def _frame_time_ms(header: Dataset) -> float | None:
-    if header.get("FrameTime"):
-        return float(header.FrameTime)
-    if header.get("FrameTimeVector"):
-        return None
-    rate = header.get("CineRate") or header.get("RecommendedDisplayFrameRate")
-    return 1000.0 / float(rate) if rate else None
-
-
-def _lies_in_image(region: Dataset, header: Dataset) -> bool:
-    left, top, right, bottom = _corners(region)
     # One pixel of tolerance: some writers use exclusive instead of inclusive ends.
-    inside = right <= int(header.Columns) and bottom <= int(header.Rows)
-    return inside and 0 <= left < right and 0 <= top < bottom
-
-
-def _corners(region: Dataset) -> tuple[int, int, int, int]:
-    names = ("MinX0", "MinY0", "MaxX1", "MaxY1")
-    left, top, right, bottom = (int(region.get(f"RegionLocation{name}", -1)) for name in names)
-    return left, top, right, bottom
-
-
-def _area(region: Dataset) -> int:
-    left, top, right, bottom = _corners(region)
-    return (right - left) * (bottom - top)
-
-
-def _finite(values: Iterable[object] | object) -> list[float]:
-    numbers = [float(value) for value in (values if isinstance(values, Iterable) else (values,))]  # type: ignore[arg-type]
-    return numbers if all(math.isfinite(number) for number in numbers) else []
+    if not (0 <= left < right <= columns and 0 <= top < bottom <= rows):
+        return None
+    return top, left, min(bottom + 1, rows), min(right + 1, columns)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 
 from striq.data.cine import Cine
-from striq.data.readers.formats import Format, known_suffixes, may_hold_frames, recognize_format
+from striq.data.readers.annotations import is_annotation
+from striq.data.readers.formats import Format, known_suffix, known_suffixes, may_hold_frames, recognize_format
 from striq.data.readers.reader_errors import one_line
 from striq.errors import ReadError
+
+logger = logging.getLogger(__name__)
 
 
 def open_cine(path: str | Path, *, frame_axis: int | None = None) -> Cine:
@@ -38,9 +42,10 @@ def open_cine(path: str | Path, *, frame_axis: int | None = None) -> Cine:
 def find_sources(paths: Iterable[str | Path]) -> list[Path]:
     """Replace folders by the readable files in them and in their subfolders, sorted.
 
-    Other files in a folder are skipped. The ``.raw`` file of a ``.mhd`` header is skipped as well, because the header
-    stands for both. A path that is not a folder, or a folder without readable files, is returned unchanged, so that
-    opening it reports the problem.
+    Other files in a folder are skipped. So are masks and annotation pictures (``001_HC_Annotation.png``, a folder
+    ``masks``), whose number is logged as a warning; to read one, name the file itself. The ``.raw`` file of a ``.mhd``
+    header is skipped as well, because the header stands for both. A path that is not a folder, or a folder without
+    readable files, is returned unchanged, so that opening it reports the problem.
     """
     sources: dict[Path, None] = {}
     for path in map(Path, paths):
@@ -50,11 +55,16 @@ def find_sources(paths: Iterable[str | Path]) -> list[Path]:
 
 
 def _readable_files(folder: Path) -> list[Path]:
-    return [
+    files = [
         path
         for path in sorted(folder.rglob("*"))
         if not path.name.startswith(".") and path.is_file() and may_hold_frames(path)
     ]
+    images = [path for path in files if not is_annotation(path, folder, known_suffix(path))]
+    if len(images) < len(files):
+        message = "%s: masks and annotation pictures left out by their names: %d."
+        logger.warning(message, folder, len(files) - len(images))
+    return images
 
 
 def _format_of(path: Path) -> Format:

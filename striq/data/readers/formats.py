@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from striq.data.cine import Cine
-from striq.data.readers.dicom import DICOM_MARKER, PREAMBLE_BYTES, open_dicom
+from striq.data.readers.dicom import open_dicom
+from striq.data.readers.dicom_file import DICOM_MARKER, PREAMBLE_BYTES, looks_like_dicom
 from striq.data.readers.images import open_image
 from striq.data.readers.metaimage import open_metaimage
 from striq.data.readers.nifti import open_nifti
@@ -41,6 +43,7 @@ class Format:
         open: Function that opens a file of this format.
         signatures: Byte strings of which a file of this format contains one; empty if the format has none.
         signature_offset: Position of the signature in the file, bytes.
+        is_start: Decides instead of the signatures whether bytes are the first of a file of this format.
         found_by_signature: Whether a search of folders recognizes files by their signature as well as by suffix.
     """
 
@@ -49,16 +52,27 @@ class Format:
     open: Opener
     signatures: tuple[bytes, ...] = ()
     signature_offset: int = 0
+    is_start: Callable[[bytes], bool] | None = None
     found_by_signature: bool = False
 
     def has_signature(self, start: bytes) -> bool:
-        """Return whether the first bytes of a file contain a signature of this format."""
+        """Return whether the first bytes of a file are those of this format."""
+        if self.is_start is not None:
+            return self.is_start(start)
         return start[self.signature_offset :].startswith(self.signatures)
 
 
 # DICOM comes first: its 128-byte preamble may contain the signature of another format, such as TIFF.
 FORMATS = (
-    Format("dicom", (".dcm", ".dicom"), open_dicom, (DICOM_MARKER,), PREAMBLE_BYTES, found_by_signature=True),
+    Format(
+        "dicom",
+        (".dcm", ".dicom"),
+        open_dicom,
+        (DICOM_MARKER,),
+        PREAMBLE_BYTES,
+        is_start=looks_like_dicom,  # also without preamble
+        found_by_signature=True,
+    ),
     Format(
         "image",
         (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"),

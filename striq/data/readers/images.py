@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from striq.data.cine import Cine
-from striq.data.readers.intensity import to_unit_gray
+from striq.data.readers.gray_frames import GrayFrames
 from striq.data.readers.reader_errors import one_line
 from striq.errors import ReadError
 
@@ -31,7 +32,10 @@ IMAGE_ERRORS = (
     IndexError,
     struct.error,
 )
-# Pillow modes whose pixels are used unchanged; all other modes are converted to RGB.
+PHOTOMETRIC_INTERPRETATION, WHITE_IS_ZERO = 262, 0  # tag of a TIFF, and its value
+# Pillow reads the upper 8 bits of 16-bit colors. If they are all below this, the file holds 8- to 13-bit values.
+DARKEST_WHITE = 31
+# Pillow modes whose pixels are used unchanged; all other modes are converted to RGB or RGBA.
 PLAIN_MODES = {"L", "LA", "RGB", "RGBA", "F", "I", "I;16", "I;16B", "I;16L"}
 
 
@@ -46,28 +50,34 @@ def open_image(path: Path, *, frame_axis: int | None = None) -> Cine:
         ReadError: If the file is damaged, truncated or not an image.
     """
     del frame_axis
-    num_frames = _count_frames(path)
-    return Cine(str(path), num_frames, lambda index: _read(path, index))
+    num_frames, inverted = _examine(path)
+    frames = GrayFrames(str(path), num_frames, lambda index: _read(path, index), inverted=inverted)
+    return Cine(str(path), num_frames, frames)
 
 
-def _count_frames(path: Path) -> int:
+def _examine(path: Path) -> tuple[int, bool]:
+    """Return the number of frames, and whether the smallest value is white."""
     with warnings.catch_warnings():
         _configure_warnings()
         try:
             with Image.open(path, formats=FORMATS) as image:
-                return getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
+                if not isinstance(image, TiffImageFile):
+                    return 1, False
+                # Pillow inverts images of up to 8 bits itself.
+                white_is_zero = image.tag_v2.get(PHOTOMETRIC_INTERPRETATION) == WHITE_IS_ZERO
+                return image.n_frames, white_is_zero and image.mode.startswith(("I", "F"))
         except IMAGE_ERRORS as error:
             raise _damaged(path, error) from error
 
 
-def _read(path: Path, index: int) -> NDArray[np.float32]:
+def _read(path: Path, index: int) -> NDArray[Any]:
     with warnings.catch_warnings():
         _configure_warnings()
         try:
             with Image.open(path, formats=FORMATS) as image:
                 if index:
                     image.seek(index)
-                return to_unit_gray(_pixels(image))
+                return _pixels(image)
         except IMAGE_ERRORS as error:
             raise _damaged(path, error) from error
 
@@ -75,10 +85,16 @@ def _read(path: Path, index: int) -> NDArray[np.float32]:
 def _pixels(image: Image.Image) -> NDArray[Any]:
     """Return the pixels as displayed (camera rotation applied); palettes and rare modes become RGB."""
     is_16_bit_png = image.format == "PNG" and image.mode == "I"  # Pillow before 12 opens 16-bit PNG files in this mode
+    has_wide_colors = ";16" in str(getattr(image, "tile", "")) and len(image.getbands()) >= 3
     upright = ImageOps.exif_transpose(image)
     if upright.mode == "1":
         return np.asarray(upright, dtype=np.bool_)
-    pixels = np.asarray(upright if upright.mode in PLAIN_MODES else upright.convert("RGB"))
+    if upright.mode not in PLAIN_MODES:
+        upright = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
+    pixels = np.asarray(upright)
+    if has_wide_colors and pixels.max() <= DARKEST_WHITE:
+        msg = "16-bit colors that use few of their upper 8 bits, which are all that can be read"
+        raise ValueError(msg)
     return pixels.astype(np.uint16) if is_16_bit_png else pixels
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,40 +11,154 @@ from numpy.typing import NDArray
 
 # ITU-R BT.601 luma weights of red, green and blue.
 LUMA_601 = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+# Bits of the gray scales that scanners and exporters use, whatever the type of the pixels.
+DEPTHS = (8, 10, 12, 14, 16, 24, 32, 64)
+MAX_SHARE_BEYOND = 0.01  # of the values, above a window that shows the picture as it is
+# A picture of 8 bits that was interpolated holds fractions, and nearly always a value in the upper half of its scale.
+UPPER_HALF_OF_8_BITS = (127.0, 255.0)
 
 
-def to_unit_gray(stored: NDArray[Any], *, bits_stored: int | None = None) -> NDArray[np.float32]:
-    """Return the gray values of one stored image in [0, 1].
+@dataclass(frozen=True)
+class GrayRange:
+    """The stored values that are displayed as black and as white; values outside are black or white."""
+
+    black: float
+    white: float
+
+    def holds(self, stored: NDArray[Any]) -> bool:
+        """Return whether all finite values of a stored image lie in the range."""
+        colors, _ = _split_alpha(stored)
+        low, high = float(colors.min()), float(colors.max())
+        return not (np.isfinite(low) and low < self.black) and not (np.isfinite(high) and high > self.white)
+
+    def apply(self, stored: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the gray values of one stored image, shape ``(H, W)``, float32 in [0, 1].
+
+        Values that are not finite stay so: the cine refuses such a frame.
+
+        Args:
+            stored: Pixels as stored, see :func:`to_unit_gray`.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            colors, alpha = _split_alpha(stored)
+            values = colors.astype(np.float32)
+            if self.black:
+                values -= np.float32(self.black)
+            gray = _luma(values)  # before the division, which takes a third of the time then
+            gray /= np.float32(self.white - self.black)
+            if colors.dtype.kind == "f" and not np.isfinite(gray).all():
+                return gray
+            if self.black or colors.dtype.kind != "u":
+                np.maximum(gray, np.float32(0.0), out=gray)
+            np.minimum(gray, np.float32(1.0), out=gray)
+            return gray if alpha is None else gray * GrayRange(0.0, _largest(alpha.dtype)).apply(alpha)
+
+
+def to_unit_gray(stored: NDArray[Any]) -> NDArray[np.float32]:
+    """Return the gray values of a single stored image in [0, 1]; a cine uses ``GrayFrames`` instead.
 
     Convention:
-        - Unsigned integers are divided by their largest possible value (``bits_stored`` bits, by default all bits of
-          the type), so a dark image stays dark.
-        - Signed integers and floats have no declared range. They are unchanged if all lie in [0, 1], and otherwise
-          rescaled from their minimum and maximum to [0, 1].
-        - Color is converted to ITU-R BT.601 luma; an alpha channel is ignored.
+        - Color is converted to ITU-R BT.601 luma. Transparent pixels are black.
 
     Args:
         stored: Pixels as stored, shape ``(H, W)`` or ``(H, W, C)`` with C = 1 (gray), 2 (gray, alpha), 3 (RGB)
             or 4 (RGBA).
-        bits_stored: Number of significant bits of unsigned integers.
     """
-    if stored.ndim == 3:
-        stored = stored[..., 0] if stored.shape[-1] < 3 else stored[..., :3]
-    with np.errstate(over="ignore", invalid="ignore"):  # the cine refuses frames with values that are not finite
-        values = stored.astype(np.float32)
-        if stored.dtype.kind == "u":  # converting to luma first takes a third of the time
-            bits = stored.dtype.itemsize * 8 if bits_stored is None else bits_stored
-            return np.minimum(_luma(values) / np.float32(2**bits - 1), np.float32(1.0))
-        values = _rescale(values)
-        return values if values.ndim == 2 else np.minimum(_luma(values), np.float32(1.0))
+    return (range_of_type(stored.dtype) or used_range([stored])).apply(stored)
+
+
+def range_of_depth(bits: int) -> GrayRange:
+    """Return the range of unsigned integers of ``bits`` bits."""
+    return GrayRange(0.0, float(2**bits - 1))
+
+
+def range_of_type(dtype: np.dtype) -> GrayRange | None:
+    """Return the range of 8-bit and Boolean pixels; wider types do not state which of their values are white."""
+    if dtype == np.uint8:
+        return range_of_depth(8)
+    return GrayRange(0.0, 1.0) if dtype == np.bool_ else None
+
+
+def used_range(images: Iterable[NDArray[Any]], window: GrayRange | None = None) -> GrayRange:
+    """Return the range that the values of images make likely, for types that do not state it.
+
+    Convention:
+        - A window is used if no more than one percent of the values are above its white; otherwise it is a choice of
+          how to display the picture, which 8-bit files do not apply either.
+        - Floats that all lie in [0, 1] are gray values already.
+        - Nonnegative whole numbers have the smallest common depth (8, 10, 12, 14 or 16 bits and so on) that holds them
+          all. So 8-bit gray is the same in every type. If their low bits are all zero, white has these bits zero too.
+        - Other values are rescaled from their minimum to their maximum. Interpolated 8-bit gray, which has
+          fractions and a maximum between 127 and 255, is divided by 255.
+        - Values that are not finite are left out.
+
+    Args:
+        images: Stored images of one file.
+        window: Range in which the file asks to be displayed.
+    """
+    found = _Found(np.inf if window is None else window.white)
+    for image in images:
+        found.add(_split_alpha(image)[0])
+    if window is not None and found.num_beyond <= MAX_SHARE_BEYOND * found.num_values:
+        return window
+    if found.low > found.high:  # no finite value
+        return GrayRange(0.0, 1.0)
+    if not found.integer_type and found.low >= 0 and found.high <= 1:
+        return GrayRange(0.0, 1.0)
+    if found.whole and found.low >= 0:
+        return _range_of_bits(found.bits)
+    if found.low >= 0 and UPPER_HALF_OF_8_BITS[0] < found.high <= UPPER_HALF_OF_8_BITS[1]:
+        return range_of_depth(8)
+    return GrayRange(found.low, found.high if found.high > found.low else found.low + 1.0)
+
+
+class _Found:
+    """What is known of the values seen so far."""
+
+    def __init__(self, limit: float) -> None:
+        self.limit, self.num_values, self.num_beyond = limit, 0, 0
+        self.low, self.high = np.inf, -np.inf
+        self.bits = 0  # set in any of the values
+        self.whole = self.integer_type = True
+
+    def add(self, values: NDArray[Any]) -> None:
+        """Add the values of one image."""
+        if values.dtype.kind == "f":
+            self.integer_type = False
+            values = values[np.isfinite(values)]
+        if not values.size:
+            return
+        self.num_values += values.size
+        if np.isfinite(self.limit):
+            self.num_beyond += int((values > self.limit).sum())
+        low, high = float(values.min()), float(values.max())
+        self.low, self.high = min(self.low, low), max(self.high, high)
+        self.whole = (
+            self.whole and high < 2**53 and (values.dtype.kind != "f" or bool((np.trunc(values) == values).all()))
+        )
+        if self.whole and self.low >= 0:
+            self.bits |= int(np.bitwise_or.reduce(values.astype(np.int64), axis=None))
+
+
+def _range_of_bits(bits: int) -> GrayRange:
+    depth = next(depth for depth in DEPTHS if bits.bit_length() <= depth)
+    zeros = (bits & -bits).bit_length() - 1 if bits else 0
+    # Fewer than 8 remaining bits are a picture of few gray values, not one that was shifted.
+    return GrayRange(0.0, float(2**depth - (2**zeros if depth - zeros >= 8 else 1)))
+
+
+def _split_alpha(stored: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Return the gray image, or the colors, and the opacity if there is one."""
+    if stored.ndim != 3:
+        return stored, None
+    num_colors = 1 if stored.shape[-1] < 3 else 3
+    colors = stored[..., 0] if num_colors == 1 else stored[..., :3]
+    return colors, stored[..., num_colors] if stored.shape[-1] > num_colors else None
+
+
+def _largest(dtype: np.dtype) -> float:
+    return 1.0 if dtype.kind in "fb" else float(np.iinfo(dtype).max)
 
 
 def _luma(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return values if values.ndim == 2 else values @ LUMA_601
-
-
-def _rescale(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    low, high = values.min(), values.max()
-    if (low >= 0.0 and high <= 1.0) or not (np.isfinite(low) and np.isfinite(high)):
-        return values
-    return (values - low) / (high - low) if high > low else np.zeros_like(values)

@@ -6,6 +6,7 @@ one clear error. ITK writes to the terminal and reports a different cause.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -16,9 +17,12 @@ from numpy.typing import NDArray
 
 from striq.data.cine import Cine
 from striq.data.readers.pixel_bytes import raw_array, zlib_array
-from striq.data.readers.plus import sequence_times
+from striq.data.readers.plus import has_frame_fields, refuse_radio_frequency, sequence_times
 from striq.data.readers.raster import Raster, cine_from_raster
 from striq.data.readers.reader_errors import bad_header, missing_pixel_file
+from striq.errors import ReadError
+
+logger = logging.getLogger(__name__)
 
 ELEMENT_TYPES = {
     "MET_CHAR": "i1",
@@ -48,17 +52,25 @@ def open_metaimage(path: Path, *, frame_axis: int | None = None) -> Cine:
     num_channels = int(_numbers(path, header, "ElementNumberOfChannels", "1")[0])
     shift = 1 if num_channels > 1 else 0  # channels are the fastest axis of the array
     sizes = (num_channels,) * shift + sizes
-    kinds = header.get("Kinds", "").lower().split()
+    refuse_radio_frequency(path, header.get("UltrasoundImageType", ""))
     raster = Raster(
         sizes=sizes,
         load=_loader(path, header, offset, sizes),
         spacing_mm=_spacing(path, header, shift, num_axes=len(sizes)),
-        frame_axis=next((i + shift for i, kind in enumerate(kinds) if kind in {"list", "time"}), None),
+        frame_axis=_frame_axis(header, shift, num_axes=len(sizes)),
         channel_axis=0 if num_channels > 1 else None,
-        times_s=sequence_times(header),
+        times_s=sequence_times(path, header),
         orientation=header.get("UltrasoundImageOrientation", ""),
     )
     return cine_from_raster(path, raster, frame_axis)
+
+
+def _frame_axis(header: dict[str, str], shift: int, *, num_axes: int) -> int | None:
+    """Return the axis that the kinds name. Of three axes, a list without fields for its frames is one of a volume."""
+    kinds = header.get("Kinds", "").lower().split()
+    names = {"time"} if num_axes - shift < 4 and not has_frame_fields(header) else {"time", "list"}
+    axis = next((axis for axis, kind in enumerate(kinds) if kind in names), None)
+    return axis + shift if axis is not None and axis + shift < num_axes else None
 
 
 def _read_header(path: Path) -> tuple[dict[str, str], int]:
@@ -103,9 +115,13 @@ def _loader(path: Path, header: dict[str, str], offset: int, sizes: tuple[int, .
 def _spacing(path: Path, header: dict[str, str], shift: int, *, num_axes: int) -> tuple[float, ...] | None:
     """Return the spacing per axis of the array; not for PLUS sequences, which state 1 for unknown spacing."""
     key = "ElementSpacing" if "ElementSpacing" in header else "ElementSize"
-    if key not in header or any(name.startswith("Seq_Frame") for name in header):
+    if key not in header or has_frame_fields(header):
         return None
-    spacing = (1.0,) * shift + _numbers(path, header, key)
+    try:
+        spacing = (1.0,) * shift + _numbers(path, header, key)
+    except ReadError as error:  # pixels do not depend on it
+        logger.warning("%s: the spacing is unknown: %s is %s.", path, key, error.got)
+        return None
     return spacing if len(spacing) == num_axes and min(spacing) > 0 else None
 
 

@@ -22,6 +22,8 @@ from striq.data.cine import Cine
 from striq.data.readers.raster import LOAD_ERRORS, Raster, cine_from_raster
 from striq.data.readers.reader_errors import bad_header, one_line, truncated
 
+logger = logging.getLogger(__name__)
+
 SECONDS_PER_UNIT = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 MM_PER_UNIT = {"unknown": 1.0, "meter": 1000.0, "mm": 1.0, "micron": 1e-3}  # CAMUS states no unit and uses mm
 TIME_AXIS = 3  # the fourth axis of a NIfTI file is time by definition
@@ -74,10 +76,14 @@ def _raster(path: Path, image: Any) -> Raster:
     color = header.get_data_dtype().fields is not None
     shift = 1 if color else 0  # color is interleaved, so channels are the fastest axis of the array
     steps = [abs(float(step)) for step in header.get_zooms()]
-    length_unit, time_unit = header.get_xyzt_units()
+    try:
+        length_unit, time_unit = header.get_xyzt_units()
+    except KeyError:  # a code that does not exist
+        logger.warning("%s: the units of spacing and time are unknown.", path)
+        length_unit, time_unit = "mm", "unknown"
     spacing = tuple(step * MM_PER_UNIT[length_unit] for step in steps)
     times = None
-    if len(sizes) > TIME_AXIS and (seconds := SECONDS_PER_UNIT.get(time_unit)) and steps[TIME_AXIS] > 0:
+    if len(sizes) > TIME_AXIS and (seconds := SECONDS_PER_UNIT.get(time_unit)) and 0 < steps[TIME_AXIS] < math.inf:
         times = [index * steps[TIME_AXIS] * seconds for index in range(sizes[TIME_AXIS])]
     if sizes and min(sizes) > 0:
         _refuse_short_file(path, math.prod(sizes) * header.get_data_dtype().itemsize)

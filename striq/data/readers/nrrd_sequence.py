@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from striq.data.cine import Cine
 from striq.data.readers.pixel_bytes import raw_array
-from striq.data.readers.plus import sequence_times
+from striq.data.readers.plus import has_frame_fields, parse_times, refuse_radio_frequency, sequence_times
 from striq.data.readers.raster import Raster, cine_from_raster
 from striq.data.readers.reader_errors import bad_header, missing_pixel_file, one_line
 from striq.errors import ReadError
@@ -59,18 +60,35 @@ def open_nrrd(path: Path, *, frame_axis: int | None = None) -> Cine:
         dtype = _dtype(header)
     except HEADER_ERRORS as error:
         raise bad_header(path, "a complete NRRD header", one_line(error)) from error
-    kinds = [str(kind).lower() for kind in header.get("kinds", ())]
-    frame_axis_in_header = _first(kinds, FRAME_KINDS)
+    refuse_radio_frequency(path, _plus_field(header, "UltrasoundImageType"))
+    kinds = [str(kind).lower() for kind in header.get("kinds", ())][: len(sizes)]
+    frame_axis_in_header = _frame_axis(header, kinds)
     raster = Raster(
         sizes=sizes,
         load=_loader(path, header, offset, dtype, sizes),
         spacing_mm=_spacing(header, len(sizes)),
         frame_axis=frame_axis_in_header,
         channel_axis=_first(kinds, CHANNEL_KINDS),
-        times_s=sequence_times(header) or _index_times(header, frame_axis_in_header),
-        orientation=str(header.get("ultrasound image orientation", "")),
+        times_s=sequence_times(path, header) or _index_times(path, header, frame_axis_in_header),
+        orientation=_plus_field(header, "UltrasoundImageOrientation"),
     )
     return cine_from_raster(path, raster, frame_axis)
+
+
+def _plus_field(header: Mapping[str, Any], name: str) -> str:
+    """Return a field of PLUS, which is written ``UltrasoundImageType`` or ``ultrasound image type``."""
+    keys = (key for key in header if key.replace(" ", "").lower() == name.lower())
+    return next((str(header[key]) for key in keys), "")
+
+
+def _frame_axis(header: Mapping[str, Any], kinds: list[str]) -> int | None:
+    """Return the axis that the kinds name. Of three axes, a list with a spacing or without frames makes a volume."""
+    axis = _first(kinds, FRAME_KINDS)
+    if axis is None or kinds[axis] != "list" or len(kinds) - (_first(kinds, CHANNEL_KINDS) is not None) > 3:
+        return axis
+    described = has_frame_fields(header) or any(re.fullmatch(r"axis \d+ index values", name) for name in header)
+    spacing = _spacing(header, len(kinds))
+    return axis if described or (spacing is not None and not math.isfinite(spacing[axis])) else None
 
 
 def _first(kinds: list[str], candidates: set[str]) -> int | None:
@@ -120,7 +138,7 @@ def _loader(
 
 def _spacing(header: Mapping[str, Any], num_axes: int) -> tuple[float, ...] | None:
     """Return the spacing per axis; not for PLUS sequences, which state 1 for unknown spacing."""
-    if any(name.startswith("Seq_Frame") for name in header):
+    if has_frame_fields(header):
         return None
     if "space directions" in header:
         spacing = [float(np.linalg.norm(row)) for row in _rows(header["space directions"])]
@@ -135,7 +153,7 @@ def _rows(directions: Sequence[Any]) -> list[Any]:
     return [[math.nan] if row is None else row for row in directions]
 
 
-def _index_times(header: Mapping[str, Any], frame_axis: int | None) -> list[float] | None:
+def _index_times(path: Path, header: Mapping[str, Any], frame_axis: int | None) -> list[float] | None:
     """Return the index values of a Slicer sequence in seconds, or ``None`` if its index is not time."""
     if frame_axis is None:
         return None
@@ -145,10 +163,8 @@ def _index_times(header: Mapping[str, Any], frame_axis: int | None) -> list[floa
     seconds = SECONDS_PER_UNIT.get(unit.lower())
     if seconds is None or not values:
         return None
-    try:
-        return [float(unquote(value)) * seconds for value in str(values).split()]
-    except ValueError:
-        return None
+    times = parse_times(path, [("an index value", unquote(value)) for value in str(values).split()])
+    return None if times is None else [time * seconds for time in times]
 
 
 def _entry(header: Mapping[str, Any], key: str, axis: int) -> str:

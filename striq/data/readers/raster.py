@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striq.data.cine import Cine
-from striq.data.readers.intensity import to_unit_gray
+from striq.data.readers.gray_frames import GrayFrames
 from striq.data.readers.reader_errors import one_line
 from striq.errors import ReadError
 
@@ -60,21 +60,27 @@ def cine_from_raster(path: Path, raster: Raster, frame_axis: int | None = None) 
     time_axis = _frame_axis(path, raster, frame_axis)
     column_axis, row_axis = _image_axes(path, raster, time_axis)
 
-    def read_pixels(index: int) -> NDArray[np.float32]:
+    def read_stored(index: int) -> NDArray[Any]:
         try:
             data = raster.load()
         except LOAD_ERRORS as error:
             raise _damaged(path, error) from error
-        image = _extract_frame(data, (row_axis, column_axis), raster.channel_axis, (time_axis, index))
-        return upright(to_unit_gray(image), raster.orientation)
+        return _extract_frame(data, (row_axis, column_axis), raster.channel_axis, (time_axis, index))
 
     num_frames = 1 if time_axis is None else raster.sizes[time_axis]
+    frames = GrayFrames(str(path), num_frames, read_stored)
     spacing = None
     if raster.spacing_mm is not None:
         down, along = (column_axis, row_axis) if _is_transposed(raster.orientation) else (row_axis, column_axis)
         spacing = (raster.spacing_mm[down], raster.spacing_mm[along])
     times = raster.times_s if raster.times_s is not None and len(raster.times_s) == num_frames else None
-    return Cine(str(path), num_frames, read_pixels, spacing_mm=spacing, times_s=times)
+    return Cine(
+        str(path),
+        num_frames,
+        lambda index: upright(frames(index), raster.orientation),
+        spacing_mm=spacing,
+        times_s=times,
+    )
 
 
 def upright(image: NDArray[np.float32], orientation: str) -> NDArray[np.float32]:
@@ -131,10 +137,13 @@ def _frame_axis(path: Path, raster: Raster, requested: int | None) -> int | None
 
 
 def _image_axes(path: Path, raster: Raster, time_axis: int | None) -> tuple[int, int]:
-    """Return the column and the row axis; all other spatial axes must have size 1."""
+    """Return the column and the row axis; all other spatial axes must have size 1, wherever they are."""
     special = {time_axis, raster.channel_axis}
     spatial = [axis for axis in range(len(raster.sizes)) if axis not in special]
-    if len(spatial) < 2 or any(raster.sizes[axis] > 1 for axis in spatial[2:]):
+    extended = [axis for axis in spatial if raster.sizes[axis] > 1]
+    if len(extended) == 2:
+        return extended[0], extended[1]
+    if len(spatial) < 2 or len(extended) > 2:
         raise ReadError(
             what="The file is a 3-D volume" if len(spatial) > 2 else "The file has no image axes",
             where=path,

@@ -39,15 +39,16 @@ def open_video(path: Path, *, frame_axis: int | None = None) -> Cine:
         ) from error
     try:
         with av.open(str(path)) as container:
-            times = [
+            # Packets are stored in the order of decoding; frames are decoded in the order of their times.
+            times = sorted(
                 float(packet.pts * packet.time_base) for packet in container.demux(video=0) if packet.pts is not None
-            ]
+            )
     except (av.FFmpegError, OSError, IndexError, ValueError) as error:
         raise _damaged(path, error) from error
     if not times:
         raise _damaged(path, ValueError("no frames"))
     decoder = _ForwardDecoder(path, av)
-    return Cine(str(path), len(times), decoder.read, times_s=[time - times[0] for time in times])
+    return Cine(str(path), len(times), decoder.read, times_s=times)
 
 
 class _ForwardDecoder:

@@ -1,0 +1,132 @@
+"""Headers of JPEG, JPEG-LS and JPEG 2000 codestreams: size, precision and color, without decoding."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Literal
+
+from pydicom.uid import (
+    JPEG2000,
+    UID,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLosslessSV1,
+    JPEGLSNearLossless,
+    RLELossless,
+)
+
+Color = Literal["RGB", "YBR"]
+
+JPEG_START, J2K_START, JP2_START = b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  "
+STARTS = (JPEG_START, J2K_START, JP2_START)
+START_OF_FRAME = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # C4, C8 and CC are tables
+START_OF_FRAME_LS = 0xF7
+WITHOUT_LENGTH = {0x01, 0xFF, *range(0xD0, 0xDA)}  # TEM, fill byte, restart and start markers
+RGB_IDS = (tuple(b"RGB"), tuple(b"rgb"))
+ADOBE_LENGTH = 12  # bytes of the segment that holds the color transform
+
+
+@dataclass(frozen=True)
+class CodestreamHeader:
+    """What the header of a codestream declares.
+
+    Attributes:
+        rows: Rows of the image.
+        columns: Columns of the image.
+        precision: Bits per sample.
+        components: Samples per pixel.
+        frame_marker: Second byte of the start-of-frame marker; 0 for JPEG 2000.
+        color: Color space that JFIF or Adobe markers or component identifiers state; ``None`` if they state none.
+        read_as_ybr: Whether libjpeg takes the components for YCbCr.
+    """
+
+    rows: int
+    columns: int
+    precision: int
+    components: int
+    frame_marker: int = 0
+    color: Color | None = None
+    read_as_ybr: bool = False
+
+    @property
+    def syntax(self) -> UID:
+        """Transfer syntax of such a codestream."""
+        if self.frame_marker == 0:
+            return JPEG2000
+        if self.frame_marker == START_OF_FRAME_LS:
+            return JPEGLSNearLossless
+        return {0xC0: JPEGBaseline8Bit, 0xC3: JPEGLosslessSV1}.get(self.frame_marker, JPEGExtended12Bit)
+
+
+def read_header(codestream: bytes) -> CodestreamHeader | None:
+    """Return the header of a codestream; ``None`` if it is damaged or of another kind, such as RLE."""
+    try:
+        if codestream.startswith(JPEG_START):
+            return _jpeg(codestream)
+        start = codestream.find(J2K_START) if codestream.startswith(JP2_START) else 0
+        if start >= 0 and codestream.startswith(J2K_START, start):
+            return _jpeg2000(codestream[start : start + 64])
+    except (struct.error, IndexError):
+        pass
+    return None
+
+
+def infer_syntax(codestream: bytes) -> UID | None:
+    """Return the transfer syntax that a codestream shows; ``None`` if it is unknown."""
+    header = read_header(codestream)
+    if header is not None:
+        return header.syntax
+    # The header of RLE is the number of segments and 15 offsets, the first of which is its own size.
+    is_rle = len(codestream) >= 64 and struct.unpack_from("<2L", codestream)[1] == 64 and codestream[0] <= 15
+    return RLELossless if is_rle else None
+
+
+def _jpeg2000(codestream: bytes) -> CodestreamHeader:
+    right, bottom, left, top = struct.unpack_from(">4L", codestream, 8)
+    return CodestreamHeader(
+        rows=bottom - top,
+        columns=right - left,
+        precision=(codestream[42] & 0x7F) + 1,
+        components=struct.unpack_from(">H", codestream, 40)[0],
+    )
+
+
+def _jpeg(codestream: bytes) -> CodestreamHeader | None:
+    position = 2
+    is_jfif, adobe_transform = False, None
+    while True:
+        prefix, marker = codestream[position], codestream[position + 1]
+        if prefix != 0xFF:
+            return None
+        if marker in WITHOUT_LENGTH:
+            position += 1 if marker == 0xFF else 2
+            continue
+        (length,) = struct.unpack_from(">H", codestream, position + 2)
+        if marker in START_OF_FRAME or marker == START_OF_FRAME_LS:
+            return _jpeg_frame(codestream, position, is_jfif, adobe_transform)
+        segment = codestream[position + 4 : position + 2 + length]
+        is_jfif = is_jfif or (marker == 0xE0 and segment.startswith(b"JFIF\0"))
+        if marker == 0xEE and segment.startswith(b"Adobe") and len(segment) >= ADOBE_LENGTH:
+            adobe_transform = segment[ADOBE_LENGTH - 1]
+        position += 2 + length
+
+
+def _jpeg_frame(codestream: bytes, position: int, is_jfif: bool, adobe_transform: int | None) -> CodestreamHeader:
+    precision, rows, columns, components = struct.unpack_from(">BHHB", codestream, position + 4)
+    ids = tuple(codestream[position + 10 + 3 * i] for i in range(components))
+    color: Color | None = None
+    if ids in RGB_IDS:
+        color = "RGB"
+    elif is_jfif or adobe_transform is not None:
+        color = "YBR" if is_jfif or adobe_transform else "RGB"
+    read_as_ybr = is_jfif or (bool(adobe_transform) if adobe_transform is not None else ids != RGB_IDS[0])
+    return CodestreamHeader(
+        rows=rows,
+        columns=columns,
+        precision=precision,
+        components=components,
+        frame_marker=codestream[position + 1],
+        color=color,
+        read_as_ybr=read_as_ybr,
+    )

@@ -1,0 +1,154 @@
+"""Decoding of one frame of a DICOM file.
+
+Every transfer syntax has one decoder, which raises an exception for a damaged frame. Decoders that may end the process
+or hang instead run in a process of their own; GDCM decodes only what no other decoder can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from pydicom.encaps import encapsulate
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.uid import (
+    UID,
+    JPEG2000TransferSyntaxes,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSTransferSyntaxes,
+    RLELossless,
+)
+
+from striq.data.readers.codestream import CodestreamHeader, read_header
+from striq.data.readers.decoder_process import decode_apart
+from striq.data.readers.dicom_file import DicomFile
+from striq.data.readers.dicom_format import IS_YBR, PixelFormat
+from striq.data.readers.dicom_frames import PixelLayout
+
+JPEG_SYNTAXES = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1)
+LOSSLESS_MARKER = 0xC3
+# Decoders of pydicom by transfer syntax; JPEG is decoded by Pillow directly.
+PLUGINS = {
+    RLELossless: "pydicom",
+    **dict.fromkeys(JPEGLSTransferSyntaxes, "pyjpegls"),
+    **dict.fromkeys(JPEG2000TransferSyntaxes, "pylibjpeg"),
+}
+
+
+def is_decodable(syntax: UID) -> bool:
+    """Return whether frames of a transfer syntax can be decoded here."""
+    if syntax in JPEG_SYNTAXES:
+        return True
+    try:
+        decoder = get_decoder(syntax)
+    except (NotImplementedError, ValueError):
+        return False
+    return decoder.is_available and (decoder.is_native or PLUGINS.get(syntax) in decoder.available_plugins)
+
+
+def decode_frame(file: DicomFile, layout: PixelLayout, pixels: PixelFormat, index: int) -> NDArray[Any]:
+    """Return the stored values of a frame, shape ``(H, W)``, or ``(H, W, 3)`` in RGB.
+
+    Of a frame in a luma and chroma color space, only the luma is returned.
+
+    Args:
+        file: File.
+        layout: Its frames.
+        pixels: Format of its pixels.
+        index: Frame to decode.
+
+    Raises:
+        ValueError: If the frame is missing or does not fit the header; further exceptions of the decoder.
+    """
+    if index >= layout.num_complete:
+        declared = "" if layout.num_declared is None else f" of {layout.num_declared} declared"
+        msg = f"only {layout.num_complete} complete frames{declared}"
+        raise ValueError(msg)
+    with file.open() as stream:
+        if not layout.fragments:
+            stream.seek(file.pixel_offset)
+            options = pixels.options(layout.num_complete) | {"pixel_vr": file.pixel_vr, "correct_unused_bits": False}
+            return _select_bits(*_decode(layout.syntax, stream, index, options), pixels)
+        codestream = layout.read_codestream(stream, index)
+    if layout.syntax == RLELossless:
+        options = pixels.options(1) | {"correct_unused_bits": False}
+        return _select_bits(*_decode(RLELossless, encapsulate([codestream], has_bot=False), 0, options), pixels)
+    header = _checked_header(codestream, pixels)
+    if layout.syntax in JPEG_SYNTAXES and header.precision == 8:
+        return _decode_jpeg(codestream, header, pixels)
+    if layout.syntax in JPEG_SYNTAXES:
+        return _luma_or_rgb(*decode_apart(codestream, layout.syntax, "gdcm", pixels.options(1)))
+    if layout.syntax in JPEGLSTransferSyntaxes:
+        return _luma_or_rgb(*decode_apart(codestream, layout.syntax, PLUGINS[layout.syntax], pixels.options(1)))
+    encapsulated = encapsulate([codestream], has_bot=False)
+    return _luma_or_rgb(*_decode(layout.syntax, encapsulated, 0, pixels.options(1)))
+
+
+def _decode(syntax: UID, source: Any, index: int, options: Mapping[str, Any]) -> tuple[NDArray[Any], str]:
+    """Return the array of a frame and its color space."""
+    plugin = PLUGINS.get(syntax, "")
+    array, decoded = get_decoder(syntax).as_array(source, index=index, raw=True, decoding_plugin=plugin, **options)
+    return array, str(decoded["photometric_interpretation"])
+
+
+def _luma_or_rgb(array: NDArray[Any], photometric: str) -> NDArray[Any]:
+    return array[..., 0] if array.ndim == 3 and photometric in IS_YBR else array
+
+
+def _select_bits(array: NDArray[Any], photometric: str, pixels: PixelFormat) -> NDArray[Any]:
+    """Return the stored bits as numbers. The bits above and below them may hold overlays."""
+    array = _luma_or_rgb(array, photometric)
+    unused = pixels.bits_allocated - pixels.bits_stored
+    if not unused:
+        return array
+    array = array.astype(array.dtype.newbyteorder("="))
+    below = min(unused, max(0, pixels.high_bit + 1 - pixels.bits_stored))
+    if below and _lies_in_low_bits(array, pixels.bits_stored, below):
+        below = 0
+    return np.right_shift(np.left_shift(array, unused - below), unused)
+
+
+def _lies_in_low_bits(array: NDArray[Any], bits_stored: int, below: int) -> bool:
+    """Return whether the values contradict a HighBit that leaves ``below`` unused bits below them."""
+    used = int(np.bitwise_or.reduce(array, axis=None))
+    return used & (2**below - 1) > 0 and 0 <= used < 2**bits_stored
+
+
+def _checked_header(codestream: bytes, pixels: PixelFormat) -> CodestreamHeader:
+    """Return the header of a codestream, which must fit that of the file before memory is allocated for it.
+
+    Raises:
+        ValueError: If it does not.
+    """
+    header = read_header(codestream)
+    if header is None:
+        msg = "a damaged header of the compressed frame"
+        raise ValueError(msg)
+    if (header.rows, header.columns) != (pixels.rows, pixels.columns):
+        msg = f"a compressed frame of {header.rows} x {header.columns} pixels"
+        raise ValueError(msg)
+    if header.components not in (1, 3):
+        msg = f"a compressed frame of {header.components} samples per pixel"
+        raise ValueError(msg)
+    return header
+
+
+def _decode_jpeg(codestream: bytes, header: CodestreamHeader, pixels: PixelFormat) -> NDArray[Any]:
+    """Decode 8-bit JPEG. The color space is what the codestream states, or else what the DICOM header says."""
+    with Image.open(BytesIO(codestream), formats=("JPEG",)) as image:
+        if header.components == 1:
+            return np.asarray(image)
+        is_ybr = header.color == "YBR" if header.color else pixels.photometric in IS_YBR
+        if header.read_as_ybr:
+            # The draft of the luma alone is faster; a lossless codestream cannot be reduced to it.
+            luma_alone = is_ybr and header.frame_marker != LOSSLESS_MARKER
+            image.draft("L" if luma_alone else "YCbCr", image.size)
+        array = np.asarray(image)
+    return array[..., 0] if is_ybr and array.ndim == 3 else array

@@ -1,0 +1,104 @@
+"""Gray values of DICOM pixels: the range that the header declares, and palettes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+from pydicom.pixels.processing import apply_color_lut
+
+from striq.data.readers.dicom_format import PixelFormat
+from striq.data.readers.dicom_values import HeaderValues
+from striq.data.readers.intensity import LUMA_601, GrayRange, range_of_depth
+
+CHANNELS = ("Red", "Green", "Blue")
+WINDOW_TOLERANCE = 0.02  # of the window, by which its ends may differ from those of a number of bits
+
+
+def declared_range(header: HeaderValues, pixels: PixelFormat, precision: int) -> GrayRange | None:
+    """Return the range of gray values that the header declares; ``None`` if it declares none.
+
+    Bits decide if they are 8 or fewer. In a wider container, it is a window that is the range of a number of bits, or
+    else bits that are fewer than the container has.
+
+    Args:
+        header: Header of the file.
+        pixels: Format of its pixels.
+        precision: Bits that the compressed frame declares; those of the header if it is not compressed.
+    """
+    if pixels.is_signed:
+        return None
+    bits = min(pixels.bits_stored, precision)
+    if bits <= 8:
+        return range_of_depth(bits)
+    window = display_window(header)
+    for depth in range(8, bits):
+        if window is not None and _is_depth(window, depth):
+            return range_of_depth(depth)
+    return range_of_depth(bits) if bits < pixels.bits_allocated else None
+
+
+def display_window(header: HeaderValues) -> GrayRange | None:
+    """Return the ends of the first window as stored values (PS3.3 C.11.2.1.2.1); ``None`` if there is none."""
+    center, width = header.number("WindowCenter"), header.number("WindowWidth")
+    slope, intercept = header.number("RescaleSlope") or 1.0, header.number("RescaleIntercept") or 0.0
+    if center is None or width is None or width <= 1 or slope < 0:
+        return None
+    black = center - 0.5 - (width - 1) / 2
+    return GrayRange((black - intercept) / slope, (black + width - 1 - intercept) / slope)
+
+
+def _is_depth(window: GrayRange, bits: int) -> bool:
+    white = 2**bits - 1
+    tolerance = max(1.0, WINDOW_TOLERANCE * white)
+    return abs(window.black) <= tolerance and abs(window.white - white) <= tolerance
+
+
+class Palette:
+    """The palette of a DICOM file, converted to gray.
+
+    Args:
+        header: Header of the file.
+        is_little_endian: Byte order of the file.
+
+    Raises:
+        ValueError: If the palette is missing or damaged.
+    """
+
+    def __init__(self, header: Dataset, *, is_little_endian: bool) -> None:
+        num_entries, first, _ = (int(value) for value in header.RedPaletteColorLookupTableDescriptor)
+        self._first = first
+        if "RedPaletteColorLookupTableData" in header:
+            entries = np.stack(
+                [_entries(header, name, num_entries or 2**16, is_little_endian) for name in CHANNELS], -1
+            )
+        else:  # segmented, which pydicom expands
+            entries = apply_color_lut(np.arange(first, first + (num_entries or 2**16)), header)[..., :3]
+        # Entries of 8 bits may stand in words of 16: in the low byte, or in the high byte with a low byte of zero.
+        white = 255 if entries.max() <= 255 else 0xFF00 if not (entries & 0xFF).any() else 0xFFFF
+        self._gray = np.minimum(entries.astype(np.float32) @ LUMA_601 / np.float32(white), np.float32(1.0))
+
+    def gray(self, stored: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the gray values of stored indices; those outside the palette have its first or last color."""
+        indices = np.clip(stored.astype(np.int64) - self._first, 0, len(self._gray) - 1)
+        return self._gray[indices]
+
+
+def _entries(header: Dataset, channel: str, num_entries: int, is_little_endian: bool) -> NDArray[Any]:
+    element = header[f"{channel}PaletteColorLookupTableData"]
+    value = element.value
+    if isinstance(value, MultiValue | list | tuple):  # an explicit VR of numbers instead of OW
+        return np.array([int(entry) for entry in value], dtype=np.uint16)[:num_entries]
+    data = bytes(value)
+    if element.VR != "OB" and not is_little_endian:
+        data = np.frombuffer(data[: len(data) // 2 * 2], ">u2").astype("<u2").tobytes()
+    entries = (
+        np.frombuffer(data[: len(data) // 2 * 2], "<u2") if len(data) >= 2 * num_entries else np.frombuffer(data, "u1")
+    )
+    if len(entries) < num_entries:
+        msg = f"a palette of {len(data)} bytes for {num_entries} entries"
+        raise ValueError(msg)
+    return entries[:num_entries]

@@ -1,0 +1,90 @@
+"""Gray frames of a file whose pixel type does not say which value is white; decided once per file."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striq.data.readers.intensity import GrayRange, range_of_depth, range_of_type, used_range
+from striq.errors import ReadError
+
+logger = logging.getLogger(__name__)
+NUM_EXAMINED = 16  # frames, evenly spaced, whose values decide
+
+
+class GrayFrames:
+    """Reads the frames of one file as gray values in [0, 1], all by the same range of stored values.
+
+    The range is the one that the file declares, or that of 8-bit pixels, or else the one that the file's values use
+    (:func:`striq.data.readers.intensity.used_range`), which is logged as a warning unless it is a window of the file.
+
+    Args:
+        source: Name of the file, for messages.
+        num_frames: Number of frames.
+        read_stored: Function that reads one stored image, shape ``(H, W)`` or ``(H, W, C)``.
+        declared: Range that the file declares.
+        window: Range in which the file asks to be displayed; used if nothing is declared and it fits the values.
+        inverted: Whether the smallest value is white.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        num_frames: int,
+        read_stored: Callable[[int], NDArray[Any]],
+        *,
+        declared: GrayRange | None = None,
+        window: GrayRange | None = None,
+        inverted: bool = False,
+    ) -> None:
+        self._source, self._num_frames, self._read_stored = source, num_frames, read_stored
+        self._declared, self._window, self._inverted = declared, window, inverted
+        self._used: GrayRange | None = None
+
+    def __call__(self, index: int) -> NDArray[np.float32]:
+        """Return one frame, shape ``(H, W)``, float32 in [0, 1].
+
+        Raises:
+            ReadError: If the frame has values outside the range that other frames of the file use.
+        """
+        stored = self._read_stored(index)
+        known = self._declared or range_of_type(stored.dtype)
+        gray = known.apply(stored) if known else self._by_used_range(index, stored)
+        return np.float32(1.0) - gray if self._inverted else gray
+
+    def _by_used_range(self, index: int, stored: NDArray[Any]) -> NDArray[np.float32]:
+        if self._used is None:
+            self._used = used_range(self._examined(index, stored), self._window)
+            if self._used not in {self._window, GrayRange(0.0, 1.0), range_of_depth(stored.dtype.itemsize * 8)}:
+                logger.warning(
+                    "%s: the file does not declare its range of gray values; by the values it uses, %g is black and "
+                    "%g is white.",
+                    self._source,
+                    self._used.black,
+                    self._used.white,
+                )
+        if self._used != self._window and not self._used.holds(stored):
+            raise ReadError(
+                what="The frame has values outside the range of the other frames",
+                where=f"{self._source}, frame {index}",
+                expected=f"values from {self._used.black:g} to {self._used.white:g}, as in the frames examined",
+                got=f"values from {stored.min():g} to {stored.max():g}",
+                remedy="Export the file with 8 bits per pixel.",
+            )
+        return self._used.apply(stored)
+
+    def _examined(self, known_index: int, known: NDArray[Any]) -> Iterator[NDArray[Any]]:
+        """Yield the frames that decide; those that cannot be read have no influence."""
+        yield known
+        indices = np.linspace(0, self._num_frames - 1, min(self._num_frames, NUM_EXAMINED)).astype(int)
+        for index in (int(index) for index in indices if index != known_index):
+            try:
+                stored = self._read_stored(index)
+            except ReadError:
+                continue
+            if range_of_type(stored.dtype) is None:
+                yield stored
