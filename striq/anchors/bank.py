@@ -52,6 +52,7 @@ class AnchorBank(nn.Module):
                 }
                 for name, buffer in buffers.items():
                     self.register_buffer(f"{name}{stage}_{plane}", buffer)
+            self.register_buffer(f"structure_{plane}", torch.zeros(count, 1, *self.shapes[0][1:], dtype=torch.int8))
 
     def fill(self, plane: int, features: Pyramid, sources: Sequence[AnchorSource]) -> None:
         """Replace the anchors of one plane.
@@ -77,6 +78,8 @@ class AnchorBank(nn.Module):
             self.register_buffer(f"scales{stage}_{plane}", scales.to(device))
             self.register_buffer(f"masks{stage}_{plane}", _as_levels(masks).to(device))
             self.register_buffer(f"stability{stage}_{plane}", _as_levels(torch.ones_like(masks)).to(device))
+        structure = torch.zeros(len(features), 1, *self.shapes[0][1:], dtype=torch.int8)
+        self.register_buffer(f"structure_{plane}", structure.to(features.maps[0].device))
         self.sources[plane] = list(sources)
 
     def clear(self, plane: int) -> None:
@@ -84,6 +87,7 @@ class AnchorBank(nn.Module):
         for name in ("maps", "scales", "masks", "stability"):
             for stage in range(len(self.shapes)):
                 delattr(self, f"{name}{stage}_{plane}")
+        delattr(self, f"structure_{plane}")
         self.sources[plane] = []
 
     def features(self, plane: int) -> Pyramid:
@@ -103,6 +107,21 @@ class AnchorBank(nn.Module):
         """
         for stage, values in enumerate(maps):
             self._stored("stability", stage, plane).copy_(_as_levels(values))
+
+    def set_structure(self, plane: int, maps: Tensor) -> None:
+        """Store the gray-level structure of a plane's anchors, each scaled to its largest value.
+
+        Args:
+            plane: Index of the plane.
+            maps: Shape ``(K, 1, H / 4, W / 4)``; see ``striq.quality.plane_evidence``.
+        """
+        largest = maps.abs().amax(dim=(2, 3), keepdim=True).clamp(min=1e-6)
+        levels = (maps / largest * MAX_FEATURE_LEVEL).round().to(torch.int8)
+        self.get_buffer(f"structure_{plane}").copy_(levels)
+
+    def structure(self, plane: int) -> Tensor:
+        """Return what :meth:`set_structure` stored, shape ``(K, 1, H / 4, W / 4)``."""
+        return self.get_buffer(f"structure_{plane}").float()
 
     def stability(self, plane: int) -> tuple[Tensor, ...]:
         """Return what :meth:`set_stability` stored, 1 everywhere by default, each ``(K, 1, H, W)``."""

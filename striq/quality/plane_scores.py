@@ -30,6 +30,10 @@ class PlaneScores:
     transforms: Tensor
     uncertainty: Tensor
 
+    def frame(self, row: int) -> PlaneScores:
+        """Return the scores of one of the frames."""
+        return PlaneScores(**{part.name: getattr(self, part.name)[row : row + 1] for part in fields(self)})
+
     def cpu(self) -> PlaneScores:
         """Return the scores in the memory of the CPU."""
         return PlaneScores(**{part.name: getattr(self, part.name).cpu() for part in fields(self)})

@@ -22,7 +22,7 @@ from striq.model.network import Pyramid, StriqModel
 from striq.model.tracing import TracedNetwork
 from striq.quality.normalization import TermRange, normalize_terms, quality_score, quality_uncertainty
 from striq.quality.plane_posterior import PlaneDensities, frame_descriptor
-from striq.quality.plane_scores import PlaneScores, score_by_plane
+from striq.quality.plane_scores import PlaneScores
 from striq.quality.terms import combine_terms, complete_weights
 from striq.scoring.checkpoint import FORMAT_VERSION, READABLE_VERSIONS, write_checkpoint
 from striq.scoring.derived_cache import is_traced
@@ -31,6 +31,7 @@ from striq.scoring.engine import AUTO_ENGINE, Engine, Parts, choose_engine
 from striq.scoring.engines import ENGINES
 from striq.scoring.folded_encoder import pick_precision
 from striq.scoring.prefetch import has_spare_core, keep_threads, prefetch
+from striq.scoring.recognition import recognize
 from striq.scoring.reference import ReferenceEngine
 from striq.types import AnchorSource, Frame, FrameScore
 from striq.verdict import NO_PLANE, is_accepted
@@ -65,6 +66,7 @@ class StriqScorer(nn.Module):
     range_low: Tensor
     range_high: Tensor
     term_weights: Tensor
+    evidence_range: Tensor
 
     def __init__(self, planes: Sequence[str], config: StriqConfig | None = None) -> None:
         super().__init__()
@@ -83,6 +85,8 @@ class StriqScorer(nn.Module):
         self.register_buffer("range_low", torch.zeros(len(planes), len(weights)))
         self.register_buffer("range_high", torch.ones(len(planes), len(weights)))
         self.register_buffer("term_weights", torch.tensor([list(weights.values())]).repeat(len(planes), 1))
+        # Threshold and spread of each plane's evidence; NaN where it is not used.
+        self.register_buffer("evidence_range", torch.full((len(planes), 2), torch.nan))
         self.densities = PlaneDensities(len(planes), config.encoder.channels)
         self.info: dict[str, Any] = {}
         self.use_engine()
@@ -190,6 +194,10 @@ class StriqScorer(nn.Module):
         uncertainty = quality_uncertainty(pairs.terms, self.range(plane), self.term_weights[plane], share)
         return PlaneScores(quality, terms, normalized, pairs.terms, pairs.transforms, uncertainty)
 
+    def uses_evidence(self, plane: int) -> bool:
+        """Return whether the evidence of a plane's anchors decides between the plane and none."""
+        return bool(torch.isfinite(self.evidence_range[plane]).all())
+
     def range(self, plane: int) -> TermRange:
         """Return the range of the terms of one plane."""
         return TermRange(self.range_low[plane], self.range_high[plane])
@@ -239,29 +247,32 @@ class StriqScorer(nn.Module):
 
     @torch.inference_mode()
     def _score_batch(self, batch: _Batch, plane: int | None, threshold: float) -> list[FrameScore]:
-        frozen, frame_terms, posterior = self.encode(batch.image.to(self.device))
-        posterior = posterior.cpu()
-        likeliest = posterior[:, :-1].argmax(dim=1) if plane is None else torch.full((len(batch.frames),), plane)
-        scores: dict[int, FrameScore] = {}
-        for chosen, members, of_plane in score_by_plane(self.score_as_plane, frozen, frame_terms, likeliest):
-            on_cpu = of_plane.cpu()
-            for row, i in enumerate(members.tolist()):
-                rejected = plane is None and bool(posterior[i].argmax() == len(self.planes))
-                score = self._frame_score(on_cpu, row, chosen, posterior[i], threshold, rejected=rejected)
-                frame = batch.frames[i]
-                if not np.isfinite(score.quality):
-                    msg = f"{frame.source}, frame {frame.index}: the score is not a number. Please report this frame."
-                    raise StriqError(msg)
-                origin = {"source": frame.source, "index": frame.index, "time_s": frame.time_s, "crop": batch.crops[i]}
-                scores[i] = replace(score, **origin)
-        return [scores[i] for i in range(len(batch.frames))]
+        image = batch.image.to(self.device)
+        frozen, frame_terms = self.embed(image), self.frame_terms(image)
+        if plane is None:
+            recognized = recognize(self, image, frozen, frame_terms)
+            posterior, planes, found = recognized.posterior.cpu(), recognized.planes, recognized.scores
+        else:
+            posterior, planes = self.plane_posterior(frozen).cpu(), [plane] * len(batch.frames)
+            together = self.score_as_plane(frozen, frame_terms, plane)
+            found = [together.frame(i) for i in range(len(batch.frames))]
+        scores = []
+        for i, (frame, chosen, of_frame) in enumerate(zip(batch.frames, planes, found, strict=True)):
+            rejected = plane is None and bool(posterior[i].argmax() == len(self.planes))
+            score = self._frame_score(of_frame.cpu(), chosen, posterior[i], threshold, rejected=rejected)
+            if not np.isfinite(score.quality):
+                msg = f"{frame.source}, frame {frame.index}: the score is not a number. Please report this frame."
+                raise StriqError(msg)
+            origin = {"source": frame.source, "index": frame.index, "time_s": frame.time_s, "crop": batch.crops[i]}
+            scores.append(replace(score, **origin))
+        return scores
 
     def _frame_score(
-        self, scores: PlaneScores, row: int, plane: int, posterior: Tensor, threshold: float, *, rejected: bool
+        self, scores: PlaneScores, plane: int, posterior: Tensor, threshold: float, *, rejected: bool
     ) -> FrameScore:
         """Return the score of one frame, without where the frame comes from."""
-        quality, name = float(scores.quality[row]), NO_PLANE if rejected else self.planes[plane]
-        nearest = int(scores.pair_terms[row, :, 0].argmin())
+        quality, name = float(scores.quality[0]), NO_PLANE if rejected else self.planes[plane]
+        nearest = int(scores.pair_terms[0, :, 0].argmin())
 
         def by_name(values: Tensor) -> dict[str, float]:
             return dict(zip(self.term_names, values.tolist(), strict=True))
@@ -272,15 +283,15 @@ class StriqScorer(nn.Module):
             plane=name,
             scored_plane=self.planes[plane],
             plane_probabilities=dict(zip([*self.planes, NO_PLANE], posterior.tolist(), strict=True)),
-            terms=by_name(scores.terms[row]),
-            normalized_terms=by_name(scores.normalized_terms[row]),
+            terms=by_name(scores.terms[0]),
+            normalized_terms=by_name(scores.normalized_terms[0]),
             weights=by_name(self.term_weights[plane]),
             threshold=threshold,
             crop=(0, 0, 0, 0),
-            transform=scores.transforms[row, nearest].numpy(),
+            transform=scores.transforms[0, nearest].numpy(),
             nearest_anchor=self.bank.sources[plane][nearest],
             anchor_number=nearest,
-            uncertainty=float(scores.uncertainty[row]),
+            uncertainty=float(scores.uncertainty[0]),
         )
 
     @torch.inference_mode()
@@ -348,8 +359,8 @@ class StriqScorer(nn.Module):
         self._build(list(extra["planes"]), StriqConfig.from_dict(extra["config"]))
         self.bank.resize([len(sources) for sources in extra["anchor_sources"]])
         self.to(device)
-        if extra["format_version"] < FORMAT_VERSION:  # anchors of earlier formats have no stability: it is 1 everywhere
-            state_dict = {**{k: v for k, v in self.state_dict().items() if ".stability" in k}, **state_dict}
+        if extra["format_version"] < FORMAT_VERSION:  # without stability, which is then 1 everywhere, and evidence
+            state_dict = {**self.state_dict(), **state_dict}
         loaded = super().load_state_dict(state_dict, strict=strict, assign=assign)
         self.use_engine()
         return loaded

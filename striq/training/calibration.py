@@ -14,7 +14,13 @@ from striq.scoring.scorer import StriqScorer
 from striq.training.cache import BATCH_SIZE, FeatureCache
 from striq.training.plane_calibration import PlaneCalibration
 from striq.training.plane_support import PlaneSupport
-from striq.training.score_statistics import fit_densities, ranking_stability, score_unseen, set_range_and_weights
+from striq.training.score_statistics import (
+    fit_densities,
+    ranking_stability,
+    score_unseen,
+    set_evidence_range,
+    set_range_and_weights,
+)
 from striq.training.starting_values import principal_directions
 from striq.training.training_frames import TrainingFrames
 from striq.types import AnchorSource
@@ -97,12 +103,17 @@ class Calibration:
         self.scorer.eval()
         self.scorer.use_engine()  # training may have left the range of settings that the engine supports
         self.scorer.model.subspace.store_task_vectors(known=self.known)
+        unseen_of = {}
         for plane, of_plane in self.of_planes.items():
             chosen, unseen = of_plane.chosen, score_unseen(of_plane)
             set_range_and_weights(self.scorer, plane, unseen)
             of_plane.set_mean_maps(torch.arange(len(of_plane.frames)))
             of_plane.install(chosen)
+            unseen_of[plane] = unseen
             self._describe(of_plane, ranking_stability(self.scorer, plane, unseen))
+        for plane, unseen in unseen_of.items():
+            others = [other for number, other in self.of_planes.items() if number != plane]
+            set_evidence_range(self.scorer, plane, unseen, others)
         frames_of = {plane: self.frames_of(plane) for plane in self.new_planes}
         groups = {plane: [self.frames.records[i].group for i in of.tolist()] for plane, of in frames_of.items()}
         fit_densities(self.scorer, self.cache, frames_of, groups)

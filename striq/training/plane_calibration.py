@@ -11,7 +11,9 @@ from torch import Tensor
 from striq.anchors.orientation import Orientation, find_orientation, layout
 from striq.data.preprocessing import structure_richness
 from striq.model.network import Pyramid, concatenate
+from striq.quality.plane_evidence import structure_map
 from striq.quality.plane_scores import PlaneScores
+from striq.scoring.recognition import plane_evidence
 from striq.scoring.scorer import StriqScorer
 from striq.scoring.stability import set_stability
 from striq.training.cache import BATCH_SIZE, FeatureCache
@@ -107,6 +109,7 @@ class PlaneCalibration:
         self.chosen = chosen
         self.scorer.bank.fill(self.plane, features, sources)
         set_stability(self.scorer, self.plane, side)
+        self.scorer.bank.set_structure(self.plane, structure_map(self.anchor_images()))
 
     def anchor_images(self) -> Tensor:
         """Return the prepared frames of the anchors in the order of the bank, shape ``(K, 1, H, W)``."""
@@ -124,6 +127,20 @@ class PlaneCalibration:
             frame_terms = self.scorer.frame_terms(self.images[frame : frame + 1].to(self.scorer.device))
             scores.append(self.scorer.score_as_plane(self.cache.features([frame]), frame_terms, self.plane))
         return scores
+
+    def evidence(self, scores: Sequence[PlaneScores], rows: Tensor) -> Tensor:
+        """Return the evidence that some of the frames show the plane, shape ``(N,)``.
+
+        Args:
+            scores: Of the frames, from :meth:`score`.
+            rows: Places of the frames among the plane's.
+        """
+        images = self.images[self.frames[rows]].to(self.scorer.device)
+        found = [
+            plane_evidence(self.scorer, images[i : i + 1], score.transforms, self.plane)
+            for i, score in enumerate(scores)
+        ]
+        return torch.cat(found)
 
     def oriented(self, rows: Tensor, *, opposite: bool = False) -> Pyramid:
         """Return the features of frames or of their mirror images, whichever face the common way.

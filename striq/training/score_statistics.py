@@ -10,13 +10,16 @@ import torch
 from torch import Tensor
 
 from striq.quality.normalization import TermRange, plane_weights
+from striq.quality.plane_evidence import EXPECTED_SHARE, LARGEST_SHARE_OF_OTHERS
 from striq.quality.plane_posterior import frame_descriptor
+from striq.scoring.recognition import plane_evidence
 from striq.scoring.scorer import StriqScorer
 from striq.training.cache import BATCH_SIZE, FeatureCache
 from striq.training.plane_calibration import PlaneCalibration
 
 NUM_FOLDS = 5
 FEWEST_FRAMES = 3  # from which anchors are chosen in a fold
+OTHER_FRAMES = 12  # of each other plane, on which evidence is tried
 DRAWS = 20  # of the anchors, for the stability of the ranking
 
 
@@ -27,11 +30,13 @@ class UnseenScores:
     Attributes:
         terms: Raw terms, shape ``(N, T + F)``.
         pair_terms: Pair terms with the K anchors, a tensor ``(M, K, T)`` for each fold of M frames.
+        evidence: That the frames show the plane, shape ``(N,)``.
         folds: Places of the frames of each fold among the plane's.
     """
 
     terms: Tensor
     pair_terms: Sequence[Tensor]
+    evidence: Tensor
     folds: Sequence[Tensor]
 
 
@@ -44,18 +49,17 @@ def score_unseen(calibration: PlaneCalibration) -> UnseenScores:
         calibration: The plane and its frames.
     """
     everything = torch.arange(len(calibration.frames))
-    folds, terms, pair_terms = _folds(calibration.groups), None, []
+    folds, terms, pair_terms, evidence = _folds(calibration.groups), [], [], []
     for fold in folds:
         rest = everything[~torch.isin(everything, fold)]
         calibration.set_mean_maps(rest)
         calibration.install(calibration.choose(rest))
         scores = calibration.score(fold)
-        of_fold = torch.cat([score.terms for score in scores])
-        terms = of_fold.new_zeros(len(everything), of_fold.shape[1]) if terms is None else terms
-        terms[fold.to(terms.device)] = of_fold
+        terms.append(torch.cat([score.terms for score in scores]))
         pair_terms.append(torch.cat([score.pair_terms for score in scores]))
-    assert terms is not None
-    return UnseenScores(terms, pair_terms, folds)
+        evidence.append(calibration.evidence(scores, fold))
+    in_order = torch.cat(folds).argsort()
+    return UnseenScores(torch.cat(terms)[in_order], pair_terms, torch.cat(evidence)[in_order], folds)
 
 
 def set_range_and_weights(scorer: StriqScorer, plane: int, unseen: UnseenScores) -> None:
@@ -74,6 +78,33 @@ def set_range_and_weights(scorer: StriqScorer, plane: int, unseen: UnseenScores)
     margin = (span.high - span.low) / (len(unseen.terms) - 1)
     scorer.range_low[plane], scorer.range_high[plane] = span.low - margin, span.high + margin
     scorer.term_weights[plane] = plane_weights(unseen.terms, scorer.config.quality.weights)
+
+
+def set_evidence_range(
+    scorer: StriqScorer, plane: int, unseen: UnseenScores, others: Sequence[PlaneCalibration]
+) -> None:
+    """Set the threshold of a plane's evidence, if few frames of other planes reach it.
+
+    Args:
+        scorer: Scorer with the plane's anchors.
+        plane: Index of the plane.
+        unseen: Scores of frames that the anchors were not chosen from.
+        others: The other planes.
+    """
+    threshold = unseen.evidence.quantile(1 - EXPECTED_SHARE)
+    found = []
+    for other in others:
+        rows = torch.linspace(0, len(other.frames) - 1, min(len(other.frames), OTHER_FRAMES)).long()
+        found += [_evidence_as(scorer, plane, other, frame) for frame in other.frames[rows].tolist()]
+    selective = found and (torch.cat(found) > threshold).float().mean() <= LARGEST_SHARE_OF_OTHERS
+    values = torch.stack([threshold, unseen.evidence.std()])
+    scorer.evidence_range[plane] = values if selective else torch.nan
+
+
+def _evidence_as(scorer: StriqScorer, plane: int, other: PlaneCalibration, frame: int) -> Tensor:
+    """Return the evidence that a frame of another plane shows a plane, shape ``(1,)``."""
+    transforms = scorer.engine.pair_terms(other.cache.features([frame]), plane).transforms
+    return plane_evidence(scorer, other.images[frame : frame + 1].to(scorer.device), transforms, plane)
 
 
 def ranking_stability(scorer: StriqScorer, plane: int, unseen: UnseenScores) -> float:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from striq.evaluation.statistics.metrics import auc_best_against_worst
+from striq.scoring.recognition import recognize
 from striq.scoring.scorer import StriqScorer
 
 BATCH_SIZE = 16
@@ -74,7 +75,10 @@ def plane_posteriors(scorer: StriqScorer, images: Iterable[Tensor]) -> FloatArra
         scorer: Fitted scorer.
         images: Prepared frames, each ``(1, H, W)``.
     """
-    found = [scorer.plane_posterior(scorer.embed(batch.to(scorer.device))) for batch in in_batches(images)]
+    found = []
+    for batch in in_batches(images):
+        image = batch.to(scorer.device)
+        found.append(recognize(scorer, image, scorer.embed(image), scorer.frame_terms(image)).posterior)
     return torch.cat(found).double().cpu().numpy() if found else np.zeros((0, len(scorer.planes) + 1))
 
 

@@ -1,0 +1,96 @@
+"""Planes of frames: the density of their features, and the evidence of the registered anchors where it is selective."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from striq.model.network import Pyramid
+from striq.quality.plane_evidence import (
+    evidence_probability,
+    registered_correlation,
+    structure_map,
+    with_evidence,
+)
+from striq.quality.plane_scores import PlaneScores, score_by_plane
+
+if TYPE_CHECKING:
+    from striq.scoring.scorer import StriqScorer
+
+
+@dataclass(frozen=True)
+class Recognized:
+    """Planes of B frames, and the scores as these planes.
+
+    Attributes:
+        posterior: Probability of each plane and, last, of none, shape ``(B, P + 1)``.
+        planes: Index of the plane that each frame is scored as.
+        scores: Scores of the frames, each of one frame.
+    """
+
+    posterior: Tensor
+    planes: list[int]
+    scores: list[PlaneScores]
+
+
+def recognize(scorer: StriqScorer, image: Tensor, frozen: Pyramid, frame_terms: Tensor) -> Recognized:
+    """Return planes and scores of frames.
+
+    Convention:
+        - A frame is scored as its likeliest plane by density. Where evidence for that plane is used, it decides between
+          the plane and none.
+        - A frame that shows none is compared with the other planes whose evidence is used, in their order. The first
+          that it has enough evidence for is its plane.
+
+    Args:
+        scorer: Fitted scorer.
+        image: Prepared frames, shape ``(B, 1, H, W)``.
+        frozen: Their frozen features.
+        frame_terms: Terms of the frames by themselves, shape ``(B, F)``.
+    """
+    posterior = scorer.plane_posterior(frozen)
+    likeliest = posterior[:, :-1].argmax(dim=1).cpu()
+    found: dict[int, tuple[int, PlaneScores]] = {}
+    for plane, members, scores in score_by_plane(scorer.score_as_plane, frozen, frame_terms, likeliest):
+        rows = members.to(image.device)
+        if scorer.uses_evidence(plane):
+            probability = plane_probability(scorer, image[rows], scores.transforms, plane)
+            posterior[rows] = with_evidence(posterior[rows], plane, probability)
+        found |= {int(i): (plane, scores.frame(row)) for row, i in enumerate(members)}
+    for plane in filter(scorer.uses_evidence, range(len(scorer.planes))):
+        undecided = (posterior.argmax(dim=1).cpu() == len(scorer.planes)) & (likeliest != plane)
+        for i in undecided.nonzero().flatten().tolist():
+            scores = scorer.score_as_plane(frozen[i], frame_terms[i : i + 1], plane)
+            probability = plane_probability(scorer, image[i : i + 1], scores.transforms, plane)
+            if float(probability) > 0.5:
+                posterior[i] = with_evidence(posterior[i : i + 1], plane, probability)[0]
+                found[i] = plane, scores
+    planes, of_frames = zip(*(found[i] for i in range(len(image))), strict=True)
+    return Recognized(posterior, list(planes), list(of_frames))
+
+
+def plane_probability(scorer: StriqScorer, image: Tensor, transforms: Tensor, plane: int) -> Tensor:
+    """Return the probability that frames show a plane, by the evidence of its anchors, shape ``(B,)``.
+
+    Args:
+        scorer: Scorer that uses evidence for the plane.
+        image: Prepared frames, shape ``(B, 1, H, W)``.
+        transforms: Pull-backs from each frame to each anchor, shape ``(B, K, 2, 3)``.
+        plane: Index of the plane.
+    """
+    threshold, spread = scorer.evidence_range[plane]
+    return evidence_probability(plane_evidence(scorer, image, transforms, plane), threshold, spread)
+
+
+def plane_evidence(scorer: StriqScorer, image: Tensor, transforms: Tensor, plane: int) -> Tensor:
+    """Return the evidence that frames show a plane, shape ``(B,)``; arguments as for :func:`plane_probability`."""
+    anchors, share = scorer.bank.structure(plane), scorer.config.quality.anchor_share
+    return torch.cat(
+        [
+            registered_correlation(structure_map(image[i : i + 1]), anchors, transforms[i : i + 1], share)
+            for i in range(len(image))
+        ]
+    )

@@ -1,0 +1,110 @@
+"""Tests of plane evidence and of the recognition of planes with it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from striq.evaluation.studies.benchmark import bench_frames, bench_scorer
+from striq.quality.plane_evidence import (
+    evidence_probability,
+    registered_correlation,
+    structure_map,
+    with_evidence,
+)
+from striq.registration.affine import identity_affine
+from striq.scoring.recognition import plane_evidence, recognize
+from striq.scoring.scorer import StriqScorer
+
+SIZE = (64, 64)
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def transforms(count: int) -> Tensor:
+    return identity_affine(count, torch.zeros(1))[None]
+
+
+def test_structure_does_not_depend_on_gain_and_offset_of_the_gray_values() -> None:
+    image = 0.2 + 0.3 * torch.rand(1, 1, 64, 64, generator=rng())
+    torch.testing.assert_close(structure_map(2 * image + 0.05), 2 * structure_map(image), atol=1e-5, rtol=1e-4)
+
+
+def test_structure_is_zero_outside_the_fan() -> None:
+    image = 0.2 + 0.3 * torch.rand(1, 1, 64, 64, generator=rng())
+    image[..., :32] = 0
+    assert not structure_map(image)[..., :8].any()
+    assert bool((structure_map(image)[..., 8:] != 0).all())
+
+
+def test_a_frame_correlates_with_itself_and_not_with_another() -> None:
+    own, other = (structure_map(torch.rand(1, 1, 64, 64, generator=rng(seed))) for seed in (1, 2))
+    assert float(registered_correlation(own, own, transforms(1), 0.5)) == pytest.approx(1, abs=1e-4)
+    assert abs(float(registered_correlation(own, other, transforms(1), 0.5))) < 0.4
+
+
+def test_the_anchors_that_agree_best_count() -> None:
+    own, other = (structure_map(torch.rand(1, 1, 64, 64, generator=rng(seed))) for seed in (1, 2))
+    both = torch.cat([other, own])
+    assert float(registered_correlation(own, both, transforms(2), 0.5)) == pytest.approx(1, abs=1e-4)
+    assert float(registered_correlation(own, both, transforms(2), 1.0)) < 0.75
+
+
+def test_probability_is_one_half_at_the_threshold_and_rises() -> None:
+    evidence = torch.tensor([0.1, 0.3, 0.5])
+    found = evidence_probability(evidence, torch.tensor(0.3), torch.tensor(0.1))
+    assert float(found[1]) == pytest.approx(0.5)
+    assert bool((found.diff() > 0).all())
+
+
+def test_evidence_decides_between_one_plane_and_none_and_leaves_the_others() -> None:
+    posterior = torch.tensor([[0.2, 0.1, 0.7]])
+    found = with_evidence(posterior, 0, torch.tensor([0.75]))
+    torch.testing.assert_close(found, torch.tensor([[0.675, 0.1, 0.225]]))
+
+
+@pytest.fixture
+def scorer() -> StriqScorer:
+    scorer = bench_scorer(2, 4, size=SIZE)
+    for plane in range(2):
+        scorer.bank.set_structure(plane, structure_map(bench_frames(4, size=SIZE)))
+    # A density that calls every frame "none".
+    scorer.densities.typical[:] = torch.tensor([-50.0, 1.0])
+    return scorer
+
+
+def posterior_of(scorer: StriqScorer, image: Tensor) -> Tensor:
+    with torch.inference_mode():
+        return recognize(scorer, image, scorer.embed(image), scorer.frame_terms(image)).posterior
+
+
+def test_without_evidence_the_density_decides(scorer: StriqScorer) -> None:
+    image = bench_frames(2, size=SIZE)
+    assert torch.equal(posterior_of(scorer, image), scorer.plane_posterior(scorer.embed(image)))
+    assert bool((posterior_of(scorer, image).argmax(dim=1) == 2).all())
+
+
+def test_evidence_names_a_frame_that_the_density_does_not_know(scorer: StriqScorer) -> None:
+    scorer.evidence_range[1] = torch.tensor([0.3, 0.1])
+    image = torch.cat([bench_frames(1, size=SIZE), torch.rand(1, 1, *SIZE, generator=rng())])
+    assert posterior_of(scorer, image).argmax(dim=1).tolist() == [1, 2]
+
+
+def test_evidence_rejects_a_frame_that_the_density_knows(scorer: StriqScorer) -> None:
+    scorer.densities.typical[:] = torch.tensor([50.0, 1.0])
+    image = torch.rand(1, 1, *SIZE, generator=rng())
+    plane = int(posterior_of(scorer, image).argmax())
+    assert plane < 2
+    scorer.evidence_range[plane] = torch.tensor([0.6, 0.05])
+    assert int(posterior_of(scorer, image).argmax()) == 2
+
+
+def test_evidence_of_a_frame_does_not_depend_on_its_batch(scorer: StriqScorer) -> None:
+    image = bench_frames(3, size=SIZE)
+    found = scorer.engine.pair_terms(scorer.embed(image), 0).transforms
+    together = plane_evidence(scorer, image, found, 0)
+    alone = torch.cat([plane_evidence(scorer, image[i : i + 1], found[i : i + 1], 0) for i in range(3)])
+    torch.testing.assert_close(together, alone)
