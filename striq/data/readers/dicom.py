@@ -22,6 +22,7 @@ from pydicom.uid import JPEG2000, UID, JPEG2000Lossless, JPEGBaseline8Bit
 from striq.data.cine import Cine
 from striq.data.readers.dicom_regions import frame_times_s, region_crop, spacing_mm, tissue_region
 from striq.data.readers.intensity import to_unit_gray
+from striq.data.readers.limits import refuse_large_frame, refuse_many_frames
 from striq.data.readers.reader_errors import one_line
 from striq.errors import ReadError
 
@@ -70,6 +71,8 @@ def open_dicom(path: Path, *, frame_axis: int | None = None) -> Cine:
         _refuse_without_image(path, header)
         syntax = _decodable_syntax(path, str(header.file_meta.get("TransferSyntaxUID", "")))
         num_frames = int(header.get("NumberOfFrames") or 1)
+        refuse_large_frame(path, int(header.Rows), int(header.Columns))
+        refuse_many_frames(path, num_frames)
         region = tissue_region(header)
         return Cine(
             str(path),

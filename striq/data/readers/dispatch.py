@@ -8,7 +8,7 @@ from pathlib import Path
 from striq.data.cine import Cine
 from striq.data.readers.formats import Format, known_suffixes, may_hold_frames, recognize_format
 from striq.data.readers.reader_errors import one_line
-from striq.errors import ReadError
+from striq.errors import ReadError, as_read_error
 
 
 def open_cine(path: str | Path, *, frame_axis: int | None = None) -> Cine:
@@ -23,16 +23,17 @@ def open_cine(path: str | Path, *, frame_axis: int | None = None) -> Cine:
         ReadError: If there is no such file, or the file cannot be read as frames.
     """
     path = Path(path)
-    try:
-        return _format_of(path).open(path, frame_axis=frame_axis)
-    except OSError as error:
-        raise ReadError(
-            what="The file cannot be opened",
-            where=path,
-            expected="a file that you may read",
-            got=one_line(error),
-            remedy="Check its permissions.",
-        ) from error
+    with as_read_error(path):
+        try:
+            return _format_of(path).open(path, frame_axis=frame_axis)
+        except OSError as error:
+            raise ReadError(
+                what="The file cannot be opened",
+                where=path,
+                expected="a file that you may read",
+                got=one_line(error),
+                remedy="Check its permissions.",
+            ) from error
 
 
 def find_sources(paths: Iterable[str | Path]) -> list[Path]:

@@ -13,6 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from striq.data.cine import Cine
 from striq.data.readers.intensity import to_unit_gray
+from striq.data.readers.limits import refuse_large_frame
 from striq.data.readers.reader_errors import one_line
 from striq.errors import ReadError
 
@@ -67,6 +68,7 @@ def _read(path: Path, index: int) -> NDArray[np.float32]:
             with Image.open(path, formats=FORMATS) as image:
                 if index:
                     image.seek(index)
+                refuse_large_frame(path, image.height, image.width)
                 return to_unit_gray(_pixels(image))
         except IMAGE_ERRORS as error:
             raise _damaged(path, error) from error
