@@ -14,6 +14,7 @@ from striq.commands import options
 from striq.commands.terminal import check_device, check_writable, complain, say
 from striq.errors import StriqError
 from striq.progress_bar import progress_bar
+from striq.signals import end_on_signals
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -84,10 +85,9 @@ def audit(
 
 def _run(job: _Job, engine: str, workers: int | None) -> int:
     """Score the pending shards, write the summary and return the exit status."""
-    from striq.audit.engines.processes import end_on_sigterm
     from striq.audit.shard_files import pending_shards
 
-    end_on_sigterm()
+    end_on_signals()
     try:
         with progress_bar() as progress:
             plan = job.plan(progress)
@@ -132,10 +132,9 @@ def _run_workers(job: _Job, engine: str, pending: list[int], workers: int | None
 def _run_rank(job: _Job) -> int:
     """Score shards in one of the processes that ``torchrun`` started; the first one plans and writes the summary."""
     from striq.audit.engines import torchrun
-    from striq.audit.engines.processes import end_on_sigterm
     from striq.audit.plan import read_plan
 
-    end_on_sigterm()
+    end_on_signals()
     store, rank = torchrun.join()
     torchrun.wait_for_plan(store, rank, lambda: job.plan(progress_bar()))
     torchrun.run_rank(store, job.out, job.model, job.device)
