@@ -11,6 +11,7 @@ from torch import Tensor
 
 from striq.atomic_files import replacing
 from striq.errors import CheckpointError
+from striq.model.tensor_files import read_tensors
 
 FORMAT_VERSION = 5
 READABLE_VERSIONS = (4, 5)  # format 4 holds the weights of four terms without their names
@@ -48,12 +49,7 @@ def read_checkpoint(file: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: If it cannot be read.
     """
-    try:
-        return torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for a damaged file; all mean the same to the user
-        reason = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
-        msg = f"{file}: cannot be read as a checkpoint ({reason}). Expected a model.pt written by STRIQ."
-        raise CheckpointError(msg) from error
+    return read_tensors(file, "a model.pt written by STRIQ")
 
 
 def write_checkpoint(path: str | Path, state: Mapping[str, Any]) -> Path:
