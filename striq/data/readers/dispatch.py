@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from striq.csv_cells import printable
 from striq.data.cine import Cine
-from striq.data.readers.formats import Format, known_suffixes, may_hold_frames, recognize_format
+from striq.data.readers.folders import scan_folder
+from striq.data.readers.formats import Format, known_suffixes, recognize_format
 from striq.data.readers.reader_errors import one_line
 from striq.errors import ReadError, as_read_error
+
+logger = logging.getLogger(__name__)
 
 
 def open_cine(path: str | Path, *, frame_axis: int | None = None) -> Cine:
@@ -39,23 +45,22 @@ def open_cine(path: str | Path, *, frame_axis: int | None = None) -> Cine:
 def find_sources(paths: Iterable[str | Path]) -> list[Path]:
     """Replace folders by the readable files in them and in their subfolders, sorted.
 
-    Other files in a folder are skipped. The ``.raw`` file of a ``.mhd`` header is skipped as well, because the header
-    stands for both. A path that is not a folder, or a folder without readable files, is returned unchanged, so that
-    opening it reports the problem.
+    Linked folders are searched. Files of other types are skipped and counted in a logged warning. Hidden folders and
+    those of the system (:mod:`striq.data.readers.folders`) are not searched. An entry that cannot be read is returned,
+    so that opening it reports the problem. The ``.raw`` file of a ``.mhd`` header is skipped, because the header stands
+    for both. A path that is not a folder, or a folder without readable files, is returned unchanged, so that opening
+    it reports the problem.
     """
     sources: dict[Path, None] = {}
     for path in map(Path, paths):
-        files = _readable_files(path) if path.is_dir() else []
+        files: list[Path] = []
+        if path.is_dir():
+            scan = scan_folder(path)
+            files = scan.files
+            if scan.num_other:
+                logger.warning("%s: files of other types left out: %d.", printable(str(path)), scan.num_other)
         sources.update(dict.fromkeys(files or [path]))
     return list(sources)
-
-
-def _readable_files(folder: Path) -> list[Path]:
-    return [
-        path
-        for path in sorted(folder.rglob("*"))
-        if not path.name.startswith(".") and path.is_file() and may_hold_frames(path)
-    ]
 
 
 def _format_of(path: Path) -> Format:
@@ -65,7 +70,9 @@ def _format_of(path: Path) -> Format:
         ReadError: If the path is not a file or the format is unknown.
     """
     if path.is_dir():
-        num_sources = len(_readable_files(path))
+        with os.scandir(path):  # raises if the folder cannot be read
+            pass
+        num_sources = len(scan_folder(path).files)
         raise ReadError(
             what="This is a folder" if num_sources else "The folder contains no readable file",
             where=path,

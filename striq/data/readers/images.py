@@ -1,4 +1,4 @@
-"""Reader of PNG, JPEG, BMP and TIFF images, based on Pillow; a TIFF with several pages is a cine."""
+"""Reader of PNG, JPEG, BMP, TIFF and GIF images, based on Pillow; TIFF or GIF with several pages is a cine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from striq.data.readers.limits import refuse_large_frame
 from striq.data.readers.reader_errors import one_line
 from striq.errors import ReadError
 
-FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "GIF")
+WITH_PAGES = ("TIFF", "GIF")
 # Raised by Pillow for damaged files; it raises SyntaxError for a damaged PNG.
 IMAGE_ERRORS = (
     UnidentifiedImageError,
@@ -37,11 +38,11 @@ PLAIN_MODES = {"L", "LA", "RGB", "RGBA", "F", "I", "I;16", "I;16B", "I;16L"}
 
 
 def open_image(path: Path, *, frame_axis: int | None = None) -> Cine:
-    """Return the cine of an image file: one frame, or one per page of a TIFF.
+    """Return the cine of an image file: one frame, or one per page of a TIFF or GIF.
 
     Args:
         path: Image file.
-        frame_axis: Ignored; only the pages of a TIFF can be frames.
+        frame_axis: Ignored; only pages can be frames.
 
     Raises:
         ReadError: If the file is damaged, truncated or not an image.
@@ -56,7 +57,7 @@ def _count_frames(path: Path) -> int:
         _configure_warnings()
         try:
             with Image.open(path, formats=FORMATS) as image:
-                return getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
+                return getattr(image, "n_frames", 1) if image.format in WITH_PAGES else 1
         except IMAGE_ERRORS as error:
             raise _damaged(path, error) from error
 

@@ -61,8 +61,8 @@ def open_nrrd(path: Path, *, frame_axis: int | None = None) -> Cine:
     except HEADER_ERRORS as error:
         raise bad_header(path, "a complete NRRD header", one_line(error)) from error
     kinds = [str(kind).lower() for kind in header.get("kinds", ())]
-    if len(sizes) > 1 and {int(header["dimension"]), len(kinds) or len(sizes)} != {len(sizes)}:
-        got = f"dimension {header['dimension']} and {len(kinds)} kinds"
+    if len(sizes) > 1 and {header.get("dimension"), len(kinds) or len(sizes)} != {len(sizes)}:
+        got = f"dimension {header.get('dimension')} and {len(kinds)} kinds"
         raise bad_header(path, f"a dimension and kinds that fit the {len(sizes)} sizes", got)
     frame_axis_in_header = _first(kinds, FRAME_KINDS)
     raster = Raster(
