@@ -58,6 +58,9 @@ def audit(
     keep_plan: Annotated[
         bool, typer.Option("--keep-plan", help="Resume an audit with the files listed when it started.")
     ] = False,
+    retry_crashed: Annotated[
+        bool, typer.Option("--retry-crashed", help="Score files again that were given up after ending their process.")
+    ] = False,
     model: options.ModelOption = None,
     device: options.DeviceOption = "auto",
 ) -> None:
@@ -77,7 +80,7 @@ def audit(
     if engine == "ray":
         import_ray()
     given = _GivenSettings(plane, threshold, max_frames_per_cine or 0, hash_operators, shard_size)
-    job = _Job(archive, out, model, check_device(device), given, keep_plan)
+    job = _Job(archive, out, model, check_device(device), given, keep_plan, retry_crashed)
     if engine == "torchrun" and torchrun.under_torchrun():
         raise typer.Exit(_run_rank(job))
     raise typer.Exit(_run(job, engine, workers))
@@ -166,12 +169,14 @@ class _Job:
     device: str
     given: _GivenSettings
     keep_plan: bool
+    retry_crashed: bool
 
     def plan(self, progress: Progress) -> Plan:
         """Return the plan of the audit, new or resumed."""
         import striq
         from striq.audit.plan import AuditSettings
         from striq.audit.planning import plan_audit
+        from striq.audit.shard_files import reopen_crashed
         from striq.reporting.identity import ModelIdentity
         from striq.scoring.checkpoint import find_checkpoint
         from striq.scoring.loading import load_scorer
@@ -192,7 +197,7 @@ class _Job:
             hash_operators=given.hash_operators,
             shard_size=given.shard_size,
         )
-        return plan_audit(
+        plan = plan_audit(
             self.archive,
             self.out,
             settings,
@@ -200,6 +205,9 @@ class _Job:
             say=complain,
             track=lambda files: progress.track(files, description="Headers"),
         )
+        if self.retry_crashed:
+            reopen_crashed(self.out, plan)
+        return plan
 
     def finish(self, plan: Plan) -> int:
         """Write the summary of an audit whose shards are all done, and return the exit status."""

@@ -120,6 +120,7 @@ def add_plane(
             seed=training.seed,
             pretrained=True,
             known=known,
+            keep_paths=options.keep_paths,
         )
         with frozen(extended.model.aligner), learning_only(extended.model.subspace, known, protect=protect):
             return run_training(calibration, training, options)

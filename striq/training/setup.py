@@ -58,6 +58,7 @@ def make_calibration(
         make_cache(images, options, training, augmentation),
         seed=training.seed,
         pretrained=pretrained,
+        keep_paths=options.keep_paths,
     )
 
 

@@ -22,7 +22,7 @@ from striq.errors import StriqError
 from striq.signals import end_on_signals
 
 LOG_NAME = "_plan/torchrun.log"
-MAX_RESTARTS = 4  # enough for two files that crash their process twice each
+MAX_RESTARTS = 6  # enough for two files that crash their process three times each
 INTERRUPTED = 130
 ERROR = "error: "  # start of a line in the log
 POLL_S = 0.5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -35,7 +36,17 @@ C_TYPES = {
 FRAME_KINDS = {"list", "time"}
 CHANNEL_KINDS = {"vector", "rgb-color", "rgba-color", "3-color", "4-color", "2-vector", "3-vector", "4-vector"}
 SECONDS_PER_UNIT = {"s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3, "us": 1e-6}
-HEADER_ERRORS = (NRRDError, OSError, ValueError, KeyError, IndexError, TypeError, OverflowError, StopIteration)
+HEADER_ERRORS = (
+    NRRDError,
+    OSError,
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    OverflowError,
+    StopIteration,
+    RuntimeWarning,
+)
 CODECS = {"gzip": "gzip", "gz": "gzip", "bzip2": "bzip2", "bz2": "bzip2"}
 TEXT_ENCODINGS = ("ascii", "text", "txt")
 LINE_PART_BYTES = 65536
@@ -103,7 +114,9 @@ def _header(file: IO[bytes]) -> Any:
         if file.tell() > MAX_HEADER_BYTES:
             msg = "no end of the header in the first 64 MB"
             raise ValueError(msg)
-    return nrrd.read_header(io.BytesIO(b"".join(lines)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)  # raised for sizes that are no whole numbers
+        return nrrd.read_header(io.BytesIO(b"".join(lines)))
 
 
 def _loader(
