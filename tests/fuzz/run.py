@@ -64,7 +64,8 @@ def _run_worker(findings: Findings, arguments: list[str], first: int) -> int:
         text=True,
     )
     lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-    threading.Thread(target=_forward, args=(process, lines), daemon=True).start()
+    forwarding = threading.Thread(target=_forward, args=(process, lines), daemon=True)
+    forwarding.start()
     done, name, wait = first, "", START_S
     while True:
         try:
@@ -89,6 +90,9 @@ def _run_worker(findings: Findings, arguments: list[str], first: int) -> int:
                 findings.faults.append(f"{name}: {rest}")
             name = ""
     findings.peak_mb = max(findings.peak_mb, _wait(process))
+    forwarding.join()
+    if process.stdout is not None:
+        process.stdout.close()
     if line is None and name:
         findings.faults.append(f"{name}: ended the process with status {process.returncode}")
         done += 1

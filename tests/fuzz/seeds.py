@@ -112,7 +112,7 @@ def _write_images(folder: Path) -> None:
 def _write_nrrd(folder: Path) -> None:
     raw = frames().tobytes()
     text = (
-        f"NRRD0004\ntype: uint8\ndimension: 3\nsizes: {WIDTH} {HEIGHT} {NUM_FRAMES}\nkinds: domain domain list\n"
+        f"NRRD0004\ntype: uint8\ndimension: 3\nsizes: {WIDTH} {HEIGHT} {NUM_FRAMES}\nkinds: domain domain time\n"
         "spacings: 0.2 0.2 nan\naxis 0 index values:=0 1 2\n"
     )
     numbers = " ".join(map(str, frames().reshape(-1))).encode()
