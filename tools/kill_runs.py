@@ -56,7 +56,7 @@ def kill_and_resume(command: list[str], resume: list[str], kills: int, chance: r
     given = command
     for _ in range(kills):
         # A run that goes on needs a few seconds to start; what it does after them moves it on.
-        if run(given, chance.uniform(0.5, 1.0) * whole_s, chance.choice(SIGNALS)) is not None:
+        if run(given, chance.uniform(0.4, 0.9) * whole_s, chance.choice(SIGNALS)) is not None:
             print("  ended before it was stopped")  # noqa: T201
         given = [*command, *resume]
     status = run(given, None, signal.SIGTERM)
@@ -64,11 +64,13 @@ def kill_and_resume(command: list[str], resume: list[str], kills: int, chance: r
         sys.exit(f"The last run ended with status {status}.")
 
 
-def audit_rows(folder: Path) -> list[dict[str, object]]:
-    """Return the rows of an audit, sorted."""
+def rows_of(out: Path) -> object:
+    """Return the content of a table, or the sorted rows of an audit."""
+    if out.is_file():
+        return out.read_bytes()
     import pyarrow.parquet
 
-    rows = pyarrow.parquet.read_table(folder).to_pylist()
+    rows = pyarrow.parquet.read_table(out).to_pylist()
     return sorted(rows, key=lambda row: (row["source"], row["frame"] or 0))
 
 
@@ -77,27 +79,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--commands", nargs="+", default=["score", "audit"])
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     chance, folder = random.Random(given.seed), Path(tempfile.mkdtemp(prefix="striq_kills_"))
     write_archive(folder / "archive")
     model = ["--model", str(given.model)]
-    score = ["score", str(folder / "archive"), *model, "--out"]
-    started = time.perf_counter()
-    run([*score, str(folder / "whole.csv")], None, signal.SIGTERM)
-    whole_s = time.perf_counter() - started
-    for round_number in range(given.kills // 4):
-        out = folder / f"{round_number}.csv"
-        kill_and_resume([*score, str(out)], ["--resume"], 4, chance, whole_s)
-        equal = out.read_bytes() == (folder / "whole.csv").read_bytes()
-        print(f"score, round {round_number}: rows {'equal' if equal else 'DIFFER'}")  # noqa: T201
-    audit = ["audit", str(folder / "archive"), *model, "--shard-size", "2", "--out"]
-    run([*audit, str(folder / "whole")], None, signal.SIGTERM)
-    for round_number in range(given.kills // 4):
-        out = folder / f"audit_{round_number}"
-        kill_and_resume([*audit, str(out)], [], 4, chance, whole_s)
-        equal = audit_rows(out) == audit_rows(folder / "whole")
-        print(f"audit, round {round_number}: rows {'equal' if equal else 'DIFFER'}")  # noqa: T201
+    for name in given.commands:
+        options = [] if name == "score" else ["--shard-size", "2"]
+        command = [name, str(folder / "archive"), *model, *options, "--out"]
+        started = time.perf_counter()
+        run([*command, str(folder / f"{name}_whole")], None, signal.SIGTERM)
+        whole_s = time.perf_counter() - started
+        for number in range(given.kills // 4):
+            out = folder / f"{name}_{number}"
+            resume = ["--resume"] if name == "score" else []
+            kill_and_resume([*command, str(out)], resume, 4, chance, whole_s)
+            equal = rows_of(out) == rows_of(folder / f"{name}_whole")
+            print(f"{name}, round {number}: rows {'equal' if equal else 'DIFFER'}", flush=True)  # noqa: T201
     shutil.rmtree(folder)
 
 

@@ -101,7 +101,10 @@ def _run_to_file(job: _Job, sources: list[Path], out: Path, settings: Settings, 
         return _run(job, [path for path in sources if path not in set(kept)], str(out), num_kept=len(kept))
     except BaseException as error:
         what = "interrupted" if isinstance(error, KeyboardInterrupt) else "stopped"
-        complain(f"{what}: the rows scored so far are in {table.partial}; the same command with --resume goes on")
+        if job.num_rows:
+            complain(f"{what}: the rows scored so far are in {table.partial}; the same command with --resume goes on")
+        elif isinstance(error, KeyboardInterrupt):
+            complain(f"{what}: nothing has been scored")
         if isinstance(error, KeyboardInterrupt):
             return INTERRUPTED
         raise

@@ -1,9 +1,8 @@
 """The table of scores while it grows: rows are on the disk as soon as they are known.
 
-Convention:
-    - Rows go to ``NAME.partial`` beside the table, whole lines only. When the run has ended, that file becomes the
-      table in one step. Until then the table is absent, or that of an earlier run.
-    - ``NAME.partial.json`` holds the settings of the run, so that no run goes on with others.
+Rows go to ``NAME.partial`` beside the table, whole lines only. When the run has ended, that file becomes the table in
+one step. Until then the table is absent, or that of an earlier run. ``NAME.partial.json`` holds the settings of the run,
+so that no run goes on with others.
 """
 
 from __future__ import annotations
@@ -164,7 +163,11 @@ class GrowingTable:
         self._stream.close()
 
     def close(self) -> None:
-        """Leave the rows so far in the partial file."""
+        """Leave the rows so far in the partial file; without rows, no file is left."""
+        is_empty = not self._stream.closed and self._end == len(csv_line(list(score_columns())).encode())
+        if is_empty and os.name != "nt":  # an open file cannot be removed there
+            self.partial.unlink(missing_ok=True)
+            self._settings_file.unlink(missing_ok=True)
         self._stream.close()
 
 

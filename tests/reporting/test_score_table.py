@@ -139,5 +139,10 @@ def test_stream_takes_each_row_as_it_comes() -> None:
     assert stream.getvalue().splitlines()[0] == ",".join(score_columns())
 
 
+def test_run_without_rows_leaves_no_file(tmp_path: Path) -> None:
+    GrowingTable(tmp_path / "s.csv", SETTINGS).close()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_partial_file_is_named_after_the_table(tmp_path: Path) -> None:
     assert partial_path(tmp_path / "s.csv").name == "s.csv.partial"
