@@ -1,7 +1,7 @@
 """The table of scores while it grows: rows are on the disk as soon as they are known.
 
 Rows go to ``NAME.partial`` beside the table, whole lines only. When the run has ended, that file becomes the table in
-one step. Until then the table is absent, or that of an earlier run. ``NAME.partial.json`` holds the settings of the run,
+one step. Until then the table is absent, or that of an earlier run. ``NAME.partial.json`` holds the settings of a run,
 so that no run goes on with others.
 """
 
