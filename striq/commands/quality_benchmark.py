@@ -24,6 +24,9 @@ def benchmark(
         ),
     ] = None,
     folds: Annotated[int, typer.Option(min=2, help="Folds of the cross-validation, by group.")] = 5,
+    nuisance_frames: Annotated[
+        int | None, typer.Option(min=1, help="Frames of each plane changed by nuisances.", show_default="all")
+    ] = None,
     note: options.NoteOption = "",
     planes: options.PlanesOption = None,
     layout: options.LayoutOption = "auto",
@@ -63,7 +66,8 @@ def benchmark(
         backbone=backbone,
         device=check_device(device),
     )
-    scores = run_benchmark(records, _read_unseen(unseen or ()), out, setup, num_folds=folds)
+    apart = _read_unseen(unseen or ())
+    scores = run_benchmark(records, apart, out, setup, num_folds=folds, nuisance_frames=nuisance_frames)
     report = quality_benchmark_report(scores, bootstrap=BootstrapOptions(seed), note=options.join_notes(note, known))
     say(report.write(out))
 

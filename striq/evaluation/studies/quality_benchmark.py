@@ -76,6 +76,7 @@ def run_benchmark(
     setup: TrainingSetup | None = None,
     *,
     num_folds: int = 5,
+    nuisance_frames: int | None = None,
 ) -> BenchmarkScores:
     """Train without labels on all folds but one, score that one and the unseen frames, fold by fold.
 
@@ -89,6 +90,7 @@ def run_benchmark(
         output_dir: Gets one folder per fold.
         setup: How to train; the seed of the training also draws the folds.
         num_folds: Number of folds, by group.
+        nuisance_frames: Frames of each plane, over all folds, that are changed by nuisances; all by default.
 
     Raises:
         DatasetError: If a plane has fewer groups than folds, or a file is both trained on and unseen.
@@ -99,7 +101,8 @@ def run_benchmark(
     _check_frames(records, unseen)
     folds = group_folds(records, num_folds, seed=setup.training.seed)
     readable = _read_unseen(unseen, setup)
-    run = _FoldRun(output, setup, _training_digest(records, setup, num_folds), readable, all_scores(), num_folds)
+    trained_with = _training_digest(records, setup, num_folds)
+    run = _FoldRun(output, setup, trained_with, readable, all_scores(), num_folds, nuisance_frames)
     found = [run.stored(number, fold) for number, fold in enumerate(folds)]
     if None in found:
         for _ in iterate_images(records, setup.config.encoder.size, quiet=setup.quiet):
@@ -121,6 +124,7 @@ class _FoldRun:
     unseen: UnseenFrames
     functions: Mapping[str, Control]
     num_folds: int
+    nuisance_frames: int | None
 
     def stored(self, number: int, fold: Fold) -> FoldScores | None:
         """Return the scores of a fold if they are stored.
@@ -140,7 +144,13 @@ class _FoldRun:
         write_json(folder / SETTINGS_NAME, {"trained_with": self.trained_with})
         scorer = train_fold(fold.train, folder, self.setup, resume=True)
         scores = score_fold(
-            scorer, fold.test, self.unseen, self.functions, num_folds=self.num_folds, quiet=self.setup.quiet
+            scorer,
+            fold.test,
+            self.unseen,
+            self.functions,
+            num_folds=self.num_folds,
+            nuisance_frames=self.nuisance_frames,
+            quiet=self.setup.quiet,
         )
         scores.save(folder / SCORES_NAME, self._made_of(fold))
         return scores
@@ -150,7 +160,7 @@ class _FoldRun:
 
     def _made_of(self, fold: Fold) -> str:
         frames = [_unrated_fingerprint(fold.test), fingerprint(self.unseen.records)]
-        return digest([self.trained_with, *frames, list(self.functions)])
+        return digest([self.trained_with, *frames, list(self.functions), self.nuisance_frames])
 
 
 def _training_digest(records: Sequence[FrameRecord], setup: TrainingSetup, num_folds: int) -> str:

@@ -96,8 +96,7 @@ def _structure(scores: BenchmarkScores, plane: str, name: str) -> float:
 
 def _nuisance(scores: BenchmarkScores, plane: str, name: str) -> float:
     rows = nuisance_rows(of_plane(changed_scores(scores, name), plane))
-    found = [row.rank_correlation for row in rows if row.kind != UNCHANGED]
-    return float(np.min(found)) if found else float("nan")
+    return float(np.min([row.rank_correlation for row in rows])) if rows else float("nan")
 
 
 def _other_scanners(scores: BenchmarkScores, plane: str, name: str) -> float:

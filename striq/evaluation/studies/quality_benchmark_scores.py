@@ -57,7 +57,7 @@ class FoldScores:
     Attributes:
         names: Names of the scores, the quality score first.
         planes: Planes of the model.
-        perturbed: Held-out frames under each of ``KINDS``, shape ``(S, K, N)``.
+        perturbed: Held-out frames under each of ``KINDS``, NaN for frames left out, shape ``(S, K, N)``.
         degraded: Held-out frames under each of ``DEGRADATIONS`` at each severity, NaN for frames left out, shape
             ``(S, L, N, V)``.
         as_planes: Held-out frames scored as each plane, NaN where they were not, shape ``(S, N, P)``.
@@ -123,6 +123,7 @@ def score_fold(
     functions: Mapping[str, Control],
     *,
     num_folds: int = 1,
+    nuisance_frames: int | None = None,
     quiet: bool = False,
 ) -> FoldScores:
     """Score frames that a scorer was not trained on: as they are, changed, as other planes, and unseen ones.
@@ -133,16 +134,27 @@ def score_fold(
         unseen: Frames that no fold is trained on.
         functions: Functions from a frame to its score, by name.
         num_folds: Number of folds, over which the frames that take many scores are spread.
+        nuisance_frames: Frames of each plane, over all folds, that are changed by nuisances; all by default.
         quiet: Do not show progress bars.
 
     Raises:
         ReadError: If a held-out file cannot be read.
     """
-    share = max(1, STRUCTURE_FRAMES // num_folds)
-    changed = score_all_changed(scorer, records, functions, structure_frames=share, quiet=quiet).values()
+
+    def share(count: int) -> int:
+        return max(1, count // num_folds)
+
+    changed = score_all_changed(
+        scorer,
+        records,
+        functions,
+        structure_frames=share(STRUCTURE_FRAMES),
+        nuisance_frames=None if nuisance_frames is None else share(nuisance_frames),
+        quiet=quiet,
+    ).values()
     perturbed = np.stack([np.stack(list(one.perturbed.values())) for one in changed])
     degraded = np.stack([np.stack(list(one.degraded.values())) for one in changed])
-    foreign = set(evenly_spaced([record.plane for record in records], max(1, FOREIGN_FRAMES // num_folds)))
+    foreign = set(evenly_spaced([record.plane for record in records], share(FOREIGN_FRAMES)))
     wanted = [set(scorer.planes) - {r.plane} if i in foreign else set[str]() for i, r in enumerate(records)]
     images = iterate_images(records, scorer.config.encoder.size, quiet=True)
     table = _FrameTable(scorer, functions, quiet=quiet)

@@ -36,7 +36,7 @@ class ChangedScores:
     Attributes:
         planes: Plane of each frame.
         ratings: Human rating of each frame, NaN where there is none, shape ``(N,)``.
-        perturbed: Q by nuisance, ``"none"`` first, each ``(N,)``.
+        perturbed: Q by nuisance, ``"none"`` first, NaN for frames left out, each ``(N,)``.
         degraded: Q by loss of structure, one column per severity, NaN for frames left out, each ``(N, S)``.
     """
 
@@ -99,6 +99,7 @@ def score_all_changed(
     functions: Mapping[str, Control],
     *,
     structure_frames: int = STRUCTURE_FRAMES,
+    nuisance_frames: int | None = None,
     quiet: bool = False,
 ) -> dict[str, ChangedScores]:
     """Score frames as :func:`score_changed` does, by the quality score, by controls, or by both.
@@ -108,6 +109,7 @@ def score_all_changed(
         records: Frames that it was not fitted on.
         functions: Functions from a frame to its score, by name.
         structure_frames: Number of frames of each plane, evenly spaced, in which structure is lost.
+        nuisance_frames: The same for nuisance changes; all by default.
         quiet: Do not show a progress bar.
 
     Raises:
@@ -116,13 +118,15 @@ def score_all_changed(
     count = len(functions)
     perturbed = {kind: np.full((count, len(records)), np.nan) for kind in KINDS}
     degraded = {kind: np.full((count, len(records), len(SEVERITIES)), np.nan) for kind in DEGRADATIONS}
-    chosen = set(evenly_spaced([record.plane for record in records], structure_frames))
+    planes = [record.plane for record in records]
+    chosen = set(evenly_spaced(planes, structure_frames))
+    disturbed = set(range(len(records)) if nuisance_frames is None else evenly_spaced(planes, nuisance_frames))
     for index in track(range(len(records)), description="Changing frames", disable=quiet, transient=True):
         record = records[index]
         frame = open_cine(record.path)[record.frame_index]
         seed = frame_seed(record)
         measure = _all_of(scorer, record.plane, list(functions.values()))
-        for kind in KINDS:
+        for kind in KINDS if index in disturbed else (UNCHANGED,):
             changed = frame.pixels
             if kind != UNCHANGED:
                 changed = perturb(changed, kind, generator=np.random.default_rng(seed))
@@ -134,7 +138,7 @@ def score_all_changed(
                 values[:, index] = np.stack([perturbed[UNCHANGED][:, index], *map(measure, steps)], axis=1)
     return {
         name: ChangedScores(
-            tuple(record.plane for record in records),
+            tuple(planes),
             ratings_of(records),
             {kind: values[row] for kind, values in perturbed.items()},
             {kind: values[row] for kind, values in degraded.items()},
@@ -168,13 +172,14 @@ def nuisance_rows(changed: ChangedScores) -> list[NuisanceRow]:
     rows: list[NuisanceRow] = []
     for plane in dict.fromkeys(changed.planes):
         of_plane = np.array([name == plane for name in changed.planes])
-        before, ratings = changed.perturbed[UNCHANGED][of_plane], changed.ratings[of_plane]
-        srcc_before = srcc_of_rated(before, ratings)
         for kind, values in changed.perturbed.items():
-            after = values[of_plane]
+            frames = of_plane & np.isfinite(values)
+            before, after = changed.perturbed[UNCHANGED][frames], values[frames]
+            ratings = changed.ratings[frames]
             srcc = srcc_of_rated(after, ratings)
+            srcc_change = srcc - srcc_of_rated(before, ratings)
             change = float(np.median(np.abs(after - before)))
-            rows.append(NuisanceRow(plane, kind, srcc, srcc - srcc_before, srcc_of_rated(after, before), change))
+            rows.append(NuisanceRow(plane, kind, srcc, srcc_change, srcc_of_rated(after, before), change))
     return rows
 
 

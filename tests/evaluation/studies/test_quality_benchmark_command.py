@@ -31,8 +31,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         setup: TrainingSetup,
         *,
         num_folds: int,
+        nuisance_frames: int | None,
     ) -> Any:
-        asked.update(records=records, unseen=unseen, out=out, setup=setup, num_folds=num_folds)
+        asked.update(records=records, unseen=unseen, out=out, setup=setup, num_folds=num_folds, few=nuisance_frames)
         return made_up_scores(num_folds)
 
     monkeypatch.setattr(quality_benchmark, "run_benchmark", answer)
@@ -51,9 +52,23 @@ def test_frames_settings_and_note_are_used_and_the_report_is_written(
     asked: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     table = write_phantom(tmp_path / "data", 3, 1, planes=TINY_PLANES, size=TINY_SIZE)
-    arguments = ("--folds", "3", "--epochs", "2", "--seed", "4", "--device", "cpu", "--note", "Mind this.")
+    arguments = (
+        "--folds",
+        "3",
+        "--epochs",
+        "2",
+        "--seed",
+        "4",
+        "--device",
+        "cpu",
+        "--note",
+        "Mind this.",
+        "--nuisance-frames",
+        "7",
+    )
     assert run(table, "--out", tmp_path / "out", *arguments) == 0
     assert {record.plane for record in asked["records"]} == set(TINY_PLANES)
+    assert asked["few"] == 7
     assert (asked["num_folds"], list(asked["unseen"]), asked["out"]) == (3, [], tmp_path / "out")
     assert (asked["setup"].training.max_epochs, asked["setup"].training.seed) == (2, 4)
     shown = capsys.readouterr().out

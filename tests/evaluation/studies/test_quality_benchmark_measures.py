@@ -18,6 +18,7 @@ from striq.evaluation.studies.quality_benchmark_measures import (
     other_kinds,
 )
 from striq.evaluation.studies.quality_benchmark_naming import name_frames, recognition, shares_beyond
+from striq.evaluation.studies.robustness import KINDS
 from tests.evaluation.studies.benchmark_factory import PER_PLANE, made_up_scores
 
 
@@ -46,6 +47,14 @@ def test_a_score_that_is_noise_is_seen(scores: BenchmarkScores) -> None:
     assert found["AUC other scanners"] == 0.5
     assert 0.35 < found["structure falls"] < 0.65
     assert found["nuisance"] < 0.5
+
+
+def test_one_nuisance_that_fools_a_score_is_seen(scores: BenchmarkScores) -> None:
+    folds = [replace(fold, perturbed=fold.perturbed.copy()) for fold in scores.folds]
+    for fold in folds:
+        fold.perturbed[0, KINDS.index("gain")] *= -1
+    fooled = BenchmarkScores(scores.held_out, tuple(folds), scores.unseen)
+    assert values_of(fooled, "a", "STRIQ")["nuisance"] == pytest.approx(-1)
 
 
 def test_what_a_plane_lacks_is_undefined_and_nothing_else(scores: BenchmarkScores) -> None:
