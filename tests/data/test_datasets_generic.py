@@ -8,6 +8,7 @@ import pytest
 
 from striq.commands import options
 from striq.data.datasets import load_dataset, recognize_layout
+from striq.data.datasets.generic import load_list
 from striq.data.layouts import LAYOUTS
 from striq.data.phantom import write_phantom
 from striq.errors import DatasetError
@@ -52,6 +53,18 @@ def test_dicom_file_named_by_its_uid_is_listed(tmp_path: Path) -> None:
     path = touch(tmp_path / "kidney" / "1.2.840.5")
     path.write_bytes(bytes(128) + b"DICM")
     assert groups(tmp_path) == {"1.2.840.5": "1.2.840.5"}
+
+
+def test_a_list_of_frames_that_are_never_split_needs_no_groups(tmp_path: Path) -> None:
+    path = write_list(tmp_path, "path,plane\na.png,A4C\nsub/a.png,kidney\n")
+    with pytest.raises(DatasetError, match=r"missing column\(s\) group"):
+        load_list(path)
+    assert [(record.plane, record.group) for record in load_list(path, grouped=False)] == [
+        ("A4C", "a"),
+        ("kidney", "a"),
+    ]
+    path.write_text("path,plane,group\na.png,A4C,patient_1\n")
+    assert load_list(path, grouped=False) == load_list(path)
 
 
 def test_flat_folder_is_the_plane_that_the_caller_names(tmp_path: Path) -> None:
