@@ -14,7 +14,6 @@ from striq.data.fan.morphology import (
     erode,
     fill_holes,
     hull_mask,
-    label_parts,
     row_ends,
 )
 from striq.data.fan.regions import find_region

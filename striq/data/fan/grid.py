@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 Pixels = NDArray[np.float32]
+Cell = TypeVar("Cell", np.float32, np.bool_)
 
 LARGEST_SIDE = 1100  # pixels; of larger images, only every second, third ... pixel is used
 LARGEST_GRID = 96  # cells
@@ -52,7 +54,7 @@ class Grid:
         """Smallest value of a single pixel that is neither background nor such an artifact."""
         return max(3 * GRAY_LEVEL, 5 * self.noise)
 
-    def enlarge(self, cells: NDArray[np.generic]) -> NDArray[np.generic]:
+    def enlarge(self, cells: NDArray[Cell]) -> NDArray[Cell]:
         """Return values of cells as values of pixels, shape ``(H, W)``."""
         height, width = self.difference.shape
         return np.repeat(np.repeat(cells, self.size, axis=0), self.size, axis=1)[:height, :width]

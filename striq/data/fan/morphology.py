@@ -43,8 +43,8 @@ def fill_holes(mask: Mask) -> Mask:
 
 
 def label_parts(mask: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the number of the connected part of every pixel, 0 outside, and the size of every part; part 0 is empty."""
-    labels = np.asarray(ndimage.label(mask)[0])  # pyright: ignore[reportIndexIssue, reportGeneralTypeIssues]
+    """Return the number of every pixel's connected part, 0 outside, and the size of every part; part 0 is empty."""
+    labels: NDArray[np.intp] = np.asarray(ndimage.label(mask)[0], dtype=np.intp)  # pyright: ignore[reportIndexIssue, reportGeneralTypeIssues]
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
     return labels, sizes
@@ -65,6 +65,6 @@ def hull_mask(points: Points, shape: tuple[int, int]) -> Mask:
     except QhullError:
         (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
         corners = np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
-    canvas = Image.new("L", shape[::-1])
+    canvas = Image.new("L", (shape[1], shape[0]))
     ImageDraw.Draw(canvas).polygon([(float(x), float(y)) for x, y in corners], fill=1, outline=1)
     return np.array(canvas).view(np.bool_)

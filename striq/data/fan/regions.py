@@ -28,8 +28,8 @@ LARGEST_GAIN = 0.08  # of the area, that the hull of two parts may add beside th
 def find_region(grid: Grid) -> tuple[Mask, Mask] | None:
     """Return the cells of the fan and the cells that are something else; ``None`` if nothing is bright.
 
-    Parts that lie behind one another in depth, separated by an anechoic band, are joined by their hull. Of pictures side
-    by side, the largest is the fan.
+    Parts that lie behind one another in depth, separated by an anechoic band, are joined by their hull. Of pictures
+    side by side, the largest is the fan.
     """
     solid, bright = _bright_cells(grid)
     dense = solid & ~_banners(solid, grid.cells)
@@ -115,7 +115,7 @@ def _largest_picture(part: Mask) -> Mask:
     nearest = ndimage.distance_transform_edt(~np.isin(cores, large), return_distances=False, return_indices=True)
     nearest_core = cores[tuple(np.asarray(nearest))]
     picture = part & (nearest_core == sizes.argmax())
-    columns = picture.any(axis=0)
+    columns = np.asarray(picture.any(axis=0))
     for core in large:
         other = part & (nearest_core == core)
         if _share_columns(columns, other):  # above or below: a part of the same fan
@@ -138,7 +138,7 @@ def _without_lines(region: Mask, solid: Mask, bright: Mask, grid: Grid) -> Mask:
 
 def _join_in_depth(region: Mask, part: Mask) -> Mask | None:
     """Return the hull of both if each continues the other in depth, else ``None``."""
-    if not _share_columns(region.any(axis=0), part):
+    if not _share_columns(np.asarray(region.any(axis=0)), part):
         return None
     hull = hull_mask(np.concatenate([row_ends(region), row_ends(part)]), region.shape)
     allowed = LARGEST_GAIN * (region.sum() + part.sum())

@@ -55,7 +55,7 @@ class Sector:
 def fit_sector(region: Mask, rest: Mask) -> Sector:
     """Return the sector that covers the most of ``region`` and the least outside of it.
 
-    Cells between others of the same row count as the region's, so that a concave top is filled. ``rest`` does not count.
+    Cells between others of the same row count as the region's, so a concave top is filled. ``rest`` does not count.
     """
     ends = row_ends(region)
     rows = (float(ends[:, 1].min()), float(ends[:, 1].max() + 1))

@@ -51,7 +51,7 @@ def _balance(mask: Mask, region: Mask) -> float:
 
 def _seen_edges(sector: Sector, region: Mask, inside: Mask) -> tuple[float, float, float]:
     """Return which share of the left side, the right side and the bottom lies beside cells of the region."""
-    y = np.arange(len(region)) + 0.5
+    y = np.arange(len(region), dtype=np.float64) + 0.5
     left, right = sector.spans(y)
     rows = np.flatnonzero(right - left > 1)
     columns = np.flatnonzero(inside.any(axis=0))
