@@ -16,7 +16,7 @@ from striq.data.fan.morphology import (
     hull_mask,
     row_ends,
 )
-from striq.data.fan.regions import find_region
+from striq.data.fan.regions import Cells, find_cells
 from striq.data.fan.sector import Sector, fit_sector
 from striq.data.fan.support import Fit, judge_fit
 
@@ -53,19 +53,18 @@ def bounding_box(mask: Mask) -> Box:
 
 def _detect(pixels: Pixels, windows: int) -> Mask:
     grid = make_grid(pixels)
-    found = find_region(grid)
-    if found is None:
+    cells = find_cells(grid)
+    if cells is None:
         return np.ones(pixels.shape, dtype=bool)
-    region, rest = found
-    window = _window(region, grid, pixels) if windows else None
+    window = _window(cells.fan, grid, pixels) if windows else None
     if window is not None:
         top, left, bottom, right = window
         mask = np.zeros(pixels.shape, dtype=bool)
         mask[top:bottom, left:right] = _detect(pixels[top:bottom, left:right], windows - 1)
         return mask
-    if region.sum() < MINIMUM_SHARE * region.size:
+    if cells.fan.sum() < MINIMUM_SHARE * cells.fan.size:
         return np.ones(pixels.shape, dtype=bool)
-    points = _outline(grid, region, rest, _fit(region, rest))
+    points = _outline(grid, cells, _fit(cells))
     return hull_mask(points * grid.stride + (grid.stride - 1) / 2, pixels.shape)
 
 
@@ -91,18 +90,19 @@ def _window(region: Mask, grid: Grid, pixels: Pixels) -> Box | None:
     return (top, left, bottom, right) if is_even and level < 65 * GRAY_LEVEL else None
 
 
-def _fit(region: Mask, rest: Mask) -> Fit | None:
-    """Return the sector that fits the region; ``None`` if the region is convex, so that no sector is needed."""
-    hull = hull_mask(row_ends(region), region.shape)
-    if region.sum() > (1 - CONVEX) * hull.sum():
+def _fit(cells: Cells) -> Fit | None:
+    """Return the sector that fits the fan; ``None`` if the fan is convex and alone, so that no sector is needed."""
+    hull = hull_mask(row_ends(cells.fan), cells.fan.shape)
+    if cells.fan.sum() > (1 - CONVEX) * hull.sum() and not (dilate(cells.fan, 2) & cells.other).any():
         return None
-    return judge_fit(fit_sector(region, rest), region, hull)
+    return judge_fit(fit_sector(cells.fan, cells.loose), cells.fan, hull)
 
 
-def _outline(grid: Grid, region: Mask, rest: Mask, fit: Fit | None) -> Points:
+def _outline(grid: Grid, cells: Cells, fit: Fit | None) -> Points:
     """Return points whose hull is the fan, in pixels of ``grid.difference``."""
     shape = grid.difference.shape
-    around = grid.enlarge(dilate(region, 2) & ~rest)
+    region = cells.fan
+    around = grid.enlarge(dilate(region, 2) & ~cells.other)
     if fit is not None and fit.bounds:
         around = around & fit.sector.grown(0.5 if fit.is_close else 1.25).mask(shape, grid.size)
         region = region & fit.sector.grown(1.25).mask(region.shape)

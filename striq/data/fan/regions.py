@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import ndimage
 
@@ -25,8 +27,23 @@ SMALLEST_PART = 0.02  # of the largest one; a smaller part is text
 LARGEST_GAIN = 0.08  # of the area, that the hull of two parts may add beside them
 
 
-def find_region(grid: Grid) -> tuple[Mask, Mask] | None:
-    """Return the cells of the fan and the cells that are something else; ``None`` if nothing is bright.
+@dataclass(frozen=True)
+class Cells:
+    """Which cells of a grid show what.
+
+    Attributes:
+        fan: Cells of the fan.
+        other: Bright cells of something else.
+        loose: Those of them that do not touch the fan; they may be bright spots in a dark part of it.
+    """
+
+    fan: Mask
+    other: Mask
+    loose: Mask
+
+
+def find_cells(grid: Grid) -> Cells | None:
+    """Return which cells show the fan and which something else; ``None`` if nothing is bright.
 
     Parts that lie behind one another in depth, separated by an anechoic band, are joined by their hull. Of pictures
     side by side, the largest is the fan.
@@ -36,7 +53,8 @@ def find_region(grid: Grid) -> tuple[Mask, Mask] | None:
     labels, sizes = label_parts(dense)
     if not sizes.any():
         return None
-    largest = _largest_picture(labels == sizes.argmax())
+    connected = labels == sizes.argmax()
+    largest = _largest_picture(connected)
     region = _without_lines(largest, dense & bright, bright, grid)
     labels, sizes = label_parts(dense & ~largest)
     for part in np.argsort(-sizes):
@@ -45,7 +63,7 @@ def find_region(grid: Grid) -> tuple[Mask, Mask] | None:
         joined = _join_in_depth(region, labels == part)
         if joined is not None:
             region = region | joined
-    return region, solid & ~region
+    return Cells(region, other=solid & ~region, loose=dense & ~connected & ~region)
 
 
 def _bright_cells(grid: Grid) -> tuple[Mask, Mask]:
@@ -100,7 +118,10 @@ def _banners(dense: Mask, cells: Pixels) -> Mask:
             block = values[first:end]
             even = np.abs(block - np.median(block, axis=1, keepdims=True)) < 4 * GRAY_LEVEL
             if beside < min(span[first:end].max() - 0.2, 0.8) and even.mean() > 0.5:
-                found[max(first - 1, 0) : end + 1] = True
+                found[first:end] = True
+                for row, next_row in ((first - 1, first - 2), (end, end + 1)):  # partly banner, where no fan goes on
+                    if min(row, next_row) >= 0 and max(row, next_row) < number:
+                        found[row] |= ~mask[next_row]
     return banners
 
 
@@ -118,7 +139,7 @@ def _largest_picture(part: Mask) -> Mask:
     columns = np.asarray(picture.any(axis=0))
     for core in large:
         other = part & (nearest_core == core)
-        if _share_columns(columns, other):  # above or below: a part of the same fan
+        if _share_columns(columns, other) > 0.75:  # above or below: a part of the same fan
             picture = picture | other
     return picture
 
@@ -138,7 +159,7 @@ def _without_lines(region: Mask, solid: Mask, bright: Mask, grid: Grid) -> Mask:
 
 def _join_in_depth(region: Mask, part: Mask) -> Mask | None:
     """Return the hull of both if each continues the other in depth, else ``None``."""
-    if not _share_columns(np.asarray(region.any(axis=0)), part):
+    if _share_columns(np.asarray(region.any(axis=0)), part) < 0.5:
         return None
     hull = hull_mask(np.concatenate([row_ends(region), row_ends(part)]), region.shape)
     allowed = LARGEST_GAIN * (region.sum() + part.sum())
@@ -149,6 +170,6 @@ def _join_in_depth(region: Mask, part: Mask) -> Mask | None:
     return hull
 
 
-def _share_columns(columns: Mask, part: Mask) -> bool:
+def _share_columns(columns: Mask, part: Mask) -> float:
     own = part.any(axis=0)
-    return bool((columns & own).sum() >= 0.5 * min(columns.sum(), own.sum()))
+    return float((columns & own).sum() / max(1, min(columns.sum(), own.sum())))

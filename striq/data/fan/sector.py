@@ -52,14 +52,14 @@ class Sector:
         return (x >= left[:, None]) & (x < right[:, None])
 
 
-def fit_sector(region: Mask, rest: Mask) -> Sector:
-    """Return the sector that covers the most of ``region`` and the least outside of it.
+def fit_sector(region: Mask, ignored: Mask) -> Sector:
+    """Return the sector that covers the most of ``region`` and the least outside of it; ``ignored`` cells do not count.
 
-    Cells between others of the same row count as the region's, so a concave top is filled. ``rest`` does not count.
+    Cells between others of the same row count as the region's, so a concave top is filled.
     """
     ends = row_ends(region)
     rows = (float(ends[:, 1].min()), float(ends[:, 1].max() + 1))
-    weights = np.where(_fill_rows(region), 1.0, np.where(rest, 0.0, -1.0))
+    weights = np.where(_fill_rows(region), 1.0, np.where(ignored, 0.0, -1.0))
     sums = np.zeros((weights.shape[0], weights.shape[1] + 1))
     np.cumsum(weights, axis=1, out=sums[:, 1:])
     starts = _starts(ends, rows)
