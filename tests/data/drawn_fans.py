@@ -27,7 +27,8 @@ def sector(
     y, x = np.mgrid[: shape[0], : shape[1]].astype(float)
     radius = np.hypot(x - apex[0], y - apex[1])
     angle = np.degrees(np.arctan2(x - apex[0], y - apex[1]))
-    return (angle > -angles[0]) & (angle < angles[1]) & (radius > radii[0]) & (radius < radii[1]) & (y >= top)
+    inside = (angle > -angles[0]) & (angle < angles[1]) & (radius > radii[0]) & (radius < radii[1]) & (y >= top)
+    return np.asarray(inside)
 
 
 def _band(left: Callable[[Gray], Gray], right: Callable[[Gray], Gray], top: int = 80, bottom: int = 430) -> Mask:
@@ -52,7 +53,7 @@ SHAPES: dict[str, Mask] = {
 
 def hull(mask: Mask) -> Mask:
     """Return the convex hull of a mask."""
-    rows, columns = np.nonzero(mask & ~ndimage.binary_erosion(mask))
+    rows, columns = np.nonzero(mask & ~np.asarray(ndimage.binary_erosion(mask)))
     corners = np.stack([columns, rows], axis=1)
     canvas = Image.new("L", (mask.shape[1], mask.shape[0]))
     points = [(float(x), float(y)) for x, y in corners[ConvexHull(corners).vertices]]
@@ -184,7 +185,7 @@ def as_jpeg(picture: Gray, quality: int = 80) -> Gray:
 
 def as_pixels(picture: Gray) -> NDArray[np.float32]:
     """Return a picture as a reader returns it."""
-    return np.clip(picture, 0, 255).astype(np.uint8).astype(np.float32) / np.float32(255)
+    return (np.clip(picture, 0, 255).astype(np.uint8) / np.float32(255)).astype(np.float32)
 
 
 def overlap(found: Mask, expected: Mask) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,8 +22,9 @@ from striq.data.fan.morphology import (
 
 ARTIFACT_REACH = 10  # pixels around bright ones that a JPEG's blocks of 8 pixels can disturb
 EDGE_SHARE = 0.3  # of the brightness beside it; a darker cell at the edge is mostly background
-BANNER_SPAN, BANNER_DEPTH = 0.85, 0.22  # of the image's sides
+BANNER_SPAN, BANNER_DEPTH = 0.85, 0.35  # of the image's sides
 NECK = 0.06  # of the square root of the area: half the width of a neck at which pictures are separated
+SMALLEST_CORE = 0.01  # of the largest one; a smaller core is a bump at the edge
 SMALLEST_PART = 0.02  # of the largest one; a smaller part is text
 LARGEST_GAIN = 0.08  # of the area, that the hull of two parts may add beside them
 
@@ -126,22 +128,33 @@ def _banners(dense: Mask, cells: Pixels) -> Mask:
 
 
 def _largest_picture(part: Mask) -> Mask:
-    """Return the largest of the pictures side by side that touch each other in a neck."""
-    part = fill_holes(part)
+    """Return the largest of the pictures that touch each other in a neck, without bars that touch it."""
+    part = _split(fill_holes(part), 1, lambda _, other: _is_bar(other))
     steps = max(1, round(NECK * float(np.sqrt(part.sum()))))
+    # What lies above or below is a part of the same fan.
+    return _split(part, steps, lambda largest, other: _share_columns(np.asarray(largest.any(axis=0)), other) <= 0.75)
+
+
+def _split(part: Mask, steps: int, is_apart: Callable[[Mask, Mask], bool]) -> Mask:
+    """Return a part without those beyond necks of at most ``2 * steps`` that ``is_apart`` of the largest."""
     cores, sizes = label_parts(erode(np.pad(part, steps), steps)[steps:-steps, steps:-steps])
-    large = np.flatnonzero(sizes >= max(1.0, SMALLEST_PART * sizes.max()))
+    large = np.flatnonzero(sizes >= max(1.0, SMALLEST_CORE * sizes.max()))
     if len(large) < 2:
         return part
     nearest = ndimage.distance_transform_edt(~np.isin(cores, large), return_distances=False, return_indices=True)
     nearest_core = cores[tuple(np.asarray(nearest))]
-    picture = part & (nearest_core == sizes.argmax())
-    columns = np.asarray(picture.any(axis=0))
-    for core in large:
+    largest = part & (nearest_core == sizes.argmax())
+    for core in large[large != sizes.argmax()]:
         other = part & (nearest_core == core)
-        if _share_columns(columns, other) > 0.75:  # above or below: a part of the same fan
-            picture = picture | other
-    return picture
+        if is_apart(largest, other):
+            part = part & ~other
+    return part
+
+
+def _is_bar(part: Mask) -> bool:
+    """Return whether a part is a long rectangle: a gray scale."""
+    height, width = np.count_nonzero(part.any(axis=1)), np.count_nonzero(part.any(axis=0))
+    return bool(max(height, width) > 3 * min(height, width) and part.sum() > 0.75 * height * width)
 
 
 def _without_lines(region: Mask, solid: Mask, bright: Mask, grid: Grid) -> Mask:
