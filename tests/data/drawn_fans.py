@@ -53,7 +53,8 @@ SHAPES: dict[str, Mask] = {
 
 def hull(mask: Mask) -> Mask:
     """Return the convex hull of a mask."""
-    rows, columns = np.nonzero(mask & ~np.asarray(ndimage.binary_erosion(mask)))
+    inner: Mask = np.asarray(ndimage.binary_erosion(mask), dtype=np.bool_)
+    rows, columns = np.nonzero(mask & ~inner)
     corners = np.stack([columns, rows], axis=1)
     canvas = Image.new("L", (mask.shape[1], mask.shape[0]))
     points = [(float(x), float(y)) for x, y in corners[ConvexHull(corners).vertices]]
