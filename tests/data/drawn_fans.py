@@ -95,6 +95,18 @@ def black_blood(mask: Mask) -> Gray:
     return picture
 
 
+def fluid_across(mask: Mask) -> Gray:
+    """Tissue with a slanted band of fluid that separates the upper right part from the rest."""
+    y, x = np.mgrid[: mask.shape[0], : mask.shape[1]]
+    return np.where(np.abs(y - 0.5 * (x - 320) - 60) < 30, 0, tissue(mask))
+
+
+def fluid_in_corner(mask: Mask) -> Gray:
+    """Tissue with a round bulge, fluid above it."""
+    y, x = np.mgrid[: mask.shape[0], : mask.shape[1]]
+    return np.where((y > 80) | (np.hypot(x - 350, y - 70) < 68), tissue(mask), 0)
+
+
 def extent(mask: Mask) -> tuple[int, int, int, int]:
     """Return the first and last row and the first and last column of a mask."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))

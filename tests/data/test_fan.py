@@ -21,6 +21,8 @@ from tests.data.drawn_fans import (
     as_pixels,
     decorated,
     extent,
+    fluid_across,
+    fluid_in_corner,
     hull,
     on_background,
     overlap,
@@ -54,6 +56,16 @@ def test_background_of_any_gray_is_outside(shape: str, level: float, noise: floa
 def test_what_is_dark_inside_belongs_to_the_fan(shape: str, content: str, level: float) -> None:
     mask = SHAPES[shape]
     assert_found(on_background(CONTENTS[content](mask), mask, level), mask)
+
+
+@pytest.mark.parametrize("content", [fluid_across, fluid_in_corner], ids=lambda content: content.__name__)
+@pytest.mark.parametrize("half", [25, 28])
+@pytest.mark.parametrize("level", [0, 20])
+def test_fluid_in_a_fan_cut_off_by_the_image_belongs_to_it(
+    content: Callable[[Mask], Gray], half: float, level: float
+) -> None:
+    mask = sector((320, -250), (half, half), (0, 900))
+    assert_found(on_background(content(mask), mask, level), mask)
 
 
 @every_shape

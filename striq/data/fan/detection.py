@@ -33,7 +33,8 @@ def fan_mask(pixels: NDArray[np.float32]) -> Mask:
 
     The fan is the largest region that differs from the background, whose gray value is the most frequent one of the
     image's border. What is dark inside the fan belongs to it: blood, shadow, bands and depths without echoes, as far as
-    the rest shows the fan's shape. Text, rulers, banners, traces and smaller pictures do not, even if they touch it.
+    the rest shows the fan's shape. Of a fan that the edges of the image cut off, parts with fluid between them and a dark
+    upper end belong to it too. Text, rulers, banners, traces and smaller pictures do not, even if they touch it.
     A fan with a concave top is filled up to its chord. If no region is large enough, the whole image is the fan.
 
     Args:
@@ -95,7 +96,9 @@ def _fit(cells: Cells) -> Fit | None:
     hull = hull_mask(row_ends(cells.fan), cells.fan.shape)
     if cells.fan.sum() > (1 - CONVEX) * hull.sum() and not (dilate(cells.fan, 2) & cells.other).any():
         return None
-    return judge_fit(fit_sector(cells.fan, cells.loose), cells.fan, hull)
+    banners = np.flatnonzero(cells.other[: len(hull) // 4].mean(axis=1) > 0.5)
+    top = int(banners[-1]) + 1 if len(banners) else 0
+    return judge_fit(fit_sector(cells.fan, cells.loose), cells.fan, hull, top)
 
 
 def _outline(grid: Grid, cells: Cells, fit: Fit | None) -> Points:

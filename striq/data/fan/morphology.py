@@ -10,6 +10,7 @@ from scipy.spatial import ConvexHull, QhullError
 
 Mask = NDArray[np.bool_]
 Points = NDArray[np.float64]  # (x, y) of pixel centers, shape (N, 2)
+EDGE_REACH = 3  # cells from the edge of the image; zoomed pictures may have a narrow frame
 
 
 def dilate(mask: Mask, steps: int) -> Mask:
@@ -56,6 +57,12 @@ def row_ends(mask: Mask) -> Points:
     left = mask[rows].argmax(axis=1)
     right = mask.shape[1] - 1 - mask[rows, ::-1].argmax(axis=1)
     return np.stack([np.concatenate([left, right]), np.concatenate([rows, rows])], axis=1).astype(np.float64)
+
+
+def edges_reached(mask: Mask) -> int:
+    """Return how many edges of the image a part reaches or nearly reaches."""
+    reach = EDGE_REACH
+    return sum(bool(edge.any()) for edge in (mask[:reach], mask[-reach:], mask[:, :reach], mask[:, -reach:]))
 
 
 def hull_mask(points: Points, shape: tuple[int, int]) -> Mask:

@@ -12,6 +12,7 @@ from striq.data.fan.grid import GRAY_LEVEL, Grid, Pixels
 from striq.data.fan.morphology import (
     Mask,
     dilate,
+    edges_reached,
     erode,
     fill_holes,
     hull_mask,
@@ -27,6 +28,10 @@ NECK = 0.06  # of the square root of the area: half the width of a neck at which
 SMALLEST_CORE = 0.01  # of the largest one; a smaller core is a bump at the edge
 SMALLEST_PART = 0.02  # of the largest one; a smaller part is text
 LARGEST_GAIN = 0.08  # of the area, that the hull of two parts may add beside them
+LEAST_SHARED = 0.5  # of the narrower part's columns, for parts behind one another
+CUT_GAIN, CUT_SHARED = 0.35, 0.3  # the same two for parts of a fan that the image's edges cut off
+CUT_WIDTH = 0.25  # of the fan's width; a narrower part at the edge may be text or a small picture
+SOLID = 0.75, 0.6  # of their hulls: parts that fill less are tissue around dark parts, not two pictures
 
 
 @dataclass(frozen=True)
@@ -132,7 +137,13 @@ def _largest_picture(part: Mask) -> Mask:
     part = _split(fill_holes(part), 1, lambda _, other: _is_bar(other))
     steps = max(1, round(NECK * float(np.sqrt(part.sum()))))
     # What lies above or below is a part of the same fan.
-    return _split(part, steps, lambda largest, other: _share_columns(np.asarray(largest.any(axis=0)), other) <= 0.75)
+    return _split(part, steps, _is_another_picture)
+
+
+def _is_another_picture(largest: Mask, other: Mask) -> bool:
+    if _share_columns(largest, other) > 0.75:
+        return False
+    return all(part.sum() > share * _hull(part).sum() for part, share in zip((other, largest), SOLID, strict=True))
 
 
 def _split(part: Mask, steps: int, is_apart: Callable[[Mask, Mask], bool]) -> Mask:
@@ -172,17 +183,32 @@ def _without_lines(region: Mask, solid: Mask, bright: Mask, grid: Grid) -> Mask:
 
 def _join_in_depth(region: Mask, part: Mask) -> Mask | None:
     """Return the hull of both if each continues the other in depth, else ``None``."""
-    if _share_columns(np.asarray(region.any(axis=0)), part) < 0.5:
+    are_cut = _are_cut_off(region, part)
+    if _share_columns(region, part) < (CUT_SHARED if are_cut else LEAST_SHARED):
         return None
     hull = hull_mask(np.concatenate([row_ends(region), row_ends(part)]), region.shape)
-    allowed = LARGEST_GAIN * (region.sum() + part.sum())
+    allowed = (CUT_GAIN if are_cut else LARGEST_GAIN) * (region.sum() + part.sum())
     for mask in (region, part):
         rows = mask.any(axis=1)
-        if hull[rows].sum() - hull_mask(row_ends(mask), mask.shape)[rows].sum() > allowed:
+        if hull[rows].sum() - _hull(mask)[rows].sum() > allowed:
             return None
     return hull
 
 
-def _share_columns(columns: Mask, part: Mask) -> float:
-    own = part.any(axis=0)
-    return float((columns & own).sum() / max(1, min(columns.sum(), own.sum())))
+def _are_cut_off(region: Mask, part: Mask) -> bool:
+    """Return whether the image shows a part of a fan only: two edges cut the region off, one of them a broad part.
+
+    Such parts are of any shape, so their hull may be much larger than they are.
+    """
+    broad = part.any(axis=0).sum() > CUT_WIDTH * region.any(axis=0).sum()
+    return bool(broad and edges_reached(region) >= 2 and edges_reached(part))
+
+
+def _hull(mask: Mask) -> Mask:
+    return hull_mask(row_ends(mask), mask.shape)
+
+
+def _share_columns(first: Mask, second: Mask) -> float:
+    """Return which share of the columns of the narrower part both have."""
+    own, others = first.any(axis=0), second.any(axis=0)
+    return float((own & others).sum() / max(1, min(own.sum(), others.sum())))
