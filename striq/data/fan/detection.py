@@ -33,8 +33,9 @@ def fan_mask(pixels: NDArray[np.float32]) -> Mask:
 
     The fan is the largest region that differs from the background, whose gray value is the most frequent one of the
     image's border. What is dark inside the fan belongs to it: blood, shadow, bands and depths without echoes, as far as
-    the rest shows the fan's shape. Of a fan that the edges of the image cut off, parts with fluid between them and a dark
-    upper end belong to it too. Text, rulers, banners, traces and smaller pictures do not, even if they touch it.
+    the rest shows the fan's shape. If the edges of the image cut the fan off, parts of it with fluid between them are
+    joined, and it may begin with fluid. Text, rulers, banners, traces and smaller pictures are outside, even if they
+    touch the fan.
     A fan with a concave top is filled up to its chord. If no region is large enough, the whole image is the fan.
 
     Args:
@@ -105,13 +106,18 @@ def _outline(grid: Grid, cells: Cells, fit: Fit | None) -> Points:
     """Return points whose hull is the fan, in pixels of ``grid.difference``."""
     shape = grid.difference.shape
     region = cells.fan
-    around = grid.enlarge(dilate(region, 2) & ~cells.other)
+    near = dilate(region, 2)
+    # Only the pixels near the region are examined.
+    top, left, bottom, right = bounding_box(near)
+    part = grid.part(top, left, bottom, right)
+    around = part.enlarge((near & ~cells.other)[top:bottom, left:right])
     if fit is not None and fit.bounds:
-        around = around & fit.sector.grown(0.5 if fit.is_close else 1.25).mask(shape, grid.size)
+        bounds = fit.sector.grown(0.5 if fit.is_close else 1.25).moved(-left, -top)
+        around &= bounds.mask(around.shape, grid.size)
         region = region & fit.sector.grown(1.25).mask(region.shape)
-    sharp = _bright_pixels(grid, around)
+    sharp = row_ends(_bright_pixels(part, around)) + np.array([left, top]) * grid.size
     inner = erode(np.pad(region, 1), max(1, round(3 / grid.size)))[1:-1, 1:-1]
-    points = [row_ends(sharp), (row_ends(inner) + 0.5) * grid.size - 0.5]
+    points = [sharp, (row_ends(inner) + 0.5) * grid.size - 0.5]
     if fit is not None and fit.completes:
         points.append(_sector_ends(fit.sector.grown(-0.75), shape, grid.size))
     return np.concatenate(points)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -53,6 +53,12 @@ class Grid:
     def clear_pixel(self) -> float:
         """Smallest value of a single pixel that is neither background nor such an artifact."""
         return max(3 * GRAY_LEVEL, 5 * self.noise)
+
+    def part(self, top: int, left: int, bottom: int, right: int) -> Grid:
+        """Return the grid of a rectangle of cells; bottom and right are exclusive."""
+        size = self.size
+        difference = self.difference[top * size : bottom * size, left * size : right * size]
+        return replace(self, difference=difference, cells=self.cells[top:bottom, left:right])
 
     def enlarge(self, cells: NDArray[Cell]) -> NDArray[Cell]:
         """Return values of cells as values of pixels, shape ``(H, W)``."""
