@@ -174,7 +174,32 @@ def thumbnail(draw: ImageDraw.ImageDraw, picture: Image.Image, mask: Mask) -> No
     draw.rectangle([4, 4, 95, 85], outline=140)
 
 
-DECORATIONS = (banner, banner_apart, banner_below, ruler, gray_bar, trace, text, thumbnail)
+def thumbnail_below(draw: ImageDraw.ImageDraw, picture: Image.Image, mask: Mask) -> None:
+    """A small copy of the picture in a frame, in the lower right corner."""
+    top, bottom, left, right = extent(mask)
+    copy = picture.crop((left, top, right + 1, bottom + 1)).resize((90, 80))
+    picture.paste(copy, (picture.width - 95, picture.height - 85))
+    draw.rectangle([picture.width - 96, picture.height - 86, picture.width - 5, picture.height - 5], outline=140)
+
+
+def trace_below(draw: ImageDraw.ImageDraw, picture: Image.Image, mask: Mask) -> None:
+    """An ECG below the fan, whose peaks reach into it."""
+    base = min(picture.height - 5, extent(mask)[1] + 16)
+    draw.line([(x, base - 30 * (x % 120 < 6)) for x in range(0, picture.width, 3)], fill=230, width=3)
+
+
+DECORATIONS = (
+    banner,
+    banner_apart,
+    banner_below,
+    ruler,
+    gray_bar,
+    trace,
+    trace_below,
+    text,
+    thumbnail,
+    thumbnail_below,
+)
 
 
 def decorated(picture: Gray, mask: Mask, decoration: Callable[..., None]) -> Gray:
