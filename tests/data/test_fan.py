@@ -1,7 +1,7 @@
 """Tests of ``striq.data.fan`` on drawn fans with exact masks, and on real frames with masks made by hand.
 
-Known to fail: two rectangular pictures that touch are taken for one; an ECG over a narrow, compressed sector is included
-in part; so is what ``NOT_SEPARATED`` lists. Fluid at a side of a fan is outside where no straight side shows the shape.
+Known to fail: two rectangular pictures that touch are taken for one; an ECG over a narrow, compressed sector is partly
+included; so is what ``NOT_SEPARATED`` lists. Fluid at a side is outside where no straight side shows the shape.
 """
 
 from __future__ import annotations
