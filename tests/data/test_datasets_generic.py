@@ -189,7 +189,7 @@ def test_real_head_images_form_one_group_per_fetus() -> None:
 
 
 def test_folder_with_one_list_is_that_list(tmp_path: Path) -> None:
-    table = write_phantom(tmp_path, 2, 1, planes=("kidney",), size=(64, 64))
+    table = write_phantom(tmp_path, 2, 1, planes=("kidney",), size=(96, 96))
     (tmp_path / "other.csv").write_text("name,value\na,1\n", encoding="utf-8")
     assert recognize_layout(tmp_path) == "csv"
     assert load_dataset(tmp_path) == load_dataset(table)

@@ -49,7 +49,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::U
 @pytest.fixture(scope="module")
 def records(tmp_path_factory: pytest.TempPathFactory) -> list[FrameRecord]:
     folder = tmp_path_factory.mktemp("phantom")
-    return load_dataset(write_phantom(folder, 6, 3, planes=("kidney", "a4c"), size=(64, 64)))
+    return load_dataset(write_phantom(folder, 6, 3, planes=("kidney", "a4c"), size=(96, 96)))
 
 
 def options_for(folder: Path, *, resume: bool = False) -> RunOptions:
