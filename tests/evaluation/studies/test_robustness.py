@@ -32,7 +32,7 @@ from striq.evaluation.studies.robustness import (
 from striq.evaluation.studies.robustness_report import robustness_report
 from striq.scoring.scorer import StriqScorer
 from striq.types import FrameRecord
-from tests.conftest import DRAWN_SIZE, TINY_PLANES
+from tests.conftest import DRAWN_SIZE, TINY_PLANES, TINY_SIZE
 
 
 @pytest.fixture(scope="module")
