@@ -34,8 +34,9 @@ from striq.types import Frame, FrameRecord, FrameScore
 FORMER_STUDIES = ("ablate", "robustness", "forgetting", "planes", "bench", "compare")
 STUDIES = ("benchmark", *FORMER_STUDIES)
 COLUMNS = (
-    "source,frame,time_s,plane,plane_probability,scored_plane,quality,accepted,threshold,"
+    "source,frame,time_s,plane,plane_probability,scored_plane,quality,uncertainty,accepted,threshold,"
     "similarity,similarity_normalized,similarity_weight,ncc,ncc_normalized,ncc_weight,"
+    "right_plane,right_plane_normalized,right_plane_weight,clarity,clarity_normalized,clarity_weight,"
     "smoothness,smoothness_normalized,smoothness_weight,contrast,contrast_normalized,contrast_weight,error"
 )
 FIGURES = ("plane_probability", "quality", "similarity", "ncc", "smoothness", "contrast")
