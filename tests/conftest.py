@@ -16,12 +16,13 @@ from striq.training.training_frames import TrainingFrames
 from striq.types import Frame, FrameRecord
 
 TINY_PLANES = ("a4c", "abdomen")
-TINY_SIZE = (64, 64)
+TINY_SIZE = (64, 64)  # of prepared frames
+DRAWN_SIZE = (96, 96)  # of pictures, whose fans must have at least 64 pixels a side
 
 
 def fit_tiny_scorer() -> StriqScorer:
-    """Return a scorer of two phantom planes on 64x64 frames with three anchors each, fitted but not trained."""
-    frames = list(make_phantom(4, 2, planes=TINY_PLANES, size=TINY_SIZE))
+    """Return a scorer of two phantom planes at 64x64 pixels with three anchors each, fitted but not trained."""
+    frames = list(make_phantom(4, 2, planes=TINY_PLANES, size=DRAWN_SIZE))
     records = [
         FrameRecord(Path(f"{frame.plane}_{index}.png"), frame.plane, f"subject_{index // 2 % 4}")
         for index, frame in enumerate(frames)

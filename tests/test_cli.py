@@ -31,10 +31,12 @@ from striq.scoring.folded_encoder import PRECISIONS
 from striq.scoring.scorer import StriqScorer
 from striq.types import Frame, FrameRecord, FrameScore
 
-STUDIES = ("ablate", "robustness", "forgetting", "planes", "bench", "compare")
+FORMER_STUDIES = ("ablate", "robustness", "forgetting", "planes", "bench", "compare")
+STUDIES = ("benchmark", *FORMER_STUDIES)
 COLUMNS = (
-    "source,frame,time_s,plane,plane_probability,scored_plane,quality,accepted,threshold,"
+    "source,frame,time_s,plane,plane_probability,scored_plane,quality,uncertainty,accepted,threshold,"
     "similarity,similarity_normalized,similarity_weight,ncc,ncc_normalized,ncc_weight,"
+    "right_plane,right_plane_normalized,right_plane_weight,clarity,clarity_normalized,clarity_weight,"
     "smoothness,smoothness_normalized,smoothness_weight,contrast,contrast_normalized,contrast_weight,error"
 )
 FIGURES = ("plane_probability", "quality", "similarity", "ncc", "smoothness", "contrast")
@@ -69,7 +71,7 @@ def only_line(text: str) -> str:
 
 def write_still(path: Path, seed: int = 1) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = make_phantom_cine("a4c", 1, seed=seed, size=(64, 64))[0].pixels
+    pixels = make_phantom_cine("a4c", 1, seed=seed, size=(96, 96))[0].pixels
     Image.fromarray(np.round(pixels * 255).astype(np.uint8)).save(path)
     return path
 
@@ -77,7 +79,7 @@ def write_still(path: Path, seed: int = 1) -> Path:
 def write_cine(path: Path, black: Sequence[int] = (), num_frames: int = 6) -> Path:
     """Write a multi-page TIFF whose frames at ``black`` cannot be judged."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = [frame.pixels for frame in make_phantom_cine("a4c", num_frames, seed=2, size=(64, 64))]
+    pixels = [frame.pixels for frame in make_phantom_cine("a4c", num_frames, seed=2, size=(96, 96))]
     pages = [
         Image.fromarray(np.round(0 * page if index in black else 255 * page).astype(np.uint8))
         for index, page in enumerate(pixels)
@@ -459,7 +461,7 @@ def test_sequential_protocol_learns_in_the_order_of_the_planes(
 def test_add_plane_learns_the_frames_of_a_flat_folder_as_the_plane_named(
     tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    table = write_phantom(tmp_path / "drawn", 4, 2, planes=("kidney",), size=(64, 64))
+    table = write_phantom(tmp_path / "drawn", 4, 2, planes=("kidney",), size=(96, 96))
     settings = ["--epochs", "1", "--group-pattern", r"^(frame_\d)", "--device", "cpu"]
     drawn = tmp_path / "mine"
     drawn.mkdir()
@@ -474,7 +476,7 @@ def test_add_plane_learns_the_frames_of_a_flat_folder_as_the_plane_named(
 def test_add_plane_compares_the_models_on_frames_held_out(
     tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    table = write_phantom(tmp_path / "drawn", 6, 2, planes=("a4c", "kidney"), size=(64, 64))
+    table = write_phantom(tmp_path / "drawn", 6, 2, planes=("a4c", "kidney"), size=(96, 96))
     fit, test = tmp_path / "fit.csv", tmp_path / "test.csv"
     assert run("list", table, "--out", fit, "--held-out", test, "--hold-out", 0.34) == 0
     settings = ["--model", tiny_model, "--epochs", 1, "--device", "cpu", "--note", "Mind this."]
@@ -549,7 +551,7 @@ def test_evaluate_of_a_model_without_data_draws_the_planes_it_knows(
 
 
 def test_evaluate_tests_robustness_on_demand(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    table = write_phantom(tmp_path / "drawn", 1, 1, planes=("a4c",), size=(64, 64))
+    table = write_phantom(tmp_path / "drawn", 1, 1, planes=("a4c",), size=(96, 96))
     monkeypatch.setattr("striq.evaluation.agreement.protocol.evaluate_scorer", Recorder("the table"))
     monkeypatch.setattr("striq.evaluation.agreement.report.agreement_report", Shown)
     given = ["evaluate", table, "--model", tiny_model, "--device", "cpu"]
@@ -636,7 +638,7 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
     assert f"striq {command}" in capsys.readouterr().out
 
 
-FORMER = {**{name: name for name in STUDIES}, "routing": "planes"}
+FORMER = {**{name: name for name in FORMER_STUDIES}, "routing": "planes"}
 del FORMER["planes"]
 
 

@@ -136,7 +136,7 @@ def draw_cine(seed: int) -> np.ndarray:
     """Return a phantom cine of 8 bits in which no symmetry hides a flip: wide, a margin of its own on each side."""
     from striq.data.phantom import make_phantom_cine
 
-    frames = make_phantom_cine("a4c", NUM_FRAMES, seed=seed, size=(64, 80))
+    frames = make_phantom_cine("a4c", NUM_FRAMES, seed=seed, size=(96, 120))
     pixels = np.stack([np.round(frame.pixels * 255).astype(np.uint8) for frame in frames])
     return np.pad(pixels, ((0, 0), (7, 0), (3, 11)))
 

@@ -19,7 +19,10 @@ def bench(
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of the CPU.", show_default="PyTorch's")] = None,
     device: options.DeviceOption = "auto",
 ) -> None:
-    """Time a score part by part, beside the same score computed naively."""
+    """Time a score part by part, beside the same score computed naively.
+
+    Measures speed. 'striq study benchmark' measures quality.
+    """
     check_writable(out / "benchmark.json")
     import torch
 

@@ -11,6 +11,7 @@ from striq.commands.benchmark import bench
 from striq.commands.evaluation import compare
 from striq.commands.forgetting import forgetting
 from striq.commands.plane_recognition import planes
+from striq.commands.quality_benchmark import benchmark
 from striq.commands.robustness import robustness
 from striq.errors import StriqError
 
@@ -24,10 +25,10 @@ MOVED = {  # former commands and what they are called below ``striq study``
 }
 ANY_ARGUMENTS = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
-HELP = "Test the method: ablation, robustness, forgetting, plane recognition, speed."
+HELP = "Test the method: quality on several planes, ablation, robustness, forgetting, plane recognition, speed."
 
 study = typer.Typer(help=HELP, no_args_is_help=True)
-for command in (ablate, robustness, forgetting, planes, bench, compare):
+for command in (benchmark, ablate, robustness, forgetting, planes, bench, compare):
     study.command()(command)
 
 

@@ -11,17 +11,23 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from striq.data.fan import bounding_box, fan_mask
+from striq.errors import ReadError
 from striq.types import Frame
 
 Blur = Callable[[Tensor, float], Tensor]  # blurs prepared frames by a standard deviation in pixels
 Box = tuple[int, int, int, int]  # top, left, bottom, right in pixels
 STRUCTURE_BAND = (1 / 64, 1 / 16)  # standard deviations of the two blurs, as fractions of the frame's width
 MIN_FAN_WEIGHT = 1e-6  # smallest weight of the fan around a pixel that a blur divides by
+SMALLEST_SIDE = 64  # pixels of the fan; smaller pictures are thumbnails, which show neither walls nor speckle
 DARKEST = 1 / 255  # smallest value inside the fan; zero means outside, so an image contains its own mask
 
 
 def prepare_frame(frame: Frame, size: tuple[int, int]) -> Tensor:
-    """Crop one frame to its fan and resample it, shape ``(1, H, W)``; see :func:`crop_and_prepare`."""
+    """Crop one frame to its fan and resample it, shape ``(1, H, W)``; see :func:`crop_and_prepare`.
+
+    Raises:
+        ReadError: If the fan has less than 64 rows or columns.
+    """
     return crop_and_prepare(frame, size)[0]
 
 
@@ -35,9 +41,20 @@ def crop_and_prepare(frame: Frame, size: tuple[int, int]) -> tuple[Tensor, Box]:
     Args:
         frame: Frame as read, gray values in [0, 1].
         size: Rows and columns of the prepared image.
+
+    Raises:
+        ReadError: If the fan has less than 64 rows or columns.
     """
     mask = fan_mask(frame.pixels)
     top, left, bottom, right = box = bounding_box(mask)
+    if min(bottom - top, right - left) < SMALLEST_SIDE:
+        raise ReadError(
+            what="The fan is too small to judge",
+            where=f"{frame.source}, frame {frame.index}" if frame.source else f"frame {frame.index}",
+            expected=f"at least {SMALLEST_SIDE} x {SMALLEST_SIDE} pixels",
+            got=f"{bottom - top} x {right - left}",
+            remedy="Export the frame at its full size; this may be a thumbnail.",
+        )
     stacked = np.stack([frame.pixels * mask, mask.astype(np.float32)])[:, top:bottom, left:right]
     resampled = F.interpolate(torch.from_numpy(stacked)[None], size, mode="bilinear", antialias=True)[0]
     inside = resampled[1:] > 0.5
@@ -45,7 +62,11 @@ def crop_and_prepare(frame: Frame, size: tuple[int, int]) -> tuple[Tensor, Box]:
 
 
 def prepare_batch(frames: Sequence[Frame], size: tuple[int, int]) -> Tensor:
-    """Prepare frames and stack them, shape ``(B, 1, H, W)``; see :func:`prepare_frame`."""
+    """Prepare frames and stack them, shape ``(B, 1, H, W)``; see :func:`prepare_frame`.
+
+    Raises:
+        ReadError: If the fan of a frame has less than 64 rows or columns.
+    """
     return torch.stack([prepare_frame(frame, size) for frame in frames])
 
 

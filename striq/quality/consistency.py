@@ -29,7 +29,7 @@ def similarity(pairs: RegisteredPairs, config: QualityConfig) -> Tensor:
     del config
     stages = []
     for stage in pairs.stages:
-        stages.append(masked_mean(_cosine(stage), stage.fan))
+        stages.append(masked_mean(cosine(stage), stage.fan))
     return -torch.stack(stages).mean(dim=0)  # Eq. (2)
 
 
@@ -61,7 +61,7 @@ def right_plane(pairs: RegisteredPairs, config: QualityConfig) -> Tensor:
     """
     del config
     stage = pairs.stages[PLANE_STAGE - 1]
-    return -masked_mean(_cosine(stage), stage.stability)
+    return -masked_mean(cosine(stage), stage.stability)
 
 
 def clarity(pairs: RegisteredPairs, config: QualityConfig) -> Tensor:
@@ -77,8 +77,7 @@ def clarity(pairs: RegisteredPairs, config: QualityConfig) -> Tensor:
     """
     del config
     stage = pairs.stages[CLARITY_STAGE - 1]
-    length = stage.moving_square.clamp(min=MIN_SQUARED_LENGTH).sqrt()
-    return -masked_mean(_cosine(stage), stage.stability**CLARITY_POWER * length)
+    return -masked_mean(cosine(stage), clarity_weight(stage))
 
 
 def smoothness(pairs: RegisteredPairs, config: QualityConfig) -> Tensor:
@@ -99,15 +98,21 @@ def smoothness(pairs: RegisteredPairs, config: QualityConfig) -> Tensor:
     return size.mean(dim=0) + change.sum(dim=0) / max(1, len(pairs.steps) - 1)  # L_smooth
 
 
+def cosine(stage: LocationProducts) -> Tensor:
+    """Return the cosine of the features at every location, shape ``(N, L)``."""
+    squares = stage.moving_square.clamp(min=MIN_SQUARED_LENGTH) * stage.fixed_square.clamp(min=MIN_SQUARED_LENGTH)
+    return stage.product * squares.rsqrt()
+
+
+def clarity_weight(stage: LocationProducts) -> Tensor:
+    """Return how much each location counts for the clarity term, shape ``(N, L)``."""
+    length = stage.moving_square.clamp(min=MIN_SQUARED_LENGTH).sqrt()
+    return stage.stability**CLARITY_POWER * length
+
+
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     """Return the mean weighted by a mask over the last dimension, zero where the mask is empty."""
     return (values * mask).sum(dim=-1) / mask.sum(dim=-1).clamp(min=1e-6)
-
-
-def _cosine(stage: LocationProducts) -> Tensor:
-    """Return the cosine at every location, shape ``(N, L)``."""
-    squares = stage.moving_square.clamp(min=MIN_SQUARED_LENGTH) * stage.fixed_square.clamp(min=MIN_SQUARED_LENGTH)
-    return stage.product * squares.rsqrt()
 
 
 def _correlation(windows: WindowMoments) -> Tensor:

@@ -18,6 +18,7 @@ SCORE_COLUMNS: dict[str, type] = {
     "plane_probability": float,
     "scored_plane": str,
     "quality": float,
+    "uncertainty": float,
     "accepted": bool,
     "threshold": float,
 }
@@ -61,6 +62,7 @@ def _score_cells(score: FrameScore) -> dict[str, str]:
         "plane_probability": _number(score.plane_probabilities[score.plane]),
         "scored_plane": score.scored_plane,
         "quality": _number(score.quality),
+        "uncertainty": _number(score.uncertainty),
         "accepted": "true" if score.accepted else "false",
         "threshold": _number(score.threshold),
     }

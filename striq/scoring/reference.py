@@ -9,6 +9,7 @@ from torch import Tensor
 
 from striq.model.aligner import Alignment
 from striq.model.network import PlaneFeatures, Pyramid
+from striq.quality.consistency import CLARITY_STAGE, clarity_weight, cosine
 from striq.quality.pair_moments import measure_pairs
 from striq.quality.terms import compute_frame_terms, compute_pair_terms, pair_term_names
 from striq.registration.affine import identity_affine
@@ -80,9 +81,15 @@ class ReferenceEngine:
         """Return the maps that explain a score; see :class:`striq.scoring.engine.Engine`."""
         fixed = self.model.specialize(frozen, plane)
         moving = self.model.specialize(self.bank.features(plane)[anchor], plane)
-        registration = self.model.warp_onto(Alignment(transform, (transform,)), fixed, moving)
-        cosine = torch.cosine_similarity(fixed.maps[0], registration.warped[0], dim=1)[0]
-        return PairMaps(registration.warped[-1][0], torch.where(fixed.masks[0][0, 0] > 0, 1 - cosine, torch.nan))
+        stability = [maps[anchor : anchor + 1] for maps in self.bank.stability(plane)]
+        registration = self.model.warp_onto(Alignment(transform, (transform,)), fixed, moving, stability)
+        products = measure_pairs(registration, self.config.quality).stages[CLARITY_STAGE - 1]
+        shape = fixed.masks[CLARITY_STAGE - 1].shape[2:]
+        outside = fixed.masks[CLARITY_STAGE - 1][0, 0] <= 0
+        difference = (1 - cosine(products)).view(shape).masked_fill(outside, torch.nan)
+        weight = clarity_weight(products).view(shape)
+        missing = difference / 2 * weight / weight.max().clamp(min=1e-9)
+        return PairMaps(registration.warped[-1][0], difference, missing)
 
 
 def _identity(anchors: Pyramid) -> Alignment:

@@ -49,11 +49,13 @@ class Explanation:
         score: The score.
         warped_anchor: Stage-3 features of the nearest anchor on the frame's grid, shape ``(C, H, W)``.
         residual: One minus the cosine to the warped anchor, per stage-1 cell; NaN outside the fan, shape ``(H, W)``.
+        missing: Where structure that all anchors show is not found, 0 to 1, same cells.
     """
 
     score: FrameScore
     warped_anchor: NDArray[np.float32]
     residual: NDArray[np.float32]
+    missing: NDArray[np.float32]
 
 
 class StriqScorer(nn.Module):
@@ -309,7 +311,9 @@ class StriqScorer(nn.Module):
         image = _Batch.prepare([frame], self.config.encoder.size).image.to(self.device)
         transform = torch.from_numpy(score.transform)[None].to(self.device)
         maps = self.engine.pair_maps(self.embed(image), index, score.anchor_number, transform)
-        return Explanation(score, maps.warped_anchor.cpu().numpy(), maps.residual.cpu().numpy())
+        return Explanation(
+            score, maps.warped_anchor.cpu().numpy(), maps.residual.cpu().numpy(), maps.missing.cpu().numpy()
+        )
 
     def plane_index(self, plane: str) -> int:
         """Return the index of a plane.

@@ -14,7 +14,8 @@
     ``cancelled``, ``device``, ``scored``, ``failed`` and ``total`` numbers of frames, ``summary`` (the attributes of
     :class:`striq.reporting.summary.CineSummary`).
 ``explained``
-    What ``frame`` holds, and two NumPy files: ``residual`` on the pixels of the frame, ``anchor_picture`` or null.
+    What ``frame`` holds, and NumPy files: ``residual`` and ``missing`` (where structure that all references show is
+    not found) on the pixels of the frame, ``anchor_picture`` or null.
 ``notice``
     ``text`` for the user and the new ``device``.
 ``error``
@@ -25,7 +26,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
@@ -86,17 +87,20 @@ def frame(number: Id, result: FrameResult, ms: float) -> Answer:
     return {**answer, "error": result.error} if result.score is None else {**answer, **_score_fields(result.score)}
 
 
-def explained(number: Id, score: FrameScore, ms: float, *, residual: Path, anchor_picture: Path | None) -> Answer:
+def explained(
+    number: Id, score: FrameScore, ms: float, *, maps: Mapping[str, Path], anchor_picture: Path | None
+) -> Answer:
     """Return the answer to an explain command.
 
     Args:
         number: That of the command.
         score: Score of the frame.
         ms: Time taken.
-        residual: File of the residual map.
+        maps: Files of the maps by name.
         anchor_picture: File of the nearest anchor's picture, if the model came with pictures.
     """
-    files = {"residual": str(residual), "anchor_picture": None if anchor_picture is None else str(anchor_picture)}
+    files = {name: str(path) for name, path in maps.items()}
+    files["anchor_picture"] = None if anchor_picture is None else str(anchor_picture)
     return {"event": "explained", "id": number, "ms": round(ms, 3), **_score_fields(score), **files}
 
 

@@ -78,13 +78,13 @@ class Worker:
         frame = open_requested(request)[request.index]
         explanation = model.explain(frame, request.plane, self._notify(request.id))
         score, picture = explanation.score, model.anchor_picture(explanation.score)
-        height, width = frame.pixels.shape
-        residual = _save(
-            folder / "residual.npy", resample_onto_frame(explanation.residual, score.crop, (height, width))
-        )
+        maps = {
+            name: _save(folder / f"{name}.npy", resample_onto_frame(values, score.crop, frame.pixels.shape))
+            for name, values in (("residual", explanation.residual), ("missing", explanation.missing))
+        }
         anchor_picture = None if picture is None else _save(folder / "anchor.npy", picture)
         ms = _ms_since(started)
-        self._send(answers.explained(request.id, score, ms, residual=residual, anchor_picture=anchor_picture))
+        self._send(answers.explained(request.id, score, ms, maps=maps, anchor_picture=anchor_picture))
 
     def _loaded(self) -> LoadedModel:
         if self._model is None:

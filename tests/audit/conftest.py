@@ -20,7 +20,7 @@ PATIENT = "Secret^Patient"
 
 def write_cine(path: Path, *, seed: int = 0, num_frames: int = 3, plane: str = "a4c", **header: str) -> Path:
     """Write a phantom cine as DICOM with some values of its header."""
-    frames = make_phantom_cine(plane, num_frames, seed=seed, size=(64, 64))
+    frames = make_phantom_cine(plane, num_frames, seed=seed, size=(96, 96))
     dataset = Dataset()
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -38,7 +38,7 @@ def write_cine(path: Path, *, seed: int = 0, num_frames: int = 3, plane: str = "
 def write_still(path: Path, seed: int = 0) -> Path:
     """Write a phantom frame as PNG."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = make_phantom_cine("a4c", 1, seed=seed, size=(64, 64))[0].pixels
+    pixels = make_phantom_cine("a4c", 1, seed=seed, size=(96, 96))[0].pixels
     Image.fromarray(np.round(pixels * 255).astype(np.uint8)).save(path)
     return path
 

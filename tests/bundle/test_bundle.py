@@ -80,7 +80,7 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def phantom(elsewhere: Path) -> Path:
-    return write_phantom(elsewhere / "data", 5, 3, planes=("kidney", "a4c"), size=(64, 64)).parent
+    return write_phantom(elsewhere / "data", 5, 3, planes=("kidney", "a4c"), size=(96, 96)).parent
 
 
 @pytest.fixture(scope="module")

@@ -47,7 +47,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def phantom(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_phantom(tmp_path_factory.mktemp("data"), 4, 2, planes=("kidney", "a4c"), size=(64, 64))
+    return write_phantom(tmp_path_factory.mktemp("data"), 4, 2, planes=("kidney", "a4c"), size=(96, 96))
 
 
 def train(phantom: Path, output: Path, **overrides: Any) -> None:

@@ -147,7 +147,7 @@ def test_network_takes_and_gives_what_the_metadata_says(bundle: Path) -> None:
 def test_workflow_has_every_property_that_hosts_ask_for(
     bundle: Path, tmp_path: Path, kind: str, names: list[str]
 ) -> None:
-    data = write_phantom(tmp_path, 4, 1, planes=("kidney",), size=(64, 64)).parent
+    data = write_phantom(tmp_path, 4, 1, planes=("kidney",), size=(96, 96)).parent
     flow = ConfigWorkflow(
         config_file=[config(bundle, name) for name in names],
         meta_file=config(bundle, "metadata.json"),

@@ -8,6 +8,7 @@ import pytest
 
 from striq.commands import options
 from striq.data.datasets import load_dataset, recognize_layout
+from striq.data.datasets.generic import load_list
 from striq.data.layouts import LAYOUTS
 from striq.data.phantom import write_phantom
 from striq.errors import DatasetError
@@ -52,6 +53,18 @@ def test_dicom_file_named_by_its_uid_is_listed(tmp_path: Path) -> None:
     path = touch(tmp_path / "kidney" / "1.2.840.5")
     path.write_bytes(bytes(128) + b"DICM")
     assert groups(tmp_path) == {"1.2.840.5": "1.2.840.5"}
+
+
+def test_a_list_of_frames_that_are_never_split_needs_no_groups(tmp_path: Path) -> None:
+    path = write_list(tmp_path, "path,plane\na.png,A4C\nsub/a.png,kidney\n")
+    with pytest.raises(DatasetError, match=r"missing column\(s\) group"):
+        load_list(path)
+    assert [(record.plane, record.group) for record in load_list(path, grouped=False)] == [
+        ("A4C", "a"),
+        ("kidney", "a"),
+    ]
+    path.write_text("path,plane,group\na.png,A4C,patient_1\n")
+    assert load_list(path, grouped=False) == load_list(path)
 
 
 def test_flat_folder_is_the_plane_that_the_caller_names(tmp_path: Path) -> None:
@@ -176,7 +189,7 @@ def test_real_head_images_form_one_group_per_fetus() -> None:
 
 
 def test_folder_with_one_list_is_that_list(tmp_path: Path) -> None:
-    table = write_phantom(tmp_path, 2, 1, planes=("kidney",), size=(64, 64))
+    table = write_phantom(tmp_path, 2, 1, planes=("kidney",), size=(96, 96))
     (tmp_path / "other.csv").write_text("name,value\na,1\n", encoding="utf-8")
     assert recognize_layout(tmp_path) == "csv"
     assert load_dataset(tmp_path) == load_dataset(table)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from striq.data.augmentation import ViewRanges, change_appearance, extend_beyond_fan, random_transform, random_view
-from striq.data.fan import bounding_box, fan_mask
+from striq.data.fan import fan_mask
 from striq.data.phantom import PhantomFrame, make_phantom
 from striq.data.preprocessing import (
     DARKEST,
@@ -19,6 +19,7 @@ from striq.data.preprocessing import (
     structure_contrast,
     structure_richness,
 )
+from striq.errors import ReadError
 from striq.registration.affine import warp
 from striq.types import Frame
 
@@ -59,12 +60,6 @@ def test_picture_without_a_large_bright_region_is_all_fan() -> None:
     assert fan_mask(np.zeros((40, 50), dtype=np.float32)).all()
 
 
-def test_bounding_box_is_exclusive_at_bottom_and_right() -> None:
-    mask = np.zeros((6, 8), dtype=bool)
-    mask[2:5, 3:4] = True
-    assert bounding_box(mask) == (2, 3, 5, 4)
-
-
 def test_convention_zero_is_outside_and_only_outside(prepared: Tensor) -> None:
     assert prepared.shape == (1, 128, 128)
     inside = prepared[prepared > 0]
@@ -79,7 +74,7 @@ def test_black_margins_change_nothing(phantom: PhantomFrame) -> None:
 
 
 def test_rows_stay_rows() -> None:
-    pixels = np.full((60, 60), 0.5, dtype=np.float32)
+    pixels = np.full((80, 80), 0.5, dtype=np.float32)
     pixels[:10] = 1.0  # a bright band at the top
     image = prepare_frame(Frame(pixels), (32, 32))[0]
     assert image[:4].mean() > image[-4:].mean()
@@ -90,6 +85,20 @@ def test_a_frame_is_prepared_alone() -> None:
     frames = [Frame(p.pixels) for p in make_phantom(1, 2, planes=("kidney",), seed=1)]
     together = prepare_batch(frames, (64, 64))
     torch.testing.assert_close(together[1], prepare_frame(frames[1], (64, 64)))
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(20, 20), (63, 200), (200, 63)])
+def test_fan_that_is_too_small_is_refused(rows: int, columns: int) -> None:
+    pixels = np.zeros((240, 240), dtype=np.float32)
+    pixels[:rows, :columns] = np.random.default_rng(0).random((rows, columns))
+    frame = Frame(pixels[: rows + 20, : columns + 20], "clip.mp4", index=7)
+    with pytest.raises(ReadError, match=r"clip.mp4, frame 7: .* too small .* at least 64 x 64 .* got \d+ x \d+"):
+        prepare_frame(frame, (64, 64))
+
+
+def test_fan_of_the_smallest_size_is_prepared() -> None:
+    pixels = np.random.default_rng(0).random((64, 64), dtype=np.float32)
+    assert prepare_frame(Frame(pixels), (32, 32)).shape == (1, 32, 32)
 
 
 def test_intensity_std_is_the_standard_deviation_inside_the_fan(prepared: Tensor) -> None:

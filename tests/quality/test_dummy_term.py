@@ -27,7 +27,7 @@ from striq.reporting.identity import ModelIdentity
 from striq.reporting.rows import term_columns, write_scores
 from striq.scoring.results import FrameResult
 from striq.types import Frame
-from tests.conftest import TINY_PLANES, TINY_SIZE, fit_tiny_scorer
+from tests.conftest import DRAWN_SIZE, TINY_PLANES, fit_tiny_scorer
 
 NAME, WEIGHT = "dummy", 0.1
 
@@ -57,7 +57,7 @@ def dummy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Te
 @pytest.fixture
 def frames() -> list[Frame]:
     """Frames of a phantom cine."""
-    cine = make_phantom_cine(TINY_PLANES[0], 3, seed=2, size=TINY_SIZE)
+    cine = make_phantom_cine(TINY_PLANES[0], 3, seed=2, size=DRAWN_SIZE)
     return [Frame(frame.pixels, index=index) for index, frame in enumerate(cine)]
 
 

@@ -86,7 +86,7 @@ def score_of(quality: float, index: int = 0, plane: str = "A4C") -> FrameScore:
         plane,
         scored_plane="A4C",
         plane_probabilities={plane: 0.75, "none": 0.25},
-        terms=dict(zip(TERMS, (0.1, 0.2, 0.3, 0.4), strict=True)),
+        terms={name: number / 10 for number, name in enumerate(TERMS, start=1)},
         index=index,
         time_s=index / 25,
     )

@@ -22,7 +22,7 @@ NUM_FRAMES = 11  # two full batches and a rest
 
 
 def cine_with_black_frames(black: Sequence[int]) -> Cine:
-    frames = make_phantom_cine("a4c", NUM_FRAMES, seed=2, size=(64, 64))
+    frames = make_phantom_cine("a4c", NUM_FRAMES, seed=2, size=(96, 96))
 
     def pixels(index: int) -> NDArray[np.float32]:
         return frames[index].pixels * np.float32(index not in black)
@@ -71,7 +71,7 @@ def test_unknown_plane_is_no_fault_of_the_frames(tiny_scorer: StriqScorer) -> No
 
 def test_frames_are_read_a_few_at_a_time(tiny_scorer: StriqScorer) -> None:
     read: list[int] = []
-    frames = make_phantom_cine("a4c", NUM_FRAMES, seed=2, size=(64, 64))
+    frames = make_phantom_cine("a4c", NUM_FRAMES, seed=2, size=(96, 96))
 
     def pixels(index: int) -> NDArray[np.float32]:
         read.append(index)

@@ -88,17 +88,20 @@ def test_without_evidence_the_density_decides(scorer: StriqScorer) -> None:
 
 
 def test_evidence_names_a_frame_that_the_density_does_not_know(scorer: StriqScorer) -> None:
-    scorer.evidence_range[1] = torch.tensor([0.3, 0.1])
     image = torch.cat([bench_frames(1, size=SIZE), torch.rand(1, 1, *SIZE, generator=rng())])
+    found = scorer.engine.pair_terms(scorer.embed(image), 1).transforms
+    known, unknown = plane_evidence(scorer, image, found, 1).tolist()
+    assert known > unknown + 0.03
+    scorer.evidence_range[1] = torch.tensor([(known + unknown) / 2, 0.01])
     assert posterior_of(scorer, image).argmax(dim=1).tolist() == [1, 2]
 
 
 def test_evidence_rejects_a_frame_that_the_density_knows(scorer: StriqScorer) -> None:
     scorer.densities.typical[:] = torch.tensor([50.0, 1.0])
+    scorer.densities.log_volume[1] = 10.0
     image = torch.rand(1, 1, *SIZE, generator=rng())
-    plane = int(posterior_of(scorer, image).argmax())
-    assert plane < 2
-    scorer.evidence_range[plane] = torch.tensor([0.6, 0.05])
+    assert int(posterior_of(scorer, image).argmax()) == 0
+    scorer.evidence_range[0] = torch.tensor([0.6, 0.05])
     assert int(posterior_of(scorer, image).argmax()) == 2
 
 

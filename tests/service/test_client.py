@@ -244,7 +244,7 @@ def test_stop_is_asked_for_before_it_is_enforced(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def pictures() -> NDArray[np.uint8]:
     """A cine as stored, long enough to be interrupted."""
-    cine = make_phantom_cine("a4c", 6, 2, size=(64, 80))
+    cine = make_phantom_cine("a4c", 6, 2, size=(96, 120))
     return np.stack([np.round(frame.pixels * 255).astype(np.uint8) for frame in cine] * 20)
 
 

@@ -43,7 +43,7 @@ ALLOWED_DIFFERENCE = 1e-5  # what the task allows between one way of scoring and
 @pytest.fixture(scope="module")
 def stored() -> NDArray[np.uint8]:
     """Six 8-bit frames wider than high, with a black margin, so that axes and box cannot be mixed up."""
-    frames = make_phantom_cine("a4c", NUM_FRAMES, seed=2, size=(64, 80))
+    frames = make_phantom_cine("a4c", NUM_FRAMES, seed=2, size=(96, 120))
     pixels = np.stack([np.round(frame.pixels * 255).astype(np.uint8) for frame in frames])
     return np.pad(pixels, ((0, 0), (7, 0), (3, 11)))
 

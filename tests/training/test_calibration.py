@@ -51,7 +51,7 @@ SALT = b"salt"  # known to the tests, so that they can tell the anchors apart
 @pytest.fixture(scope="module")
 def records(tmp_path_factory: pytest.TempPathFactory) -> list[FrameRecord]:
     folder = tmp_path_factory.mktemp("phantom")
-    return load_dataset(write_phantom(folder, 6, 3, planes=("kidney", "a4c"), size=(64, 64)))
+    return load_dataset(write_phantom(folder, 6, 3, planes=("kidney", "a4c"), size=(96, 96)))
 
 
 def options_for(folder: Path, *, resume: bool = False) -> RunOptions:

@@ -35,7 +35,7 @@ def options_for(folder: Path, device: str = "cpu") -> RunOptions:
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[RegistrationNetwork, PairBatch, Tensor]:
     folder = tmp_path_factory.mktemp("phantom")
-    records = load_dataset(write_phantom(folder, 4, 2, planes=("kidney", "a4c"), size=(64, 64)))
+    records = load_dataset(write_phantom(folder, 4, 2, planes=("kidney", "a4c"), size=(96, 96)))
     calibration = make_calibration(records, options_for(folder), config=CONFIG, training=SHORT)
     calibration.prepare()
     pairs = PairDataset(calibration, seed=0)
@@ -90,7 +90,7 @@ def test_gradient_is_shortened_without_the_scale_of_mixed_precision() -> None:
 
 
 def test_mixed_precision_is_for_cuda_devices(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    records = load_dataset(write_phantom(tmp_path_factory.mktemp("p"), 4, 1, planes=("a4c",), size=(64, 64)))
+    records = load_dataset(write_phantom(tmp_path_factory.mktemp("p"), 4, 1, planes=("a4c",), size=(96, 96)))
     training = replace(SHORT, amp=True)
     calibration = make_calibration(records, options_for(tmp_path), config=CONFIG, training=training)
     assert not make_steps(calibration, training, options_for(tmp_path)).trainer.amp
@@ -99,7 +99,7 @@ def test_mixed_precision_is_for_cuda_devices(tmp_path: Path, tmp_path_factory: p
 
 
 def endpoint_error(folder: Path, device: str, *, amp: bool) -> float:
-    records = load_dataset(write_phantom(folder / "phantom", 6, 3, planes=("kidney", "a4c"), size=(64, 64)))
+    records = load_dataset(write_phantom(folder / "phantom", 6, 3, planes=("kidney", "a4c"), size=(96, 96)))
     training, options = replace(SHORT, amp=amp, max_epochs=3), options_for(folder, device)
     steps = make_steps(make_calibration(records, options, config=CONFIG, training=training), training, options)
     assert steps.trainer.amp == amp

@@ -36,7 +36,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::U
 @pytest.fixture(scope="module")
 def records(tmp_path_factory: pytest.TempPathFactory) -> list[FrameRecord]:
     folder = tmp_path_factory.mktemp("phantom")
-    return load_dataset(write_phantom(folder, 4, 2, planes=("kidney", "a4c"), size=(64, 64)))
+    return load_dataset(write_phantom(folder, 4, 2, planes=("kidney", "a4c"), size=(96, 96)))
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::U
 
 @pytest.fixture(scope="module")
 def records(tmp_path_factory: pytest.TempPathFactory) -> list[FrameRecord]:
-    return load_dataset(write_phantom(tmp_path_factory.mktemp("phantom"), 5, 3, planes=PLANES, size=(64, 64)))
+    return load_dataset(write_phantom(tmp_path_factory.mktemp("phantom"), 5, 3, planes=PLANES, size=(96, 96)))
 
 
 @pytest.fixture(scope="module")

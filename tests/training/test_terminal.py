@@ -36,7 +36,7 @@ def run_in_terminal(*arguments: object) -> tuple[int, str]:
 
 
 def test_training_shows_its_progress_and_finishes(tmp_path: Path) -> None:
-    table = write_phantom(tmp_path / "phantom", 4, 2, planes=("kidney",), size=(64, 64))
+    table = write_phantom(tmp_path / "phantom", 4, 2, planes=("kidney",), size=(96, 96))
     status, written = run_in_terminal("train", table, "--epochs", 1, "--out", tmp_path / "run", "--num-anchors", 3)
     assert status == 0, written
     assert "Training, loss" in written

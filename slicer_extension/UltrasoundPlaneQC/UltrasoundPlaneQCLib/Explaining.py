@@ -23,6 +23,7 @@ class Explanation:
         source: Frames that it is one of.
         index: Number of the frame.
         residual: One minus the cosine of features per pixel, NaN outside the fan, shape ``(H, W)``.
+        missing: Where structure that all references show is not found, 0 to 1, same shape.
         picture: The nearest reference, cropped to its fan; ``None`` if the model has no pictures.
         transform: Pull-back from frame to reference, 2x3.
         crop: Top, left, bottom and right of the box that ``transform`` lives in.
@@ -31,6 +32,7 @@ class Explanation:
     source: FrameSource
     index: int
     residual: NDArray[np.float32]
+    missing: NDArray[np.float32]
     picture: NDArray[np.uint8] | None
     transform: list[list[float]]
     crop: list[int]
@@ -107,6 +109,7 @@ class Explainer:
             source=source,
             index=index,
             residual=np.load(answer["residual"]),
+            missing=np.load(answer["missing"]),
             picture=np.load(picture) if picture else None,
             transform=answer["transform"],
             crop=answer["crop"],

@@ -14,7 +14,7 @@ from .Folder import fileNodes
 from .FrameSource import FrameSource, SequenceFrames, SourceError, openFrames
 from .ModelHolder import ModelHolder
 from .Options import AUTO, ScoringOptions
-from .Parameters import NO_OVERLAY, OVERLAYS, REFERENCE_OVERLAY
+from .Parameters import MISSING_OVERLAY, NO_OVERLAY, OVERLAYS, REFERENCE_OVERLAY
 from .Results import FrameResult, Results
 from .ScoreChart import ScoreChart
 from .ScoreSequence import attachScores
@@ -125,7 +125,8 @@ class PlaneQualityLogic:
 
         Args:
             explanation: Explanation of the frame.
-            overlay: ``"residual"``, ``"reference"`` (the residual if the model has no pictures), or ``"none"``.
+            overlay: ``"residual"``, ``"reference"`` (the residual if the model has no pictures),
+                ``"missing structure"`` (that all references show and the frame does not), or ``"none"``.
             opacity: Opacity of the overlay.
 
         Raises:
@@ -145,6 +146,9 @@ class PlaneQualityLogic:
                 explanation.crop,
                 explanation.index,
             )
+        elif overlay == MISSING_OVERLAY:
+            # On the scale of a residual, which reaches 2.
+            node = Overlays.showResidual(volume, sliceIndex, 2 * explanation.missing, explanation.index)
         else:
             node = Overlays.showResidual(volume, sliceIndex, explanation.residual, explanation.index)
         Overlays.showOver(node, volume, opacity)

@@ -55,11 +55,12 @@ class ExplainedFrame(ScoredFrame):
     """Answer ``explained``: the score of one frame, and files of its maps.
 
     Convention:
-        - ``residual`` is a NumPy file of one value per pixel, NaN outside the fan.
+        - ``residual`` and ``missing`` are NumPy files of one value per pixel, NaN outside the fan.
         - ``anchor_picture`` is a NumPy file of the nearest reference, ``None`` if the model has no pictures.
     """
 
     residual: str
+    missing: str
     anchor_picture: str | None
 
 

@@ -9,7 +9,12 @@ from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
 from .Options import AUTO, ScoringOptions
 
-NO_OVERLAY, RESIDUAL_OVERLAY, REFERENCE_OVERLAY = OVERLAYS = ("none", "residual", "reference")
+NO_OVERLAY, RESIDUAL_OVERLAY, REFERENCE_OVERLAY, MISSING_OVERLAY = OVERLAYS = (
+    "none",
+    "residual",
+    "reference",
+    "missing structure",
+)
 OLDER_OVERLAYS = {"anchor": REFERENCE_OVERLAY}  # names in scenes of older versions
 
 if TYPE_CHECKING:  # any reference may be empty, but the wrapper wants the bare class

@@ -138,17 +138,21 @@ def _header(path: Path) -> list[str]:
         return [column_name(cell) for cell in next(csv.reader(stream), [])]
 
 
-def load_list(path: Path) -> list[FrameRecord]:
+def load_list(path: Path, *, grouped: bool = True) -> list[FrameRecord]:
     """List the frames in a CSV with the columns ``path,plane,group[,rating][,frame]``.
 
     Paths are relative to the folder of the CSV; ``frame`` counts from 0. Other columns are ignored.
+
+    Args:
+        path: CSV list.
+        grouped: False for frames that are never split: without the column ``group``, each file is its own group.
 
     Raises:
         DatasetError: If columns or files are missing, a cell is invalid, a frame is listed twice, or a file is
             assigned to two groups.
     """
     rows = read_rows(path)
-    require_columns(rows, LIST_COLUMNS, path)
+    require_columns(rows, LIST_COLUMNS if grouped else LIST_COLUMNS[:2], path)
     groups: dict[Path, str] = {}
     frames: set[tuple[Path, int]] = set()
     records: list[FrameRecord] = []
@@ -159,7 +163,8 @@ def load_list(path: Path) -> list[FrameRecord]:
             raise DatasetError(msg)
         index = row.count("frame") if "frame" in row.cells else 0
         rating = row.number("rating") if "rating" in row.cells else None
-        record = FrameRecord(file, row.text("plane"), row.text("group"), index, rating)
+        group = row.text("group") if grouped or "group" in row.cells else _stem(file)
+        record = FrameRecord(file, row.text("plane"), group, index, rating)
         identity = (file.resolve(), index)
         if identity in frames:
             msg = f"{row.where}: frame {index} of {file.name} is listed twice. Remove one of the rows."

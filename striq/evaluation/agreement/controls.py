@@ -83,6 +83,11 @@ def without_registration(frame: FrameInputs) -> float:
     return frame.quality(registered=False)
 
 
+def all_scores() -> dict[str, Control]:
+    """Return the functions of the main score and of every control by name, the main one first."""
+    return {MAIN: FrameInputs.quality, **CONTROLS}
+
+
 @torch.inference_mode()
 def score_with_controls(
     scorer: StriqScorer, images: Tensor, records: Sequence[FrameRecord], *, quiet: bool = False
@@ -95,7 +100,7 @@ def score_with_controls(
         records: The same frames in the data set.
         quiet: Do not show a progress bar.
     """
-    functions: dict[str, Control] = {MAIN: FrameInputs.quality, **CONTROLS}
+    functions = all_scores()
     collected: dict[str, list[float]] = {name: [] for name in functions}
     for index in track(range(len(records)), description="Scoring", disable=quiet, transient=True):
         frame = FrameInputs.encode(scorer, images[index : index + 1], records[index].plane)

@@ -60,7 +60,7 @@ def cross_validate(
     parts: list[ScoredFrames] = []
     for number, fold in enumerate(group_folds(records, num_folds, seed=setup.training.seed)):
         test = rated_records(fold.test)
-        scorer = _train_fold(fold.train, output / f"fold_{number}", setup, resume=resume)
+        scorer = train_fold(fold.train, output / f"fold_{number}", setup, resume=resume)
         images = load_images(test, scorer.config.encoder.size, quiet=setup.quiet)
         parts.append(score_with_controls(scorer, images, test, quiet=setup.quiet))
         frames.extend(as_rated_frames(test, number))
@@ -107,8 +107,18 @@ def write_evaluation(
     return compare_with_ratings(frames, scored, output_dir, note=note, seed=seed)
 
 
-def _train_fold(train: Sequence[FrameRecord], folder: Path, setup: TrainingSetup, *, resume: bool) -> StriqScorer:
-    """Return the scorer of a fold, trained now unless a run that is resumed has done so."""
+def train_fold(train: Sequence[FrameRecord], folder: Path, setup: TrainingSetup, *, resume: bool) -> StriqScorer:
+    """Return the scorer of a fold, trained now unless a run that is resumed has done so.
+
+    Args:
+        train: Frames of all groups but those of the fold.
+        folder: Folder of the fold, which gets ``model.pt``.
+        setup: How to train.
+        resume: Keep or continue what an interrupted run with the same settings has trained.
+
+    Raises:
+        DatasetError: If a plane has too few frames.
+    """
     options = RunOptions(folder, device=setup.device, backbone=setup.backbone, anchor_images=False, quiet=setup.quiet)
     if resume and options.model_file.is_file():
         return load_scorer(folder, setup.device)

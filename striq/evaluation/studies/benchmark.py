@@ -80,7 +80,7 @@ def bench_scorer(
 
 def bench_frames(count: int, *, size: tuple[int, int] = (256, 256)) -> Tensor:
     """Return prepared drawn frames, shape ``(count, 1, H, W)``."""
-    drawn = make_phantom(count, 1, planes=("a4c",), size=size, seed=7)
+    drawn = make_phantom(count, 1, planes=("a4c",), seed=7)
     return torch.stack([prepare_frame(Frame(frame.pixels), size) for frame in drawn])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
@@ -15,6 +15,7 @@ from torch import Tensor
 from striq.data.degradation import ALL, DEGRADATIONS, PERTURBATIONS, degrade, perturb
 from striq.data.preprocessing import prepare_frame
 from striq.data.readers import open_cine
+from striq.evaluation.agreement.controls import MAIN, Control
 from striq.evaluation.agreement.frame_inputs import FrameInputs
 from striq.evaluation.statistics.metrics import srcc_of_rated
 from striq.scoring.scorer import StriqScorer
@@ -35,7 +36,7 @@ class ChangedScores:
     Attributes:
         planes: Plane of each frame.
         ratings: Human rating of each frame, NaN where there is none, shape ``(N,)``.
-        perturbed: Q by nuisance, ``"none"`` first, each ``(N,)``.
+        perturbed: Q by nuisance, ``"none"`` first, NaN for frames left out, each ``(N,)``.
         degraded: Q by loss of structure, one column per severity, NaN for frames left out, each ``(N, S)``.
     """
 
@@ -66,7 +67,6 @@ class NuisanceRow:
     median_change: float
 
 
-@torch.inference_mode()
 def score_changed(
     scorer: StriqScorer,
     records: Sequence[FrameRecord],
@@ -88,26 +88,68 @@ def score_changed(
     Raises:
         ReadError: If a file cannot be read.
     """
-    perturbed = {kind: np.full(len(records), np.nan) for kind in KINDS}
-    degraded = {kind: np.full((len(records), len(SEVERITIES)), np.nan) for kind in DEGRADATIONS}
-    chosen = set(_evenly_spaced(records, structure_frames))
+    functions: dict[str, Control] = {MAIN: FrameInputs.quality}
+    return score_all_changed(scorer, records, functions, structure_frames=structure_frames, quiet=quiet)[MAIN]
+
+
+@torch.inference_mode()
+def score_all_changed(
+    scorer: StriqScorer,
+    records: Sequence[FrameRecord],
+    functions: Mapping[str, Control],
+    *,
+    structure_frames: int = STRUCTURE_FRAMES,
+    nuisance_frames: int | None = None,
+    quiet: bool = False,
+) -> dict[str, ChangedScores]:
+    """Score frames as :func:`score_changed` does, by the quality score, by controls, or by both.
+
+    Args:
+        scorer: Fitted scorer.
+        records: Frames that it was not fitted on.
+        functions: Functions from a frame to its score, by name.
+        structure_frames: Number of frames of each plane, evenly spaced, in which structure is lost.
+        nuisance_frames: The same for nuisance changes; all by default.
+        quiet: Do not show a progress bar.
+
+    Raises:
+        ReadError: If a file cannot be read.
+    """
+    count = len(functions)
+    perturbed = {kind: np.full((count, len(records)), np.nan) for kind in KINDS}
+    degraded = {kind: np.full((count, len(records), len(SEVERITIES)), np.nan) for kind in DEGRADATIONS}
+    planes = [record.plane for record in records]
+    chosen = set(evenly_spaced(planes, structure_frames))
+    disturbed = set(range(len(records)) if nuisance_frames is None else evenly_spaced(planes, nuisance_frames))
     for index in track(range(len(records)), description="Changing frames", disable=quiet, transient=True):
         record = records[index]
         frame = open_cine(record.path)[record.frame_index]
         seed = frame_seed(record)
-        quality = _quality_function(scorer, record.plane)
-        for kind in KINDS:
+        measure = _all_of(scorer, record.plane, list(functions.values()))
+        for kind in KINDS if index in disturbed else (UNCHANGED,):
             changed = frame.pixels
             if kind != UNCHANGED:
                 changed = perturb(changed, kind, generator=np.random.default_rng(seed))
-            perturbed[kind][index] = quality(changed)
+            perturbed[kind][:, index] = measure(changed)
         if index in chosen:
             image = prepare_frame(frame, scorer.config.encoder.size)
             for kind, values in degraded.items():
                 steps = [degrade(image, kind, severity, seed=seed) for severity in SEVERITIES[1:]]
-                values[index] = [perturbed[UNCHANGED][index], *map(quality, steps)]
-    ratings = [np.nan if record.rating is None else record.rating for record in records]
-    return ChangedScores(tuple(record.plane for record in records), np.array(ratings, float), perturbed, degraded)
+                values[:, index] = np.stack([perturbed[UNCHANGED][:, index], *map(measure, steps)], axis=1)
+    return {
+        name: ChangedScores(
+            tuple(planes),
+            ratings_of(records),
+            {kind: values[row] for kind, values in perturbed.items()},
+            {kind: values[row] for kind, values in degraded.items()},
+        )
+        for row, name in enumerate(functions)
+    }
+
+
+def ratings_of(records: Sequence[FrameRecord]) -> FloatArray:
+    """Return the rating of each frame, NaN where there is none, shape ``(N,)``."""
+    return np.array([np.nan if record.rating is None else record.rating for record in records], float)
 
 
 def frame_seed(record: FrameRecord) -> int:
@@ -130,13 +172,14 @@ def nuisance_rows(changed: ChangedScores) -> list[NuisanceRow]:
     rows: list[NuisanceRow] = []
     for plane in dict.fromkeys(changed.planes):
         of_plane = np.array([name == plane for name in changed.planes])
-        before, ratings = changed.perturbed[UNCHANGED][of_plane], changed.ratings[of_plane]
-        srcc_before = srcc_of_rated(before, ratings)
         for kind, values in changed.perturbed.items():
-            after = values[of_plane]
+            frames = of_plane & np.isfinite(values)
+            before, after = changed.perturbed[UNCHANGED][frames], values[frames]
+            ratings = changed.ratings[frames]
             srcc = srcc_of_rated(after, ratings)
+            srcc_change = srcc - srcc_of_rated(before, ratings)
             change = float(np.median(np.abs(after - before)))
-            rows.append(NuisanceRow(plane, kind, srcc, srcc - srcc_before, srcc_of_rated(after, before), change))
+            rows.append(NuisanceRow(plane, kind, srcc, srcc_change, srcc_of_rated(after, before), change))
     return rows
 
 
@@ -152,21 +195,24 @@ def quartiles(changed: ChangedScores, plane: str, kind: str) -> FloatArray:
     return np.nanpercentile(changed.degraded[kind][of_plane], (25, 50, 75), axis=0)
 
 
-def _quality_function(scorer: StriqScorer, plane: str) -> Callable[[Tensor | NDArray[np.float32]], float]:
-    """Return the function from pixels, or from a prepared frame, to Q as a plane."""
-
-    def quality(picture: Tensor | NDArray[np.float32]) -> float:
-        image = picture if isinstance(picture, Tensor) else prepare_frame(Frame(picture), scorer.config.encoder.size)
-        return FrameInputs.encode(scorer, image[None], plane).quality()
-
-    return quality
-
-
-def _evenly_spaced(records: Sequence[FrameRecord], count: int) -> list[int]:
-    """Return the indices of up to ``count`` frames of each plane."""
+def evenly_spaced(planes: Sequence[str], count: int) -> list[int]:
+    """Return the indices of up to ``count`` frames of each plane, given the plane of every frame."""
     chosen: list[int] = []
-    for plane in dict.fromkeys(record.plane for record in records):
-        indices = [index for index, record in enumerate(records) if record.plane == plane]
+    for plane in dict.fromkeys(planes):
+        indices = [index for index, name in enumerate(planes) if name == plane]
         places = np.linspace(0, len(indices) - 1, min(count, len(indices)))
         chosen += [indices[round(place)] for place in places]
     return chosen
+
+
+def _all_of(
+    scorer: StriqScorer, plane: str, functions: Sequence[Control]
+) -> Callable[[Tensor | NDArray[np.float32]], FloatArray]:
+    """Return the function from pixels, or from a prepared frame, to its scores as a plane."""
+
+    def measure(picture: Tensor | NDArray[np.float32]) -> FloatArray:
+        image = picture if isinstance(picture, Tensor) else prepare_frame(Frame(picture), scorer.config.encoder.size)
+        frame = FrameInputs.encode(scorer, image[None], plane)
+        return np.array([float(function(frame)) for function in functions])
+
+    return measure

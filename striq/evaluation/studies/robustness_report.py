@@ -34,10 +34,10 @@ def robustness_report(changed: ChangedScores, *, note: str = "") -> StudyReport:
     return StudyReport(
         name="robustness",
         title="Robustness",
-        tables=[_nuisance_table(nuisance_rows(changed)), _structure_table(changed, pairs)],
+        tables=[_nuisance_table(nuisance_rows(changed)), structure_table(changed, pairs)],
         facts={
             "nuisance": nuisance_rows(changed),
-            "structure": [_structure_facts(changed, plane, kind) for plane, kind in pairs],
+            "structure": [structure_facts(changed, plane, kind) for plane, kind in pairs],
         },
         note=note,
         draw=lambda: _draw(changed, planes),
@@ -62,7 +62,8 @@ def _nuisance_table(rows: list[NuisanceRow]) -> ReportTable:
     return ReportTable(columns, cells, title="Nuisance changes that keep all structure")
 
 
-def _structure_table(changed: ChangedScores, pairs: list[tuple[str, str]]) -> ReportTable:
+def structure_table(changed: ChangedScores, pairs: list[tuple[str, str]]) -> ReportTable:
+    """Return the median of Q at every severity of some losses, each named by its plane and kind."""
     cells = [
         [
             plane,
@@ -76,7 +77,8 @@ def _structure_table(changed: ChangedScores, pairs: list[tuple[str, str]]) -> Re
     return ReportTable(columns, cells, title="Median Q as structure is lost")
 
 
-def _structure_facts(changed: ChangedScores, plane: str, kind: str) -> dict[str, object]:
+def structure_facts(changed: ChangedScores, plane: str, kind: str) -> dict[str, object]:
+    """Return the quartiles of Q at every severity of one loss in one plane."""
     lower, median, upper = quartiles(changed, plane, kind)
     return {
         "plane": plane,

@@ -20,12 +20,12 @@ from striq.evaluation.agreement.frame_inputs import FrameInputs
 from striq.evaluation.agreement.protocol import evaluate_scorer
 from striq.scoring.scorer import StriqScorer
 from striq.types import FrameRecord
-from tests.conftest import TINY_PLANES, TINY_SIZE
+from tests.conftest import DRAWN_SIZE, TINY_PLANES, TINY_SIZE
 
 
 @pytest.fixture(scope="module")
 def records(tmp_path_factory: pytest.TempPathFactory) -> list[FrameRecord]:
-    return load_dataset(write_phantom(tmp_path_factory.mktemp("data"), 3, 1, planes=TINY_PLANES, size=TINY_SIZE))
+    return load_dataset(write_phantom(tmp_path_factory.mktemp("data"), 3, 1, planes=TINY_PLANES, size=DRAWN_SIZE))
 
 
 def encode(scorer: StriqScorer, image: torch.Tensor, plane: str = "a4c") -> FrameInputs:

@@ -30,7 +30,7 @@ SETUP = TrainingSetup(config=CONFIG, training=TRAINING, device="cpu", quiet=True
 
 @pytest.fixture(scope="module")
 def records(tmp_path_factory: pytest.TempPathFactory) -> list[FrameRecord]:
-    return load_dataset(write_phantom(tmp_path_factory.mktemp("data"), 6, 2, planes=("kidney",), size=(64, 64)))
+    return load_dataset(write_phantom(tmp_path_factory.mktemp("data"), 6, 2, planes=("kidney",), size=(96, 96)))
 
 
 @pytest.fixture(scope="module")

@@ -205,7 +205,7 @@ def test_what_only_the_score_depends_on_shares_a_training() -> None:
 @pytest.fixture(scope="module")
 def runner(tmp_path_factory: pytest.TempPathFactory) -> AblationRunner:
     folder = tmp_path_factory.mktemp("ablation")
-    records = load_dataset(write_phantom(folder / "data", 8, 2, planes=("a4c", "kidney"), size=(64, 64)))
+    records = load_dataset(write_phantom(folder / "data", 8, 2, planes=("a4c", "kidney"), size=(96, 96)))
     data = AblationData.load(records, seed=0, size=(64, 64), quiet=True)
     return AblationRunner(data, folder / "out", SETUP)
 

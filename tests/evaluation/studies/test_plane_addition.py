@@ -24,7 +24,7 @@ from striq.evaluation.studies.plane_addition import (
 from striq.scoring.scorer import StriqScorer
 from striq.training.sequential import extend_scorer
 from striq.types import FrameRecord
-from tests.conftest import TINY_PLANES, TINY_SIZE
+from tests.conftest import DRAWN_SIZE, TINY_PLANES
 
 BEFORE = PredictedFrames(np.array([0.2, 0.4, 0.6, np.nan]), ("a", "a", "none", "none"))
 AFTER = PredictedFrames(np.array([0.2, 0.5, 0.45, 0.9]), ("a", "a", "a", "b"))
@@ -33,7 +33,7 @@ AFTER = PredictedFrames(np.array([0.2, 0.5, 0.45, 0.9]), ("a", "a", "a", "b"))
 @pytest.fixture(scope="module")
 def records(tmp_path_factory: pytest.TempPathFactory) -> list[FrameRecord]:
     planes = (*TINY_PLANES, "face")
-    return load_dataset(write_phantom(tmp_path_factory.mktemp("phantom"), 2, 2, planes=planes, size=TINY_SIZE, seed=4))
+    return load_dataset(write_phantom(tmp_path_factory.mktemp("phantom"), 2, 2, planes=planes, size=DRAWN_SIZE, seed=4))
 
 
 def test_frames_are_scored_as_the_scorer_scores_them(tiny_scorer: StriqScorer, records: list[FrameRecord]) -> None:

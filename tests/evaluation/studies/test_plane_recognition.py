@@ -16,7 +16,7 @@ from striq.evaluation.studies.plane_recognition import LeftOut, measure_recognit
 from striq.evaluation.studies.plane_recognition_report import recognition_report
 from striq.scoring.scorer import StriqScorer
 from striq.types import Frame
-from tests.conftest import TINY_PLANES, TINY_SIZE
+from tests.conftest import DRAWN_SIZE, TINY_PLANES, TINY_SIZE
 
 KNOWN = np.array([[0.7, 0.2, 0.1], [0.3, 0.6, 0.1], [0.4, 0.1, 0.5], [0.2, 0.7, 0.1]])
 TRUTH = ["a", "a", "a", "b"]
@@ -40,7 +40,7 @@ def test_without_unknown_frames_there_is_no_auroc() -> None:
 
 
 def test_posteriors_are_those_of_the_scorer(tiny_scorer: StriqScorer) -> None:
-    frames = [Frame(frame.pixels) for frame in make_phantom(9, 1, planes=TINY_PLANES, size=TINY_SIZE, seed=3)]
+    frames = [Frame(frame.pixels) for frame in make_phantom(9, 1, planes=TINY_PLANES, size=DRAWN_SIZE, seed=3)]
     found = plane_posteriors(tiny_scorer, (prepare_frame(frame, TINY_SIZE) for frame in frames))
     assert found.shape == (18, 3)
     for row, score in zip(found, tiny_scorer.score(frames), strict=True):

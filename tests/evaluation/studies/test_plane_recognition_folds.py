@@ -17,7 +17,7 @@ from striq.evaluation.studies.plane_recognition_folds import cross_validate_reco
 from striq.quality.plane_posterior import frame_descriptor
 from striq.scoring.scorer import StriqScorer
 from striq.types import Frame, FrameRecord
-from tests.conftest import TINY_PLANES, TINY_SIZE
+from tests.conftest import DRAWN_SIZE, TINY_PLANES, TINY_SIZE
 
 CHANNELS = (2, 3, 4)
 SIZE = 2 * sum(CHANNELS) + 16 * sum(CHANNELS[:2])
@@ -61,7 +61,7 @@ def test_without_outline_the_shape_of_the_fan_is_not_seen() -> None:
 
 
 def test_descriptors_are_those_that_the_scorer_tells_planes_by(tiny_scorer: StriqScorer) -> None:
-    frames = [Frame(frame.pixels) for frame in make_phantom(9, 1, planes=TINY_PLANES, size=TINY_SIZE, seed=3)]
+    frames = [Frame(frame.pixels) for frame in make_phantom(9, 1, planes=TINY_PLANES, size=DRAWN_SIZE, seed=3)]
     images = prepare_batch(frames, TINY_SIZE)
     with torch.inference_mode():
         expected = frame_descriptor(tiny_scorer.model.embed(images))

@@ -12,7 +12,11 @@ from PIL import Image
 
 from striq.data.datasets import load_dataset
 from striq.data.degradation import DEGRADATIONS
+from striq.data.loading import iterate_images
 from striq.data.phantom import write_phantom
+from striq.data.preprocessing import intensity_std
+from striq.evaluation.agreement.controls import CONTROLS
+from striq.evaluation.agreement.frame_inputs import FrameInputs
 from striq.evaluation.studies.robustness import (
     KINDS,
     SEVERITIES,
@@ -22,17 +26,18 @@ from striq.evaluation.studies.robustness import (
     frame_seed,
     nuisance_rows,
     quartiles,
+    score_all_changed,
     score_changed,
 )
 from striq.evaluation.studies.robustness_report import robustness_report
 from striq.scoring.scorer import StriqScorer
 from striq.types import FrameRecord
-from tests.conftest import TINY_PLANES, TINY_SIZE
+from tests.conftest import DRAWN_SIZE, TINY_PLANES, TINY_SIZE
 
 
 @pytest.fixture(scope="module")
 def records(tmp_path_factory: pytest.TempPathFactory) -> list[FrameRecord]:
-    return load_dataset(write_phantom(tmp_path_factory.mktemp("data"), 3, 1, planes=TINY_PLANES, size=TINY_SIZE))
+    return load_dataset(write_phantom(tmp_path_factory.mktemp("data"), 3, 1, planes=TINY_PLANES, size=DRAWN_SIZE))
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +93,35 @@ def test_structure_is_looked_at_in_some_frames_of_every_plane(
     for plane in TINY_PLANES:
         assert sum(seen for seen, name in zip(looked_at, few.planes, strict=True) if name == plane) == 2
     assert np.isfinite(quartiles(few, TINY_PLANES[0], "shadow")).all()
+
+
+def test_nuisance_is_looked_at_in_as_many_frames_as_asked_for(
+    tiny_scorer: StriqScorer, records: list[FrameRecord]
+) -> None:
+    functions = {"STRIQ": FrameInputs.quality, "std": CONTROLS["in-fan intensity std"]}
+    few = score_all_changed(tiny_scorer, records, functions, structure_frames=1, nuisance_frames=2, quiet=True)
+    assert list(few) == list(functions)
+    for changed in few.values():
+        assert np.isfinite(changed.perturbed["none"]).all()
+        assert np.isfinite(changed.perturbed["gain"]).sum() == 2 * len(TINY_PLANES)
+        assert all(np.isfinite(row.median_change) for row in nuisance_rows(changed))
+    np.testing.assert_allclose(
+        few["std"].perturbed["none"],
+        [float(intensity_std(image[None])) for image in iterate_images(records, TINY_SIZE, quiet=True)],
+        atol=1e-6,
+    )
+
+
+def test_a_change_by_nuisance_compares_the_same_frames() -> None:
+    scores = made_up(-0.3)
+    few = scores.perturbed["gain"].copy()
+    few[np.arange(20) % 4 > 0] = np.nan
+    unlike = scores.perturbed["none"].copy()
+    unlike[1] = 5.0  # a frame that gain leaves out
+    row = nuisance_rows(replace(scores, perturbed={**scores.perturbed, "none": unlike, "gain": few}))[1]
+    assert row.kind == "gain"
+    assert row.srcc == row.rank_correlation == pytest.approx(1)
+    assert row.srcc_change == row.median_change == 0
 
 
 def test_a_score_fooled_by_gain_is_seen() -> None:

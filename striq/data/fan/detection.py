@@ -1,0 +1,142 @@
+"""The mask of the fan of one image."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from striq.data.fan.grid import GRAY_LEVEL, Grid, Pixels, border, make_grid
+from striq.data.fan.morphology import (
+    Mask,
+    Points,
+    dilate,
+    erode,
+    fill_holes,
+    hull_mask,
+    row_ends,
+)
+from striq.data.fan.regions import Cells, find_cells
+from striq.data.fan.sector import Sector, fit_sector
+from striq.data.fan.support import Fit, judge_fit
+
+Box = tuple[int, int, int, int]  # top, left, bottom, right in pixels
+
+MINIMUM_SHARE = 0.05  # of the image; a smaller region is text or a logo, not a fan
+CONVEX = 0.02  # share of the hull that is empty in a fan without anything dark or attached to its edge
+EDGE_SHARE = 0.25  # of the brightness beside it; a darker pixel at the edge is a compression artifact
+SMALLEST_WINDOW = 16  # pixels
+
+
+def fan_mask(pixels: NDArray[np.float32]) -> Mask:
+    """Return the fan of an image, a convex mask.
+
+    The fan is the largest region that differs from the background, whose gray value is the most frequent one of the
+    image's border. What is dark inside the fan belongs to it: blood, shadow, bands and depths without echoes, as far as
+    the rest shows the fan's shape. If the edges of the image cut the fan off, parts of it with fluid between them are
+    joined, and it may begin with fluid. Text, rulers, banners, traces and smaller pictures are outside, even if they
+    touch the fan.
+    A fan with a concave top is filled up to its chord. If no region is large enough, the whole image is the fan.
+
+    Args:
+        pixels: Gray image in [0, 1], shape ``(H, W)``.
+
+    Returns:
+        Mask of the fan, shape ``(H, W)``.
+    """
+    return _detect(pixels, windows=2)
+
+
+def bounding_box(mask: Mask) -> Box:
+    """Return the bounding box ``(top, left, bottom, right)`` of a mask; bottom and right are exclusive."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+
+
+def _detect(pixels: Pixels, windows: int) -> Mask:
+    grid = make_grid(pixels)
+    cells = find_cells(grid)
+    if cells is None:
+        return np.ones(pixels.shape, dtype=bool)
+    window = _window(cells.fan, grid, pixels) if windows else None
+    if window is not None:
+        top, left, bottom, right = window
+        mask = np.zeros(pixels.shape, dtype=bool)
+        mask[top:bottom, left:right] = _detect(pixels[top:bottom, left:right], windows - 1)
+        return mask
+    if cells.fan.sum() < MINIMUM_SHARE * cells.fan.size:
+        return np.ones(pixels.shape, dtype=bool)
+    points = _outline(grid, cells, _fit(cells))
+    return hull_mask(points * grid.stride + (grid.stride - 1) / 2, pixels.shape)
+
+
+def _window(region: Mask, grid: Grid, pixels: Pixels) -> Box | None:
+    """Return the inside of a rectangle with a border of one gray, in which a user interface shows the fan."""
+    filled = fill_holes(region)
+    rows = np.flatnonzero(filled.sum(axis=1) > 0.5 * filled.any(axis=0).sum())
+    columns = np.flatnonzero(filled.sum(axis=0) > 0.5 * filled.any(axis=1).sum())
+    if not len(rows) or not len(columns):
+        return None
+    top, left, bottom, right = rows[0], columns[0], rows[-1] + 1, columns[-1] + 1
+    box = filled[top:bottom, left:right]
+    if box.mean() < 0.93 or filled.sum() > 1.25 * box.sum() or box.size > 0.95 * filled.size:
+        return None
+    scale = grid.stride * grid.size
+    top, left, bottom, right = ((top + 1) * scale, (left + 1) * scale, (bottom - 1) * scale, (right - 1) * scale)
+    inside = pixels[top:bottom, left:right]
+    if min(inside.shape) < SMALLEST_WINDOW:
+        return None
+    edge = border(inside, max(1, scale // 2))
+    level = np.median(edge)
+    is_even = np.mean(np.abs(edge - level) <= 2.5 * GRAY_LEVEL) > 0.7
+    return (top, left, bottom, right) if is_even and level < 65 * GRAY_LEVEL else None
+
+
+def _fit(cells: Cells) -> Fit | None:
+    """Return the sector that fits the fan; ``None`` if the fan is convex and alone, so that no sector is needed."""
+    hull = hull_mask(row_ends(cells.fan), cells.fan.shape)
+    if cells.fan.sum() > (1 - CONVEX) * hull.sum() and not (dilate(cells.fan, 2) & cells.other).any():
+        return None
+    banners = np.flatnonzero(cells.other[: len(hull) // 4].mean(axis=1) > 0.5)
+    top = int(banners[-1]) + 1 if len(banners) else 0
+    return judge_fit(fit_sector(cells.fan, cells.loose), cells.fan, hull, top)
+
+
+def _outline(grid: Grid, cells: Cells, fit: Fit | None) -> Points:
+    """Return points whose hull is the fan, in pixels of ``grid.difference``."""
+    shape = grid.difference.shape
+    region = cells.fan
+    near = dilate(region, 2)
+    # Only the pixels near the region are examined.
+    top, left, bottom, right = bounding_box(near)
+    part = grid.part(top, left, bottom, right)
+    around = part.enlarge((near & ~cells.other)[top:bottom, left:right])
+    if fit is not None and fit.bounds:
+        bounds = fit.sector.grown(0.5 if fit.is_close else 1.25).moved(-left, -top)
+        around &= bounds.mask(around.shape, grid.size)
+        region = region & fit.sector.grown(1.25).mask(region.shape)
+    sharp = row_ends(_bright_pixels(part, around)) + np.array([left, top]) * grid.size
+    inner = erode(np.pad(region, 1), max(1, round(3 / grid.size)))[1:-1, 1:-1]
+    points = [sharp, (row_ends(inner) + 0.5) * grid.size - 0.5]
+    if fit is not None and fit.completes:
+        points.append(_sector_ends(fit.sector.grown(-0.75), shape, grid.size))
+    return np.concatenate(points)
+
+
+def _bright_pixels(grid: Grid, around: Mask) -> Mask:
+    beside = np.maximum(EDGE_SHARE * ndimage.maximum_filter(grid.cells, 3), np.float32(grid.clear_pixel))
+    bright = (grid.difference > grid.enlarge(beside)) & around
+    # Closing joins sparse speckle. Opening then removes thin text and rulers.
+    reach = max(1, min(bright.shape) // 200)
+    margin = 4 * reach  # without it, erosion would not remove thin parts at the edge of the image
+    closed = dilate(np.pad(bright, margin), reach)
+    # Closing is dilate, erode; opening is erode, dilate. The two erosions in the middle are one.
+    opened = dilate(erode(closed, 2 * reach), reach)[margin:-margin, margin:-margin]
+    return opened & around
+
+
+def _sector_ends(sector: Sector, shape: tuple[int, int], scale: int) -> Points:
+    left, right = sector.spans((np.arange(shape[0]) + 0.5) / scale)
+    rows = np.flatnonzero(right - left > 1)
+    ends = np.concatenate([left[rows] * scale, right[rows] * scale - 1]).clip(0, shape[1] - 1)
+    return np.stack([ends, np.concatenate([rows, rows]).astype(np.float64)], axis=1)

@@ -1,0 +1,174 @@
+"""The geometric shape of a fan, and the one that fits the cells of an image best."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striq.data.fan.morphology import Mask, row_ends
+
+Array = NDArray[np.float64]
+
+# Columns of an array of shapes: the left side's x at both reference rows, the right side's, top, bottom, curvature.
+LEFT, RIGHT, TOP, BOTTOM, CURVATURE = slice(0, 2), slice(2, 4), 4, 5, 6
+MAX_CURVATURE = 2.5
+SHORTEST_STEP = 0.2  # cells
+MAX_ROUNDS = 40
+
+
+@dataclass(frozen=True)
+class Sector:
+    """A convex fan: two straight sides, a flat top, and a bottom that is part of an ellipse around the apex.
+
+    The apex is where the sides meet. A curvature of 0 is a flat bottom, 1 a circle, 2 an ellipse half as wide as high,
+    as in images with non-square pixels. Rectangles, trapezoids and parallelograms are sectors too.
+
+    Attributes:
+        parameters: Left x at both reference rows, right x likewise, top, bottom, curvature; in cells, shape ``(7,)``.
+        rows: The two reference rows.
+    """
+
+    parameters: Array
+    rows: tuple[float, float]
+
+    def grown(self, amount: float) -> Sector:
+        """Return the sector with all its edges moved outward by ``amount`` cells."""
+        slope = (self.parameters[1] - self.parameters[0], self.parameters[3] - self.parameters[2])
+        left, right = (amount * np.hypot(1, run / (self.rows[1] - self.rows[0])) for run in slope)
+        return replace(self, parameters=self.parameters + np.array([-left, -left, right, right, -amount, amount, 0]))
+
+    def moved(self, x: float, y: float) -> Sector:
+        """Return the sector moved by ``x`` and ``y`` cells."""
+        return Sector(self.parameters + np.array([x, x, x, x, y, y, 0]), (self.rows[0] + y, self.rows[1] + y))
+
+    def spans(self, y: Array) -> tuple[Array, Array]:
+        """Return left and right edge at each row coordinate, both shape ``(N,)``; equal where the row is outside."""
+        left, right = _spans(self.parameters[None], y, self.rows)
+        inside = (y >= self.parameters[TOP]) & (y <= self.parameters[BOTTOM])
+        return left[0], np.where(inside, right[0], left[0])
+
+    def mask(self, shape: tuple[int, int], scale: int = 1) -> Mask:
+        """Return the sector as a mask whose pixels are ``1 / scale`` cells wide."""
+        left, right = self.spans((np.arange(shape[0]) + 0.5) / scale)
+        # Small integers are compared several times faster than floating-point numbers.
+        x = np.arange(shape[1], dtype=np.int16)
+        first, end = (np.ceil(edge * scale - 0.5).clip(0, shape[1]).astype(np.int16) for edge in (left, right))
+        return (x >= first[:, None]) & (x < end[:, None])
+
+
+def fit_sector(region: Mask, ignored: Mask) -> Sector:
+    """Return the sector that covers the most of ``region`` and the least outside of it; ``ignored`` cells do not count.
+
+    Cells between others of the same row count as the region's, so a concave top is filled.
+    """
+    ends = row_ends(region)
+    rows = (float(ends[:, 1].min()), float(ends[:, 1].max() + 1))
+    weights = np.where(_fill_rows(region), 1.0, np.where(ignored, 0.0, -1.0))
+    sums = np.zeros((weights.shape[0], weights.shape[1] + 1))
+    np.cumsum(weights, axis=1, out=sums[:, 1:])
+    starts = _starts(ends, rows)
+    values = _cover(starts, sums, rows)
+    best, value = starts[values.argmax()], values.max()
+    step = len(weights) / 16
+    for _ in range(MAX_ROUNDS):
+        moved = best + MOVES * step
+        moved[:, CURVATURE] = np.clip(moved[:, CURVATURE], 0, MAX_CURVATURE)
+        moved[:, TOP] = np.maximum(moved[:, TOP], 0)
+        moved[:, BOTTOM] = np.minimum(moved[:, BOTTOM], len(weights))
+        values = _cover(moved, sums, rows)
+        if values.max() <= value:
+            step /= 2.5
+            if step < SHORTEST_STEP:
+                break
+            continue
+        together = _together(best, moved, values - value)
+        if (joint := _cover(together[None], sums, rows)[0]) > values.max():
+            best, value = together, joint
+        else:
+            best, value = moved[values.argmax()], values.max()
+    return Sector(best, rows)
+
+
+def _fill_rows(mask: Mask) -> Mask:
+    return np.logical_or.accumulate(mask, axis=1) & np.logical_or.accumulate(mask[:, ::-1], axis=1)[:, ::-1]
+
+
+def _moves() -> Array:
+    single = np.diag([1, 1, 1, 1, 1, 1, 0.05])
+    pairs = [[1, 1, 0, 0, 0, 0, 0], [0, 0, 1, 1, 0, 0, 0], [0, 0, 0, 0, 1, 0, 0.06], [0, 0, 0, 0, 0, 1, 0.06]]
+    pairs[2] = [0, 0, 0, 0, 0, 1, -0.06]
+    directions = np.concatenate([single, pairs])
+    return np.concatenate([directions * factor for factor in (1, -1, 2.5, -2.5)])
+
+
+MOVES = _moves()
+
+
+def _starts(ends: Array, rows: tuple[float, float]) -> Array:
+    """Return sectors to start from: a rectangle, sides fitted to the upper rows, and wedges from the top's middle."""
+    top, bottom = rows
+    left, right = ends[: len(ends) // 2, 0], ends[len(ends) // 2 :, 0] + 1
+    low, high = left.min(), right.max()
+    starts = [[low, low, high, high, top, bottom, 0.05]]
+    widest = int((right - left).argmax()) + 1
+    for count in {max(3, widest), max(3, 2 * widest // 3)}:
+        if count <= len(left):
+            y = (ends[:count, 1] + 0.5 - top) / (bottom - top)
+            sides = [np.polyfit(y, side[:count], 1) for side in (left, right)]
+            starts.append([x for run, at in sides for x in (at, at + run)] + [top, bottom, 1.0])
+    middle = (low + high) / 2
+    for share in (0.6, 0.8):
+        reach = (high - low) / 2 / share
+        starts.append([middle, middle - reach, middle, middle + reach, top, bottom, 1.0])
+    return np.array(starts)
+
+
+def _together(best: Array, moved: Array, gains: Array) -> Array:
+    """Return all moves that gain nearly as much as the best one, as far as they change different parameters."""
+    changes = moved - best
+    used = np.zeros(best.shape, dtype=bool)
+    together = best.copy()
+    for move in np.argsort(-gains):
+        if gains[move] < 0.3 * gains.max():
+            break
+        changed = changes[move] != 0
+        if not (used & changed).any():
+            together += changes[move]
+            used |= changed
+    return together
+
+
+def _cover(shapes: Array, sums: Array, rows: tuple[float, float]) -> Array:
+    """Return the sum of the weights inside each shape, given the sums of the weights along rows."""
+    height, width = sums.shape[0], sums.shape[1] - 1
+    y = np.arange(height) + 0.5
+    left, right = _spans(shapes, y, rows)
+    top, bottom = shapes[:, TOP, None], shapes[:, BOTTOM, None]
+    share = np.minimum(np.maximum(np.minimum(y + 0.5, bottom) - np.maximum(y - 0.5, top), 0), 1)
+    offset = np.arange(height) * (width + 1)
+    flat = sums.ravel()
+
+    def sum_until(x: Array) -> Array:
+        x = np.minimum(np.maximum(x, 0), width)
+        column = np.minimum(x.astype(np.intp), width - 1)
+        at = flat[column + offset]
+        return at + (x - column) * (flat[column + offset + 1] - at)
+
+    return ((sum_until(right) - sum_until(left)) * share).sum(axis=1)
+
+
+def _spans(shapes: Array, y: Array, rows: tuple[float, float]) -> tuple[Array, Array]:
+    """Return left and right edge of shapes at rows, between their sides and above the bottom's ellipse."""
+    x0, x1, x2, x3, _, bottom, curvature = (shapes[:, i, None] for i in range(7))
+    height = rows[1] - rows[0]
+    position = (y - rows[0]) / height
+    left, right = x0 + (x1 - x0) * position, x2 + (x3 - x2) * position
+    apex = (x0 - x2) / np.maximum((x3 - x2) - (x1 - x0), 1e-2)  # as a position
+    apex_x, apex_y = x0 + (x1 - x0) * apex, rows[0] + apex * height
+    radius = np.maximum(bottom - apex_y, 1e-3)
+    depth = np.minimum(np.maximum(y - apex_y, 0) / radius, 1)
+    reach = radius / np.maximum(curvature, 1e-3) * np.sqrt(1 - depth * depth)
+    left, right = np.maximum(left, apex_x - reach), np.minimum(right, apex_x + reach)
+    return left, np.maximum(left, right)

@@ -1,0 +1,186 @@
+"""Tests of ``striq.data.fan`` on drawn fans with exact masks, and on real frames with masks made by hand.
+
+Known to fail: two rectangular pictures that touch are taken for one; an ECG over a narrow, compressed sector is partly
+included; so is what ``NOT_SEPARATED`` lists. Fluid at a side is outside where no straight side shows the shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from striq.data.fan import bounding_box, fan_mask
+from striq.data.readers import open_cine
+from tests.data.drawn_fans import (
+    CONTENTS,
+    DECORATIONS,
+    SHAPES,
+    Gray,
+    Mask,
+    as_jpeg,
+    as_pixels,
+    banner,
+    decorated,
+    extent,
+    fluid_across,
+    fluid_in_corner,
+    hull,
+    on_background,
+    overlap,
+    ruler,
+    sector,
+    text,
+    tissue,
+)
+
+SHARED = Path(__file__).parents[3] / "shared" / "data"
+ENOUGH = 0.97
+ENOUGH_BY_HAND = 0.96  # one to two pixels all around a fan of 200 pixels; no eye measures better
+NOT_SEPARATED = {("trapezoid", "trace_below"), ("parallelogram", "trace_below"), ("trapezoid", "thumbnail_below")}
+BACKGROUNDS = [(0, 0), (4, 0), (4, 2), (10, 1), (20, 3), (40, 0), (40, 4)]
+
+every_shape = pytest.mark.parametrize("shape", SHAPES)
+
+
+def assert_found(picture: Gray, mask: Mask) -> None:
+    """The mask that is found is the convex hull of the drawn one."""
+    assert overlap(fan_mask(as_pixels(picture)), hull(mask)) >= ENOUGH
+
+
+@every_shape
+@pytest.mark.parametrize(("level", "noise"), BACKGROUNDS)
+def test_background_of_any_gray_is_outside(shape: str, level: float, noise: float) -> None:
+    mask = SHAPES[shape]
+    assert_found(on_background(tissue(mask), mask, level, noise), mask)
+
+
+@every_shape
+@pytest.mark.parametrize("content", CONTENTS)
+@pytest.mark.parametrize("level", [0, 20])
+def test_what_is_dark_inside_belongs_to_the_fan(shape: str, content: str, level: float) -> None:
+    mask = SHAPES[shape]
+    assert_found(on_background(CONTENTS[content](mask), mask, level), mask)
+
+
+@pytest.mark.parametrize("content", [fluid_across, fluid_in_corner], ids=lambda content: content.__name__)
+@pytest.mark.parametrize("half", [25, 28])
+@pytest.mark.parametrize("level", [0, 20])
+def test_fluid_in_a_fan_cut_off_by_the_image_belongs_to_it(
+    content: Callable[[Mask], Gray], half: float, level: float
+) -> None:
+    mask = sector((320, -250), (half, half), (0, 900))
+    assert_found(on_background(content(mask), mask, level), mask)
+
+
+@every_shape
+@pytest.mark.parametrize("decoration", DECORATIONS, ids=lambda decoration: decoration.__name__)
+def test_what_is_drawn_beside_the_fan_is_outside(shape: str, decoration: Callable[..., None]) -> None:
+    if (shape, decoration.__name__) in NOT_SEPARATED:
+        pytest.xfail("known to be included in part")
+    mask = SHAPES[shape]
+    assert_found(decorated(tissue(mask), mask, decoration), mask)
+
+
+@every_shape
+@pytest.mark.parametrize("decoration", [banner, ruler, text], ids=lambda decoration: decoration.__name__)
+def test_what_is_drawn_beside_the_fan_is_outside_after_compression(shape: str, decoration: Callable[..., None]) -> None:
+    mask = SHAPES[shape]
+    assert_found(as_jpeg(decorated(tissue(mask), mask, decoration)), mask)
+
+
+@every_shape
+def test_banner_on_a_noisy_gray_background_is_outside(shape: str) -> None:
+    mask = SHAPES[shape]
+    picture = decorated(on_background(tissue(mask), mask, 20), mask, banner)
+    assert_found(picture + 2 * np.random.default_rng(0).standard_normal(mask.shape), mask)
+
+
+@every_shape
+@pytest.mark.parametrize("content", CONTENTS)
+def test_what_is_dark_inside_belongs_to_the_fan_after_compression(shape: str, content: str) -> None:
+    mask = SHAPES[shape]
+    assert_found(as_jpeg(CONTENTS[content](mask)), mask)
+
+
+@every_shape
+def test_compression_artifacts_are_outside(shape: str) -> None:
+    mask = SHAPES[shape]
+    assert_found(as_jpeg(tissue(mask)), mask)
+
+
+@every_shape
+@pytest.mark.parametrize("gap", [24, 60])
+def test_of_two_fans_side_by_side_the_larger_is_found(shape: str, gap: int) -> None:
+    mask = SHAPES[shape]
+    top, bottom, left, right = extent(mask)
+    width = right - left + 1
+    picture = np.zeros((mask.shape[0], 2 * width + gap + 40))
+    larger = np.zeros(picture.shape, dtype=bool)
+    larger[:, 20 : 20 + width] = mask[:, left : right + 1]
+    picture[larger] = tissue(mask)[mask]
+    small = Image.fromarray(tissue(mask)[top : bottom + 1, left : right + 1].astype(np.uint8))
+    small = np.array(small.resize((int(0.8 * width), int(0.8 * (bottom - top + 1)))))
+    place = slice(top, top + small.shape[0]), slice(20 + width + gap, 20 + width + gap + small.shape[1])
+    picture[place] = np.maximum(picture[place], small)
+    assert_found(picture, larger)
+
+
+def test_fan_in_the_black_window_of_a_gray_interface_is_found() -> None:
+    mask = SHAPES["sector"]
+    picture = np.full((700, 900), 40.0)
+    picture[90:570, 120:760] = tissue(mask)
+    placed = np.zeros(picture.shape, dtype=bool)
+    placed[90:570, 120:760] = mask
+    assert_found(picture, placed)
+
+
+def test_fan_of_an_image_with_4000_columns_is_found() -> None:
+    large = np.kron(SHAPES["curved tip"], np.ones((4, 6), dtype=bool))
+    assert_found(np.where(large, 80.0, 0.0), large)
+
+
+def test_mask_is_the_same_for_a_fan_of_any_brightness() -> None:
+    mask = SHAPES["sector"]
+    bright, dim = (fan_mask(as_pixels(factor * tissue(mask))) for factor in (1.5, 0.3))
+    assert overlap(bright, dim) > ENOUGH
+
+
+def test_picture_without_anything_bright_is_all_fan() -> None:
+    assert fan_mask(np.zeros((90, 120), dtype=np.float32)).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (2, 3), (20, 20), (65, 700)])
+def test_images_of_any_shape_have_a_mask(shape: tuple[int, int]) -> None:
+    pixels = np.random.default_rng(0).random(shape, dtype=np.float32)
+    mask = fan_mask(pixels)
+    assert mask.shape == shape
+    assert mask.any()
+
+
+def test_bounding_box_is_exclusive_at_bottom_and_right() -> None:
+    mask = np.zeros((6, 8), dtype=bool)
+    mask[2:5, 3:4] = True
+    assert bounding_box(mask) == (2, 3, 5, 4)
+
+
+# Measured by eye in enlarged, brightened pictures: apex, angles of the two sides, radius, top.
+REAL: dict[tuple[str, int], tuple[tuple[float, float], tuple[float, float], float, float]] = {
+    ("dicom_us/apical_cine_65f_ybr422_jpeg.dcm", 32): ((262, -23), (44, 44), 366, 0),
+    ("dicom_us/apical_cine_30f_ybr422_jpeg.dcm", 0): ((171, 6), (42.4, 41.3), 194, 25),
+    ("echo_other_scanners/A2C/LVTEST09_DIA.png", 0): ((129, 25), (39.7, 43.2), 202, 27),
+    ("hc18_head/718_HC.png", 0): ((397, -206), (31.4, 31.1), 753, 0),
+}
+
+
+@pytest.mark.parametrize(("name", "index"), REAL)
+def test_fan_of_a_real_frame_is_found(name: str, index: int) -> None:
+    if not (SHARED / name).exists():
+        pytest.skip("needs the shared ultrasound data")
+    pixels = open_cine(SHARED / name)[index].pixels
+    apex, angles, radius, top = REAL[name, index]
+    expected = hull(sector(apex, angles, (0, radius), top, pixels.shape))
+    assert overlap(fan_mask(pixels), expected) >= ENOUGH_BY_HAND
