@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -14,6 +15,7 @@ from lib.infer import NOT_FOUND, StriqQuality
 from lib.scorer_process import ScorerProcess
 from lib.scoring import QualityScoring
 from lib.settings import Settings
+from lib.sources import may_be_named
 from lib.strategy import WorstFirst
 from monailabel.config import settings
 from monailabel.interfaces.app import MONAILabelApp
@@ -91,6 +93,10 @@ class StriqLabelApp(MONAILabelApp):
         Raises:
             HTTPException: If it cannot be answered, with the reason, which MONAI Label itself leaves out.
         """
+        image = request.get("image")
+        sessions = settings.MONAI_LABEL_SESSION_PATH or str(Path.home() / ".cache" / "monailabel" / "sessions")
+        if isinstance(image, str) and not may_be_named(image, [str(self.studies), sessions]):
+            raise HTTPException(NOT_FOUND, "There is no such image in the datastore.")
         try:
             result: dict[str, Any] = super().infer(request, datastore)
         except MONAILabelException as error:

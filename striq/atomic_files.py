@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 import uuid
@@ -12,10 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from striq.csv_cells import csv_line
+
 
 @contextmanager
 def replacing(path: str | Path) -> Generator[BinaryIO, None, None]:
-    """Open a binary stream whose content replaces ``path`` when the block ends without an error.
+    """Open a binary stream whose content replaces ``path``, or the file it links to, when the block ends well.
 
     The content is written to a temporary file in the same folder, flushed to disk and renamed to ``path``.
     If an error occurs, the temporary file is removed and ``path`` is left unchanged. Missing folders are created.
@@ -23,7 +23,7 @@ def replacing(path: str | Path) -> Generator[BinaryIO, None, None]:
     Raises:
         OSError: If the folder cannot be written.
     """
-    target = Path(path)
+    target = Path(os.path.realpath(path))
     target.parent.mkdir(parents=True, exist_ok=True)
     # Not created by ``tempfile``, which makes files that only their owner can read.
     temporary = target.with_name(f".{target.name[:100]}.{uuid.uuid4().hex}.tmp")
@@ -67,15 +67,15 @@ def write_json(path: str | Path, value: object) -> Path:
 def write_csv(path: str | Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
     """Write a header and rows to ``path`` atomically as comma-separated UTF-8 and return the path.
 
+    Cells are made safe by :func:`striq.csv_cells.safe_cell`.
+
     Raises:
         ValueError: If a row does not have one cell per column.
     """
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
+    lines = [csv_line(header)]
     for number, row in enumerate(rows, start=2):
         if len(row) != len(header):
             msg = f"{path}, line {number}: expected {len(header)} cells ({', '.join(header)}), got {len(row)}."
             raise ValueError(msg)
-        writer.writerow(row)
-    return write_text(path, buffer.getvalue())
+        lines.append(csv_line(row))
+    return write_text(path, "".join(lines))

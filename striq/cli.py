@@ -22,6 +22,7 @@ from striq.commands.study import add_moved_commands, study
 from striq.commands.terminal import complain, say
 from striq.commands.training import phantom, train
 from striq.errors import StriqError
+from striq.signals import exit_past_readers
 from striq.waiting import limit_spinning
 
 WRONG_USE = 2  # exit status; also that of the command-line parser
@@ -79,7 +80,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         app(args=None if arguments is None else list(arguments), prog_name="striq")
     except (StriqError, OSError) as error:
         complain(f"error: {error}")
+        exit_past_readers(WRONG_USE)
         sys.exit(WRONG_USE)
+    except SystemExit as ended:
+        exit_past_readers(ended.code if isinstance(ended.code, int) else 0)
+        raise
 
 
 if __name__ == "__main__":

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
+
+SHOWN_CHARACTERS = 200  # of the message of another program's exception
 
 
 class StriqError(Exception):
@@ -31,3 +35,41 @@ class DatasetError(StriqError):
 
 class CheckpointError(StriqError):
     """A checkpoint is missing, damaged or made for a different model."""
+
+
+def one_line(error: BaseException) -> str:
+    """Return the message of an exception on one line of at most 200 characters."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 3] + "..."
+
+
+def unexpected(error: BaseException) -> str:
+    """Return the type and the message of an exception that no code expects, on one line."""
+    message = one_line(error)
+    return message if message == type(error).__name__ else f"{type(error).__name__}: {message}"
+
+
+@contextmanager
+def as_read_error(where: str | Path) -> Generator[None, None, None]:
+    """Raise any exception of the block as ``ReadError``, so that one bad file never ends the work on the others.
+
+    Readers convert the exceptions that they expect themselves, with a message that says more.
+
+    Args:
+        where: File, with the frame if only one is concerned.
+
+    Raises:
+        ReadError: If the block raises an exception that is no ``StriqError``.
+    """
+    try:
+        yield
+    except StriqError:
+        raise
+    except Exception as error:
+        raise ReadError(
+            what="The file cannot be read",
+            where=where,
+            expected="a complete file of a known format",
+            got=unexpected(error),
+            remedy="Copy or export the file again.",
+        ) from error

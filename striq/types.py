@@ -72,7 +72,14 @@ class FrameRecord:
 
 @dataclass(frozen=True)
 class AnchorSource:
-    """Provenance of an anchor: the file it was read from, its group, and whether it is that frame's mirror image."""
+    """Provenance of an anchor, without names of patients (:func:`striq.anchors.provenance.anchor_source`).
+
+    Attributes:
+        path: Salted hash of the file's path, followed by ``/`` and the file's stem if names are kept.
+        group: Salted hash of the group.
+        frame_index: Number of the frame in the file, from 0.
+        mirrored: Whether the anchor is the mirror image of that frame.
+    """
 
     path: str
     group: str

@@ -10,7 +10,18 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "striq"
 # Each layer may import itself and the layers before it, never those after.
 LAYERS = (
-    {"types", "config", "errors", "atomic_files", "verdict", "waiting", "progress_bar"},
+    {
+        "types",
+        "config",
+        "errors",
+        "atomic_files",
+        "csv_cells",
+        "plane_names",
+        "signals",
+        "verdict",
+        "waiting",
+        "progress_bar",
+    },
     {"registration"},
     {"data"},
     {"model"},

@@ -265,7 +265,8 @@ def test_interruption_keeps_the_rows_done_so_far(
 
     monkeypatch.setattr(StriqScorer, "iterate", interrupted)
     assert run("score", folder, "--out", tmp_path / "scores.csv", "--model", tiny_model) == 130
-    done = [(Path(row["source"]).name, row["frame"]) for row in read(tmp_path / "scores.csv")]
+    assert not (tmp_path / "scores.csv").exists()
+    done = [(Path(row["source"]).name, row["frame"]) for row in read(tmp_path / "scores.csv.partial")]
     assert done == [("a.png", "0"), ("b.png", ""), ("c.tif", "0")]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import pydicom
@@ -20,6 +21,28 @@ def image_files(path: str | Path) -> list[Path]:
         return [path]
     files = (file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
     return sorted(files, key=lambda file: (_instance_number(file), file.name))
+
+
+def may_be_named(image: str, folders: list[str]) -> bool:
+    """Return whether a request may name an image: an identifier, or a path that the server itself has made.
+
+    MONAI Label takes any existing path as an image. This keeps requests from reading other files of the machine.
+
+    Args:
+        image: What the request names.
+        folders: Folder of the datastore and that of sessions.
+    """
+    path = Path(image)
+    if not path.exists():
+        return True  # an identifier, which MONAI Label looks up
+    if not path.is_absolute():
+        return False
+    real = path.resolve()
+    if any(real.is_relative_to(Path(folder).resolve()) for folder in folders if folder and Path(folder).is_dir()):
+        return True
+    temporary = Path(tempfile.gettempdir()).resolve()
+    # An upload is a temporary file of the server.
+    return real.parent == temporary and real.name.startswith(tempfile.gettempprefix()) and real.is_file()
 
 
 def stamp(path: str | Path) -> str:

@@ -89,6 +89,12 @@ def test_bad_request_is_refused_in_words_and_the_server_lives_on(
     assert server.infer("good").status_code == 200
 
 
+def test_image_outside_the_datastore_is_refused(server: Server, files: Path) -> None:
+    answer = server.infer(str(files / "good.png"))
+    assert answer.status_code == 404
+    assert "no such image" in answer.json()["detail"]
+
+
 def test_unknown_model_is_refused_in_words(server: Server) -> None:
     answer = server.infer("good", model="other")
     assert answer.status_code == 404

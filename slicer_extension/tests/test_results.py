@@ -33,7 +33,8 @@ def answer(index: int, quality: float | None, plane: str = "a4c") -> dict:
         "weights": {"ncc": 0.75, "entropy": 0.25},
         "transform": [[1.0, 0.0, 0.1], [0.0, 1.0, 0.0]],
         "crop": [1, 2, 30, 40],
-        "nearest_anchor": {"path": "anchor.png", "group": "s1", "frame_index": 0},
+        "scored_plane": plane,
+        "anchor_number": 2,
     }
 
 

@@ -45,7 +45,7 @@ def list_archive(archive: Path) -> tuple[list[ListedFile], int]:
         DatasetError: If there is nothing to audit or the manifest is not usable.
     """
     if archive.is_dir():
-        found = [_listed(_absolute(path), UNKNOWN) for path in find_sources([archive]) if path.is_file()]
+        found = [_listed(_absolute(path), UNKNOWN) for path in find_sources([archive]) if path != archive]
         if not found:
             msg = f"{archive}: no file of ultrasound frames below this folder. Check the path."
             raise DatasetError(msg)

@@ -1,4 +1,4 @@
-"""Journal of the files being scored, so that a file that crashes its process is skipped after the second crash."""
+"""Journal of the files being scored, so that a file that crashes its process is skipped after the third crash."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 
 from striq.audit.layout import journal_path
 
-MAX_CRASHES = 2  # one crash proves nothing: a process may also be killed from outside
+MAX_CRASHES = 3  # two prove nothing: a process may also be killed from outside, twice in a long file
+GIVEN_UP = "scoring it has ended its process"  # in the message of a file that is skipped
 
 
 class CrashJournal:

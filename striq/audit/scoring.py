@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from striq.audit.crash_journal import GIVEN_UP, MAX_CRASHES
 from striq.audit.plan import ArchiveFile, AuditSettings
 from striq.audit.shard_files import AuditRow
 from striq.data.cine import Cine
 from striq.data.readers import open_cine
 from striq.errors import StriqError
 from striq.reporting.rows import source_name
-from striq.scoring.cine_scoring import score_cine
+from striq.scoring.cine_scoring import score_cine, until_failure
 from striq.scoring.results import FrameResult
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ def score_batch(
 
 def _score_file(scorer: StriqScorer, file: ArchiveFile, settings: AuditSettings) -> list[FrameResult]:
     source = source_name(Path(file.path))
+    if _has_changed(file):
+        return [_changed(source, "since the audit was planned")]
     try:
         cine = open_cine(file.path)
     except StriqError as error:
@@ -66,8 +69,24 @@ def _score_file(scorer: StriqScorer, file: ArchiveFile, settings: AuditSettings)
         spacing_mm=cine.spacing_mm,
         times_s=None if cine.times_s is None else [cine.times_s[index] for index in chosen],
     )
-    results = score_cine(scorer, some, source, plane=settings.plane, threshold=settings.threshold)
-    return [_renumbered(result, chosen) for result in results]
+    scores = score_cine(scorer, some, source, plane=settings.plane, threshold=settings.threshold)
+    results = [_renumbered(result, chosen) for result in until_failure(scores, source)]
+    # Frames of two versions of a file must not be mixed.
+    return [_changed(source, "while it was scored")] if _has_changed(file) else results
+
+
+def _has_changed(file: ArchiveFile) -> bool:
+    """Return whether the size or the time of a file differs from the listed ones."""
+    try:
+        found = Path(file.path).stat()
+    except (OSError, ValueError):
+        return False  # reported when the file is opened
+    return file.size >= 0 and (found.st_size, found.st_mtime_ns) != (file.size, file.mtime_ns)
+
+
+def _changed(source: str, when: str) -> FrameResult:
+    error = f"{source}: not scored, because the file was changed {when}. Audit it again into another --out folder."
+    return FrameResult(source, None, error=error)
 
 
 def spread(num_frames: int, limit: int) -> list[int]:
@@ -95,7 +114,7 @@ def _renumbered(result: FrameResult, chosen: Sequence[int]) -> FrameResult:
 def _skipped(file: ArchiveFile) -> FrameResult:
     source = source_name(Path(file.path))
     error = (
-        f"{source}: not scored, because scoring it has ended its process twice. The file may be damaged or need too "
-        "much memory. To see the error, score it alone with 'striq score'."
+        f"{source}: not scored, because {GIVEN_UP} {MAX_CRASHES} times. The file may be damaged or need too much "
+        "memory. To see the error, score it alone with 'striq score'. To try again, add --retry-crashed."
     )
     return FrameResult(source, None, error=error)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from striq.atomic_files import replacing
-from striq.audit.layout import JOURNAL_FOLDER, SHARD_PATTERN, shard_path
+from striq.audit.crash_journal import GIVEN_UP
+from striq.audit.layout import JOURNAL_FOLDER, SHARD_PATTERN, journal_path, shard_path
 from striq.audit.parquet import PARQUET_ERRORS, pyarrow
 from striq.audit.plan import ArchiveFile, Plan
 from striq.reporting.rows import score_columns, score_row
@@ -80,6 +81,24 @@ def is_done(folder: Path, number: int, plan: Plan) -> bool:
     except PARQUET_ERRORS:
         return False
     return metadata.get(PLAN_KEY) == plan.identity.encode()
+
+
+def reopen_crashed(folder: Path, plan: Plan) -> int:
+    """Remove the files of shards in which a file was given up after crashes, so that they are scored again.
+
+    Returns:
+        Number of these shards.
+    """
+    count = 0
+    for number in range(len(plan.shards)):
+        if is_done(folder, number, plan):
+            errors = pyarrow.parquet.read_table(shard_path(folder, number), columns=["error"])["error"].to_pylist()
+            if any(GIVEN_UP in (error or "") for error in errors):
+                shard_path(folder, number).unlink()
+                count += 1
+        elif journal_path(folder, number).is_file():
+            journal_path(folder, number).unlink()
+    return count
 
 
 def pending_shards(folder: Path, plan: Plan) -> list[int]:

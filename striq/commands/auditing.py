@@ -14,6 +14,7 @@ from striq.commands import options
 from striq.commands.terminal import check_device, check_writable, complain, say
 from striq.errors import StriqError
 from striq.progress_bar import progress_bar
+from striq.signals import end_on_signals
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -57,6 +58,9 @@ def audit(
     keep_plan: Annotated[
         bool, typer.Option("--keep-plan", help="Resume an audit with the files listed when it started.")
     ] = False,
+    retry_crashed: Annotated[
+        bool, typer.Option("--retry-crashed", help="Score files again that were given up after ending their process.")
+    ] = False,
     model: options.ModelOption = None,
     device: options.DeviceOption = "auto",
 ) -> None:
@@ -76,7 +80,7 @@ def audit(
     if engine == "ray":
         import_ray()
     given = _GivenSettings(plane, threshold, max_frames_per_cine or 0, hash_operators, shard_size)
-    job = _Job(archive, out, model, check_device(device), given, keep_plan)
+    job = _Job(archive, out, model, check_device(device), given, keep_plan, retry_crashed)
     if engine == "torchrun" and torchrun.under_torchrun():
         raise typer.Exit(_run_rank(job))
     raise typer.Exit(_run(job, engine, workers))
@@ -84,10 +88,9 @@ def audit(
 
 def _run(job: _Job, engine: str, workers: int | None) -> int:
     """Score the pending shards, write the summary and return the exit status."""
-    from striq.audit.engines.processes import end_on_sigterm
     from striq.audit.shard_files import pending_shards
 
-    end_on_sigterm()
+    end_on_signals()
     try:
         with progress_bar() as progress:
             plan = job.plan(progress)
@@ -132,10 +135,9 @@ def _run_workers(job: _Job, engine: str, pending: list[int], workers: int | None
 def _run_rank(job: _Job) -> int:
     """Score shards in one of the processes that ``torchrun`` started; the first one plans and writes the summary."""
     from striq.audit.engines import torchrun
-    from striq.audit.engines.processes import end_on_sigterm
     from striq.audit.plan import read_plan
 
-    end_on_sigterm()
+    end_on_signals()
     store, rank = torchrun.join()
     torchrun.wait_for_plan(store, rank, lambda: job.plan(progress_bar()))
     torchrun.run_rank(store, job.out, job.model, job.device)
@@ -167,12 +169,14 @@ class _Job:
     device: str
     given: _GivenSettings
     keep_plan: bool
+    retry_crashed: bool
 
     def plan(self, progress: Progress) -> Plan:
         """Return the plan of the audit, new or resumed."""
         import striq
         from striq.audit.plan import AuditSettings
         from striq.audit.planning import plan_audit
+        from striq.audit.shard_files import reopen_crashed
         from striq.reporting.identity import ModelIdentity
         from striq.scoring.checkpoint import find_checkpoint
         from striq.scoring.loading import load_scorer
@@ -193,7 +197,7 @@ class _Job:
             hash_operators=given.hash_operators,
             shard_size=given.shard_size,
         )
-        return plan_audit(
+        plan = plan_audit(
             self.archive,
             self.out,
             settings,
@@ -201,6 +205,9 @@ class _Job:
             say=complain,
             track=lambda files: progress.track(files, description="Headers"),
         )
+        if self.retry_crashed:
+            reopen_crashed(self.out, plan)
+        return plan
 
     def finish(self, plan: Plan) -> int:
         """Write the summary of an audit whose shards are all done, and return the exit status."""

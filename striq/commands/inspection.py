@@ -20,11 +20,23 @@ ANCHOR_COLUMNS = ("plane", "path", "group", "frame")
 def info(
     model: ModelOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
+    clean: Annotated[
+        Path | None,
+        typer.Option(help="Write the model here with hashes in place of the paths and groups of its anchors."),
+    ] = None,
 ) -> None:
     """Show the planes, anchors, weights and ranges of terms, settings, encoder and size of a model."""
+    if clean is not None:
+        check_writable(clean)
+    from striq.anchors.provenance import without_names
     from striq.scoring.loading import load_scorer
 
-    facts = describe(load_scorer(model, "cpu"))
+    scorer = load_scorer(model, "cpu")
+    if clean is not None:
+        scorer.bank.sources = without_names(scorer.bank.sources)
+        say(f"Written without names of files and groups: {scorer.save(clean)}")
+        return
+    facts = describe(scorer)
     say(json.dumps(facts, indent=2, ensure_ascii=False) if as_json else _as_text(facts))
 
 
@@ -34,7 +46,7 @@ def anchors(
         Path | None, typer.Option("--out", "-o", help="CSV to write.", show_default="standard output")
     ] = None,
 ) -> None:
-    """List the origin of each anchor of a model: plane, path, group and frame."""
+    """List the origin of each anchor of a model: plane, hashes of path and group, and frame."""
     if out is not None:
         check_writable(out)
     from striq.atomic_files import write_csv

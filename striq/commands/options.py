@@ -105,6 +105,12 @@ AnchorImagesOption = Annotated[
 ]
 
 
+KeepPathsOption = Annotated[
+    bool,
+    typer.Option("--keep-paths", help="Keep the names of the anchors' files in the model; they may name patients."),
+]
+
+
 def make_config(mode: str, strategy: str | None, num_anchors: int | None) -> StriqConfig:
     """Return the settings of a scorer, those not given at their defaults."""
     from striq.config import AlignerConfig, QualityConfig, StriqConfig

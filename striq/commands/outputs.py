@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from striq.commands.terminal import check_writable, complain
-from striq.errors import StriqError
+from striq.errors import StriqError, unexpected
 
 if TYPE_CHECKING:
     from striq.data.cine import Cine
@@ -128,9 +128,9 @@ class Outputs:
         except StriqError as error:
             self.failures += 1
             complain(f"error: {error}")
-        except OSError as error:
+        except Exception as error:  # a report of one file must not end the scoring of the others
             self.failures += 1
-            complain(f"error: {path}: a report about it cannot be written ({error}).")
+            complain(f"error: {path}: a report about it cannot be written ({unexpected(error)}).")
 
     def _draw(self, folder: Path, path: Path, cine: Cine, results: list[FrameResult]) -> None:
         if sum(result.score is not None for result in results) > 1:
@@ -149,7 +149,7 @@ class Outputs:
         source = results[0].source
         try:
             found = report_cine(source, results, cine.__getitem__)
-        except (StriqError, OSError):  # the file has become unreadable since it was scored; its scores remain
+        except Exception:  # as when the file has become unreadable since it was scored; its scores remain
             self._cines.append(CineReport(source, tuple(results)))
             raise
         self._cines.append(found)

@@ -20,6 +20,7 @@ def add_plane(
     group_pattern: options.GroupPatternOption = None,
     epochs: options.EpochsOption = None,
     anchor_images: options.AnchorImagesOption = True,
+    keep_paths: options.KeepPathsOption = False,
     check: Annotated[
         Path | None, typer.Option(help="Frames of other groups, of old and new planes, to compare the models on.")
     ] = None,
@@ -46,7 +47,7 @@ def add_plane(
     scorer = sequential.add_plane(
         before,
         records,
-        RunOptions(out, device=chosen, resume=resume, anchor_images=anchor_images),
+        RunOptions(out, device=chosen, resume=resume, anchor_images=anchor_images, keep_paths=keep_paths),
         training=options.make_training(epochs, seed),
     )
     if anchor_images:

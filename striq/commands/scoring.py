@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,22 +11,26 @@ import typer
 from striq.commands.options import DeviceOption, ModelOption, PrecisionOption
 from striq.commands.outputs import OutputOptions, Outputs
 from striq.commands.terminal import check_device, check_writable, complain, say
+from striq.csv_cells import printable
 from striq.errors import StriqError
 from striq.progress_bar import progress_bar
+from striq.signals import end_on_signals
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
     from striq.data.cine import Cine
+    from striq.reporting.score_table import ScoreTable, Settings
     from striq.scoring.results import FrameResult
     from striq.scoring.scorer import StriqScorer
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+STDOUT = "-"
 
 
 def score(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files and folders of images and cines.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="CSV to write: one row per frame.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="CSV to write: one row per frame; - for standard output.")],
     plane: Annotated[
         str, typer.Option(help="Plane that the frames show, or 'auto' to recognize it frame by frame.")
     ] = "auto",
@@ -41,83 +46,136 @@ def score(
         Path | None, typer.Option(help="Folder for a DICOM structured report (TID 1500) of each DICOM file.")
     ] = None,
     html: Annotated[Path | None, typer.Option(help="HTML page to write: all cines, opens offline.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the rows that a stopped run left in OUT.partial.")
+    ] = False,
 ) -> None:
     """Score every frame of files and folders into a CSV.
 
     Exit status 0: everything was scored. 1: some files, frames or reports failed, see the column 'error' and the
-    messages. 2: wrong use, or no model. 130: interrupted; the rows scored so far are written.
+    messages. 2: wrong use, no model, or a full disk. 130: interrupted. A run that is stopped leaves its rows in
+    OUT.partial, and OUT as it was.
     """
-    check_writable(out)
+    to_stdout = str(out) == STDOUT
+    if not to_stdout:
+        check_writable(out)
     options = OutputOptions(plots, dicom_sr, html)
     options.check(paths)
+    if resume and (to_stdout or html is not None):
+        msg = "--resume needs a table in a file and no --html page, which shows the files of one run."
+        raise StriqError(msg)
     from striq.data.readers import find_sources
     from striq.reporting.identity import ModelIdentity
+    from striq.reporting.score_table import StreamedTable
     from striq.scoring.checkpoint import find_checkpoint
     from striq.scoring.devices import AUTO
     from striq.scoring.loading import load_scorer
 
+    end_on_signals()
     scorer = load_scorer(model, check_device(device), precision=precision)
     if plane != AUTO:
         scorer.plane_index(plane)
     limit = scorer.config.quality.threshold if threshold is None else threshold
-    job = _Job(scorer, plane, Outputs(ModelIdentity.of(find_checkpoint(model), limit), options))
-    with progress_bar() as progress:
-        status = _run(job, options.leave_out(find_sources(paths), paths), out, progress)
-    raise typer.Exit(status)
+    identity = ModelIdentity.of(find_checkpoint(model), limit)
+    sources = options.leave_out(find_sources(paths), paths)
+    if to_stdout:
+        job = _Job(scorer, plane, Outputs(identity, options), StreamedTable())
+        raise typer.Exit(_run(job, sources, "standard output", say=complain))
+    settings = {"model_sha256": identity.sha256, "threshold": limit, "plane": plane, "precision": precision}
+    raise typer.Exit(
+        _run_to_file(_Job(scorer, plane, Outputs(identity, options)), sources, out, settings, resume=resume)
+    )
 
 
-def _run(job: _Job, sources: list[Path], out: Path, progress: Progress) -> int:
-    """Score the sources and write the table, also after an interruption or an error."""
-    from striq.reporting.rows import write_scores
+def _run_to_file(job: _Job, sources: list[Path], out: Path, settings: Settings, *, resume: bool) -> int:
+    """Score the sources into a file that grows; what ends the run early leaves the rows in the partial file."""
+    from striq.reporting.rows import source_name
+    from striq.reporting.score_table import GrowingTable, source_cell
 
+    table = GrowingTable(out, settings, resume=resume)
+    if table.num_replaced:
+        complain(f"{table.partial}: {table.num_replaced} rows of a stopped run are replaced; --resume keeps them")
+    kept = [path for path in sources if source_cell(source_name(path)) in table.done]
+    job.start(table, num_rows=table.num_rows, num_failed=table.num_failed)
     try:
-        for path in progress.track(sources, description="Files"):
-            job.score_file(path, progress)
-    except KeyboardInterrupt:
-        complain(f"interrupted: the rows scored so far are in {out}")
-        return INTERRUPTED
+        return _run(job, [path for path in sources if path not in set(kept)], str(out), num_kept=len(kept))
+    except BaseException as error:
+        what = "interrupted" if isinstance(error, KeyboardInterrupt) else "stopped"
+        if job.num_rows:
+            complain(f"{what}: the rows scored so far are in {table.partial}; the same command with --resume goes on")
+        elif isinstance(error, KeyboardInterrupt):
+            complain(f"{what}: nothing has been scored")
+        if isinstance(error, KeyboardInterrupt):
+            return INTERRUPTED
+        raise
     finally:
-        write_scores(out, job.results)
+        table.close()
+
+
+def _run(job: _Job, sources: list[Path], name: str, *, num_kept: int = 0, say: Callable[[str], object] = say) -> int:
+    """Score the sources and complete table and page; the page also after an interruption or an error."""
+    try:
+        with progress_bar() as progress:
+            for path in progress.track(sources, description="Files"):
+                job.score_file(path, progress)
+        job.table.finish()
+    finally:
         job.outputs.finish(len(sources) - job.num_done)
-    failed = sum(result.score is None for result in job.results)
-    say(f"{len(job.results) - failed} frames of {len(sources)} files scored, {failed} failures: {out}")
-    return 1 if failed or job.outputs.failures else 0
+    say(
+        f"{job.num_rows - job.num_failed} frames of {num_kept + len(sources)} files scored, {job.num_failed} failures: "
+        f"{name}"
+    )
+    return 1 if job.num_failed or job.outputs.failures else 0
 
 
 class _Job:
-    """Scores one file after the other and collects the results."""
+    """Scores one file after the other into a table."""
 
-    def __init__(self, scorer: StriqScorer, plane: str, outputs: Outputs) -> None:
+    def __init__(self, scorer: StriqScorer, plane: str, outputs: Outputs, table: ScoreTable | None = None) -> None:
         self.scorer, self.plane, self.outputs = scorer, plane, outputs
-        self.results: list[FrameResult] = []
+        self.num_rows = self.num_failed = 0
         self.num_done = 0  # files
+        if table is not None:
+            self.start(table)
+
+    def start(self, table: ScoreTable, *, num_rows: int = 0, num_failed: int = 0) -> None:
+        """Take the table to write to, and the numbers of rows and failures that it has."""
+        self.table, self.num_rows, self.num_failed = table, num_rows, num_failed
 
     def score_file(self, path: Path, progress: Progress) -> None:
-        """Add the results of one file; print one line if the file or some of its frames cannot be scored."""
+        """Write the rows of one file; print one line if the file or some of its frames cannot be scored."""
         from striq.data.readers import open_cine
         from striq.reporting.rows import source_name
-        from striq.scoring.cine_scoring import score_cine
+        from striq.scoring.cine_scoring import score_cine, until_failure
         from striq.scoring.results import FrameResult
 
-        source, first = source_name(path), len(self.results)
+        source, threshold = source_name(path), self.outputs.model.threshold
         try:
             cine = open_cine(path)
         except StriqError as error:
-            self.results.append(FrameResult(source, None, error=str(error)))
-            self.outputs.add_unreadable(self.results[-1])
+            failed = FrameResult(source, None, error=str(error))
+            self._add(failed)
+            self.outputs.add_unreadable(failed)
             self.num_done += 1
             complain(f"error: {error}")
             return
-        task = progress.add_task(path.name, total=len(cine))
+        results: list[FrameResult] = []
+        task = progress.add_task(printable(path.name), total=len(cine))
         try:
-            threshold = self.outputs.model.threshold
-            for result in score_cine(self.scorer, cine, source, plane=self.plane, threshold=threshold):
-                self.results.append(result)
+            scores = score_cine(self.scorer, cine, source, plane=self.plane, threshold=threshold)
+            for result in until_failure(scores, source):
+                self._add(result)
+                results.append(result)
                 progress.advance(task)
         finally:
             progress.remove_task(task)
-        self._report(path, cine, self.results[first:])
+        self._report(path, cine, results)
         self.num_done += 1
+
+    def _add(self, result: FrameResult) -> None:
+        self.table.add(result)
+        self.num_rows += 1
+        self.num_failed += result.score is None
 
     def _report(self, path: Path, cine: Cine, results: list[FrameResult]) -> None:
         errors = [result.error for result in results if result.score is None]

@@ -26,6 +26,7 @@ def train(
     backbone: options.BackboneOption = None,
     download_imagenet: options.ImagenetOption = False,
     anchor_images: options.AnchorImagesOption = True,
+    keep_paths: options.KeepPathsOption = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted training in --out.")] = False,
     seed: options.SeedOption = 0,
     device: options.DeviceOption = "auto",
@@ -54,6 +55,7 @@ def train(
         backbone=options.find_backbone(backbone, download=download_imagenet, folder=out),
         resume=resume,
         anchor_images=anchor_images,
+        keep_paths=keep_paths,
     )
     if protocol == "sequential":
         sequential.train_sequential(records, run_options, order=planes or (), config=config, training=training)

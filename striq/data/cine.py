@@ -8,7 +8,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from striq.errors import ReadError
+from striq.errors import ReadError, as_read_error
 from striq.types import Frame
 
 
@@ -18,8 +18,8 @@ class Cine(Sequence[Frame]):
     Convention:
         - ``read_pixels(i)`` returns the stored image ``i`` as gray values in [0, 1], shape ``(H, W)``.
         - The cine crops stored images to ``crop``, so every frame has the shape of the crop.
-        - Reading a frame that cannot be scored (values not finite, outside [0, 1] or all equal) raises ``ReadError``;
-          the other frames remain readable.
+        - Reading a frame that cannot be scored (values not finite, outside [0, 1] or all equal), or that cannot be
+          read, raises ``ReadError``; the other frames remain readable.
 
     Args:
         source: Name of the file, as used in results and errors.
@@ -74,7 +74,8 @@ class Cine(Sequence[Frame]):
 
     def _frame(self, position: int) -> Frame:
         """Read, crop and check one frame; ``position`` lies in ``range(len(self))``."""
-        pixels = self._read_pixels(position)
+        with as_read_error(f"{self.source}, frame {position}"):
+            pixels = self._read_pixels(position)
         if self.crop is not None:
             top, left, bottom, right = self.crop
             pixels = pixels[top:bottom, left:right]

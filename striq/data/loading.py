@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -10,7 +11,10 @@ from torch import Tensor
 
 from striq.data.preprocessing import prepare_frame
 from striq.data.readers import open_cine
+from striq.errors import DatasetError, ReadError, as_read_error
 from striq.types import FrameRecord
+
+logger = logging.getLogger(__name__)
 
 
 def load_images(records: Sequence[FrameRecord], size: tuple[int, int], *, quiet: bool = False) -> Tensor:
@@ -27,6 +31,39 @@ def load_images(records: Sequence[FrameRecord], size: tuple[int, int], *, quiet:
     return torch.stack(list(iterate_images(records, size, quiet=quiet)))
 
 
+def load_readable_images(
+    records: Sequence[FrameRecord], size: tuple[int, int], *, quiet: bool = False
+) -> tuple[list[FrameRecord], Tensor]:
+    """Read and prepare the frames that can be read; each other one is logged as a warning and left out.
+
+    Args:
+        records: Frames to read.
+        size: Rows and columns of the prepared images.
+        quiet: Whether to hide the progress bar.
+
+    Returns:
+        Records of the frames that were read, and their images, shape ``(N, 1, H, W)``.
+
+    Raises:
+        DatasetError: If no frame can be read.
+    """
+    kept: list[FrameRecord] = []
+    images: list[Tensor] = []
+    for record in track(records, description="Reading frames", disable=quiet, transient=True):
+        try:
+            images.append(_prepare(record, size))
+        except ReadError as error:
+            logger.warning("Left out: %s", error)
+            continue
+        kept.append(record)
+    if len(kept) < len(records):
+        logger.warning("%d of %d frames left out, because they cannot be read.", len(records) - len(kept), len(records))
+    if not images:
+        msg = f"None of the {len(records)} frames can be read. Check the files of the data set."
+        raise DatasetError(msg)
+    return kept, torch.stack(images)
+
+
 def iterate_images(records: Sequence[FrameRecord], size: tuple[int, int], *, quiet: bool = False) -> Iterator[Tensor]:
     """Yield the frames that :func:`load_images` returns one at a time, each ``(1, H, W)``, to save memory.
 
@@ -39,4 +76,19 @@ def iterate_images(records: Sequence[FrameRecord], size: tuple[int, int], *, qui
         ReadError: If a file cannot be read.
     """
     for record in track(records, description="Reading frames", disable=quiet, transient=True):
-        yield prepare_frame(open_cine(record.path)[record.frame_index], size)
+        yield _prepare(record, size)
+
+
+def _prepare(record: FrameRecord, size: tuple[int, int]) -> Tensor:
+    cine, index = open_cine(record.path), record.frame_index
+    where = f"{record.path}, frame {index}"
+    if index >= len(cine):
+        raise ReadError(
+            what="There is no such frame",
+            where=where,
+            expected=f"a frame from 0 to {len(cine) - 1}",
+            got=str(index),
+            remedy="Correct the list of frames.",
+        )
+    with as_read_error(where):
+        return prepare_frame(cine[index], size)

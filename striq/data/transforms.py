@@ -15,9 +15,11 @@ from torch import Tensor
 from striq.data.augmentation import ViewRanges, random_view
 from striq.data.preprocessing import prepare_frame
 from striq.data.readers import find_sources, open_cine
+from striq.errors import ReadError, as_read_error
 from striq.types import FrameRecord
 
-IMAGE, FRAME, SOURCE, TRANSFORM = "image", "frame", "source", "transform"  # keys of an item
+IMAGE, FRAME, SOURCE, ERROR, TRANSFORM = "image", "frame", "source", "error", "transform"  # keys of an item
+UNOPENED = -1  # frame of the item of a file that cannot be opened
 
 
 class Augmentation(Protocol):
@@ -33,17 +35,20 @@ class Augmentation(Protocol):
 
 
 def list_frames(dataset_dir: str | Path) -> list[dict[str, Any]]:
-    """Return one item per frame of every readable file: ``image`` (path) and ``frame`` (index).
+    """Return one item per frame of every file: ``image`` (path) and ``frame`` (index).
+
+    A file that cannot be opened has one item, of frame ``UNOPENED``.
 
     Args:
         dataset_dir: A file or folder.
-
-    Raises:
-        ReadError: If a file cannot be read.
     """
     items = []
     for source in find_sources([dataset_dir]):
-        items.extend({IMAGE: str(source), FRAME: index} for index in range(len(open_cine(source))))
+        try:
+            frames = range(len(open_cine(source)))
+        except ReadError:  # raised again, and reported, when its item is loaded
+            frames = (UNOPENED,)
+        items.extend({IMAGE: str(source), FRAME: index} for index in frames)
     return items
 
 
@@ -69,6 +74,32 @@ class LoadFrame(Transform):
         """Return the item with the frame in place of the path, and the path as ``source``."""
         frame = open_cine(data[IMAGE])[int(data[FRAME])]
         return {**data, IMAGE: frame, SOURCE: data[IMAGE]}
+
+
+class LoadPreparedFrame(Transform):
+    """Reads and prepares the frame that an item names; one that cannot be used does not end the work on the others.
+
+    Convention:
+        - ``error`` is empty, or says why the frame cannot be used; its image is then uniform gray.
+
+    Args:
+        size: Rows and columns of the prepared frame.
+    """
+
+    def __init__(self, size: Sequence[int] = (256, 256)) -> None:
+        self.size = (int(size[0]), int(size[1]))
+
+    def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the item with the prepared frame in place of the path, the path as ``source``, and ``error``."""
+        path, index = str(data[IMAGE]), int(data[FRAME])
+        image, error = torch.full((1, *self.size), 0.5), ""  # zero would be a frame without a fan
+        try:
+            cine = open_cine(path)
+            with as_read_error(f"{path}, frame {index}"):
+                image = prepare_frame(cine[max(index, 0)], self.size)
+        except ReadError as failure:
+            error = str(failure)
+        return {**data, IMAGE: image, SOURCE: path, ERROR: error}
 
 
 class PrepareFramed(MapTransform):

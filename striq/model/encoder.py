@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -14,6 +13,7 @@ from torch.nn import functional as F
 from striq.config import EncoderConfig
 from striq.errors import CheckpointError
 from striq.model.resnet import STAGE_CHANNELS, ResNetStages
+from striq.model.tensor_files import read_tensors
 
 STAGE_STRIDES = (4, 8, 16)
 HEAD = "head"  # key prefix of the projection heads in a file of backbone weights
@@ -165,12 +165,19 @@ def load_backbone(encoder: FrozenEncoder, path: str | Path) -> str:
     if not file.is_file():
         msg = f"{file}: no such file of backbone weights. Pass a ResNet-18 state dict (.pt, .pth or folded .npz)."
         raise CheckpointError(msg)
-    weights = _unfold(file) if file.suffix == ".npz" else torch.load(file, map_location="cpu", weights_only=True)
+    weights = read_tensors(file, "a ResNet-18 state dict")
+    if file.suffix == ".npz":
+        weights = _unfold(weights)
     current = encoder.backbone.state_dict()
     missing = [key for key in current if key not in weights and not key.startswith(("layer4", "fc"))]
     if missing:
         msg = f"{file}: not a ResNet-18 state dict; {len(missing)} keys are missing, among them {missing[0]!r}."
         raise CheckpointError(msg)
+    for key, value in current.items():
+        given = weights.get(key, value)
+        if not isinstance(given, Tensor) or given.shape != value.shape or not bool(torch.isfinite(given).all()):
+            msg = f"{file}: not a ResNet-18 state dict; {key!r} must hold {tuple(value.shape)} finite numbers."
+            raise CheckpointError(msg)
     encoder.backbone.load_state_dict({key: weights.get(key, value) for key, value in current.items()})
     heads = [f"{HEAD}{stage}.weight" for stage in range(1, len(STAGE_CHANNELS) + 1)]
     encoder.heads = [weights[key].float().flatten(1) for key in heads] if set(heads) <= set(weights) else []
@@ -209,13 +216,12 @@ def _principal_rows(total: Tensor, count: int) -> Tensor:
     return torch.linalg.eigh(covariance).eigenvectors.flip(1)[:, :count].T.float()
 
 
-def _unfold(file: Path) -> dict[str, Tensor]:
-    """Read folded weights as a state dict whose batch normalizations only add the folded bias."""
-    folded = {key: torch.from_numpy(value) for key, value in np.load(file, allow_pickle=False).items()}
+def _unfold(folded: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return folded weights as a state dict whose batch normalizations only add the folded bias."""
     weights: dict[str, Tensor] = {}
     for key in [key for key in folded if key.endswith(".weight")]:
         name = key.removesuffix(".weight")
-        bias = folded[f"{name}.bias"]
+        bias = folded.get(f"{name}.bias", torch.zeros(len(folded[key]) if folded[key].ndim else 0))
         norm = name.replace("conv", "bn") if "conv" in name else f"{name[:-1]}1"
         weights[key] = folded[key]
         weights[f"{norm}.bias"] = bias

@@ -13,7 +13,7 @@ from monai.transforms.transform import MapTransform
 from torch import Tensor
 
 from striq.atomic_files import write_csv
-from striq.data.transforms import plain_tensor
+from striq.data.transforms import ERROR, FRAME, SOURCE, UNOPENED, plain_tensor
 from striq.errors import CheckpointError, StriqError
 from striq.scoring.scorer import StriqScorer
 
@@ -48,7 +48,10 @@ class NameQualitiesd(MapTransform):
 
 
 class WriteQuality:
-    """Writes one row per frame when the evaluator has seen all: file, frame, and what postprocessing left in ``pred``.
+    """Writes one row per frame when the evaluator has seen all: file, frame, processed ``pred``, error.
+
+    Convention:
+        - A frame with an error has no other values, and a file that cannot be opened has a single row without a frame.
 
     Args:
         path: CSV file to write.
@@ -74,12 +77,14 @@ class WriteQuality:
         batch: Any = engine.state.batch
         output: Any = engine.state.output
         for item, result in zip(batch, output, strict=True):
-            self.rows.append({"source": item["source"], "frame": int(item["frame"]), **result["pred"]})
+            frame, error = int(item[FRAME]), " ".join(item.get(ERROR, "").split())
+            row = {"source": item[SOURCE], "frame": "" if frame == UNOPENED else frame}
+            self.rows.append({**row, **(dict.fromkeys(result["pred"], "") if error else result["pred"]), ERROR: error})
 
     def write(self, engine: Engine) -> None:
         """Write the table."""
         del engine
-        columns = list(dict.fromkeys(name for row in self.rows for name in row)) or ["source", "frame"]
+        columns = list(dict.fromkeys(name for row in self.rows for name in row)) or ["source", "frame", ERROR]
         write_csv(self.path, columns, [[row.get(name, "") for name in columns] for row in self.rows])
 
 

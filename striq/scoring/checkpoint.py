@@ -11,10 +11,12 @@ from torch import Tensor
 
 from striq.atomic_files import replacing
 from striq.errors import CheckpointError
+from striq.model.tensor_files import read_tensors
 
 FORMAT_VERSION = 6
 # Format 4 holds the weights of four terms without their names; formats 4 and 5 hold no stability of the anchors.
 READABLE_VERSIONS = (4, 5, 6)
+NEW_BUFFERS = ("bank.stability", "bank.structure_", "evidence_range")  # beginnings of names that formats 4 and 5 lack
 
 
 def default_checkpoint() -> Path:
@@ -49,12 +51,7 @@ def read_checkpoint(file: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: If it cannot be read.
     """
-    try:
-        return torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for a damaged file; all mean the same to the user
-        reason = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
-        msg = f"{file}: cannot be read as a checkpoint ({reason}). Expected a model.pt written by STRIQ."
-        raise CheckpointError(msg) from error
+    return read_tensors(file, "a model.pt written by STRIQ")
 
 
 def write_checkpoint(path: str | Path, state: Mapping[str, Any]) -> Path:

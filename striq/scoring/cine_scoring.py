@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from striq.errors import StriqError
+from striq.errors import StriqError, one_line, unexpected
+from striq.scoring.devices import is_out_of_memory
 from striq.scoring.results import FrameResult
 from striq.types import Frame, FrameScore
 
@@ -30,6 +31,7 @@ def score_cine(
 
     Raises:
         StriqError: If the scorer does not know the plane or has no anchors.
+        RuntimeError: If the memory of an accelerator runs out, so that the caller may go on elsewhere.
     """
     reading = _Reading(cine, source, first)
     frames = reading.frames()
@@ -37,13 +39,34 @@ def score_cine(
         try:
             for score in scorer.iterate(frames, plane, threshold=threshold):
                 yield from reading.pop(score)
-        except StriqError as error:
-            if not reading.waiting:
+        except Exception as error:
+            if not reading.waiting or is_out_of_memory(error):
                 raise
             yield from _one_by_one(scorer, reading, error, plane, threshold)
         else:
             break
     yield from reading.rest()
+
+
+def until_failure(results: Iterator[FrameResult], source: str) -> Iterator[FrameResult]:
+    """Yield the results of a cine; an exception that no frame can be blamed for becomes the last result.
+
+    Args:
+        results: Results of the frames in order, from frame 0.
+        source: Name of the file.
+
+    Raises:
+        StriqError: If ``results`` raises it, as for an unknown plane.
+    """
+    done = 0
+    try:
+        for result in results:
+            yield result
+            done += 1
+    except StriqError:
+        raise
+    except Exception as error:
+        yield FrameResult(source, done, error=_reason(error, source, done))
 
 
 class _Reading:
@@ -79,7 +102,7 @@ class _Reading:
 
 
 def _one_by_one(
-    scorer: StriqScorer, reading: _Reading, error: StriqError, plane: str, threshold: float | None
+    scorer: StriqScorer, reading: _Reading, error: Exception, plane: str, threshold: float | None
 ) -> Iterator[FrameResult]:
     """Score the queued frames one by one, so that only the one that failed its batch is lost."""
     if not any(isinstance(waiting, Frame) for waiting in reading.waiting):
@@ -92,8 +115,18 @@ def _one_by_one(
         assert isinstance(frame, Frame)
         try:
             score = scorer.score([frame], plane, threshold=threshold)[0]
-        except StriqError as failure:
+        except Exception as failure:
+            if is_out_of_memory(failure):
+                raise
             reading.waiting.popleft()
-            yield FrameResult(reading.source, frame.index, error=str(failure))
+            yield FrameResult(reading.source, frame.index, error=_reason(failure, reading.source, frame.index))
         else:
             yield from reading.pop(score)
+
+
+def _reason(error: Exception, source: str, index: int) -> str:
+    if isinstance(error, StriqError):
+        return str(error)
+    if is_out_of_memory(error):
+        return f"{source}, frame {index}: there is not enough memory ({one_line(error)}). Use another device."
+    return f"{source}, frame {index}: scoring failed ({unexpected(error)}). Please report this frame."

@@ -32,3 +32,11 @@ def check_device(device: str) -> str:
         msg = f"Cannot compute on --device {device!r}: {reason} Use auto, cpu, cuda or mps."
         raise StriqError(msg) from error
     return device
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether the memory of an accelerator has run out."""
+    # MPS has no class of its own for this.
+    return isinstance(error, torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and "out of memory" in str(error)
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from striq.errors import CheckpointError, one_line
 from striq.scoring.checkpoint import find_checkpoint, read_checkpoint
 from striq.scoring.devices import AUTO, pick_device
 from striq.scoring.engine import AUTO_ENGINE
@@ -24,11 +25,20 @@ def load_scorer(
         engine: Name of an engine, or ``"auto"`` for the fastest on the device.
 
     Raises:
-        CheckpointError: If there is no readable checkpoint.
+        CheckpointError: If there is no readable checkpoint, or what it states is not possible.
         StriqError: If the device does not support the precision or the engine.
     """
     scorer = StriqScorer(["unset"])
-    scorer.load_state_dict(read_checkpoint(find_checkpoint(path)))
+    file = find_checkpoint(path)
+    state = read_checkpoint(file)
+    try:
+        scorer.load_state_dict(state)
+    except CheckpointError as error:
+        msg = f"{file}: {error}"
+        raise CheckpointError(msg) from error
+    except (RuntimeError, TypeError, ValueError, KeyError, AttributeError) as error:
+        msg = f"{file}: This model cannot be used: {one_line(error)} Give a model.pt written by 'striq train'."
+        raise CheckpointError(msg) from error
     scorer.eval().to(pick_device(device))
     scorer.use_engine(engine, precision=precision)
     return scorer

@@ -3,35 +3,76 @@
 from __future__ import annotations
 
 import os
+import queue
+import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import torch
 
+from striq.signals import READER_NAME, is_ending
+
 Item = TypeVar("Item")
+POLL_S = 0.2
 
 
 def prefetch(items: Iterator[Item]) -> Iterator[Item]:
     """Yield items in order while a thread makes the next one; at most one item waits.
 
     An error while an item is made is raised in its place. When the iteration is abandoned, the thread finishes the
-    item it has begun and asks for no further ones.
+    item it has begun and asks for no further ones; where a signal ends the program, nothing waits for the thread.
 
     Args:
         items: Made one at a time, always by the same thread.
     """
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="prefetch") as pool:
-        pending = pool.submit(_next, items)
-        while (found := pending.result()) is not None:
-            pending = pool.submit(_next, items)
-            yield found[0]
+    asked: queue.SimpleQueue[bool] = queue.SimpleQueue()
+    made: queue.SimpleQueue[_Made[Item]] = queue.SimpleQueue()
+
+    def work() -> None:
+        while asked.get():
+            made.put(_make(items))
+
+    # A daemon, because the interpreter would wait for any other thread.
+    thread = threading.Thread(target=work, name=READER_NAME, daemon=True)
+    thread.start()
+    try:
+        asked.put(True)
+        while (found := _wait_for(made)).items:
+            asked.put(True)
+            yield found.items[0]
+    finally:
+        asked.put(False)
+        while thread.is_alive() and not is_ending():
+            thread.join(POLL_S)
 
 
-def _next(items: Iterator[Item]) -> tuple[Item] | None:
-    for item in items:
-        return (item,)
-    return None
+@dataclass(frozen=True)
+class _Made(Generic[Item]):
+    """The next item, none at the end, or the error that it raised."""
+
+    items: tuple[Item, ...] = ()
+    error: BaseException | None = None
+
+
+def _make(items: Iterator[Item]) -> _Made[Item]:
+    try:
+        for item in items:
+            return _Made((item,))
+    except BaseException as error:
+        return _Made(error=error)
+    return _Made()
+
+
+def _wait_for(made: queue.SimpleQueue[_Made[Item]]) -> _Made[Item]:
+    while True:
+        try:
+            found = made.get(timeout=POLL_S)  # without a timeout, Windows would not notice Ctrl+C
+        except queue.Empty:
+            continue
+        if found.error is not None:
+            raise found.error
+        return found
 
 
 def keep_threads() -> None:

@@ -17,14 +17,15 @@ from torch import Tensor, nn
 from striq.anchors.bank import AnchorBank
 from striq.config import StriqConfig
 from striq.data.preprocessing import Box, crop_and_prepare
-from striq.errors import CheckpointError, StriqError
+from striq.errors import StriqError
 from striq.model.network import Pyramid, StriqModel
 from striq.model.tracing import TracedNetwork
 from striq.quality.normalization import TermRange, normalize_terms, quality_score, quality_uncertainty
 from striq.quality.plane_posterior import PlaneDensities, frame_descriptor
 from striq.quality.plane_scores import PlaneScores
 from striq.quality.terms import combine_terms, complete_weights
-from striq.scoring.checkpoint import FORMAT_VERSION, READABLE_VERSIONS, write_checkpoint
+from striq.scoring.checkpoint import FORMAT_VERSION, NEW_BUFFERS, write_checkpoint
+from striq.scoring.checkpoint_validation import check_state
 from striq.scoring.derived_cache import is_traced
 from striq.scoring.devices import AUTO
 from striq.scoring.engine import AUTO_ENGINE, Engine, Parts, choose_engine
@@ -351,20 +352,17 @@ class StriqScorer(nn.Module):
         """Load a checkpoint and become the scorer it describes, whatever planes and settings it was made with.
 
         Raises:
-            CheckpointError: If it is not a STRIQ checkpoint of a version that this program reads.
+            CheckpointError: If it is not a STRIQ checkpoint of a version that this program reads, or states what is
+                not possible (:func:`striq.scoring.checkpoint_validation.check_state`).
         """
-        extra = state_dict.get("_extra_state")
-        if not isinstance(extra, dict) or extra.get("format_version") not in READABLE_VERSIONS:
-            msg = (
-                f"Not a STRIQ checkpoint of format {FORMAT_VERSION}. Give a model.pt written by this version of STRIQ."
-            )
-            raise CheckpointError(msg)
-        device = self.device
+        check_state(state_dict)
+        extra, device = state_dict["_extra_state"], self.device
         self._build(list(extra["planes"]), StriqConfig.from_dict(extra["config"]))
         self.bank.resize([len(sources) for sources in extra["anchor_sources"]])
         self.to(device)
         if extra["format_version"] < FORMAT_VERSION:  # without stability, which is then 1 everywhere, and evidence
-            state_dict = {**self.state_dict(), **state_dict}
+            new = {name: value for name, value in self.state_dict().items() if name.startswith(NEW_BUFFERS)}
+            state_dict = {**new, **state_dict}
         loaded = super().load_state_dict(state_dict, strict=strict, assign=assign)
         self.use_engine()
         return loaded

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from striq.data.cine import Cine
 from striq.data.readers import open_cine
 from striq.data.readers.gray_frames import GrayFrames
+from striq.data.readers.limits import refuse_large_frame
 from striq.errors import ReadError
 from striq.service.requests import CineRequest
 
@@ -52,4 +53,5 @@ def _open_array(path: Path) -> NDArray[Any]:
     if pictures.ndim not in (3, 4) or 0 in pictures.shape or pictures.dtype.kind not in PICTURE_KINDS:
         what, got = "This is not a stack of pictures", f"shape {pictures.shape} of type {pictures.dtype}"
         raise ReadError(what, where=path, expected=expected, got=got, remedy=remedy)
+    refuse_large_frame(path, *pictures.shape[1:3])
     return pictures

@@ -14,7 +14,7 @@ from striq.data.cine import Cine
 from striq.reporting.identity import ModelIdentity
 from striq.scoring.checkpoint import find_checkpoint
 from striq.scoring.cine_scoring import score_cine
-from striq.scoring.devices import check_device
+from striq.scoring.devices import check_device, is_out_of_memory
 from striq.scoring.loading import load_scorer
 from striq.scoring.results import FrameResult
 from striq.scoring.scorer import Explanation, StriqScorer
@@ -55,7 +55,7 @@ class LoadedModel:
             scorer = load_scorer(checkpoint, device, precision=request.precision, engine=request.engine)
             return cls(scorer, checkpoint)
         except RuntimeError as error:
-            if not _is_out_of_memory(error) or device == CPU:
+            if not is_out_of_memory(error) or device == CPU:
                 raise
         # Only here, after the error and the tensors that it refers to are gone, is the memory free.
         notify("The model does not fit into the memory of the graphics card")
@@ -119,7 +119,7 @@ class LoadedModel:
         return find_thumbnail(self.checkpoint, score.scored_plane, score.anchor_number)
 
     def _can_fall_back(self, error: RuntimeError) -> bool:
-        return _is_out_of_memory(error) and self.device != CPU
+        return is_out_of_memory(error) and self.device != CPU
 
     def _fall_back(self, notify: Notify) -> None:
         """Move the scorer to the CPU. Call it after the error is handled: until then the error holds tensors."""
@@ -128,7 +128,3 @@ class LoadedModel:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         notify(reason)
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)  # MPS has no class for this

@@ -24,6 +24,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, cast
 
+from striq.errors import unexpected
 from striq.scoring.devices import AUTO
 from striq.scoring.engine import AUTO_ENGINE
 
@@ -151,6 +152,13 @@ COMMANDS: dict[str, type[Load | Score | Explain | Cancel | Stop]] = {
 def parse_request(line: str) -> Request:
     """Return the command on a line, or what is wrong with the line."""
     try:
+        return _parse(line)
+    except Exception as error:  # as by values nested too deeply to be shown
+        return Malformed(f"{_shown(line)} cannot be carried out ({unexpected(error)}).")
+
+
+def _parse(line: str) -> Request:
+    try:
         parsed = json.loads(line)
     except (ValueError, RecursionError) as error:
         return Malformed(f"{_shown(line)} is not JSON ({error}).")
@@ -160,7 +168,9 @@ def parse_request(line: str) -> Request:
         return Malformed(f"{_shown(line)} is not an object with a 'command'.")
     known_id = number if _is_of_type(number, "int | str | None") else None
     if name not in COMMANDS:
-        return Malformed(f"The command {name!r} is unknown. Expected one of: {', '.join(COMMANDS)}.", known_id)
+        return Malformed(
+            f"The command {_shown_value(name)} is unknown. Expected one of: {', '.join(COMMANDS)}.", known_id
+        )
     try:
         _check_fields(COMMANDS[name], given)
         return COMMANDS[name](**given)
@@ -172,6 +182,11 @@ def _shown(line: str) -> str:
     return repr(line.strip()[:SHOWN_CHARACTERS])
 
 
+def _shown_value(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
+
+
 def _check_fields(command: type, given: Mapping[str, Any]) -> None:
     """Compare the fields of a command with the attributes of its class.
 
@@ -181,7 +196,7 @@ def _check_fields(command: type, given: Mapping[str, Any]) -> None:
     expected = {field.name: field for field in fields(command)}
     unknown = sorted(given.keys() - expected.keys())
     if unknown:
-        msg = f"It has no field {unknown[0]!r}; its fields are: {', '.join(expected)}."
+        msg = f"It has no field {_shown_value(unknown[0])}; its fields are: {', '.join(expected)}."
         raise ValueError(msg)
     for name, field in expected.items():
         wanted = " or ".join(TYPES[kind].words for kind in str(field.type).split(" | "))
@@ -190,7 +205,7 @@ def _check_fields(command: type, given: Mapping[str, Any]) -> None:
                 msg = f"It needs {name!r}, {wanted}."
                 raise ValueError(msg)
         elif not _is_of_type(given[name], str(field.type)):
-            msg = f"{name!r} must be {wanted}, got {given[name]!r}."
+            msg = f"{name!r} must be {wanted}, got {_shown_value(given[name])}."
             raise ValueError(msg)
 
 

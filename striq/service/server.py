@@ -15,8 +15,20 @@ from collections.abc import Iterable, Iterator
 from typing import IO
 
 from striq.service import answers
-from striq.service.requests import Cancel, Explain, Load, Malformed, Request, Score, Stop, parse_request
+from striq.service.requests import (
+    SHOWN_CHARACTERS,
+    Cancel,
+    Explain,
+    Load,
+    Malformed,
+    Request,
+    Score,
+    Stop,
+    parse_request,
+)
 from striq.service.worker import Worker
+
+MAX_LINE_BYTES = 2**26  # the times of a million frames take a third of it
 
 
 class Inbox:
@@ -32,10 +44,12 @@ class Inbox:
         threading.Thread(target=self._read, args=(lines,), daemon=True).start()
 
     def _read(self, lines: Iterable[str]) -> None:
-        for line in lines:
-            if line.strip():
-                self._arrived.put(parse_request(line))
-        self._arrived.put(None)
+        try:
+            for line in lines:
+                if line.strip():
+                    self._arrived.put(parse_request(line))
+        finally:
+            self._arrived.put(None)
 
     def __iter__(self) -> Iterator[Load | Score | Explain | Malformed]:
         while True:
@@ -73,8 +87,22 @@ def serve(lines: Iterable[str], output: IO[str]) -> None:
         worker.handle(request)
 
 
+def text_lines(stream: IO[bytes]) -> Iterator[str]:
+    """Yield the lines of a stream as text. Of a line that is too long, only the start is read into memory.
+
+    Args:
+        stream: Bytes; what is not UTF-8 is replaced.
+    """
+    while line := stream.readline(MAX_LINE_BYTES):
+        if len(line) == MAX_LINE_BYTES and not line.endswith(b"\n"):
+            line = line[:SHOWN_CHARACTERS]
+            while (rest := stream.readline(MAX_LINE_BYTES)) and not rest.endswith(b"\n"):
+                pass
+        yield line.decode("utf-8", "replace")
+
+
 def main() -> None:
     """Serve standard input. What libraries print goes to standard error, where it cannot break the protocol."""
     output = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    serve(sys.stdin, output)
+    serve(text_lines(sys.stdin.buffer), output)

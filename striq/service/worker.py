@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striq.atomic_files import replacing
-from striq.errors import StriqError
+from striq.errors import StriqError, unexpected
 from striq.scoring.results import FrameResult
 from striq.service import answers
 from striq.service.cines import open_requested
@@ -21,7 +21,7 @@ from striq.service.loaded_model import CPU, LoadedModel, Notify
 from striq.service.requests import Explain, Id, Load, Malformed, Score
 
 Send = Callable[[answers.Answer], None]
-REFUSED = (StriqError, OSError, ValueError, IndexError)  # what a wrong command or file can raise
+FORESEEN = (StriqError, OSError, ValueError, IndexError)  # their messages tell the user what is wrong
 
 
 class Worker:
@@ -47,8 +47,8 @@ class Worker:
                 self._explain(request)
             else:
                 self._send(answers.error(request.id, request.reason))
-        except REFUSED as error:
-            self._send(answers.error(request.id, str(error)))
+        except Exception as error:  # no command may end the process
+            self._send(answers.error(request.id, str(error) if isinstance(error, FORESEEN) else unexpected(error)))
 
     def _load(self, request: Load) -> None:
         self._model = None  # frees its memory; and after a failure the model before must not go on scoring

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from striq.anchors.provenance import anchor_source, new_salt
 from striq.errors import DatasetError
 from striq.model.encoder import calibrate, fit_compression
 from striq.scoring.scorer import StriqScorer
@@ -41,6 +42,7 @@ class Calibration:
         known: Planes, the first ones, that were learned before and have no frames here. What all planes share stays.
         encoder_of: Scorer of an earlier calibration of the same frames, whose encoder is copied; by default
             the encoder's statistics and compression are computed from the frames.
+        keep_paths: Keep the names of the anchors' files in the model, beside the hashes of their paths.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Calibration:
         pretrained: bool = False,
         known: int = 0,
         encoder_of: StriqScorer | None = None,
+        keep_paths: bool = False,
     ) -> None:
         self.scorer, self.frames, self.cache = scorer, frames, cache
         self.seed, self.pretrained, self.known = seed, pretrained, known
@@ -60,6 +63,7 @@ class Calibration:
         self.anchors: dict[int, Tensor] = {}
         self.of_planes: dict[int, PlaneCalibration] = {}
         self._encoder_of = encoder_of
+        self.keep_paths, self.salt = keep_paths, new_salt()
         self._check_counts()
 
     @property
@@ -155,9 +159,7 @@ class Calibration:
             model.aligner.start_from([head.to(rows := model.encoder.compression(s)) @ rows.T for s, head in stages])
 
     def _source(self, index: int) -> AnchorSource:
-        record = self.frames.records[index]
-        # The last folders tell equal file names apart; more would carry this machine's paths into the checkpoint.
-        return AnchorSource("/".join(record.path.parts[-3:]), record.group, record.frame_index)
+        return anchor_source(self.frames.records[index], self.salt, keep_paths=self.keep_paths)
 
     def _batches(self) -> Iterator[Tensor]:
         for batch in self.frames.images[~self.frames.held_out].split(BATCH_SIZE):

@@ -22,7 +22,9 @@ from torch import Tensor, nn
 from striq.atomic_files import replacing
 from striq.config import AlignerConfig, EncoderConfig
 from striq.data.augmentation import extend_beyond_fan
+from striq.errors import CheckpointError, one_line
 from striq.model.encoder import HEAD, STAGE_CHANNELS, STAGE_STRIDES, FrozenEncoder
+from striq.model.tensor_files import read_tensors
 from striq.registration.vectors import unit_vectors
 from striq.training.contrastive_views import ViewPairs, draw_views
 from striq.training.pretraining_losses import SIDE, decoding_error, location_loss
@@ -75,7 +77,11 @@ def pretrain_backbone(
     path, unfinished = Path(path), Path(f"{path}.unfinished")
     run = PretrainingRun(config)
     if resume and unfinished.is_file():
-        run.load_state_dict(torch.load(unfinished, weights_only=True))
+        try:
+            run.load_state_dict(read_tensors(unfinished, "the state of an interrupted pretraining"))
+        except (RuntimeError, KeyError, TypeError, ValueError, AttributeError) as error:
+            msg = f"{unfinished}: this pretraining cannot be resumed: {one_line(error)} Remove the file to start anew."
+            raise CheckpointError(msg) from error
     extended = torch.stack([extend_beyond_fan(image) for image in images])
     steps = range(run.step, config.steps)
     for _ in track(steps, description="Pretraining", disable=quiet):

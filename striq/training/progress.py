@@ -10,8 +10,9 @@ from ignite.engine import Engine, Events
 from torch import Tensor, nn
 
 from striq.atomic_files import replacing
-from striq.errors import CheckpointError
+from striq.errors import CheckpointError, one_line
 from striq.model.network import StriqModel
+from striq.model.tensor_files import read_tensors
 from striq.training.distributed import is_first
 from striq.training.handlers import after_epoch
 
@@ -94,9 +95,13 @@ class Progress:
         """
         trainer = self._parts["trainer"]
         own = (trainer.state.max_epochs, trainer.state.epoch_length)
-        state = torch.load(self.path, map_location=trainer.state.device, weights_only=True)
-        for name, part in self._parts.items():
-            part.load_state_dict(state[name])
+        state = read_tensors(self.path, "the checkpoint.pt of an interrupted training")
+        try:
+            for name, part in self._parts.items():
+                part.load_state_dict(state[name])
+        except (RuntimeError, KeyError, TypeError, ValueError, AttributeError) as error:
+            msg = f"{self.path}: this training cannot be resumed: {one_line(error)} Train anew without --resume."
+            raise CheckpointError(msg) from error
         trainer.state.max_epochs, steps = own
         if trainer.state.epoch > trainer.state.max_epochs or trainer.state.epoch_length != steps:
             msg = (

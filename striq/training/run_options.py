@@ -24,6 +24,7 @@ class RunOptions:
         resume: Continue from ``checkpoint.pt``.
         anchor_images: Write thumbnails of the anchors beside ``model.pt``.
         quiet: Hide progress bars.
+        keep_paths: Keep the names of the anchors' files in the model; by default it holds hashes only.
     """
 
     output_dir: str | Path
@@ -33,6 +34,7 @@ class RunOptions:
     resume: bool = False
     anchor_images: bool = True
     quiet: bool = False
+    keep_paths: bool = False
 
     @property
     def model_file(self) -> Path:

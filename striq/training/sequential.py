@@ -9,7 +9,7 @@ from pathlib import Path
 
 from striq.anchors.thumbnails import copy_thumbnails
 from striq.config import StriqConfig, TrainingConfig
-from striq.data.loading import load_images
+from striq.data.loading import load_readable_images
 from striq.errors import DatasetError
 from striq.scoring.devices import pick_device
 from striq.scoring.loading import load_scorer
@@ -111,8 +111,8 @@ def add_plane(
     options.check_resumable()
     with determinism(training.seed):
         extended = extend_scorer(scorer, names).to(pick_device(str(options.device)))
+        records, images = load_readable_images(records, extended.config.encoder.size, quiet=options.quiet)
         held_out = held_out_frames(records, training)
-        images = load_images(records, extended.config.encoder.size, quiet=options.quiet)
         calibration = Calibration(
             extended,
             TrainingFrames(images, list(records), held_out),
@@ -120,6 +120,7 @@ def add_plane(
             seed=training.seed,
             pretrained=True,
             known=known,
+            keep_paths=options.keep_paths,
         )
         with frozen(extended.model.aligner), learning_only(extended.model.subspace, known, protect=protect):
             return run_training(calibration, training, options)

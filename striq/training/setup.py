@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from striq.config import StriqConfig, TrainingConfig
-from striq.data.loading import load_images
+from striq.data.loading import load_readable_images
 from striq.data.transforms import Augmentation, RandomView
 from striq.model.encoder import load_backbone, shipped_backbone
 from striq.scoring.devices import pick_device
@@ -47,17 +47,20 @@ def make_calibration(
     """
     options.check_resumable()
     training = training or TrainingConfig()
-    scorer = StriqScorer(sorted({record.plane for record in records}), config).to(pick_device(str(options.device)))
+    planes = sorted({record.plane for record in records})
+    if images is None:
+        size = (config or StriqConfig()).encoder.size
+        records, images = load_readable_images(records, size, quiet=options.quiet)
+    scorer = StriqScorer(planes, config).to(pick_device(str(options.device)))
     pretrained = load_initial_weights(scorer, options)
     held_out = held_out_frames(records, training)
-    if images is None:
-        images = load_images(records, scorer.config.encoder.size, quiet=options.quiet)
     return Calibration(
         scorer,
         TrainingFrames(images, list(records), held_out),
         make_cache(images, options, training, augmentation),
         seed=training.seed,
         pretrained=pretrained,
+        keep_paths=options.keep_paths,
     )
 
 

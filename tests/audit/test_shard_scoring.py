@@ -19,7 +19,7 @@ from striq.audit.layout import JOURNAL_FOLDER, journal_path, shard_path
 from striq.audit.plan import ArchiveFile, AuditSettings, Plan
 from striq.audit.planning import plan_audit
 from striq.audit.scoring import score_batch, spread
-from striq.audit.shard_files import is_done, pending_shards, remove_leftovers, score_table
+from striq.audit.shard_files import is_done, pending_shards, remove_leftovers, reopen_crashed, score_table
 from striq.audit.worker import AuditWorker
 from striq.errors import CheckpointError, StriqError
 from striq.quality.terms import TERMS
@@ -201,9 +201,9 @@ def die(watch: AbstractContextManager[bool], error: BaseException) -> None:
         raise error
 
 
-def test_a_file_that_ended_two_processes_is_left_alone(tmp_path: Path) -> None:
+def test_a_file_that_ended_three_processes_is_left_alone(tmp_path: Path) -> None:
     ended = []
-    for _ in range(2):
+    for _ in range(3):
         journal = CrashJournal(tmp_path, 0)
         with journal.watch(0) as may_be_scored:
             assert may_be_scored
@@ -219,29 +219,78 @@ def test_a_file_that_ended_two_processes_is_left_alone(tmp_path: Path) -> None:
 def test_errors_not_foreseen_count_and_interruptions_do_not(
     tmp_path: Path, error: BaseException, may_be_scored: bool
 ) -> None:
-    for _ in range(2):
+    for _ in range(3):
         die(CrashJournal(tmp_path, 0).watch(0), error)
     with CrashJournal(tmp_path, 0).watch(0) as found:
         assert found is may_be_scored
 
 
-def test_a_file_that_breaks_the_program_costs_itself_only(
+def killed_in(worker: AuditWorker, name: str, times: int) -> None:
+    """Leave the journal that so many kills in a file leave."""
+    for number, shard in enumerate(worker.plan.shards):
+        for index, file in enumerate(shard):
+            if file.path.endswith(name):
+                journal = journal_path(worker.folder, number)
+                journal.parent.mkdir(parents=True, exist_ok=True)
+                journal.write_text(f"start {index}\n" * times)
+
+
+@pytest.mark.parametrize(("times", "rows"), [(1, 20), (2, 20), (3, 18)])
+def test_two_kills_from_outside_do_not_give_a_file_up(worker: AuditWorker, times: int, rows: int) -> None:
+    killed_in(worker, "study_01/cine_0.dcm", times)
+    found = run_all(worker)
+    assert len(found) == rows
+    assert sum("--retry-crashed" in str(row["error"]) for row in found) == (times == 3)
+
+
+def test_file_given_up_is_scored_again_on_demand(worker: AuditWorker) -> None:
+    killed_in(worker, "study_01/cine_0.dcm", 3)
+    assert len(run_all(worker)) == 18
+    assert reopen_crashed(worker.folder, worker.plan) == 1
+    assert pending_shards(worker.folder, worker.plan) == [2]
+    assert len(run_all(worker)) == 20
+    assert reopen_crashed(worker.folder, worker.plan) == 0
+
+
+def test_any_exception_of_a_file_is_its_row(
     worker: AuditWorker, archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = striq.audit.scoring.open_cine
+    original = striq.audit.scoring.score_cine
 
-    def failing(path: str) -> object:
-        if path.endswith("study_01/cine_0.dcm"):
+    def failing(scorer: StriqScorer, cine: object, source: str, **options: Any) -> Any:
+        yield from list(original(scorer, cine, source, **options))[:1]
+        if source.endswith("study_01/cine_0.dcm"):
             msg = "a fault in a library"
             raise RuntimeError(msg)
-        return original(path)
+        yield from list(original(scorer, cine, source, **options))[1:]
 
-    monkeypatch.setattr("striq.audit.scoring.open_cine", failing)
-    for _ in range(2):
-        with pytest.raises(RuntimeError, match="a fault in a library"):
-            run_all(worker)
+    monkeypatch.setattr("striq.audit.scoring.score_cine", failing)
     rows = run_all(worker)
-    given_up = [row for row in rows if row["error"] and "ended its process twice" in str(row["error"])]
-    assert [row["source"] for row in given_up] == [str(archive / "study_01" / "cine_0.dcm")]
-    assert len(rows) == 20 - 3 + 1
-    assert not journal_path(worker.folder, 2).exists()
+    failed = [row for row in rows if row["error"] and "a fault in a library" in str(row["error"])]
+    assert [(row["source"], row["frame"]) for row in failed] == [(str(archive / "study_01" / "cine_0.dcm"), 1)]
+    assert len(rows) == 20 - 1
+    assert not journal_path(worker.folder, 1).exists()
+
+
+@pytest.mark.parametrize("moment", ["before", "while"])
+def test_a_file_that_is_rewritten_is_one_row_that_says_so(
+    worker: AuditWorker, archive: Path, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = archive / "study_01" / "cine_0.dcm"
+    original = striq.audit.scoring.open_cine
+
+    def rewrite(given: str) -> object:
+        cine = original(given)
+        if given == str(path):
+            write_cine(path, seed=77)
+        return cine
+
+    if moment == "before":
+        write_cine(path, seed=77)
+    else:
+        monkeypatch.setattr("striq.audit.scoring.open_cine", rewrite)
+    rows = [row for row in run_all(worker) if row["source"] == str(path)]
+    assert len(rows) == 1
+    assert rows[0]["quality"] is None
+    when = {"before": "since the audit was planned", "while": "while it was scored"}[moment]
+    assert f"was changed {when}" in str(rows[0]["error"])

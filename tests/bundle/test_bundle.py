@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnxruntime
 import pytest
 import torch
@@ -19,6 +20,7 @@ from monai.bundle.config_parser import ConfigParser
 from monai.bundle.scripts import ckpt_export, onnx_export
 from monai.bundle.scripts import run as run_bundle
 from monai.bundle.workflows import ConfigWorkflow
+from PIL import Image
 from scipy import stats
 
 from striq.data.phantom import write_phantom
@@ -129,7 +131,7 @@ def test_training_from_another_folder_writes_a_loadable_model(trained: Path) -> 
 
 def test_inference_gives_the_quality_that_the_scorer_gives(trained: Path, phantom: Path, elsewhere: Path) -> None:
     frames = [item for item in list_frames(phantom) if "frame_00" in item["image"]]
-    overrides = {"preprocessing#transforms#1#size": [64, 64], "data": frames}
+    overrides = {"preprocessing#transforms#0#size": [64, 64], "data": frames}
     output = elsewhere / "out"
     run(workflow("inference", "infer", checkpoint=str(trained), output_dir=str(output), device="cpu", **overrides))
     rows = list(csv.DictReader((output / "quality.csv").open(encoding="utf-8")))
@@ -141,12 +143,33 @@ def test_inference_gives_the_quality_that_the_scorer_gives(trained: Path, phanto
             assert float(row[plane]) == pytest.approx(direct.quality, abs=1e-5)
 
 
+def test_frame_that_cannot_be_read_is_a_row(trained: Path, phantom: Path, elsewhere: Path) -> None:
+    folder = elsewhere / "mixed"
+    folder.mkdir()
+    good = sorted(phantom.rglob("*.png"))[:2]
+    for path in good:
+        shutil.copy(path, folder / path.name)
+    (folder / "a_broken.png").write_bytes(good[0].read_bytes()[:60])
+    Image.fromarray(np.zeros((40, 40), np.uint8)).save(folder / "black.png")
+    output = elsewhere / "with_errors"
+    overrides = {"preprocessing#transforms#0#size": [64, 64], "dataset_dir": str(folder), "output_dir": str(output)}
+    run(workflow("inference", "infer", checkpoint=str(trained), device="cpu", **overrides))
+    rows = {Path(row["source"]).name: row for row in csv.DictReader((output / "quality.csv").open(encoding="utf-8"))}
+    assert len(rows) == 4
+    for path in good:
+        assert (rows[path.name]["frame"], rows[path.name]["error"]) == ("0", "")
+        assert 0 <= float(rows[path.name]["kidney"]) <= 1
+    assert "cannot be read" in rows["a_broken.png"]["error"]
+    assert "The frame is empty" in rows["black.png"]["error"]
+    assert rows["black.png"]["kidney"] == ""
+
+
 def test_postprocessing_of_the_file_takes_effect(trained: Path, phantom: Path, elsewhere: Path) -> None:
     output, frames = elsewhere / "yes_or_no", list_frames(phantom)[:4]
     steps = json.loads((CONFIGS / "inference.json").read_text(encoding="utf-8"))["postprocessing"]["transforms"]
     cut = {"_target_": "monai.transforms.AsDiscreted", "keys": "pred", "threshold": 0.5}
     overrides = {
-        "preprocessing#transforms#1#size": [64, 64],
+        "preprocessing#transforms#0#size": [64, 64],
         "data": frames,
         "postprocessing#transforms": [cut, *steps],
     }

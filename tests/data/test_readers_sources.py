@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from striq.data.readers import find_sources
+from striq.data.readers import find_sources, open_cine
 from striq.data.readers.formats import FORMATS, recognize_format
+from striq.errors import ReadError
 
 DICOM_START = bytes(128) + b"DICM"
 
@@ -69,6 +73,87 @@ def test_dicom_whose_preamble_looks_like_a_tiff_is_dicom(tmp_path: Path) -> None
     recognized = recognize_format(path)
     assert recognized is not None
     assert recognized.name == "dicom"
+
+
+SKIPPED = ("@eaDir/a.dcm", ".ipynb_checkpoints", "$RECYCLE.BIN", "#recycle", "__MACOSX", ".hidden", "lost+found")
+
+
+def test_hidden_and_system_folders_are_not_searched(tmp_path: Path) -> None:
+    for folder in SKIPPED:
+        make(tmp_path, f"study/{folder}/thumbnail.png")
+    kept = make(tmp_path, "study/a.png")
+    assert find_sources([tmp_path]) == kept
+    assert find_sources([tmp_path / "study" / ".hidden"]) != []  # named by the user
+
+
+def test_files_of_other_types_are_counted_in_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    make(tmp_path, "a.png", "b.csv", "deep/c.txt", "deep/d.pdf")
+    find_sources([tmp_path])
+    assert [record.getMessage() for record in caplog.records] == [f"{tmp_path}: files of other types left out: 3."]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_linked_folders_are_searched_once_and_loops_end(tmp_path: Path) -> None:
+    make(tmp_path, "elsewhere/linked.png", "archive/b/own.png")
+    (tmp_path / "archive" / "a_link").symlink_to(tmp_path / "archive" / "b")
+    (tmp_path / "archive" / "far").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "archive" / "b" / "loop").symlink_to(tmp_path / "archive")
+    (tmp_path / "elsewhere" / "loop").symlink_to(tmp_path / "elsewhere")
+    names = [path.relative_to(tmp_path).as_posix() for path in find_sources([tmp_path / "archive"])]
+    assert names == ["archive/b/own.png", "archive/far/linked.png"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_link_to_nothing_is_reported(tmp_path: Path) -> None:
+    make(tmp_path, "a.png")
+    (tmp_path / "gone.dcm").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "gone.txt").symlink_to(tmp_path / "nowhere")
+    assert [path.name for path in find_sources([tmp_path])] == ["a.png", "gone.dcm"]
+    with pytest.raises(ReadError, match="no such file"):
+        open_cine(tmp_path / "gone.dcm")
+
+
+def test_entries_that_cannot_be_read_are_reported_and_cost_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path, "a.png", "locked/b.png", "IM_0001", "notes.txt", "1.2.840.5")
+    scandir, opener = os.scandir, Path.open
+
+    def no_listing(path: str | Path = ".") -> object:
+        if Path(path).name == "locked":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    def no_opening(self: Path, *given: object) -> object:
+        if self.name in ("IM_0001", "notes.txt", "1.2.840.5"):
+            raise PermissionError(13, "Permission denied", str(self))
+        return opener(self, *given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "scandir", no_listing)
+    monkeypatch.setattr(Path, "open", no_opening)
+    names = [path.name for path in find_sources([tmp_path])]
+    assert names == ["1.2.840.5", "IM_0001", "a.png", "locked"]
+    for name in ("locked", "IM_0001"):
+        with pytest.raises(ReadError, match="Permission denied"):
+            open_cine(tmp_path / name)
+
+
+def test_frames_of_a_gif_are_read_in_order(tmp_path: Path) -> None:
+    frames = [np.full((30, 40), 20 * number, np.uint8) for number in range(1, 5)]
+    for number, frame in enumerate(frames):
+        frame[10:20, number : number + 15] = 250
+    pages = [Image.fromarray(frame) for frame in frames]
+    pages[0].save(tmp_path / "loop.gif", save_all=True, append_images=pages[1:], duration=40)
+    cine = open_cine(tmp_path / "loop.gif")
+    assert len(cine) == 4
+    for index in (3, 0, 2, 1):
+        np.testing.assert_allclose(cine[index].pixels, frames[index] / 255, atol=0.02)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".m4v", ".avi", ".mov", ".mkv", ".webm", ".mpeg", ".mpg", ".wmv"])
+def test_videos_are_found(suffix: str, tmp_path: Path) -> None:
+    cine = make(tmp_path, f"cine{suffix}")
+    assert find_sources([tmp_path]) == cine
 
 
 ANNOTATIONS = (

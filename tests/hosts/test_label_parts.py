@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +26,7 @@ sys.path.insert(0, str(ROOT / "monailabel_app"))  # as MONAI Label does
 from lib.image_scores import combine_files, model_mark  # noqa: E402 (the path comes first)
 from lib.scorer_process import PROTOCOL, FileScores, RefusedError, ScorerProcess, UnavailableError  # noqa: E402
 from lib.settings import Settings, SettingsError  # noqa: E402
-from lib.sources import image_files, stamp  # noqa: E402
+from lib.sources import image_files, may_be_named, stamp  # noqa: E402
 from lib.striq_client import load_client  # noqa: E402
 from lib.worklist import ROUND_SECONDS, error_note, is_current, score_note, turn  # noqa: E402
 
@@ -332,3 +333,21 @@ def test_app_carries_the_version_of_the_package() -> None:
     version = re.compile(r'^ *version ?= ?"([^"]+)"', re.MULTILINE)
     files = (ROOT / "pyproject.toml", ROOT / "monailabel_app" / "main.py")
     assert len({version.search(file.read_text())[1] for file in files}) == 1  # type: ignore[index]
+
+
+# Images that a request may name
+
+
+def test_request_names_images_of_the_datastore_and_uploads_alone(tmp_path: Path) -> None:
+    studies, outside = tmp_path / "studies", tmp_path / "secret.png"
+    (studies / "deep").mkdir(parents=True)
+    (studies / "deep" / "a.png").touch()
+    outside.touch()
+    (studies / "link.png").symlink_to(outside)
+    folders = [str(studies), ""]
+    assert may_be_named("an identifier", folders)
+    assert may_be_named(str(studies / "deep" / "a.png"), folders)
+    with tempfile.NamedTemporaryFile(suffix=".png") as upload:
+        assert may_be_named(upload.name, folders)
+    for path in (outside, studies / ".." / "secret.png", studies / "link.png", tmp_path, Path("README.md")):
+        assert not may_be_named(str(path), folders), path

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from striq.data.cine import Cine
 from striq.data.phantom import make_phantom_cine
 from striq.errors import StriqError
-from striq.scoring.cine_scoring import score_cine
+from striq.scoring.cine_scoring import score_cine, until_failure
 from striq.scoring.results import FrameResult
 from striq.scoring.scorer import StriqScorer
 from striq.types import Frame, FrameScore
@@ -91,3 +92,35 @@ def test_interruption_passes_through(tiny_scorer: StriqScorer, monkeypatch: pyte
     monkeypatch.setattr(tiny_scorer, "iterate", interrupted)
     with pytest.raises(KeyboardInterrupt):
         results_of(tiny_scorer, cine_with_black_frames(()))
+
+
+@pytest.mark.parametrize("error", [TypeError, RuntimeError, ZeroDivisionError, MemoryError])
+def test_any_exception_of_a_frame_is_its_result(
+    tiny_scorer: StriqScorer, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    score_batch = tiny_scorer._score_batch
+
+    def failing(batch: Any, *given: Any) -> list[FrameScore]:
+        if any(frame.index == 5 for frame in batch.frames):
+            raise error
+        return score_batch(batch, *given)
+
+    monkeypatch.setattr(tiny_scorer, "_score_batch", failing)
+    results = results_of(tiny_scorer, cine_with_black_frames([3]))
+    assert [result.index for result in results if result.score is None] == [3, 5]
+    assert f"c, frame 5: scoring failed ({error.__name__})" in results[5].error
+
+
+def test_memory_of_an_accelerator_is_left_to_the_caller(
+    tiny_scorer: StriqScorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(batch: Any, *given: Any) -> list[FrameScore]:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(tiny_scorer, "_score_batch", failing)
+    cine = cine_with_black_frames([])
+    with pytest.raises(torch.OutOfMemoryError):
+        results_of(tiny_scorer, cine)
+    results = score_cine(tiny_scorer, cine, "c", plane="auto", threshold=None)
+    (result,) = until_failure(results, "c")
+    assert (result.index, "not enough memory" in result.error) == (0, True)

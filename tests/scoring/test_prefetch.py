@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -57,6 +62,54 @@ def test_an_error_is_raised_where_the_item_would_have_been() -> None:
     assert next(iterator) == 0
     with pytest.raises(ValueError, match="broken frame"):
         next(iterator)
+
+
+def test_abandoned_iteration_waits_for_the_item_begun() -> None:
+    ended = threading.Event()
+
+    def items() -> Iterator[int]:
+        yield 0
+        time.sleep(0.5)
+        ended.set()
+        yield 1
+
+    iterator = prefetch(items())
+    next(iterator)
+    iterator.close()  # pyright: ignore[reportAttributeAccessIssue]
+    assert ended.is_set()
+
+
+PROGRAM = """
+import sys, time
+from striq.scoring.prefetch import prefetch
+from striq.signals import end_on_signals, exit_past_readers
+
+def items():
+    yield 0
+    time.sleep(60)
+    yield 1
+
+end_on_signals()
+try:
+    for item in prefetch(items()):
+        print("reading", flush=True)
+        BUSY
+except KeyboardInterrupt:
+    print("interrupted")
+    exit_past_readers(130)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
+@pytest.mark.parametrize("busy", ["pass", "time.sleep(60)"], ids=["waiting", "computing"])
+def test_interruption_does_not_wait_for_a_slow_file(busy: str) -> None:
+    program = PROGRAM.replace("BUSY", busy)
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "reading\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 130  # and not the minute that the file takes
+        assert process.stdout.read() == "interrupted\n"
 
 
 def test_no_core_is_left_where_operations_take_all(monkeypatch: pytest.MonkeyPatch) -> None:

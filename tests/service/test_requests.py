@@ -94,3 +94,40 @@ def test_type_of_every_field_can_be_checked() -> None:
     for command in COMMANDS.values():
         for field in fields(command):
             assert set(str(field.type).split(" | ")) <= TYPES.keys()
+
+
+HOSTILE = [
+    "",
+    "null",
+    "[]",
+    "7",
+    '"text"',
+    "{",
+    "\0",
+    "\ufffd",
+    "[" * 100_000,
+    '{"command":' * 5000,
+    '{"command": "load", "model": ' + "[" * 900 + "]" * 900 + "}",
+    '{"command": ["load"]}',
+    '{"command": null, "id": 1}',
+    '{"command": "load", "id": {"a": 1}}',
+    '{"command": "load", "id": NaN}',
+    '{"command": "load", "model": "' + "x" * 10**6 + '", "device": 7}',
+    '{"command": "' + "x" * 10**6 + '"}',
+    '{"command": "load", "' + "x" * 10**6 + '": 1}',
+    '{"command": "score", "file": "a", "threshold": NaN}',
+    '{"command": "score", "file": "a", "threshold": 1e999}',
+    '{"command": "score", "file": "a", "threshold": true}',
+    '{"command": "score", "file": "a", "times_s": [1, "2"]}',
+    '{"command": "score", "file": "a", "spacing_mm": [1, 2, 3]}',
+    '{"command": "score", "file": 5}',
+    '{"command": "explain", "file": "a", "index": 1.5, "folder": "x"}',
+    '{"command": "explain", "file": "a", "index": -' + "9" * 5000 + ', "folder": "x"}',
+]
+
+
+@pytest.mark.parametrize("line", HOSTILE, ids=lambda line: line[:40])
+def test_any_line_is_a_command_or_a_short_complaint(line: str) -> None:
+    found = parse_request(line)
+    assert isinstance(found, Malformed)
+    assert len(found.reason) < 700

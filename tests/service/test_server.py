@@ -32,7 +32,7 @@ from striq.quality.terms import TERMS
 from striq.scoring.scorer import StriqScorer
 from striq.service import loaded_model
 from striq.service.requests import Load, Score, parse_request
-from striq.service.server import Inbox, serve
+from striq.service.server import Inbox, serve, text_lines
 from striq.service.worker import Worker
 from striq.types import FrameScore
 
@@ -477,3 +477,19 @@ def test_real_lack_of_gpu_memory_falls_back_to_the_cpu(tiny_model: Path, frames_
     assert [answer["event"] for answer in answers].count("notice") == 1
     assert answers[-1]["scored"] == NUM_FRAMES
     assert answers[-1]["device"] == "cpu"
+
+
+def test_lines_are_bounded_and_any_bytes_are_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("striq.service.server.MAX_LINE_BYTES", 1000)
+    stream = io.BytesIO(b"one\n" + b"x" * 5500 + b"\n" + b"\xff\xfe\n" + b"y" * 1000 + b"\nlast")
+    assert [line.strip()[:80] for line in text_lines(stream)] == ["one", "x" * 80, "\ufffd\ufffd", "y" * 80, "last"]
+
+
+def test_any_exception_of_a_command_is_an_error_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*given: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Worker, "_load", fail)
+    _, first, second = answers_to({"command": "load", "id": 1}, {"command": "score", "id": 2, "file": "a"})
+    assert (first["event"], first["id"], first["text"]) == ("error", 1, "ZeroDivisionError")
+    assert (second["event"], second["id"]) == ("error", 2)

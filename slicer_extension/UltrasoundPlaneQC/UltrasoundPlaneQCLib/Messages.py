@@ -26,14 +26,6 @@ class LoadedModel(TypedDict):
     terms: list[TermDescription]
 
 
-class AnchorDescription(TypedDict):
-    """Where a reference frame comes from."""
-
-    path: str
-    group: str
-    frame_index: int
-
-
 class ScoredFrame(TypedDict):
     """Answer ``frame``: the score of one frame.
 
@@ -41,6 +33,7 @@ class ScoredFrame(TypedDict):
         - ``terms`` are raw values, lower is better; ``normalized_terms`` are 1 for the best seen in training.
         - ``transform`` is a 2x3 pull-back from frame to reference; ±1 are the edges of ``crop``.
         - ``crop`` is ``(top, left, bottom, right)`` in pixels of the frame.
+        - ``anchor_number`` is the place of the nearest reference among those of ``scored_plane``, from 0.
         - Values that are not finite are ``None``.
     """
 
@@ -48,13 +41,14 @@ class ScoredFrame(TypedDict):
     ms: float
     quality: float | None
     plane: str
+    scored_plane: str
     plane_probabilities: dict[str, float | None]
     terms: dict[str, float | None]
     normalized_terms: dict[str, float | None]
     weights: dict[str, float | None]
     transform: list[list[float]]
     crop: list[int]
-    nearest_anchor: AnchorDescription
+    anchor_number: int
 
 
 class ExplainedFrame(ScoredFrame):

@@ -180,7 +180,7 @@ class Results:
             self._set(row, term.weightColumn, _orNan(answer["weights"][term.name]))
         self._set(row, "transform", " ".join(f"{value:.9g}" for line in answer["transform"] for value in line))
         self._set(row, "crop", " ".join(str(edge) for edge in answer["crop"]))
-        self._set(row, "reference", answer["nearest_anchor"]["path"])
+        self._set(row, "reference", f"{answer['scored_plane']} {answer['anchor_number'] + 1}")
 
     def decide(self, row: int, verdict: str | None) -> None:
         """Replace the verdict of a frame by the user's; ``None`` goes back to the score's."""

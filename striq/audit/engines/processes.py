@@ -1,15 +1,10 @@
-"""Number of worker processes, threads of each, and their end on SIGTERM."""
+"""Number of worker processes, and threads of each."""
 
 from __future__ import annotations
-
-import signal
-import sys
 
 import torch
 
 from striq.scoring.prefetch import num_processors
-
-TERMINATED = 128 + signal.SIGTERM  # exit status, as shells report it
 
 
 def default_workers() -> int:
@@ -20,8 +15,3 @@ def default_workers() -> int:
 def threads_each(workers: int) -> int:
     """Return the number of threads that each worker should use."""
     return max(1, num_processors() // workers)
-
-
-def end_on_sigterm() -> None:
-    """Make SIGTERM raise ``SystemExit``, so that files are closed and crash journals stay correct."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))

@@ -14,14 +14,15 @@ from typing import Any
 import torch
 from torch.distributed.rendezvous import rendezvous
 
-from striq.audit.engines.processes import end_on_sigterm, threads_each
+from striq.audit.engines.processes import threads_each
 from striq.audit.plan import Plan
 from striq.audit.shard_files import is_done, pending_shards
 from striq.audit.worker import AuditWorker
 from striq.errors import StriqError
+from striq.signals import end_on_signals
 
 LOG_NAME = "_plan/torchrun.log"
-MAX_RESTARTS = 4  # enough for two files that crash their process twice each
+MAX_RESTARTS = 6  # enough for two files that crash their process three times each
 INTERRUPTED = 130
 ERROR = "error: "  # start of a line in the log
 POLL_S = 0.5
@@ -147,7 +148,7 @@ def main() -> None:
     status; the message is in the log.
     """
     folder, model, device = sys.argv[1:]
-    end_on_sigterm()
+    end_on_signals()
     try:
         store, _ = join()
         run_rank(store, Path(folder), Path(model) if model else None, device)

@@ -20,6 +20,7 @@ from striq.data.datasets.generic import (
 from striq.data.datasets.us4qa import SCORES_FILE, attach_ratings, load_us4qa
 from striq.data.layouts import LAYOUTS, Layout
 from striq.errors import DatasetError
+from striq.plane_names import RULE, is_plane_name
 from striq.types import FrameRecord
 
 __all__ = ["Layout", "load_dataset", "recognize_layout", "select_planes"]
@@ -49,7 +50,7 @@ def load_dataset(
             layouts ``us4qa``, ``planes`` and ``flat``. With ``^(\d{3})_``, 007_HC.png and 007_2HC.png are one group.
 
     Raises:
-        DatasetError: If the data set is missing, empty, or invalid.
+        DatasetError: If the data set is missing, empty, or invalid, or a plane has a name that it may not have.
     """
     place = Path(root)
     if layout == "auto":
@@ -61,9 +62,18 @@ def load_dataset(
     table = None if rating_table is None else Path(rating_table)
     records = _load(place, layout, table, plane, GroupRule(group_pattern))
     records = select_planes(sorted(records, key=lambda record: (record.path, record.frame_index)), planes)
+    _check_names(place, records)
     groups, rated = len({record.group for record in records}), sum(record.rating is not None for record in records)
     logger.info("%s: %d frames of %d groups, %d of them rated.", place, len(records), groups, rated)
     return records
+
+
+def _check_names(place: Path, records: list[FrameRecord]) -> None:
+    """Check the names of planes, which become parts of file names."""
+    for name in sorted({record.plane for record in records}):
+        if not is_plane_name(name):
+            msg = f"{place}: {name!r} cannot be the name of a plane. Expected {RULE}. Rename it."
+            raise DatasetError(msg)
 
 
 def recognize_layout(root: str | Path) -> Layout:

@@ -19,9 +19,8 @@ NOT_PLANES = ("annotations", "__MACOSX")  # folders that contain tables or files
 
 
 def images_below(root: Path) -> list[Path]:
-    """Return the files below ``root`` that may hold frames, sorted, except those in hidden folders."""
-    files = (path for path in find_sources([root]) if path.is_file())
-    return [path for path in files if not any(part.startswith(".") for part in path.relative_to(root).parts)]
+    """Return the files below ``root`` that may hold frames, sorted."""
+    return [path for path in find_sources([root]) if path.is_file()]
 
 
 def split_by_depth(root: Path) -> tuple[list[Path], list[Path]]:

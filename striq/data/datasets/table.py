@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from striq.csv_cells import plain_cell
 from striq.errors import DatasetError
 
 
@@ -121,4 +122,4 @@ def _row(header: list[str], line: list[str], where: str) -> Row:
     if len(line) != len(header):
         msg = f"{where}: expected {len(header)} cells ({', '.join(header)}), got {len(line)}."
         raise DatasetError(msg)
-    return Row(dict(zip(header, (cell.strip() for cell in line), strict=True)), where)
+    return Row(dict(zip(header, (plain_cell(cell.strip()) for cell in line), strict=True)), where)

@@ -28,6 +28,7 @@ from striq.data.readers.dicom_times import frame_times_s
 from striq.data.readers.dicom_values import HeaderValues
 from striq.data.readers.gray_frames import GrayFrames
 from striq.data.readers.intensity import GrayRange
+from striq.data.readers.limits import refuse_large_frame, refuse_many_frames
 from striq.data.readers.reader_errors import one_line
 from striq.errors import ReadError
 
@@ -79,6 +80,8 @@ def open_dicom(path: Path, *, frame_axis: int | None = None) -> Cine:
         refuse_other_kinds(header, path)
         pixels = PixelFormat.of(file.header)
         layout = find_frames(file, header.integer("NumberOfFrames"), pixels)
+        refuse_large_frame(path, pixels.rows, pixels.columns)
+        refuse_many_frames(path, layout.num_frames)
         _refuse_undecodable(path, layout)
         region = tissue_region(header, pixels.rows, pixels.columns)
         return Cine(

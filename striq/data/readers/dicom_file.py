@@ -16,13 +16,15 @@ from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_dataset
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
+from striq.data.readers.limits import IN_MEMORY_BYTES
+
 PREAMBLE_BYTES, DICOM_MARKER = 128, b"DICM"
 META_GROUP, FIRST_GROUP, PIXEL_GROUP = 0x0002, 0x0008, 0x7FE0
 LONG_VRS = {b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"UN", b"UT", b"UC", b"UR", b"SQ", b"SV", b"UV"}
 KNOWN_VRS = LONG_VRS | {b"UL", b"UI", b"CS", b"DA", b"TM", b"SH", b"LO", b"DT", b"PN", b"ST", b"LT", b"IS", b"AE"}
 UNDEFINED_LENGTH = 0xFFFFFFFF
 MAX_FIRST_LENGTH = 4096  # bytes; the first elements of a file are identifiers, dates and short texts
-MAX_INFLATED = 1 << 28  # bytes of a deflated data set; longer cines are compressed frame by frame
+MAX_INFLATED = IN_MEMORY_BYTES  # of a deflated data set; longer cines are compressed frame by frame
 LARGE_ELEMENT = 1 << 20  # bytes; larger elements are read when they are used
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from striq.csv_cells import printable
 from striq.data.cine import Cine
-from striq.data.readers.annotations import is_annotation
-from striq.data.readers.formats import Format, known_suffix, known_suffixes, may_hold_frames, recognize_format
+from striq.data.readers.folders import scan_folder
+from striq.data.readers.formats import Format, known_suffixes, recognize_format
 from striq.data.readers.reader_errors import one_line
-from striq.errors import ReadError
+from striq.errors import ReadError, as_read_error
 
 logger = logging.getLogger(__name__)
 
@@ -27,44 +29,42 @@ def open_cine(path: str | Path, *, frame_axis: int | None = None) -> Cine:
         ReadError: If there is no such file, or the file cannot be read as frames.
     """
     path = Path(path)
-    try:
-        return _format_of(path).open(path, frame_axis=frame_axis)
-    except OSError as error:
-        raise ReadError(
-            what="The file cannot be opened",
-            where=path,
-            expected="a file that you may read",
-            got=one_line(error),
-            remedy="Check its permissions.",
-        ) from error
+    with as_read_error(path):
+        try:
+            return _format_of(path).open(path, frame_axis=frame_axis)
+        except OSError as error:
+            raise ReadError(
+                what="The file cannot be opened",
+                where=path,
+                expected="a file that you may read",
+                got=one_line(error),
+                remedy="Check its permissions.",
+            ) from error
 
 
 def find_sources(paths: Iterable[str | Path]) -> list[Path]:
     """Replace folders by the readable files in them and in their subfolders, sorted.
 
-    Other files in a folder are skipped. So are masks and annotation pictures (``001_HC_Annotation.png``, a folder
-    ``masks``), whose number is logged as a warning; to read one, name the file itself. The ``.raw`` file of a ``.mhd``
-    header is skipped as well, because the header stands for both. A path that is not a folder, or a folder without
-    readable files, is returned unchanged, so that opening it reports the problem.
+    Linked folders are searched. Files of other types are skipped and counted in a logged warning. So are masks and
+    annotation pictures (``001_HC_Annotation.png``, a folder ``masks``); to read one, name the file itself. Hidden
+    folders and those of the system (:mod:`striq.data.readers.folders`) are not searched. An entry that cannot be
+    read is returned, so that opening it reports the problem. The ``.raw`` file of a ``.mhd`` header is skipped,
+    because the header stands for both. A path that is not a folder, or a folder without readable files, is returned
+    unchanged, so that opening it reports the problem.
     """
     sources: dict[Path, None] = {}
     for path in map(Path, paths):
-        files = _readable_files(path) if path.is_dir() else []
+        files: list[Path] = []
+        if path.is_dir():
+            scan = scan_folder(path)
+            files = scan.files
+            if scan.num_other:
+                logger.warning("%s: files of other types left out: %d.", printable(str(path)), scan.num_other)
+            if scan.num_annotations:
+                message = "%s: masks and annotation pictures left out by their names: %d."
+                logger.warning(message, printable(str(path)), scan.num_annotations)
         sources.update(dict.fromkeys(files or [path]))
     return list(sources)
-
-
-def _readable_files(folder: Path) -> list[Path]:
-    files = [
-        path
-        for path in sorted(folder.rglob("*"))
-        if not path.name.startswith(".") and path.is_file() and may_hold_frames(path)
-    ]
-    images = [path for path in files if not is_annotation(path, folder, known_suffix(path))]
-    if len(images) < len(files):
-        message = "%s: masks and annotation pictures left out by their names: %d."
-        logger.warning(message, folder, len(files) - len(images))
-    return images
 
 
 def _format_of(path: Path) -> Format:
@@ -74,7 +74,9 @@ def _format_of(path: Path) -> Format:
         ReadError: If the path is not a file or the format is unknown.
     """
     if path.is_dir():
-        num_sources = len(_readable_files(path))
+        with os.scandir(path):  # raises if the folder cannot be read
+            pass
+        num_sources = len(scan_folder(path).files)
         raise ReadError(
             what="This is a folder" if num_sources else "The folder contains no readable file",
             where=path,

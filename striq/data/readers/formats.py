@@ -75,14 +75,14 @@ FORMATS = (
     ),
     Format(
         "image",
-        (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"),
+        (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif"),
         open_image,
-        (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*"),
+        (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*", b"GIF8"),
     ),
     Format("nrrd", (".nrrd", ".nhdr"), open_nrrd, (b"NRRD000",)),
     Format("metaimage", (".mha", ".mhd"), open_metaimage, (b"ObjectType", b"NDims")),
     Format("nifti", (".nii", ".nii.gz"), open_nifti),
-    Format("video", (".mp4", ".avi", ".mov", ".mkv", ".webm"), open_video),
+    Format("video", (".mp4", ".m4v", ".avi", ".mov", ".mkv", ".webm", ".mpeg", ".mpg", ".wmv"), open_video),
 )
 
 

@@ -1,4 +1,4 @@
-"""Reader of PNG, JPEG, BMP and TIFF images, based on Pillow; a TIFF with several pages is a cine."""
+"""Reader of PNG, JPEG, BMP, TIFF and GIF images, based on Pillow; TIFF or GIF with several pages is a cine."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from striq.data.cine import Cine
 from striq.data.readers.gray_frames import GrayFrames
+from striq.data.readers.limits import refuse_large_frame
 from striq.data.readers.reader_errors import one_line
 from striq.errors import ReadError
 
-FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "GIF")
+WITH_PAGES = ("TIFF", "GIF")
 # Raised by Pillow for damaged files; it raises SyntaxError for a damaged PNG.
 IMAGE_ERRORS = (
     UnidentifiedImageError,
@@ -40,11 +42,11 @@ PLAIN_MODES = {"L", "LA", "RGB", "RGBA", "F", "I", "I;16", "I;16B", "I;16L"}
 
 
 def open_image(path: Path, *, frame_axis: int | None = None) -> Cine:
-    """Return the cine of an image file: one frame, or one per page of a TIFF.
+    """Return the cine of an image file: one frame, or one per page of a TIFF or GIF.
 
     Args:
         path: Image file.
-        frame_axis: Ignored; only the pages of a TIFF can be frames.
+        frame_axis: Ignored; only pages can be frames.
 
     Raises:
         ReadError: If the file is damaged, truncated or not an image.
@@ -62,7 +64,7 @@ def _examine(path: Path) -> tuple[int, bool]:
         try:
             with Image.open(path, formats=FORMATS) as image:
                 if not isinstance(image, TiffImageFile):
-                    return 1, False
+                    return getattr(image, "n_frames", 1) if image.format in WITH_PAGES else 1, False
                 # Pillow inverts images of up to 8 bits itself.
                 white_is_zero = image.tag_v2.get(PHOTOMETRIC_INTERPRETATION) == WHITE_IS_ZERO
                 return image.n_frames, white_is_zero and image.mode.startswith(("I", "F"))
@@ -77,6 +79,7 @@ def _read(path: Path, index: int) -> NDArray[Any]:
             with Image.open(path, formats=FORMATS) as image:
                 if index:
                     image.seek(index)
+                refuse_large_frame(path, image.height, image.width)
                 return _pixels(image)
         except IMAGE_ERRORS as error:
             raise _damaged(path, error) from error

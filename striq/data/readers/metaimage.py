@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striq.data.cine import Cine
-from striq.data.readers.pixel_bytes import raw_array, zlib_array
+from striq.data.readers.limits import MAX_HEADER_BYTES
+from striq.data.readers.pixel_bytes import compressed_array, raw_array
 from striq.data.readers.plus import has_frame_fields, refuse_radio_frequency, sequence_times
 from striq.data.readers.raster import Raster, cine_from_raster
 from striq.data.readers.reader_errors import bad_header, missing_pixel_file
@@ -84,6 +85,8 @@ def _read_header(path: Path) -> tuple[dict[str, str], int]:
                 raise bad_header(path, "MetaImage lines 'key = value'", f"a line of {len(line)} bytes without '='")
             if not line:
                 raise bad_header(path, "a MetaImage header that ends with ElementDataFile", "the end of the file")
+            if file.tell() > MAX_HEADER_BYTES:
+                raise bad_header(path, "a MetaImage header that ends with ElementDataFile", "none in the first 64 MB")
             if separator:
                 header[key.strip()] = value.strip()
         return header, file.tell()
@@ -105,7 +108,7 @@ def _loader(path: Path, header: dict[str, str], offset: int, sizes: tuple[int, .
             raise missing_pixel_file(path, pixel_file)
     shape = sizes[::-1]
     if _is_true(header, "CompressedData"):
-        return zlib_array(pixel_file, offset=offset, dtype=dtype, shape=shape)
+        return compressed_array(pixel_file, "zlib", offset=offset, dtype=dtype, shape=shape)
     header_size = int(_numbers(path, header, "HeaderSize", "0")[0])
     if header_size == -1:  # in MetaImage, -1 means that the pixels are the last bytes of the file
         offset = max(0, pixel_file.stat().st_size - math.prod(shape) * dtype.itemsize)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import logging
 import math
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,22 @@ from nibabel.imageglobals import logger as nibabel_logger
 from nibabel.nifti1 import Nifti1Image
 from nibabel.nifti2 import Nifti2Image
 from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from striq.data.cine import Cine
+from striq.data.readers.limits import refuse_many_frames
+from striq.data.readers.pixel_bytes import compressed_array, raw_array
 from striq.data.readers.raster import LOAD_ERRORS, Raster, cine_from_raster
-from striq.data.readers.reader_errors import bad_header, one_line, truncated
+from striq.data.readers.reader_errors import bad_header, one_line
 
 logger = logging.getLogger(__name__)
 
 SECONDS_PER_UNIT = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 MM_PER_UNIT = {"unknown": 1.0, "meter": 1000.0, "mm": 1.0, "micron": 1e-3}  # CAMUS states no unit and uses mm
 TIME_AXIS = 3  # the fourth axis of a NIfTI file is time by definition
-GZIP_RATIO = 1032  # largest possible compression ratio of deflate
+MAX_START_BYTES = 2**22  # of the file, decoded, which must hold the header and its extensions
+HEADER_ERRORS = (*LOAD_ERRORS, ImageFileError, HeaderDataError, WrapStructError, KeyError, OverflowError)
 
 
 def open_nifti(path: Path, *, frame_axis: int | None = None) -> Cine:
@@ -42,9 +47,8 @@ def open_nifti(path: Path, *, frame_axis: int | None = None) -> Cine:
     """
     try:
         with _quiet():
-            image = _load(path)
-            raster = _raster(path, image)
-    except (*LOAD_ERRORS, ImageFileError, HeaderDataError, KeyError, OverflowError) as error:
+            raster = _raster(path, _read_header(path))
+    except HEADER_ERRORS as error:
         raise bad_header(path, "a single-file NIfTI header", one_line(error)) from error
     return cine_from_raster(path, raster, frame_axis)
 
@@ -60,20 +64,29 @@ def _quiet() -> Generator[None, None, None]:
         nibabel_logger.setLevel(level)
 
 
-def _load(path: Path) -> Any:
+def _read_header(path: Path) -> Any:
+    """Return the header; no more than it may take is read, or decoded, from the file."""
+    with path.open("rb") as file:
+        stream = gzip.GzipFile(fileobj=file, mode="rb") if _is_compressed(path) else file
+        start = stream.read(MAX_START_BYTES)
     errors: list[Exception] = []
     for kind in (Nifti1Image, Nifti2Image):
         try:
-            return kind.from_filename(path)
-        except (ImageFileError, HeaderDataError) as error:
+            return kind.header_class.from_fileobj(io.BytesIO(start))
+        except (ImageFileError, HeaderDataError, WrapStructError) as error:
             errors.append(error)
     raise errors[0]
 
 
-def _raster(path: Path, image: Any) -> Raster:
-    header = image.header
+def _is_compressed(path: Path) -> bool:
+    return path.name.lower().endswith(".gz")
+
+
+def _raster(path: Path, header: Any) -> Raster:
     sizes = tuple(int(size) for size in header.get_data_shape())
-    color = header.get_data_dtype().fields is not None
+    dtype = header.get_data_dtype()
+    load = _loader(path, header, sizes)
+    color = dtype.fields is not None
     shift = 1 if color else 0  # color is interleaved, so channels are the fastest axis of the array
     steps = [abs(float(step)) for step in header.get_zooms()]
     try:
@@ -84,41 +97,42 @@ def _raster(path: Path, image: Any) -> Raster:
     spacing = tuple(step * MM_PER_UNIT[length_unit] for step in steps)
     times = None
     if len(sizes) > TIME_AXIS and (seconds := SECONDS_PER_UNIT.get(time_unit)) and 0 < steps[TIME_AXIS] < math.inf:
+        refuse_many_frames(path, sizes[TIME_AXIS])
         times = [index * steps[TIME_AXIS] * seconds for index in range(sizes[TIME_AXIS])]
-    if sizes and min(sizes) > 0:
-        _refuse_short_file(path, math.prod(sizes) * header.get_data_dtype().itemsize)
     return Raster(
-        sizes=(len(header.get_data_dtype().fields),) * shift + sizes if color else sizes,
-        load=_loader(image),
+        sizes=(len(dtype.fields),) * shift + sizes if color else sizes,
+        load=load,
         spacing_mm=(1.0,) * shift + spacing if all(step > 0 for step in spacing[:2]) else None,
         frame_axis=TIME_AXIS + shift if len(sizes) > TIME_AXIS else None,
         channel_axis=0 if color else None,
         times_s=times,
+        rescale=_rescaling(header),
     )
 
 
-def _refuse_short_file(path: Path, num_bytes: int) -> None:
-    """Check the size before allocating memory, which a damaged or malicious header could otherwise exhaust."""
-    max_bytes = path.stat().st_size * (GZIP_RATIO if path.name.lower().endswith(".gz") else 1)
-    if max_bytes < num_bytes:
-        raise truncated(path, num_bytes, max_bytes)
-
-
-def _loader(image: Any) -> Callable[[], NDArray[Any]]:
+def _loader(path: Path, header: Any, sizes: tuple[int, ...]) -> Callable[[], NDArray[Any]]:
     """Return a function that returns the array in C order, memory-mapped, or decoded once if it is compressed."""
+    if not sizes or min(sizes) < 1:
+        return lambda: np.empty(sizes[::-1], np.uint8)
+    dtype, shape, offset = header.get_data_dtype(), sizes[::-1], int(header.get_data_offset())
+    if _is_compressed(path):
+        load = compressed_array(path, "gzip", offset=0, dtype=dtype, shape=shape, skip=offset)
+    else:
+        load = raw_array(path, offset=offset, dtype=dtype, shape=shape)
+    fields = dtype.fields
+    if fields is None:
+        return load
+    return lambda: (stored := load()).view(next(iter(fields.values()))[0]).reshape(*stored.shape, len(fields))
 
-    @cache
-    def stored() -> NDArray[Any]:
-        array = np.asanyarray(image.dataobj.get_unscaled()).T
-        fields = array.dtype.fields
-        return array if fields is None else np.stack([array[name] for name in fields], axis=-1)
 
-    slope, intercept = image.dataobj.slope, image.dataobj.inter
-    if slope == 1 and intercept == 0:
-        return stored
+def _rescaling(header: Any) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """Return the function from stored to real values; it leaves values without slope and intercept as they are."""
+    slope, intercept = header.get_slope_inter()
+    if slope in (None, 1) and intercept in (None, 0):
+        return lambda stored: stored
 
-    def scaled() -> NDArray[Any]:
+    def scaled(stored: NDArray[Any]) -> NDArray[Any]:
         with np.errstate(over="ignore", invalid="ignore"):  # the cine refuses frames with values that are not finite
-            return stored().astype(np.float32) * np.float32(slope) + np.float32(intercept)
+            return stored.astype(np.float32) * np.float32(1 if slope is None else slope) + np.float32(intercept or 0)
 
     return scaled

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import math
 import re
-import zlib
+import warnings
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import unquote
 
 import nrrd
@@ -17,11 +17,11 @@ from nrrd.errors import NRRDError
 from numpy.typing import NDArray
 
 from striq.data.cine import Cine
-from striq.data.readers.pixel_bytes import raw_array
+from striq.data.readers.limits import MAX_HEADER_BYTES
+from striq.data.readers.pixel_bytes import compressed_array, raw_array, text_array
 from striq.data.readers.plus import has_frame_fields, parse_times, refuse_radio_frequency, sequence_times
 from striq.data.readers.raster import Raster, cine_from_raster
 from striq.data.readers.reader_errors import bad_header, missing_pixel_file, one_line
-from striq.errors import ReadError
 
 # C type names in NRRD headers; fixed-width names (uint8, uint8_t, ...) are derived from the keys.
 C_TYPES = {
@@ -37,8 +37,20 @@ C_TYPES = {
 FRAME_KINDS = {"list", "time"}
 CHANNEL_KINDS = {"vector", "rgb-color", "rgba-color", "3-color", "4-color", "2-vector", "3-vector", "4-vector"}
 SECONDS_PER_UNIT = {"s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3, "us": 1e-6}
-HEADER_ERRORS = (NRRDError, OSError, ValueError, KeyError, IndexError, TypeError)
-DATA_ERRORS = (NRRDError, OSError, EOFError, ValueError, TypeError, KeyError, MemoryError, zlib.error)
+HEADER_ERRORS = (
+    NRRDError,
+    OSError,
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    OverflowError,
+    StopIteration,
+    RuntimeWarning,
+)
+CODECS = {"gzip": "gzip", "gz": "gzip", "bzip2": "bzip2", "bz2": "bzip2"}
+TEXT_ENCODINGS = ("ascii", "text", "txt")
+LINE_PART_BYTES = 65536
 
 
 def open_nrrd(path: Path, *, frame_axis: int | None = None) -> Cine:
@@ -54,12 +66,14 @@ def open_nrrd(path: Path, *, frame_axis: int | None = None) -> Cine:
     """
     try:
         with path.open("rb") as file:
-            header = nrrd.read_header(file)
+            header = _header(file)
             offset = file.tell()
         sizes = tuple(int(size) for size in header["sizes"])
         dtype = _dtype(header)
     except HEADER_ERRORS as error:
         raise bad_header(path, "a complete NRRD header", one_line(error)) from error
+    if len(sizes) > 1 and header.get("dimension") != len(sizes):
+        raise bad_header(path, f"a dimension that fits the {len(sizes)} sizes", f"dimension {header.get('dimension')}")
     refuse_radio_frequency(path, _plus_field(header, "UltrasoundImageType"))
     kinds = [str(kind).lower() for kind in header.get("kinds", ())][: len(sizes)]
     frame_axis_in_header = _frame_axis(header, kinds)
@@ -105,6 +119,23 @@ def _dtype(header: Mapping[str, Any]) -> np.dtype:
     return dtype.newbyteorder(">" if header.get("endian") == "big" else "<")
 
 
+def _header(file: IO[bytes]) -> Any:
+    """Return the parsed header and leave the file at its end, which is an empty line or the end of the file.
+
+    Raises:
+        ValueError: If the header is too large.
+    """
+    lines: list[bytes] = []
+    while (line := file.readline(MAX_HEADER_BYTES)).strip():
+        lines.append(line)
+        if file.tell() > MAX_HEADER_BYTES:
+            msg = "no end of the header in the first 64 MB"
+            raise ValueError(msg)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)  # raised for sizes that are no whole numbers
+        return nrrd.read_header(io.BytesIO(b"".join(lines)))
+
+
 def _loader(
     path: Path, header: Any, offset: int, dtype: np.dtype, sizes: tuple[int, ...]
 ) -> Callable[[], NDArray[Any]]:
@@ -115,25 +146,41 @@ def _loader(
     pixel_file = path if detached is None else path.parent / str(detached)
     if not pixel_file.is_file():
         raise missing_pixel_file(path, pixel_file)
-    skips = {int(header.get(key, 0)) for key in ("line skip", "lineskip", "byte skip", "byteskip")}
-    if header.get("encoding") == "raw" and skips == {0}:
-        start = offset if detached is None else 0
-        return raw_array(pixel_file, offset=start, dtype=dtype, shape=sizes[::-1])
+    encoding, byte_skip = str(header.get("encoding", "")).lower(), _skip(header, "byte")
+    offset = _skip_lines(path, pixel_file, offset if detached is None else 0, _skip(header, "line"))
+    shape = sizes[::-1]
+    if encoding == "raw":
+        if byte_skip == -1:  # the pixels are the last bytes of the file
+            offset, byte_skip = max(0, pixel_file.stat().st_size - math.prod(sizes) * dtype.itemsize), 0
+        return raw_array(pixel_file, offset=offset + max(0, byte_skip), dtype=dtype, shape=shape)
+    if byte_skip < 0:
+        raise bad_header(path, f"a byte skip of 0 or more with the encoding {encoding!r}", str(byte_skip))
+    if encoding in CODECS:
+        codec = CODECS[encoding]
+        return compressed_array(pixel_file, codec, offset=offset, dtype=dtype, shape=shape, skip=byte_skip)
+    if encoding in TEXT_ENCODINGS:
+        return text_array(pixel_file, offset=offset + byte_skip, dtype=dtype, shape=shape)
+    known = ", ".join(("raw", *CODECS, *TEXT_ENCODINGS))
+    raise bad_header(path, f"one of the encodings {known}", repr(encoding))
 
-    @cache
-    def load() -> NDArray[Any]:
-        try:
-            return nrrd.read(str(path), index_order="C")[0]
-        except DATA_ERRORS as error:
-            raise ReadError(
-                what="The pixel data is damaged or truncated",
-                where=path,
-                expected=f"{math.prod(sizes)} values",
-                got=one_line(error),
-                remedy="Copy or export the file again.",
-            ) from error
 
-    return load
+def _skip(header: Mapping[str, Any], unit: str) -> int:
+    return int(header.get(f"{unit} skip", header.get(f"{unit}skip", 0)))
+
+
+def _skip_lines(path: Path, pixel_file: Path, offset: int, count: int) -> int:
+    """Return the position after a number of lines."""
+    left = pixel_file.stat().st_size - offset
+    if not 0 <= count <= left:
+        raise bad_header(path, f"a line skip from 0 to {left}, the bytes of the file", str(count))
+    with pixel_file.open("rb") as file:
+        file.seek(offset)
+        for _ in range(count):
+            while (line := file.readline(LINE_PART_BYTES)) and not line.endswith(b"\n"):
+                pass
+            if not line:
+                raise bad_header(path, f"{count} lines to skip", "the end of the file")
+        return file.tell()
 
 
 def _spacing(header: Mapping[str, Any], num_axes: int) -> tuple[float, ...] | None:

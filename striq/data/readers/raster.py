@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from striq.data.cine import Cine
 from striq.data.readers.gray_frames import GrayFrames
+from striq.data.readers.limits import refuse_large_frame, refuse_many_channels, refuse_many_frames
 from striq.data.readers.reader_errors import one_line
 from striq.errors import ReadError
 
@@ -31,6 +32,7 @@ class Raster:
         - Apart from the frame and channel axes, axis 0 runs along the rows of the image and axis 1 down its columns.
           Orientation matrices are ignored, because ultrasound exporters store images as displayed.
         - ``orientation`` is the PLUS orientation code of the stored image, such as ``"MF"``.
+        - ``rescale`` maps stored to real values; it is applied to one frame at a time.
     """
 
     sizes: tuple[int, ...]
@@ -40,6 +42,7 @@ class Raster:
     channel_axis: int | None = None
     times_s: Sequence[float] | None = None
     orientation: str = ""
+    rescale: Callable[[NDArray[Any]], NDArray[Any]] = lambda stored: stored
 
 
 def cine_from_raster(path: Path, raster: Raster, frame_axis: int | None = None) -> Cine:
@@ -54,20 +57,25 @@ def cine_from_raster(path: Path, raster: Raster, frame_axis: int | None = None) 
         frame_axis: Axis that counts the frames, axis 0 varying fastest; by default, the header decides.
 
     Raises:
-        ReadError: If the file has no image, or a third spatial axis (a volume).
+        ReadError: If the file has no image, a third spatial axis (a volume), or larger frames than can be read.
     """
     _refuse_without_image(path, raster)
     time_axis = _frame_axis(path, raster, frame_axis)
     column_axis, row_axis = _image_axes(path, raster, time_axis)
+    refuse_large_frame(path, raster.sizes[row_axis], raster.sizes[column_axis])
+    if raster.channel_axis is not None:
+        refuse_many_channels(path, raster.sizes[raster.channel_axis])
 
     def read_stored(index: int) -> NDArray[Any]:
         try:
             data = raster.load()
         except LOAD_ERRORS as error:
             raise _damaged(path, error) from error
-        return _extract_frame(data, (row_axis, column_axis), raster.channel_axis, (time_axis, index))
+        image = _extract_frame(data, (row_axis, column_axis), raster.channel_axis, (time_axis, index))
+        return raster.rescale(image)
 
     num_frames = 1 if time_axis is None else raster.sizes[time_axis]
+    refuse_many_frames(path, num_frames)
     frames = GrayFrames(str(path), num_frames, read_stored)
     spacing = None
     if raster.spacing_mm is not None:

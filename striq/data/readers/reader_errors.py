@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from striq.errors import ReadError
+from striq.errors import ReadError, one_line
 
-
-def one_line(error: BaseException) -> str:
-    """Return the message of an exception on one line of at most 200 characters."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 200 else text[:197] + "..."
+__all__ = ["bad_header", "missing_pixel_file", "one_line", "truncated"]
 
 
 def bad_header(path: Path, expected: str, got: str) -> ReadError:

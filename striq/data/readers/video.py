@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from striq.data.cine import Cine
 from striq.data.readers.intensity import to_unit_gray
+from striq.data.readers.limits import refuse_large_frame
 from striq.data.readers.reader_errors import one_line
 from striq.errors import ReadError
 
@@ -75,6 +76,7 @@ class _ForwardDecoder:
     def _decode(self) -> Iterator[NDArray[Any]]:
         with self._av.open(str(self._path)) as container:
             for image in container.decode(video=0):
+                refuse_large_frame(self._path, image.height, image.width)
                 yield image.to_ndarray(format="rgb24")
 
 

@@ -96,7 +96,7 @@ class TestStriqPlaneQuality(unittest.TestCase):
         self.assertTrue(os.path.isfile(self.checkpoint))
 
         scored = {"checkpoint": self.checkpoint, "device": "cpu", **places}
-        sized = {"preprocessing#transforms#1#size": [64, 64], "dataset_dir": self.frames}
+        sized = {"preprocessing#transforms#0#size": [64, 64], "dataset_dir": self.frames}
         self.check_workflow(make_workflow("inference.json", "infer", **scored, **sized))
         with open(os.path.join(self.output, "quality.csv"), encoding="utf-8") as stream:
             rows = list(csv.DictReader(stream))

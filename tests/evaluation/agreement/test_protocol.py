@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from striq.anchors.provenance import pseudonym
 from striq.config import EncoderConfig, QualityConfig, StriqConfig, TrainingConfig
 from striq.data.datasets import load_dataset
 from striq.data.phantom import write_phantom
@@ -59,13 +60,15 @@ def test_every_frame_is_scored_once_and_observed_with_a_model_without_its_group(
     def check_groups(scorer: StriqScorer, test: Sequence[FrameRecord]) -> None:
         anchors = {source.group for plane in scorer.bank.sources for source in plane}
         assert anchors
-        assert not anchors & {record.group for record in test}
+        assert not anchors & {pseudonym(b"salt", record.group) for record in test}
+        assert anchors <= {pseudonym(b"salt", record.group) for record in records}
 
     def observe(scorer: StriqScorer, test: Sequence[FrameRecord]) -> None:
         check_groups(scorer, test)
         observed.append(list(test))
 
     monkeypatch.setattr(protocol, "score_with_controls", watch)
+    monkeypatch.setattr("striq.training.calibration.new_salt", lambda: b"salt")
     cross_validate(records, tmp_path, SETUP, num_folds=2, observe_fold=observe)
     assert sorted(record.path for record in seen) == sorted(record.path for record in records)
     assert len(observed) == 2
