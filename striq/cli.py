@@ -20,6 +20,7 @@ from striq.commands.pretraining import pretrain
 from striq.commands.scoring import score
 from striq.commands.study import add_moved_commands, study
 from striq.commands.terminal import complain, say
+from striq.commands.thresholds import threshold
 from striq.commands.training import phantom, train
 from striq.errors import StriqError
 from striq.waiting import limit_spinning
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 for command in (
     score,
+    threshold,
     audit,
     info,
     anchors,

@@ -60,7 +60,7 @@ class FrameRecord:
     """One frame of a data set: where it lies, what it shows, and which frames must stay in its split.
 
     ``group`` names the patient, fetus, exam or clip. ``rating`` is a human judgement, higher is better;
-    it is used by the final table only, never in training, anchor selection or thresholds.
+    it is used by the final table only, never in training, anchor selection or the default threshold.
     """
 
     path: Path
