@@ -9,11 +9,12 @@ from typing import Annotated
 import typer
 
 import striq
+from striq.commands.anchors import anchors
 from striq.commands.auditing import audit
 from striq.commands.curves import curves
 from striq.commands.evaluation import evaluate
 from striq.commands.exporting import export
-from striq.commands.inspection import anchors, info
+from striq.commands.inspection import info
 from striq.commands.listing import list_frames
 from striq.commands.planes import add_plane
 from striq.commands.pretraining import pretrain

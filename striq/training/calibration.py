@@ -144,9 +144,7 @@ class Calibration:
             model.aligner.start_from([head.to(rows := model.encoder.compression(s)) @ rows.T for s, head in stages])
 
     def _source(self, index: int) -> AnchorSource:
-        record = self.frames.records[index]
-        # The last folders tell equal file names apart; more would carry this machine's paths into the checkpoint.
-        return AnchorSource("/".join(record.path.parts[-3:]), record.group, record.frame_index)
+        return AnchorSource.of(self.frames.records[index])
 
     def _batches(self) -> Iterator[Tensor]:
         for batch in self.frames.images[~self.frames.held_out].split(BATCH_SIZE):
