@@ -60,7 +60,8 @@ def _cells(
     nearest = count_nearest(scorer, plane, frames) if others else []
     cells: list[SheetCell] = []
     for number, source in enumerate(sources):
-        lines = [source.path.rsplit("/", 1)[-1], f"frame {source.frame_index}, group {source.group}"]
+        side = ", mirrored" if source.mirrored else ""
+        lines = [source.path.rsplit("/", 1)[-1], f"frame {source.frame_index}{side}, group {source.group}"]
         lines.append(f"agreement: rank {ranks[number]} of {len(sources)}")
         lines += [f"nearest to {nearest[number]} of {len(others)} frames"] if others else []
         picture = find_thumbnail(model, plane, number)
@@ -75,4 +76,7 @@ def _picture_of(
 ) -> NDArray[np.uint8] | None:
     """Return the picture of the frame that an anchor comes from, if it is among some."""
     own = next((record for record in records if is_frame_of(record, source)), None)
-    return None if own is None else np.asarray(as_picture(load_images([own], size, quiet=True)[0, 0]))
+    if own is None:
+        return None
+    image = load_images([own], size, quiet=True)[0, 0]
+    return np.asarray(as_picture(image.flip(-1) if source.mirrored else image))

@@ -14,7 +14,7 @@ from striq.errors import StriqError
 if TYPE_CHECKING:
     from striq.scoring.scorer import StriqScorer
 
-COLUMNS = ("plane", "number", "path", "group", "frame")
+COLUMNS = ("plane", "number", "path", "group", "frame", "mirrored")
 
 
 def anchors(
@@ -46,8 +46,9 @@ def anchors(
 ) -> None:
     """List the anchors of a model, show them on a sheet, or write a model with other anchors.
 
-    The list has plane, number, path, group and frame of each anchor. --exclude leaves anchors out, --use takes other
-    frames; ranges and weights of these planes are measured again on --frames, and all else stays as it is.
+    The list has plane, number, path, group and frame of each anchor, and whether it is a mirror image. --exclude leaves
+    anchors out, --use takes other frames; ranges and weights of these planes are measured again on --frames, and all
+    else stays as it is.
     """
     if model is not None and named_model is not None:
         msg = f"The model is named twice: {model} and {named_model}. Name one."
@@ -91,7 +92,7 @@ def _list(scorer: StriqScorer, out: Path | None) -> None:
     from striq.atomic_files import write_csv
 
     rows = [
-        [plane, number, source.path, source.group, source.frame_index]
+        [plane, number, source.path, source.group, source.frame_index, str(source.mirrored).lower()]
         for plane, sources in zip(scorer.planes, scorer.bank.sources, strict=True)
         for number, source in enumerate(sources)
     ]

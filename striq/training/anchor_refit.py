@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from striq.data.loading import load_images
 from striq.errors import DatasetError
-from striq.model.network import Pyramid
-from striq.quality.normalization import TermRange, plane_weights
 from striq.quality.terms import combine_terms
 from striq.scoring.scorer import StriqScorer
+from striq.scoring.stability import set_stability
 from striq.training.cache import FeatureCache, ViewSettings
+from striq.training.plane_calibration import PlaneCalibration
+from striq.training.plane_support import PlaneSupport
+from striq.training.score_statistics import UnseenScores, ranking_stability, set_range_and_weights
 from striq.types import AnchorSource, FrameRecord
 
+logger = logging.getLogger(__name__)
 FEWEST_FRAMES = 2  # from which a range can be measured
 
 
@@ -106,62 +111,99 @@ def _change_plane(
     scorer: StriqScorer, plane: int, change: AnchorChange, frames: Sequence[FrameRecord], *, quiet: bool
 ) -> ChangedPlane:
     of_plane = [record for record in frames if record.plane == scorer.planes[plane]]
-    records = [*change.use, *of_plane]
-    if not records:
+    if not of_plane:
         _keep(scorer, plane, change.keep)
+        _note_support(scorer, plane, {"ranking_stability": None})
         return ChangedPlane(None, 0)
+    records = [*change.use, *of_plane]
+    calibration = _calibration(scorer, plane, records, quiet=quiet)
+    if change.use:
+        _use(calibration, len(change.use))
+    else:
+        _keep(scorer, plane, change.keep)
+    unseen = _score_as_unseen(calibration, range(len(change.use), len(records)), records)
+    set_range_and_weights(scorer, plane, unseen)
+    stability = ranking_stability(scorer, plane, unseen)
+    counts = len(unseen.terms), len({record.group for record in of_plane}), len(scorer.bank.sources[plane])
+    support = PlaneSupport(scorer.planes[plane], *counts, _both_sides(scorer.bank.sources[plane]), stability)
+    _note_support(scorer, plane, support.to_dict())
+    for level, line in support.lines():
+        logger.log(level, "%s", line)
+    return ChangedPlane(calibration.anchor_images() if change.use else None, len(unseen.terms))
+
+
+def _calibration(scorer: StriqScorer, plane: int, records: Sequence[FrameRecord], *, quiet: bool) -> PlaneCalibration:
     images = load_images(records, scorer.config.encoder.size, quiet=quiet)
     cache = FeatureCache(images, ViewSettings(count=0), quiet=quiet)
     cache.fill(scorer.embed, scorer.device)
-    if change.use:
-        used = range(len(change.use))
-        _install(scorer, plane, cache.features(used), [AnchorSource.of(record) for record in change.use])
-    else:
-        _keep(scorer, plane, change.keep)
-    rows = range(len(change.use), len(records))
-    terms = _terms_as_unseen(scorer, plane, images[rows.start :], cache.features(rows), of_plane)
-    _set_range_and_weights(scorer, plane, terms)
-    return ChangedPlane(images[: rows.start] if change.use else None, len(terms))
+    groups, sources = [record.group for record in records], [AnchorSource.of(record) for record in records]
+    return PlaneCalibration(scorer, plane, images, cache, torch.arange(len(records)), groups, sources)
+
+
+def _use(calibration: PlaneCalibration, count: int) -> None:
+    """Make the first frames of a calibration the anchors."""
+    scorer = calibration.scorer
+    most = scorer.config.quality.num_anchors // (2 if calibration.both_sides else 1)
+    if count > most:
+        msg = (
+            f"Plane {scorer.planes[calibration.plane]!r} is recorded from both sides, so each frame makes two anchors: "
+            f"itself and its mirror image. Name {most} frames at most, got {count}."
+        )
+        raise DatasetError(msg)
+    calibration.install(torch.arange(count))
 
 
 def _keep(scorer: StriqScorer, plane: int, numbers: Sequence[int]) -> None:
-    features, sources = scorer.bank.features(plane), scorer.bank.sources[plane]
-    _install(scorer, plane, features[torch.tensor(numbers)], [sources[number] for number in numbers])
+    """Keep some of the anchors, and measure anew where they agree with one another."""
+    scorer.bank.keep(plane, numbers)
+    frames = [_frame_of(source) for source in scorer.bank.sources[plane]]
+    # The bank holds the anchors of one side first, then their mirror images in the same order.
+    second = [frame in frames[:number] for number, frame in enumerate(frames)]
+    set_stability(scorer, plane, torch.tensor(second))
 
 
-def _install(scorer: StriqScorer, plane: int, features: Pyramid, sources: Sequence[AnchorSource]) -> None:
-    """Make frames the anchors of a plane."""
-    scorer.bank.fill(plane, features, sources)
-
-
-def _terms_as_unseen(
-    scorer: StriqScorer, plane: int, images: Tensor, features: Pyramid, records: Sequence[FrameRecord]
-) -> Tensor:
-    """Return the terms of frames, each against the anchors of other groups, shape ``(N, T + F)``.
-
-    Frames are left out if all anchors are of their group.
+def _score_as_unseen(
+    calibration: PlaneCalibration, rows: Sequence[int], records: Sequence[FrameRecord]
+) -> UnseenScores:
+    """Score frames, each against the anchors of other groups; it is left out if all anchors are of its group.
 
     Raises:
         DatasetError: If too few frames are left.
     """
+    scorer, sources = calibration.scorer, calibration.scorer.bank.sources[calibration.plane]
     terms: list[Tensor] = []
-    for row, record in enumerate(records):
-        sources = scorer.bank.sources[plane]
+    pair_terms: list[Tensor] = []
+    of_no_anchor: list[int] = []  # frames, by their place in ``terms``, of groups that gave no anchor
+    for row, score in zip(rows, calibration.score(torch.tensor(rows)), strict=True):
+        record = records[row]
         others = [i for i, of in enumerate(sources) if of.group != record.group and not is_frame_of(record, of)]
-        if others:
-            pairs = scorer.engine.pair_terms(features[row], plane).terms[:, others]
-            frame_terms = scorer.frame_terms(images[row : row + 1].to(scorer.device))
-            terms.append(combine_terms(pairs, frame_terms, scorer.config.quality.anchor_share))
+        if not others:
+            continue
+        if len(others) == len(sources):
+            of_no_anchor.append(len(terms))
+            pair_terms.append(score.pair_terms)
+        frame_terms = score.terms[:, score.pair_terms.shape[2] :]
+        terms.append(combine_terms(score.pair_terms[:, others], frame_terms, scorer.config.quality.anchor_share))
     if len(terms) < FEWEST_FRAMES:
         msg = (
-            f"Plane {scorer.planes[plane]!r}: all but {len(terms)} of {len(records)} frames are of the one group that "
-            "all anchors come from, so no range can be measured. Give frames or anchors of more groups."
+            f"Plane {scorer.planes[calibration.plane]!r}: all but {len(terms)} of {len(rows)} frames are of the one "
+            "group that all anchors come from, so no range can be measured. Give frames or anchors of more groups."
         )
         raise DatasetError(msg)
-    return torch.cat(terms)
+    folds = ([torch.cat(pair_terms)], [torch.tensor(of_no_anchor)]) if pair_terms else ([], [])
+    return UnseenScores(torch.cat(terms), *folds)
 
 
-def _set_range_and_weights(scorer: StriqScorer, plane: int, terms: Tensor) -> None:
-    span = TermRange.of(terms)
-    scorer.range_low[plane], scorer.range_high[plane] = span.low, span.high
-    scorer.term_weights[plane] = plane_weights(terms, scorer.config.quality.weights)
+def _note_support(scorer: StriqScorer, plane: int, support: Mapping[str, Any]) -> None:
+    """Correct what the model says about the frames that a plane was calibrated on."""
+    known, name = scorer.info.get("planes", {}), scorer.planes[plane]
+    updated = {**known.get(name, {}), "anchors": len(scorer.bank.sources[plane]), **support}
+    scorer.info["planes"] = {**known, name: updated}
+
+
+def _both_sides(sources: Sequence[AnchorSource]) -> bool:
+    return len({_frame_of(source) for source in sources}) < len(sources)
+
+
+def _frame_of(source: AnchorSource) -> tuple[str, str, int]:
+    return source.path, source.group, source.frame_index

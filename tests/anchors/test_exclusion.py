@@ -49,7 +49,8 @@ def test_anchors_are_named_by_place_or_file(text: str, expected: dict[str, list[
 
 
 def test_anchors_of_one_frame_go_together(tmp_path: Path) -> None:
-    pairs = {"liver": [AnchorSource("a.png", "1"), AnchorSource("b.png", "2"), AnchorSource("a.png", "1")]}
+    pairs = {"liver": [AnchorSource("a.png", "1"), AnchorSource("b.png", "2")]}
+    pairs["liver"].append(AnchorSource("a.png", "1", mirrored=True))
     (tmp_path / "list.txt").write_text("liver 2\n", encoding="utf-8")
     assert read_exclusions(tmp_path / "list.txt", pairs) == {"liver": [0, 2]}
 

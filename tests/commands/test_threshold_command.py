@@ -62,7 +62,8 @@ def scores(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ratings(scores: Path, tmp_path: Path) -> Path:
     """Ratings of all frames but two, and of one file that was not scored."""
     rows = [row for row in read(scores) if row["quality"]][2:]
-    rated = [{"path": Path(row["source"]).name, "rating": round(4 * float(row["quality"]))} for row in rows]
+    median = sorted(float(row["quality"]) for row in rows)[len(rows) // 2]
+    rated = [{"path": Path(row["source"]).name, "rating": 1 + 2 * (float(row["quality"]) >= median)} for row in rows]
     return write(tmp_path / "ratings.csv", [*rated, {"path": "another.png", "rating": 1}])
 
 

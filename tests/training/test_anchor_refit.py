@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,14 @@ import pytest
 import torch
 from PIL import Image
 
+from striq.anchors.orientation import Orientation
 from striq.data.loading import load_images
 from striq.data.phantom import make_phantom
 from striq.errors import DatasetError
 from striq.scoring.anchor_usage import agreement_ranks, count_nearest
 from striq.scoring.scorer import StriqScorer
 from striq.training.anchor_refit import AnchorChange, change_anchors, is_frame_of
+from striq.training.score_statistics import UnseenScores, set_range_and_weights
 from striq.types import AnchorSource, Frame, FrameRecord
 
 SIZE = (64, 64)
@@ -102,8 +105,10 @@ def test_frames_become_the_anchors_and_ranges_are_those_of_other_groups(
     images = load_images(others, SIZE, quiet=True)
     with torch.inference_mode():
         terms = scorer.score_as_plane(scorer.embed(images), scorer.frame_terms(images), 0).terms
-    torch.testing.assert_close(scorer.range_low[0], terms.amin(dim=0), atol=2e-3, rtol=0)  # features cached in half
-    torch.testing.assert_close(scorer.range_high[0], terms.amax(dim=0), atol=2e-3, rtol=0)
+    expected = StriqScorer(scorer.planes, scorer.config)
+    set_range_and_weights(expected, 0, UnseenScores(terms, [], []))
+    for name in ("range_low", "range_high", "term_weights"):  # features are cached in half precision
+        torch.testing.assert_close(getattr(scorer, name)[0], getattr(expected, name)[0], atol=5e-3, rtol=0)
     torch.testing.assert_close(scorer.term_weights[0].sum(), torch.tensor(1.0))
 
 
@@ -150,6 +155,43 @@ def test_frames_of_the_one_group_of_the_anchors_make_no_range(scorer: StriqScore
     one_group = [record for record in of_plane(records, "a4c") if record.group == "subject_0"]
     with pytest.raises(DatasetError, match="the one group that all anchors come from"):
         change_anchors(scorer, {"a4c": AnchorChange(use=one_group)}, one_group, quiet=True)
+
+
+def test_frames_of_a_plane_of_both_sides_make_two_anchors_each(
+    scorer: StriqScorer, records: list[FrameRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = of_plane(records, "a4c")
+    monkeypatch.setattr(
+        "striq.training.plane_calibration.find_orientation",
+        lambda layouts, *_: Orientation(torch.arange(len(layouts)) % 2 == 1, 2.0),
+    )
+    with pytest.raises(DatasetError, match=r"each frame makes two anchors.* Name 1 frames at most, got 2"):
+        change_anchors(scorer, {"a4c": AnchorChange(use=frames[::4])}, frames, quiet=True)
+    scorer.config = replace(scorer.config, quality=replace(scorer.config.quality, num_anchors=4))
+    scorer.bank.num_anchors = 4
+    changed = change_anchors(scorer, {"a4c": AnchorChange(use=frames[::4])}, frames, quiet=True)["a4c"]
+    sources = scorer.bank.sources[0]
+    assert [(source.path, source.mirrored) for source in sources] == [
+        (AnchorSource.of(record).path, mirrored)
+        for record, mirrored in zip([*frames[::4], *frames[::4]], [False, True, True, False], strict=True)
+    ]
+    assert changed.images is not None
+    assert torch.equal(changed.images[2], changed.images[0].flip(-1))
+    assert scorer.info["planes"]["a4c"]["both_sides"]
+    assert float(scorer.bank.stability(0)[0].min()) < 1
+    # Of the pair that stays, each is alone on its side: with nothing to compare, it is stable everywhere.
+    change_anchors(scorer, {"a4c": AnchorChange(keep=[1, 3])}, quiet=True)
+    assert all(bool((maps == 1).all()) for maps in scorer.bank.stability(0))
+
+
+def test_model_says_what_its_new_anchors_are_based_on(scorer: StriqScorer, records: list[FrameRecord]) -> None:
+    other = scorer.info["planes"]["abdomen"]
+    change_anchors(scorer, {"a4c": AnchorChange(keep=[0, 2])}, records, quiet=True)
+    found = scorer.info["planes"]
+    assert (found["a4c"]["frames"], found["a4c"]["groups"], found["a4c"]["anchors"]) == (8, 4, 2)
+    assert found["abdomen"] == other
+    change_anchors(scorer, {"a4c": AnchorChange(keep=[1])}, quiet=True)
+    assert (scorer.info["planes"]["a4c"]["anchors"], scorer.info["planes"]["a4c"]["ranking_stability"]) == (1, None)
 
 
 @pytest.mark.parametrize(
