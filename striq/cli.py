@@ -9,17 +9,19 @@ from typing import Annotated
 import typer
 
 import striq
+from striq.commands.anchors import anchors
 from striq.commands.auditing import audit
 from striq.commands.curves import curves
 from striq.commands.evaluation import evaluate
 from striq.commands.exporting import export
-from striq.commands.inspection import anchors, info
+from striq.commands.inspection import info
 from striq.commands.listing import list_frames
 from striq.commands.planes import add_plane
 from striq.commands.pretraining import pretrain
 from striq.commands.scoring import score
 from striq.commands.study import add_moved_commands, study
 from striq.commands.terminal import complain, say
+from striq.commands.thresholds import threshold
 from striq.commands.training import phantom, train
 from striq.errors import StriqError
 from striq.signals import exit_past_readers
@@ -36,6 +38,7 @@ app = typer.Typer(
 )
 for command in (
     score,
+    threshold,
     audit,
     info,
     anchors,

@@ -60,7 +60,7 @@ class FrameRecord:
     """One frame of a data set: where it lies, what it shows, and which frames must stay in its split.
 
     ``group`` names the patient, fetus, exam or clip. ``rating`` is a human judgement, higher is better;
-    it is used by the final table only, never in training, anchor selection or thresholds.
+    it is used by the final table only, never in training, anchor selection or the default threshold.
     """
 
     path: Path
@@ -85,6 +85,12 @@ class AnchorSource:
     group: str
     frame_index: int = 0
     mirrored: bool = False
+
+    @classmethod
+    def of(cls, record: FrameRecord) -> AnchorSource:
+        """Return the provenance of an anchor made from a frame of a data set."""
+        # The last folders tell equal file names apart; more would carry this machine's paths into the checkpoint.
+        return cls("/".join(record.path.parts[-3:]), record.group, record.frame_index)
 
 
 @dataclass(frozen=True)

@@ -327,9 +327,13 @@ def test_info_as_text_names_every_plane(tiny_model: Path, capsys: pytest.Capture
 
 def test_anchors_lists_provenance(tiny_model: Path, tiny_scorer: StriqScorer, tmp_path: Path) -> None:
     assert run("anchors", "--model", tiny_model, "--out", tmp_path / "anchors.csv") == 0
-    rows = [(row["plane"], row["path"], row["group"], row["frame"]) for row in read(tmp_path / "anchors.csv")]
+    rows = [tuple(row.values()) for row in read(tmp_path / "anchors.csv")]
     banks = zip(tiny_scorer.planes, tiny_scorer.bank.sources, strict=True)
-    assert rows == [(plane, a.path, a.group, str(a.frame_index)) for plane, bank in banks for a in bank]
+    assert rows == [
+        (plane, str(number), a.path, a.group, str(a.frame_index), "false")
+        for plane, bank in banks
+        for number, a in enumerate(bank)
+    ]
 
 
 def test_phantom_writes_a_data_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -618,6 +622,7 @@ def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> N
     "command",
     [
         "score",
+        "threshold",
         "audit",
         "info",
         "anchors",

@@ -82,6 +82,24 @@ class AnchorBank(nn.Module):
         self.register_buffer(f"structure_{plane}", structure.to(features.maps[0].device))
         self.sources[plane] = list(sources)
 
+    def keep(self, plane: int, numbers: Sequence[int]) -> None:
+        """Keep some anchors of one plane, bit for bit, and remove the others.
+
+        Args:
+            plane: Index of the plane.
+            numbers: Anchors to keep, in their new order.
+
+        Raises:
+            ValueError: If there are none.
+        """
+        if not numbers:
+            msg = "Expected at least 1 anchor to keep, got none."
+            raise ValueError(msg)
+        for name, buffer in list(self.named_buffers()):
+            if name.endswith(f"_{plane}"):
+                self.register_buffer(name, buffer[list(numbers)])
+        self.sources[plane] = [self.sources[plane][number] for number in numbers]
+
     def clear(self, plane: int) -> None:
         """Remove the anchors of one plane and their buffers; PyTorch cannot export a program with empty buffers."""
         for name in ("maps", "scales", "masks", "stability"):

@@ -6,7 +6,7 @@ Thumbnails show frames that the model was trained on. If these are of patients, 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from striq.atomic_files import replacing
+from striq.atomic_files import replacing, write_bytes
 
 FOLDER = "anchors"
 SIDE = 128  # pixels; the encoder's input has 256
@@ -28,12 +28,16 @@ def write_thumbnails(root: Path, images: Mapping[str, Tensor]) -> None:
         images: Prepared frames of each plane's anchors, in the order of the bank, each ``(K, 1, H, W)``.
     """
     for plane, frames in images.items():
-        for old in (root / FOLDER).glob(f"{plane}_[0-9][0-9].png"):
-            old.unlink()
+        _remove(root, plane)
         for number, frame in enumerate(frames[:, 0]):
-            gray = Image.fromarray((frame.cpu().numpy() * 255).round().astype(np.uint8))
             with replacing(_file(root, plane, number)) as stream:
-                gray.resize((SIDE, SIDE), Image.Resampling.BOX).save(stream, format="PNG")
+                as_picture(frame).save(stream, format="PNG")
+
+
+def as_picture(frame: Tensor) -> Image.Image:
+    """Return a prepared frame, shape ``(H, W)``, as the gray picture of a thumbnail."""
+    gray = Image.fromarray((frame.cpu().numpy() * 255).round().astype(np.uint8))
+    return gray.resize((SIDE, SIDE), Image.Resampling.BOX)
 
 
 def find_thumbnail(model: Path, plane: str, number: int) -> NDArray[np.uint8] | None:
@@ -47,8 +51,7 @@ def find_thumbnail(model: Path, plane: str, number: int) -> NDArray[np.uint8] | 
         plane: Name of the plane.
         number: Index of the anchor in the bank.
     """
-    files = (_file(root, plane, number) for root in _roots(model))
-    file = next((file for file in files if file.is_file()), None)
+    file = _find_file(model, plane, number)
     return None if file is None else np.array(Image.open(file).convert("L"))
 
 
@@ -63,6 +66,32 @@ def copy_thumbnails(model: Path, root: Path) -> None:
         for file in sorted((folder / FOLDER).glob("*.png")):
             with replacing(root / FOLDER / file.name) as stream, file.open("rb") as source:
                 shutil.copyfileobj(source, stream)
+
+
+def copy_kept_thumbnails(model: Path, root: Path, plane: str, numbers: Sequence[int]) -> None:
+    """Replace a plane's thumbnails in the folder of a checkpoint that keeps some anchors of a model.
+
+    Args:
+        model: A ``model.pt``, its folder, or a bundle.
+        root: Folder of the other checkpoint.
+        plane: Name of the plane.
+        numbers: Numbers, in the model, of the anchors that are kept.
+    """
+    _remove(root, plane)
+    for number, earlier in enumerate(numbers):
+        file = _find_file(model, plane, earlier)
+        if file is not None:
+            write_bytes(_file(root, plane, number), file.read_bytes())
+
+
+def _find_file(model: Path, plane: str, number: int) -> Path | None:
+    files = (_file(root, plane, number) for root in _roots(model))
+    return next((file for file in files if file.is_file()), None)
+
+
+def _remove(root: Path, plane: str) -> None:
+    for old in (root / FOLDER).glob(f"{plane}_[0-9][0-9].png"):
+        old.unlink()
 
 
 def _roots(model: Path) -> tuple[Path, ...]:

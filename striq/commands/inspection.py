@@ -1,20 +1,17 @@
-"""``striq info`` and ``striq anchors``: the content of a model."""
+"""``striq info``: the content of a model."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from striq.commands.options import ModelOption
-from striq.commands.terminal import check_writable, say
+from striq.commands.terminal import say
 
 if TYPE_CHECKING:
     from striq.scoring.scorer import StriqScorer
-
-ANCHOR_COLUMNS = ("plane", "path", "group", "frame")
 
 
 def info(
@@ -38,31 +35,6 @@ def info(
         return
     facts = describe(scorer)
     say(json.dumps(facts, indent=2, ensure_ascii=False) if as_json else _as_text(facts))
-
-
-def anchors(
-    model: ModelOption = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="CSV to write.", show_default="standard output")
-    ] = None,
-) -> None:
-    """List the origin of each anchor of a model: plane, hashes of path and group, and frame."""
-    if out is not None:
-        check_writable(out)
-    from striq.atomic_files import write_csv
-    from striq.scoring.loading import load_scorer
-
-    scorer = load_scorer(model, "cpu")
-    rows = [
-        [plane, source.path, source.group, source.frame_index]
-        for plane, sources in zip(scorer.planes, scorer.bank.sources, strict=True)
-        for source in sources
-    ]
-    if out is not None:
-        say(f"{len(rows)} anchors: {write_csv(out, ANCHOR_COLUMNS, rows)}")
-        return
-    for row in [ANCHOR_COLUMNS, *rows]:
-        say("\t".join(str(cell) for cell in row))
 
 
 def describe(scorer: StriqScorer) -> dict[str, Any]:
@@ -110,7 +82,8 @@ def _subspaces(scorer: StriqScorer) -> dict[str, Any]:
 
 def _as_text(facts: dict[str, Any]) -> str:
     lines = [f"Size: {facts['parameters']:,} parameters, {facts['size_mb']} MB with anchors"]
-    lines += [f"{name.capitalize()}: {value}" for name, value in facts["info"].items()]
+    for name, value in facts["info"].items():
+        lines += [f"{name.capitalize()}: {part}" for part in (value if isinstance(value, list) else [value])]
     lines += [f"Anchor strategy: {facts['anchor_strategy']}", "Planes:"]
     for plane, known in facts["planes"].items():
         lines.append(f"  {plane}: {known['anchors']} anchors")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
@@ -192,6 +192,28 @@ def read_records(
             group_pattern=group_pattern,
         )
     return records, join_notes(*notes)
+
+
+@dataclass(frozen=True)
+class FramesOptions:
+    """Frames that the user has given, if any.
+
+    Attributes:
+        place: Folder or CSV list.
+        layout: Layout of the data set, one of ``LAYOUTS``.
+        group_pattern: Regular expression that finds the group in a file name.
+    """
+
+    place: Path | None
+    layout: str = "auto"
+    group_pattern: str | None = None
+
+    def read(self, planes: Sequence[str] | None = None) -> list[FrameRecord]:
+        """Return the frames of some planes, all by default; none if none were given."""
+        if self.place is None:
+            return []
+        settings: dict[str, Any] = {"layout": self.layout, "group_pattern": self.group_pattern}
+        return read_records(self.place, self.place.parent, planes=planes, **settings)[0]
 
 
 def check_drawable(planes: Sequence[str] | None) -> Sequence[str]:

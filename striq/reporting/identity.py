@@ -34,10 +34,15 @@ class ModelIdentity:
             OSError: If the checkpoint cannot be read.
         """
         name, version = _bundle_metadata(checkpoint)
-        return cls(name or checkpoint.name, _sha256(checkpoint), threshold, version)
+        return cls(name or checkpoint.name, sha256_of(checkpoint), threshold, version)
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while block := stream.read(BLOCK_BYTES):

@@ -65,3 +65,16 @@ def test_checkpoint_brings_every_value_back(tiny_scorer: StriqScorer, tmp_path: 
         assert torch.equal(before, after), name
     for before, after in zip(tiny_scorer.parameters(), again.parameters(), strict=True):
         assert torch.equal(before, after)
+
+
+def test_kept_anchors_are_the_same_bits(features: Pyramid) -> None:
+    bank = AnchorBank(12, 3, CONFIG)
+    for plane in (1, 11):
+        bank.fill(plane, features, SOURCES)
+    before = {name: value.clone() for name, value in bank.named_buffers()}
+    bank.keep(1, [2, 0])
+    assert [source.path for source in bank.sources[1]] == ["2.png", "0.png"]
+    for name, value in bank.named_buffers():
+        assert torch.equal(value, before[name][[2, 0]] if name.endswith("_1") else before[name]), name
+    with pytest.raises(ValueError, match="at least 1 anchor"):
+        bank.keep(1, [])

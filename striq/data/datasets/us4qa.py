@@ -61,7 +61,7 @@ def attach_ratings(records: list[FrameRecord], root: Path, table: Path) -> list[
         DatasetError: If a column is missing, a file does not exist or is listed twice, or a rating is not a number.
     """
     rows = read_rows(table)
-    rating_columns = _rating_columns(rows, table)
+    columns = rating_columns(rows, table)
     by_path = {record.path.relative_to(root).as_posix(): record for record in records}
     ratings: dict[str, float | None] = {}
     for row in rows:
@@ -72,29 +72,35 @@ def attach_ratings(records: list[FrameRecord], root: Path, table: Path) -> list[
         if name in ratings:
             msg = f"{row.where}: {name!r} is listed twice. Remove one of the rows."
             raise DatasetError(msg)
-        ratings[name] = _mean_rating(row, rating_columns)
+        ratings[name] = mean_rating(row, columns)
     return [replace(record, rating=ratings.get(name)) for name, record in by_path.items()]
 
 
-def _first(names: tuple[str, ...], row: Row) -> str | None:
+def first_column(names: tuple[str, ...], row: Row) -> str | None:
+    """Return the first of some columns that a table has, if any."""
     return next((name for name in names if name in row.cells), None)
 
 
 def _relative_name(row: Row, table: Path) -> str:
-    column = _first(PATH_COLUMNS, row)
+    column = first_column(PATH_COLUMNS, row)
     if column is None:
         expected = ", ".join(PATH_COLUMNS)
         msg = f"{table}: no column with file paths. Expected one of {expected}; got {', '.join(row.cells)}."
         raise DatasetError(msg)
     name = row.text(column).replace("\\", "/").removeprefix("./")
-    plane, exam = _first(PLANE_COLUMNS, row), _first(EXAM_COLUMNS, row)
+    plane, exam = first_column(PLANE_COLUMNS, row), first_column(EXAM_COLUMNS, row)
     if "/" not in name and plane and exam:
         return f"{row.text(plane)}/{row.text(exam)}/{name}"
     return name
 
 
-def _rating_columns(rows: list[Row], table: Path) -> list[str]:
-    single = _first(RATING_COLUMNS, rows[0])
+def rating_columns(rows: list[Row], table: Path) -> list[str]:
+    """Return the columns that hold the ratings of a table: one of ``RATING_COLUMNS``, or one per rater.
+
+    Raises:
+        DatasetError: If there is none.
+    """
+    single = first_column(RATING_COLUMNS, rows[0])
     columns = [single] if single else [name for name in rows[0].cells if RATER_COLUMN.fullmatch(name)]
     if not columns:
         expected = f"{', '.join(RATING_COLUMNS)}, or rater_1, rater_2, ..."
@@ -103,6 +109,7 @@ def _rating_columns(rows: list[Row], table: Path) -> list[str]:
     return columns
 
 
-def _mean_rating(row: Row, columns: list[str]) -> float | None:
+def mean_rating(row: Row, columns: list[str]) -> float | None:
+    """Return the mean of the ratings in a row, ``None`` if it has none."""
     ratings = [value for value in map(row.number, columns) if value is not None]
     return sum(ratings) / len(ratings) if ratings else None

@@ -1,0 +1,125 @@
+"""The new model of ``striq anchors --exclude`` and ``--use``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from striq.anchors.exclusion import read_exclusions
+from striq.anchors.thumbnails import copy_kept_thumbnails, write_thumbnails
+from striq.commands.options import FramesOptions, read_records
+from striq.commands.terminal import check_writable, say
+from striq.errors import StriqError
+from striq.reporting.identity import sha256_of
+from striq.scoring.scorer import StriqScorer
+from striq.training.anchor_refit import AnchorChange, ChangedPlane, change_anchors
+from striq.types import AnchorSource, FrameRecord
+
+INFO_KEY = "anchor_changes"  # list in a model's ``info``, the latest change last
+KEPT_RANGES = "left as they were, not refit"
+
+
+def write_changed(
+    scorer: StriqScorer,
+    model: Path,
+    out: Path,
+    exclude: Path | None,
+    use: Path | None,
+    frames: FramesOptions,
+    *,
+    anchor_images: bool,
+) -> None:
+    """Write a model with other anchors, and say what has changed.
+
+    Args:
+        scorer: The model, which is changed.
+        model: Its file.
+        out: File of the new model, or its folder.
+        exclude: List of anchors to leave out.
+        use: List of frames that become the anchors of their planes.
+        frames: Unlabeled frames of the planes that change.
+        anchor_images: Whether to write thumbnails.
+
+    Raises:
+        StriqError: If the new model would lie beside the old one, or a list does not fit the model.
+    """
+    target = _target(out, model)
+    before = {plane: list(of) for plane, of in zip(scorer.planes, scorer.bank.sources, strict=True)}
+    excluded = {} if exclude is None else read_exclusions(exclude, before)
+    used = {} if use is None else _used(use)
+    both = sorted(excluded.keys() & used.keys())
+    if both:
+        msg = f"Plane {both[0]!r} is in --exclude and in --use, which replaces all of its anchors. Name it in one."
+        raise StriqError(msg)
+    changes = {plane: AnchorChange(keep=_rest(before[plane], numbers)) for plane, numbers in excluded.items()}
+    changes |= {plane: AnchorChange(use=records) for plane, records in used.items()}
+    changed = change_anchors(scorer, changes, frames.read(list(changes)))
+    notes = [_note(plane, before[plane], excluded.get(plane, []), changed[plane], scorer) for plane in changes]
+    origin = {"when": datetime.now(timezone.utc).isoformat(timespec="seconds"), "from_model_sha256": sha256_of(model)}
+    scorer.info[INFO_KEY] = [*scorer.info.get(INFO_KEY, []), *({**origin, **note} for note in notes)]
+    scorer.save(target)
+    if anchor_images:
+        _write_thumbnails(scorer, model, target.parent, changes, changed)
+    for note in notes:
+        say(_sentence(note, len(before[note["plane"]])))
+    say(f"New model: {target}")
+
+
+def _target(out: Path, model: Path) -> Path:
+    """Return the file to write, which is not in the folder of the model: each has thumbnails of its own there."""
+    target = out if out.suffix == ".pt" else out / "model.pt"
+    if target.resolve().parent == model.resolve().parent:
+        msg = f"{target}: lies in the folder of the model that is changed, {model}. Name another folder."
+        raise StriqError(msg)
+    check_writable(target)
+    return target
+
+
+def _used(table: Path) -> dict[str, list[FrameRecord]]:
+    records, _ = read_records(table, table.parent, layout="csv")
+    return {plane: [r for r in records if r.plane == plane] for plane in sorted({r.plane for r in records})}
+
+
+def _rest(sources: Sequence[AnchorSource], excluded: Sequence[int]) -> list[int]:
+    return [number for number in range(len(sources)) if number not in excluded]
+
+
+def _note(
+    plane: str, before: Sequence[AnchorSource], excluded: Sequence[int], changed: ChangedPlane, scorer: StriqScorer
+) -> dict[str, Any]:
+    """Return what has changed in a plane, in plain containers."""
+    now = scorer.bank.sources[scorer.plane_index(plane)]
+    return {
+        "plane": plane,
+        "excluded": [{"number": number, **asdict(before[number])} for number in excluded],
+        "used": [] if changed.images is None else [asdict(source) for source in now],
+        "ranges": f"measured again on {changed.num_frames} frames" if changed.num_frames else KEPT_RANGES,
+    }
+
+
+def _sentence(note: Mapping[str, Any], num_before: int) -> str:
+    if note["used"]:
+        what = f"{len(note['used'])} new anchors in place of {num_before}"
+    else:
+        what = f"{len(note['excluded'])} anchors left out, {num_before - len(note['excluded'])} stay"
+    remedy = " Give --frames to measure them for the new anchors." if note["ranges"] == KEPT_RANGES else ""
+    return f"{note['plane']}: {what}; ranges and weights {note['ranges']}.{remedy}"
+
+
+def _write_thumbnails(
+    scorer: StriqScorer,
+    model: Path,
+    folder: Path,
+    changes: Mapping[str, AnchorChange],
+    changed: Mapping[str, ChangedPlane],
+) -> None:
+    for plane, sources in zip(scorer.planes, scorer.bank.sources, strict=True):
+        images = changed[plane].images if plane in changed else None
+        if images is None:
+            kept = changes[plane].keep if plane in changes else range(len(sources))
+            copy_kept_thumbnails(model, folder, plane, kept)
+        else:
+            write_thumbnails(folder, {plane: images})

@@ -1,0 +1,103 @@
+"""``striq anchors``: list, show and change the anchors of a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from striq.commands import options
+from striq.commands.terminal import check_device, check_writable, say
+from striq.errors import StriqError
+
+if TYPE_CHECKING:
+    from striq.scoring.scorer import StriqScorer
+
+COLUMNS = ("plane", "number", "path", "group", "frame", "mirrored")
+
+
+def anchors(
+    model: Annotated[
+        Path | None,
+        typer.Argument(metavar="[MODEL]", help="A model.pt or a bundle folder.", show_default="the shipped model"),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="CSV to write; with --exclude or --use, the new model.", show_default="standard output"
+        ),
+    ] = None,
+    sheet: Annotated[Path | None, typer.Option(help="Contact sheet to write: PNG, PDF or SVG.")] = None,
+    exclude: Annotated[
+        Path | None, typer.Option(help="CSV or text of anchors to leave out: plane and number, or file.")
+    ] = None,
+    use: Annotated[
+        Path | None, typer.Option(help="CSV (path,plane,group[,frame]) of frames that become the planes' anchors.")
+    ] = None,
+    frames: Annotated[
+        Path | None, typer.Option(help="Unlabeled frames of the planes: folder or CSV list, as for 'striq train'.")
+    ] = None,
+    layout: options.LayoutOption = "auto",
+    group_pattern: options.GroupPatternOption = None,
+    anchor_images: options.AnchorImagesOption = True,
+    named_model: Annotated[Path | None, typer.Option("--model", hidden=True)] = None,
+    device: options.DeviceOption = "auto",
+) -> None:
+    """List the anchors of a model, show them on a sheet, or write a model with other anchors.
+
+    The list has plane, number, path, group and frame of each anchor, and whether it is a mirror image. --exclude leaves
+    anchors out, --use takes other frames; ranges and weights of these planes are measured again on --frames, and all
+    else stays as it is.
+    """
+    if model is not None and named_model is not None:
+        msg = f"The model is named twice: {model} and {named_model}. Name one."
+        raise StriqError(msg)
+    model = named_model if model is None else model
+    changes = exclude is not None or use is not None
+    _check_wishes(out, sheet, frames, changes=changes)
+    given = options.FramesOptions(frames, layout, group_pattern)
+    from striq.commands.anchor_changes import write_changed
+    from striq.commands.anchor_pictures import write_sheet
+    from striq.scoring.checkpoint import find_checkpoint
+    from striq.scoring.loading import load_scorer
+
+    file = find_checkpoint(model)
+    scorer = load_scorer(file, check_device(device))
+    if out is not None and changes:
+        write_changed(scorer, file, out, exclude, use, given, anchor_images=anchor_images)
+        return
+    if sheet is not None:
+        write_sheet(scorer, file, sheet, given)
+    if sheet is None or out is not None:
+        _list(scorer, out)
+
+
+def _check_wishes(out: Path | None, sheet: Path | None, frames: Path | None, *, changes: bool) -> None:
+    """Check that the options go together, and that the files can be written."""
+    msg = ""
+    if changes and sheet is not None:
+        msg = "--sheet shows a model as it is. Change the anchors first, then draw the sheet of the new model."
+    elif changes and out is None:
+        msg = "--exclude and --use write a new model. Name it: --out NEW_MODEL."
+    elif frames is not None and not changes and sheet is None:
+        msg = "--frames is used with --sheet, --exclude or --use, and none of them is given."
+    if msg:
+        raise StriqError(msg)
+    for path in filter(None, (sheet, None if changes else out)):
+        check_writable(path)
+
+
+def _list(scorer: StriqScorer, out: Path | None) -> None:
+    from striq.atomic_files import write_csv
+
+    rows = [
+        [plane, number, source.path, source.group, source.frame_index, str(source.mirrored).lower()]
+        for plane, sources in zip(scorer.planes, scorer.bank.sources, strict=True)
+        for number, source in enumerate(sources)
+    ]
+    if out is not None:
+        say(f"{len(rows)} anchors: {write_csv(out, COLUMNS, rows)}")
+        return
+    for row in [COLUMNS, *rows]:
+        say("\t".join(str(cell) for cell in row))
