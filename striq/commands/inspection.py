@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from striq.commands.options import ModelOption
-from striq.commands.terminal import say
+from striq.commands.terminal import check_writable, say
 
 if TYPE_CHECKING:
     from striq.scoring.scorer import StriqScorer
