@@ -96,9 +96,9 @@ def _check_ranges(state: Mapping[str, Any], num_planes: int) -> None:
 
 
 def _check_evidence(evidence: Tensor, num_planes: int) -> None:
-    """Check threshold and spread of the planes' evidence; a plane whose evidence is not used has NaN for both."""
+    """Check threshold and spread of the planes' evidence; both are infinite where evidence is not used."""
     _require(evidence.shape == (num_planes, 2), "the ranges of evidence do not fit the planes")
-    used = evidence[~evidence.isnan().all(dim=1)]
+    used = evidence[~evidence.isposinf().all(dim=1)]
     _require(bool(torch.isfinite(used).all()), f"{EVIDENCE} has numbers that are not finite")
     _require(bool((used[:, 1] >= 0).all()), "a spread of evidence is negative")
 

@@ -88,8 +88,8 @@ class StriqScorer(nn.Module):
         self.register_buffer("range_low", torch.zeros(len(planes), len(weights)))
         self.register_buffer("range_high", torch.ones(len(planes), len(weights)))
         self.register_buffer("term_weights", torch.tensor([list(weights.values())]).repeat(len(planes), 1))
-        # Threshold and spread of each plane's evidence; NaN where it is not used.
-        self.register_buffer("evidence_range", torch.full((len(planes), 2), torch.nan))
+        # Threshold and spread of each plane's evidence; infinite where it is not used.
+        self.register_buffer("evidence_range", torch.full((len(planes), 2), torch.inf))
         self.densities = PlaneDensities(len(planes), config.encoder.channels)
         self.info: dict[str, Any] = {}
         self.use_engine()

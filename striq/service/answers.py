@@ -99,7 +99,7 @@ def explained(
         maps: Files of the maps by name.
         anchor_picture: File of the nearest anchor's picture, if the model came with pictures.
     """
-    files = {name: str(path) for name, path in maps.items()}
+    files: dict[str, str | None] = {name: str(path) for name, path in maps.items()}
     files["anchor_picture"] = None if anchor_picture is None else str(anchor_picture)
     return {"event": "explained", "id": number, "ms": round(ms, 3), **_score_fields(score), **files}
 

@@ -98,7 +98,7 @@ def set_evidence_range(
         found += [_evidence_as(scorer, plane, other, frame) for frame in other.frames[rows].tolist()]
     selective = found and (torch.cat(found) > threshold).float().mean() <= LARGEST_SHARE_OF_OTHERS
     values = torch.stack([threshold, unseen.evidence.std()])
-    scorer.evidence_range[plane] = values if selective else torch.nan
+    scorer.evidence_range[plane] = values if selective else torch.inf
 
 
 def _evidence_as(scorer: StriqScorer, plane: int, other: PlaneCalibration, frame: int) -> Tensor:

@@ -140,7 +140,7 @@ def test_model_of_an_earlier_format_is_loaded(version: int, state: State, tmp_pa
     assert not scorer.uses_evidence(0)
 
 
-@pytest.mark.parametrize("values", [(0.5, 0.1), (torch.nan, torch.nan)])
+@pytest.mark.parametrize("values", [(0.5, 0.1), (torch.inf, torch.inf)])
 def test_evidence_may_be_used_or_not(values: tuple[float, float], state: State) -> None:
     scorer = StriqScorer(["x"])
     scorer.load_state_dict({**state, "evidence_range": torch.tensor([values] * 2)})
