@@ -86,12 +86,6 @@ class AnchorSource:
     frame_index: int = 0
     mirrored: bool = False
 
-    @classmethod
-    def of(cls, record: FrameRecord) -> AnchorSource:
-        """Return the provenance of an anchor made from a frame of a data set."""
-        # The last folders tell equal file names apart; more would carry this machine's paths into the checkpoint.
-        return cls("/".join(record.path.parts[-3:]), record.group, record.frame_index)
-
 
 @dataclass(frozen=True)
 class FrameScore:

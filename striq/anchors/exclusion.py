@@ -15,7 +15,7 @@ from striq.types import AnchorSource
 PLACE_COLUMNS = {"plane", "number"}
 SOURCE_COLUMNS = ("path", "source", "file")
 PLACE = re.compile(r"(.+?)[\s,_]+(\d+)(?:\.png)?")  # "A4C 3", "A4C,3", and A4C_03.png as thumbnails are called
-REMEDY = "Each row or line names an anchor: its plane and number, or its file, as 'striq anchors' lists them."
+REMEDY = "Each row or line names an anchor: its plane and number, or its path, as 'striq anchors' lists them."
 
 
 def read_exclusions(path: Path, anchors: Mapping[str, Sequence[AnchorSource]]) -> dict[str, list[int]]:
@@ -24,9 +24,9 @@ def read_exclusions(path: Path, anchors: Mapping[str, Sequence[AnchorSource]]) -
     Convention:
         - A CSV has a header and the columns ``plane`` and ``number``, or ``path`` (or ``source``, ``file``) with or
           without ``frame``; the list that ``striq anchors`` writes is one.
-        - Any other text has one anchor per line: plane and number, or a file. Text behind ``#`` is ignored.
-        - Numbers count from 0 in each plane. A file may be given by the last parts of its path; all anchors that come
-          from it are left out. A mirror image is left out together with its anchor.
+        - Any other text has one anchor per line: plane and number, or a path. Text behind ``#`` is ignored.
+        - Numbers count from 0 in each plane. A path is that of the list, a hash; its last parts will do. All anchors
+          that come from the file are left out. A mirror image is left out together with its anchor.
 
     Args:
         path: File to read.

@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from striq.anchors.identification import find_frames_of_anchors
 from striq.anchors.thumbnails import as_picture, find_thumbnail
 from striq.commands.options import FramesOptions
 from striq.commands.terminal import say
-from striq.data.loading import load_images
+from striq.data.loading import iterate_images
 from striq.data.readers import open_cine
 from striq.errors import StriqError
 from striq.reporting.anchor_sheet import SheetCell, draw_sheet
 from striq.scoring.anchor_usage import agreement_ranks, count_nearest
 from striq.scoring.scorer import StriqScorer
-from striq.training.anchor_refit import is_frame_of
 from striq.types import AnchorSource, FrameRecord
 
 
@@ -55,7 +55,11 @@ def _cells(
 ) -> list[SheetCell]:
     """Return the cells of one plane."""
     ranks = agreement_ranks(scorer, plane)
-    others = [record for record in records if not any(is_frame_of(record, source) for source in sources)]
+    size = scorer.config.encoder.size
+    images = iterate_images(records, size, quiet=True)
+    frames_of = find_frames_of_anchors(scorer.bank, scorer.plane_index(plane), images, scorer.embed)
+    of_anchors = {number for found in frames_of for number in found}
+    others = [record for number, record in enumerate(records) if number not in of_anchors]
     frames = (open_cine(record.path)[record.frame_index] for record in others)
     nearest = count_nearest(scorer, plane, frames) if others else []
     cells: list[SheetCell] = []
@@ -65,18 +69,13 @@ def _cells(
         lines.append(f"agreement: rank {ranks[number]} of {len(sources)}")
         lines += [f"nearest to {nearest[number]} of {len(others)} frames"] if others else []
         picture = find_thumbnail(model, plane, number)
-        if picture is None:
-            picture = _picture_of(source, records, scorer.config.encoder.size)
+        if picture is None and frames_of[number]:
+            picture = _picture_of(records[frames_of[number][0]], size, mirrored=source.mirrored)
         cells.append(SheetCell(plane, number, picture, lines))
     return cells
 
 
-def _picture_of(
-    source: AnchorSource, records: Sequence[FrameRecord], size: tuple[int, int]
-) -> NDArray[np.uint8] | None:
-    """Return the picture of the frame that an anchor comes from, if it is among some."""
-    own = next((record for record in records if is_frame_of(record, source)), None)
-    if own is None:
-        return None
-    image = load_images([own], size, quiet=True)[0, 0]
-    return np.asarray(as_picture(image.flip(-1) if source.mirrored else image))
+def _picture_of(record: FrameRecord, size: tuple[int, int], *, mirrored: bool) -> NDArray[np.uint8]:
+    """Return the picture of an anchor that comes from a frame."""
+    image = next(iterate_images([record], size, quiet=True))[0]
+    return np.asarray(as_picture(image.flip(-1) if mirrored else image))

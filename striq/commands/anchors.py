@@ -30,7 +30,7 @@ def anchors(
     ] = None,
     sheet: Annotated[Path | None, typer.Option(help="Contact sheet to write: PNG, PDF or SVG.")] = None,
     exclude: Annotated[
-        Path | None, typer.Option(help="CSV or text of anchors to leave out: plane and number, or file.")
+        Path | None, typer.Option(help="CSV or text of anchors to leave out: plane and number, or path, as listed.")
     ] = None,
     use: Annotated[
         Path | None, typer.Option(help="CSV (path,plane,group[,frame]) of frames that become the planes' anchors.")

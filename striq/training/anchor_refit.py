@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from striq.anchors.identification import find_frames_of_anchors
+from striq.anchors.provenance import anchor_source, new_salt
 from striq.data.loading import load_images
 from striq.errors import DatasetError
 from striq.quality.terms import combine_terms
@@ -84,13 +86,6 @@ def change_anchors(
     }
 
 
-def is_frame_of(record: FrameRecord, source: AnchorSource) -> bool:
-    """Return whether an anchor comes from a frame, as far as the end of its path and its group can tell."""
-    parts = source.path.split("/")
-    same_place = record.group == source.group or list(record.path.parts[-2:-1]) == parts[-2:-1]
-    return record.frame_index == source.frame_index and record.path.name == parts[-1] and same_place
-
-
 def _check(
     scorer: StriqScorer, plane: str, change: AnchorChange, frames: Sequence[FrameRecord], *, given: bool
 ) -> None:
@@ -121,7 +116,7 @@ def _change_plane(
         _use(calibration, len(change.use))
     else:
         _keep(scorer, plane, change.keep)
-    unseen = _score_as_unseen(calibration, range(len(change.use), len(records)), records)
+    unseen = _score_as_unseen(calibration, range(len(change.use), len(records)))
     set_range_and_weights(scorer, plane, unseen)
     stability = ranking_stability(scorer, plane, unseen)
     counts = len(unseen.terms), len({record.group for record in of_plane}), len(scorer.bank.sources[plane])
@@ -136,7 +131,8 @@ def _calibration(scorer: StriqScorer, plane: int, records: Sequence[FrameRecord]
     images = load_images(records, scorer.config.encoder.size, quiet=quiet)
     cache = FeatureCache(images, ViewSettings(count=0), quiet=quiet)
     cache.fill(scorer.embed, scorer.device)
-    groups, sources = [record.group for record in records], [AnchorSource.of(record) for record in records]
+    salt = new_salt()
+    groups, sources = [record.group for record in records], [anchor_source(record, salt) for record in records]
     return PlaneCalibration(scorer, plane, images, cache, torch.arange(len(records)), groups, sources)
 
 
@@ -162,25 +158,22 @@ def _keep(scorer: StriqScorer, plane: int, numbers: Sequence[int]) -> None:
     set_stability(scorer, plane, torch.tensor(second))
 
 
-def _score_as_unseen(
-    calibration: PlaneCalibration, rows: Sequence[int], records: Sequence[FrameRecord]
-) -> UnseenScores:
+def _score_as_unseen(calibration: PlaneCalibration, rows: Sequence[int]) -> UnseenScores:
     """Score frames, each against the anchors of other groups; it is left out if all anchors are of its group.
 
     Raises:
         DatasetError: If too few frames are left.
     """
-    scorer, sources = calibration.scorer, calibration.scorer.bank.sources[calibration.plane]
+    scorer, groups = calibration.scorer, _groups_of_anchors(calibration)
     terms: list[Tensor] = []
     evidence: list[Tensor] = []
     pair_terms: list[Tensor] = []
     of_no_anchor: list[int] = []  # frames, by their place in ``terms``, of groups that gave no anchor
     for row, score in zip(rows, calibration.score(torch.tensor(rows)), strict=True):
-        record = records[row]
-        others = [i for i, of in enumerate(sources) if of.group != record.group and not is_frame_of(record, of)]
+        others = [i for i, of_anchor in enumerate(groups) if calibration.groups[row] not in of_anchor]
         if not others:
             continue
-        if len(others) == len(sources):
+        if len(others) == len(groups):
             of_no_anchor.append(len(terms))
             pair_terms.append(score.pair_terms)
         frame_terms = score.terms[:, score.pair_terms.shape[2] :]
@@ -194,6 +187,26 @@ def _score_as_unseen(
         raise DatasetError(msg)
     pairs, folds = ([torch.cat(pair_terms)], [torch.tensor(of_no_anchor)]) if pair_terms else ([], [])
     return UnseenScores(torch.cat(terms), pairs, torch.cat(evidence), folds)
+
+
+def _groups_of_anchors(calibration: PlaneCalibration) -> list[set[str]]:
+    """Return the groups of the frames that each anchor, or another anchor of the same group, comes from."""
+    scorer, plane = calibration.scorer, calibration.plane
+    sources = scorer.bank.sources[plane]
+    groups: dict[str, set[str]] = {source.group: set() for source in sources}
+    frames = find_frames_of_anchors(scorer.bank, plane, calibration.images, scorer.embed)
+    for source, found in zip(sources, frames, strict=True):
+        groups[source.group].update(calibration.groups[row] for row in found)
+    unknown = sum(not groups[source.group] for source in sources)
+    if unknown:
+        logger.warning(
+            "%s: %d of %d anchors come from none of the frames. If other frames of their groups are given, these are "
+            "measured against anchors of their own group. Give the anchors' frames, too.",
+            scorer.planes[plane],
+            unknown,
+            len(sources),
+        )
+    return [groups[source.group] for source in sources]
 
 
 def _note_support(scorer: StriqScorer, plane: int, support: Mapping[str, Any]) -> None:

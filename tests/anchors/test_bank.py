@@ -62,7 +62,7 @@ def test_checkpoint_brings_every_value_back(tiny_scorer: StriqScorer, tmp_path: 
     for (name, before), (_, after) in zip(
         sorted(tiny_scorer.named_buffers()), sorted(again.named_buffers()), strict=True
     ):
-        assert torch.equal(before, after), name
+        torch.testing.assert_close(before, after, rtol=0, atol=0, equal_nan=True, msg=name)
     for before, after in zip(tiny_scorer.parameters(), again.parameters(), strict=True):
         assert torch.equal(before, after)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import hashlib
 import shutil
@@ -13,10 +14,15 @@ import torch
 from PIL import Image
 
 from striq import cli
-from striq.anchors.thumbnails import find_thumbnail, write_thumbnails
+from striq.anchors.thumbnails import as_picture, find_thumbnail, write_thumbnails
+from striq.commands.anchor_pictures import write_sheet
+from striq.commands.options import FramesOptions
+from striq.data.loading import load_images
 from striq.data.phantom import make_phantom
+from striq.reporting.anchor_sheet import SheetCell
 from striq.scoring.loading import load_scorer
 from striq.scoring.scorer import StriqScorer
+from striq.types import AnchorSource, FrameRecord
 
 
 def run(*arguments: str | int | Path) -> int:
@@ -31,7 +37,7 @@ def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A list of the frames that the small scorer was fitted on."""
     folder = tmp_path_factory.mktemp("frames")
     rows = ["path,plane,group"]
-    for index, frame in enumerate(make_phantom(4, 2, planes=("a4c", "abdomen"), size=(64, 64))):
+    for index, frame in enumerate(make_phantom(4, 2, planes=("a4c", "abdomen"), size=(96, 96))):
         name = f"{frame.plane}_{index}.png"
         Image.fromarray(np.round(frame.pixels * 255).astype(np.uint8)).save(folder / name)
         rows.append(f"{name},{frame.plane},subject_{index // 2 % 4}")
@@ -50,6 +56,11 @@ def model(tiny_model: Path, tmp_path: Path) -> Path:
 def write(path: Path, text: str) -> Path:
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def as_records(frames: Path, plane: str) -> list[FrameRecord]:
+    rows = csv.DictReader(frames.read_text(encoding="utf-8").splitlines())
+    return [FrameRecord(frames.parent / r["path"], plane, r["group"]) for r in rows if r["plane"] == plane]
 
 
 def thumbnails(number: int) -> torch.Tensor:
@@ -80,6 +91,26 @@ def test_sheet_needs_pictures_from_somewhere(
     assert run("anchors", model, "--sheet", sheet) == 0
     assert "6 anchors, 3 of them without a picture" in capsys.readouterr().out
     assert from_frames.shape == np.asarray(Image.open(sheet).convert("L")).shape
+
+
+def test_sheet_shows_the_frames_that_the_anchors_come_from(
+    tiny_scorer: StriqScorer, frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = load_images(as_records(frames, "a4c"), (64, 64), quiet=True)
+    held = torch.stack([images[5], images[2].flip(-1), 0.5 * images[0]])  # the last is of no frame
+    scorer = copy.deepcopy(tiny_scorer)
+    scorer.bank.fill(0, scorer.embed(held), [AnchorSource(f"hash{i}", "hash", 0, mirrored=i == 1) for i in range(3)])
+    drawn: list[SheetCell] = []
+    monkeypatch.setattr("striq.commands.anchor_pictures.draw_sheet", lambda _, cells: drawn.extend(cells))
+    write_sheet(scorer, tmp_path / "model.pt", tmp_path / "sheet.png", FramesOptions(frames, "auto", None))
+    pictures = [cell.picture for cell in drawn[:3]]
+    for picture, image in zip(pictures[:2], held[:2], strict=True):
+        assert picture is not None
+        assert np.array_equal(picture, np.asarray(as_picture(image[0])))
+    assert pictures[2] is None
+    counts = [line.split() for cell in drawn[:3] for line in cell.lines if line.startswith("nearest")]
+    assert sum(int(words[2]) for words in counts) == 6  # the other frames, of which each is nearest to one anchor
+    assert {words[4] for words in counts} == {"6"}
 
 
 def test_excluding_without_frames_leaves_ranges_and_the_old_model_alone(
@@ -139,8 +170,11 @@ def test_frames_become_the_anchors(model: Path, frames: Path, tmp_path: Path) ->
     out = tmp_path / "after" / "mine.pt"
     assert run("anchors", model, "--use", used, "--frames", frames, "--out", out) == 0
     after = load_scorer(out, "cpu")
-    assert [source.path.rsplit("/", 1)[-1] for source in after.bank.sources[0]] == [row["path"] for row in chosen]
-    assert str(tmp_path) not in str(after.info)
+    held = after.bank.features(0).maps[-1]
+    embedded = after.embed(load_images(as_records(frames, "a4c")[:2], (64, 64), quiet=True)).maps[-1]
+    torch.testing.assert_close(held, embedded, atol=float(embedded.abs().max()) / 100, rtol=0)
+    names = [frames.parent.name, *(row["path"] for row in chosen), *(row["group"] for row in chosen)]
+    assert not [name for name in names if name in f"{after.info} {after.bank.sources}"]
     assert [find_thumbnail(out, "a4c", i) is not None for i in range(3)] == [True, True, False]
     assert find_thumbnail(out, "abdomen", 2) is not None
     # A second change adds to the provenance.
