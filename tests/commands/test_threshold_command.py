@@ -47,7 +47,7 @@ def write(table: Path, rows: Sequence[Mapping[str, object]]) -> Path:
 def scores(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A table of scores of 16 frames, one file that cannot be read, and two frames of no known plane."""
     folder = tmp_path_factory.mktemp("scored")
-    for number, frame in enumerate(make_phantom(4, 2, planes=("a4c", "abdomen"), size=(64, 64), seed=5)):
+    for number, frame in enumerate(make_phantom(4, 2, planes=("a4c", "abdomen"), size=(96, 96), seed=5)):
         Image.fromarray(np.round(frame.pixels * 255).astype(np.uint8)).save(folder / f"{frame.plane}_{number}.png")
     (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n but nothing after the signature")
     table = folder / "scores.csv"

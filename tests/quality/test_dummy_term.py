@@ -29,7 +29,7 @@ from striq.scoring.results import FrameResult
 from striq.types import Frame
 from tests.conftest import DRAWN_SIZE, TINY_PLANES, fit_tiny_scorer
 
-NAME, WEIGHT = "dummy", 0.1
+NAME, WEIGHT = "dummy", 0.05
 
 
 def shift(pairs: RegisteredPairs, config: QualityConfig) -> Tensor:

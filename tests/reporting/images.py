@@ -24,7 +24,7 @@ SOP_INSTANCE_UID = "1.2.826.0.1.3680043.8.498.1"
 
 def dicom_image(num_frames: int = 3, *, is_multiframe: bool = True, color: bool = False, **changes: Any) -> Dataset:
     """Return an ultrasound image with patient and study; ``None`` takes an attribute away."""
-    shape = (num_frames,) * is_multiframe + (32, 32) + (3,) * color
+    shape = (num_frames,) * is_multiframe + (96, 96) + (3,) * color
     pixels = np.random.default_rng(0).integers(0, 255, shape, dtype=np.uint8)
     dataset = Dataset()
     dataset.file_meta = FileMetaDataset()

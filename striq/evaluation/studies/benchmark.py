@@ -97,6 +97,7 @@ def naive_quality(scorer: StriqScorer, image: Tensor, plane: int) -> Tensor:
     for number in range(len(scorer.bank.sources[plane])):
         anchor = scorer.bank.features(plane)[number]
         frame, moving = (scorer.model.describe(features, plane) for features in (frozen, anchor))
+        moving = replace(moving, stability=tuple(maps[number : number + 1] for maps in scorer.bank.stability(plane)))
         pairs.append(cast("ReferenceEngine", engine).compare(frame, moving).terms)
     return scorer.quality_of(torch.stack(pairs, dim=1), frame_terms, plane)[2]
 

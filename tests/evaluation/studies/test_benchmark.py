@@ -22,8 +22,8 @@ SIZE = (64, 64)
 def test_naive_score_is_the_score() -> None:
     scorer = bench_scorer(2, 3, size=SIZE)
     with torch.inference_mode():
-        scorer.range_low.copy_(torch.tensor([-1.0, -1.0, 0.0, 0.0]))
-        scorer.range_high.copy_(torch.tensor([0.5, 0.5, 3.0, 5.0]))
+        scorer.range_low.copy_(torch.tensor([-1.0, -1.0, -1.0, -1.0, 0.0, 0.0]))
+        scorer.range_high.copy_(torch.tensor([0.5, 0.5, 0.5, 0.5, 3.0, 5.0]))
         image = bench_frames(1, size=SIZE).flip(3)
         frozen, frame_terms = scorer.embed(image), scorer.frame_terms(image)
         for plane in (0, 1):

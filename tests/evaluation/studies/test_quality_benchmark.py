@@ -23,7 +23,7 @@ from striq.evaluation.studies.quality_benchmark import BenchmarkScores, run_benc
 from striq.evaluation.studies.quality_benchmark_scores import FoldScores
 from striq.scoring.scorer import StriqScorer
 from striq.types import FrameRecord
-from tests.conftest import TINY_PLANES, TINY_SIZE
+from tests.conftest import DRAWN_SIZE, TINY_PLANES, TINY_SIZE
 from tests.evaluation.studies.benchmark_factory import made_up_scores
 
 CONFIG = StriqConfig(encoder=EncoderConfig(size=TINY_SIZE), quality=QualityConfig(num_anchors=3))
@@ -46,13 +46,13 @@ class Trainings:
 
 @pytest.fixture(scope="module")
 def records(tmp_path_factory: pytest.TempPathFactory) -> list[FrameRecord]:
-    return load_dataset(write_phantom(tmp_path_factory.mktemp("data"), 4, 1, planes=TINY_PLANES, size=TINY_SIZE))
+    return load_dataset(write_phantom(tmp_path_factory.mktemp("data"), 4, 1, planes=TINY_PLANES, size=DRAWN_SIZE))
 
 
 @pytest.fixture(scope="module")
 def unseen(tmp_path_factory: pytest.TempPathFactory) -> list[FrameRecord]:
     folder = tmp_path_factory.mktemp("unseen")
-    return load_dataset(write_phantom(folder, 2, 1, planes=("a4c", "kidney"), size=TINY_SIZE, seed=9))
+    return load_dataset(write_phantom(folder, 2, 1, planes=("a4c", "kidney"), size=DRAWN_SIZE, seed=9))
 
 
 @pytest.fixture
