@@ -136,7 +136,9 @@ def test_full_disk_for_a_report_costs_no_row_and_no_other_report(
 
     monkeypatch.setattr(pydicom.Dataset, "save_as", full)
     assert score(*images) == 1
-    assert "a.dcm: a report about it cannot be written (OSError: No space left on device)" in only_line(capsys.readouterr().err)
+    assert "a.dcm: a report about it cannot be written (OSError: No space left on device)" in only_line(
+        capsys.readouterr().err
+    )
     assert len(read(tmp_path / "s.csv")) == 2
     assert reports_in(tmp_path / "sr") == ["a", "b.dcm.sr.dcm"]
 
