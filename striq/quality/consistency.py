@@ -99,9 +99,11 @@ def smoothness(pairs: RegisteredPairs, config: QualityConfig) -> Tensor:
 
 
 def cosine(stage: LocationProducts) -> Tensor:
-    """Return the cosine of the features at every location, shape ``(N, L)``."""
+    """Return the cosine of the features at every location, shape ``(N, L)``; zero where the anchor has none."""
     squares = stage.moving_square.clamp(min=MIN_SQUARED_LENGTH) * stage.fixed_square.clamp(min=MIN_SQUARED_LENGTH)
-    return stage.product * squares.rsqrt()
+    # Interpolation leaves traces of a neighbor's features, 1e-6 of their length, just outside the anchor's fan.
+    present = (stage.moving_square > MIN_SQUARED_LENGTH).to(stage.product)
+    return present * stage.product * squares.rsqrt()
 
 
 def clarity_weight(stage: LocationProducts) -> Tensor:

@@ -60,7 +60,6 @@ class Calibration:
         self.scorer, self.frames, self.cache = scorer, frames, cache
         self.seed, self.pretrained, self.known = seed, pretrained, known
         self.planes = torch.tensor([scorer.plane_index(record.plane) for record in frames.records])
-        self.anchors: dict[int, Tensor] = {}
         self.of_planes: dict[int, PlaneCalibration] = {}
         self._encoder_of = encoder_of
         self.keep_paths, self.salt = keep_paths, new_salt()
@@ -75,6 +74,11 @@ class Calibration:
         """Return the indices of a plane's training frames, or of its held-out ones."""
         return ((self.planes == plane) & (self.frames.held_out == held_out)).nonzero().squeeze(1)
 
+    @property
+    def anchors(self) -> dict[int, Tensor]:
+        """Indices of the frames that are the anchors of each new plane, each once."""
+        return {plane: of_plane.frames[of_plane.chosen] for plane, of_plane in self.of_planes.items()}
+
     def anchor_images(self) -> dict[str, Tensor]:
         """Return the prepared frames of the new planes' anchors, each ``(K, 1, H, W)``, in the order of the bank."""
         return {self.scorer.planes[plane]: of_plane.anchor_images() for plane, of_plane in self.of_planes.items()}
@@ -88,7 +92,7 @@ class Calibration:
         logger.info("Encoder: %s", self.scorer.info.get("encoder", "as loaded"))
         self.cache.fill(self.scorer.embed, self.scorer.device)
         generator = torch.Generator().manual_seed(self.seed)
-        directions, self.anchors = [], {}
+        directions: list[Tensor] = []
         for plane in self.new_planes:
             of_plane = self._plane_calibration(plane)
             everything = torch.arange(len(of_plane.frames))
@@ -97,7 +101,7 @@ class Calibration:
             centered = model.center(self.cache.features(of_plane.frames), plane)
             directions.append(principal_directions(centered, rank, generator))
             of_plane.chosen = of_plane.choose(everything)
-            self.of_planes[plane], self.anchors[plane] = of_plane, of_plane.frames[of_plane.chosen]
+            self.of_planes[plane] = of_plane
         model.subspace.start_from(directions, known=self.known)
         model.aligner.gates.fill_(1.0)
 
