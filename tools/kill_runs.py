@@ -2,7 +2,7 @@
 
 ``python tools/kill_runs.py --model model.pt --kills 20``: after each kill the same command goes on (``--resume`` with
 ``score``). At the end of each round the rows must be those of a run that was never stopped. Rounds go on until each
-command has been stopped 20 times, not counting runs that ended before their signal. The exit status is 1 if rows differ.
+command has been stopped 20 times, not counting runs that ended before their signal. Exit status 1: rows differ.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +72,7 @@ def kill_and_resume(command: list[str], resume: list[str], chance: random.Random
     return stops
 
 
-def rows_of(out: Path) -> list[dict[str, object]]:
+def rows_of(out: Path) -> Sequence[Mapping[str, object]]:
     """Return the rows of a table in order, or the sorted rows of an audit."""
     if out.is_file():
         with out.open(newline="", encoding="utf-8") as stream:
