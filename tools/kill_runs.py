@@ -24,7 +24,7 @@ from PIL import Image
 
 from striq.data.phantom import make_phantom_cine
 
-NUM_CINES, NUM_FRAMES = 24, 30
+NUM_CINES, NUM_FRAMES = 12, 15
 KILLS_PER_ROUND = 4
 MAX_ROUNDS = 20
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
