@@ -116,6 +116,8 @@ def main() -> None:
     parser.add_argument("--commands", nargs="+", default=["score", "audit"])
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
+    # Started in the background by a shell, this process ignores Ctrl+C, and so would the runs.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     chance, folder = random.Random(given.seed), Path(tempfile.mkdtemp(prefix="striq_kills_"))
     write_archive(folder / "archive")
     outcomes = [try_command(name, folder, given.model, given.kills, chance) for name in given.commands]
