@@ -22,7 +22,7 @@ from striq.data.fan.morphology import (
 from striq.data.fan.regions import Cells, find_cells
 from striq.data.fan.seam import find_seam
 from striq.data.fan.sector import Sector, fit_sector
-from striq.data.fan.support import Fit, judge_fit
+from striq.data.fan.support import Fit, judge_fit, upright_sides
 
 Box = tuple[int, int, int, int]  # top, left, bottom, right in pixels
 
@@ -30,8 +30,6 @@ MINIMUM_SHARE = 0.05  # of the image; a smaller region is text or a logo, not a 
 CONVEX = 0.02  # share of the hull that is empty in a fan without anything dark or attached to its edge
 EDGE_SHARE = 0.25  # of the brightness beside it; a darker pixel at the edge is a compression artifact
 SMALLEST_WINDOW = 16  # pixels
-UPRIGHT = 0.12  # of the rows, that a side of the display cuts off
-SHORTEST_SIDE = 6  # rows of cells, of such a side
 
 
 def fan_mask(pixels: NDArray[np.float32]) -> Mask:
@@ -122,16 +120,19 @@ def _fit(cells: Cells) -> Fit | None:
         return None
     banners = np.flatnonzero(cells.other[: len(hull) // 4].mean(axis=1) > 0.5)
     top = int(banners[-1]) + 1 if len(banners) else 0
-    sector = fit_sector(cells.fan, cells.loose)
-    fit = judge_fit(sector, cells.fan, hull, top)
+    seen = upright_sides(cells.fan)
+    unseen = np.ones(hull.shape, dtype=bool)
+    unseen[:, seen] = False
+    sector = fit_sector(cells.fan, cells.loose | unseen)
+    fit = judge_fit(sector, cells.fan, hull, top, seen)
     if is_convex:
         fit = replace(fit, completes=False)  # nothing is dark; the display may cut the sector off
     if not fit.bounds or fit.is_close:
         return fit
     # What lies outside has pulled the sector outward.
     inside = largest_part(cells.fan & sector.grown(0.5).mask(hull.shape))
-    sector = fit_sector(inside, cells.loose | (cells.fan & ~inside), start=sector)
-    return replace(judge_fit(sector, inside, hull_mask(row_ends(inside), hull.shape), top), bounds=True)
+    sector = fit_sector(inside, cells.loose | unseen | (cells.fan & ~inside), start=sector)
+    return replace(judge_fit(sector, inside, hull_mask(row_ends(inside), hull.shape), top, seen), bounds=True)
 
 
 def _outline(grid: Grid, cells: Cells, fit: Fit | None) -> Points:
@@ -152,22 +153,9 @@ def _outline(grid: Grid, cells: Cells, fit: Fit | None) -> Points:
     points = [sharp, (row_ends(inner) + 0.5) * grid.size - 0.5]
     if fit is not None and fit.completes:
         ends = _sector_ends(fit.sector.grown(-0.75), shape, grid.size)
-        first, last = _upright_sides(region)
-        ends[:, 0] = ends[:, 0].clip(first * grid.size, (last + 1) * grid.size - 1)
+        ends[:, 0] = ends[:, 0].clip(fit.columns.start * grid.size, fit.columns.stop * grid.size - 1)
         points.append(ends)
     return np.concatenate(points)
-
-
-def _upright_sides(region: Mask) -> tuple[int, int]:
-    """Return the first and the last column that the fan can have: where the display cuts the sides of a sector off."""
-    ends = row_ends(region)[:, 0]
-    left, right = np.split(ends, 2)
-    enough = max(SHORTEST_SIDE, UPRIGHT * len(left))
-    first, last = int(left.min()), int(right.max())
-    return (
-        first if (left <= first + 1).sum() >= enough else 0,
-        last if (right >= last - 1).sum() >= enough else region.shape[1] - 1,
-    )
 
 
 def _bright_pixels(grid: Grid, around: Mask) -> Mask:

@@ -181,7 +181,10 @@ def _without_lines(region: Mask, solid: Mask, bright: Mask, grid: Grid) -> Mask:
     lines = (sizes < 0.15 * region.sum()) & (brightness > 20 * GRAY_LEVEL)
     lines[0] = False
     removed = lines[labels]
-    return _without_bumps(region & ~removed, removed)
+    if not removed.any():
+        return region
+    labels, sizes = label_parts(_without_bumps(region & ~removed, removed))
+    return (sizes >= max(1.0, SMALLEST_PART * sizes.max()))[labels]
 
 
 def _without_bumps(region: Mask, line: Mask) -> Mask:
