@@ -23,7 +23,7 @@ GAMMAS = (0.8, 1.25)  # of the gray map of the second view of a frame
 class ContrastiveRegression:
     """A regressor of pseudo-labels, trained so that two views of a frame agree and pairs keep their order.
 
-    The pseudo-label of a frame is the distance of the distribution of its features (a Gaussian with diagonal covariance)
+    The pseudo-label of a frame is the distance of the distribution of its features (a Gaussian of diagonal covariance)
     to that of the anchors.
     """
 
