@@ -191,7 +191,7 @@ def _without_bumps(region: Mask, line: Mask) -> Mask:
     """Remove the bumps by which a line along a whole side is tied to the region: peaks of an ECG, ticks of a ruler."""
     for axis, shape in ((0, (1, BUMP)), (1, (BUMP, 1))):
         if line.any(axis=axis).sum() > LINE_SPAN * region.any(axis=axis).sum():
-            wide = np.asarray(ndimage.binary_opening(region, np.ones(shape)))
+            wide: Mask = np.asarray(ndimage.binary_opening(region, np.ones(shape)), dtype=np.bool_)
             region = region & (wide | ~dilate(line, 2))
     return region
 
