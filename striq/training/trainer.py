@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from monai.data.dataloader import DataLoader
 from monai.engines.evaluator import SupervisedEvaluator
@@ -18,6 +20,16 @@ from striq.training.pairs import EpochOrder, PairBatcher, PairDataset
 from striq.training.progress import KeepBest, Progress
 from striq.training.run_options import RunOptions
 from striq.training.steps import TrainingSteps
+
+
+class PairTrainer(SupervisedTrainer):
+    """MONAI's trainer, whose output is a list of one item, as where batches are decollated.
+
+    MONAI's handlers, such as the one of ``--tracking mlflow``, look for the loss there.
+    """
+
+    def _iteration(self, engine: Any, batchdata: Any) -> Any:
+        return [super()._iteration(engine, batchdata)]
 
 
 def make_steps(calibration: Calibration, training: TrainingConfig, options: RunOptions) -> TrainingSteps:
@@ -49,7 +61,7 @@ def make_steps(calibration: Calibration, training: TrainingConfig, options: RunO
         amp=use_amp(training.amp, device),
         val_handlers=[best, WriteCurves(options.curves_folder / VALIDATION)],
     )
-    trainer = SupervisedTrainer(
+    trainer = PairTrainer(
         device=device,
         max_epochs=training.max_epochs,
         train_data_loader=DataLoader(

@@ -133,9 +133,8 @@ def test_augmentation_that_hides_its_transform_is_refused() -> None:
         ViewSettings(augmentation=Hiding()).view(torch.ones(1, 8, 8), 1)
 
 
-def test_files_of_a_run_are_in_its_work_folder_and_the_model_is_not() -> None:
+def test_files_of_an_unfinished_run_are_in_its_work_folder_and_results_are_not() -> None:
     options = RunOptions("models", work_dir="eval")
-    assert options.model_file == Path("models/model.pt")
-    files = (options.checkpoint_file, options.curves_folder, options.features_folder)
-    assert {file.parent for file in files} == {Path("eval")}
+    assert {options.model_file.parent, options.curves_folder.parent} == {Path("models")}
+    assert {options.checkpoint_file.parent, options.features_folder.parent} == {Path("eval")}
     assert RunOptions("models").checkpoint_file == Path("models/checkpoint.pt")
