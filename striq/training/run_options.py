@@ -23,6 +23,7 @@ class RunOptions:
         backbone: Local weights of the encoder, or ``"seeded"`` for seeded weights; the shipped file by default.
         resume: Continue from ``checkpoint.pt``.
         anchor_images: Write thumbnails of the anchors beside ``model.pt``.
+        report_pictures: Show training frames in the report; without thumbnails of anchors it shows none either.
         quiet: Hide progress bars.
         keep_paths: Keep the names of the anchors' files in the model; by default it holds hashes only.
     """
@@ -33,6 +34,7 @@ class RunOptions:
     backbone: str | Path | None = None
     resume: bool = False
     anchor_images: bool = True
+    report_pictures: bool = True
     quiet: bool = False
     keep_paths: bool = False
 

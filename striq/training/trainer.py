@@ -16,6 +16,7 @@ from striq.training.curves import TRAINING, VALIDATION, WriteCurves
 from striq.training.handlers import EpochPairs, LimitGradient, LogEpoch
 from striq.training.metrics import EndpointError, NegativeLoss, SubspaceFigures, lower_is_better
 from striq.training.objective import RegistrationLoss, RegistrationNetwork
+from striq.training.outcome import Report
 from striq.training.pairs import EpochOrder, PairBatcher, PairDataset
 from striq.training.progress import KeepBest, Progress
 from striq.training.run_options import RunOptions
@@ -32,13 +33,16 @@ class PairTrainer(SupervisedTrainer):
         return [super()._iteration(engine, batchdata)]
 
 
-def make_steps(calibration: Calibration, training: TrainingConfig, options: RunOptions) -> TrainingSteps:
+def make_steps(
+    calibration: Calibration, training: TrainingConfig, options: RunOptions, report: Report | None = None
+) -> TrainingSteps:
     """Return the three steps of a training: prepare, optimize, finish. Nothing has been computed yet.
 
     Args:
         calibration: Unprepared calibration.
         training: Settings of the training.
         options: Folders, and whether to resume.
+        report: Called at the end with what the training is worth.
     """
     model, device = calibration.scorer.model, calibration.scorer.device
     network = RegistrationNetwork(model, calibration.scorer.config.quality, training.orthogonality)
@@ -84,7 +88,7 @@ def make_steps(calibration: Calibration, training: TrainingConfig, options: RunO
             LogEpoch(evaluator),
         ],
     )
-    return TrainingSteps(calibration, trainer, best, progress, options)
+    return TrainingSteps(calibration, trainer, best, progress, options, report)
 
 
 def use_amp(requested: bool, device: torch.device) -> bool:

@@ -134,6 +134,13 @@ def test_preprocessing_under_its_monai_name_takes_effect_too(phantom: Path) -> N
     assert torch.equal(flipped, calibration_of(phantom).frames.images.flip(2))
 
 
+def test_training_says_what_it_is_worth_and_can_be_told_not_to(phantom: Path, trained: Path, tmp_path: Path) -> None:
+    assert "What to do next" in (trained / "train_report.html").read_text(encoding="utf-8")
+    train(phantom, tmp_path, max_epochs=2, report=None)
+    assert not (tmp_path / "train_report.html").exists()
+    assert differing_tensors(load_scorer(tmp_path, "cpu"), load_scorer(trained, "cpu")) == set()
+
+
 def test_order_of_the_handlers_in_the_file_makes_no_difference(phantom: Path, trained: Path, tmp_path: Path) -> None:
     reversed_lists = {f"{part}#handlers": TRAIN[part]["handlers"][::-1] for part in ("train", "validate")}
     train(phantom, tmp_path, max_epochs=2, **reversed_lists)
