@@ -122,7 +122,7 @@ def test_command_line_runs_from_any_folder(tmp_path: Path) -> None:
         assert finished.returncode == 0, finished.stderr[-3000:]
 
     run("training", "train.json", "--plane_names=['kidney']", "--max_epochs=1", "--quiet=True")
-    model = f"--checkpoint={tmp_path / 'models' / 'model.pt'}"
+    model = f"--checkpoint={tmp_path / 'eval' / 'training' / 'model.pt'}"
     run("inference", "inference.json", model)
     rows = list(csv.DictReader((tmp_path / "eval" / "quality.csv").open(encoding="utf-8")))
     assert len(rows) == 10

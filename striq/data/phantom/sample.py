@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, UltrasoundMultiFrameImageStorage, generate_uid
+from pydicom.uid import UID, ExplicitVRLittleEndian, UltrasoundMultiFrameImageStorage, generate_uid
 
 from striq.atomic_files import write_bytes
 from striq.data.phantom.cine import make_phantom_cine
 
-PLANE, FRAMES, SUBJECT = "four_chamber", 24, 1001  # a subject that no model was trained on
+PLANE, FRAMES, SUBJECT = "face", 24, 1001  # a subject that no model was trained on
 FRAME_TIME_MS = 40.0
-NAME = "sample_four_chamber.dcm"
+NAME = "sample_face.dcm"
 
 
 def write_sample(
@@ -71,5 +71,5 @@ def _as_dicom(pictures: NDArray[np.uint8], name: str) -> Dataset:
     return image
 
 
-def _uid(name: str, kind: str) -> str:
-    return str(generate_uid(entropy_srcs=["striq sample", name, kind]))
+def _uid(name: str, kind: str) -> UID:
+    return generate_uid(entropy_srcs=["striq sample", name, kind])
