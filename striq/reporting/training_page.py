@@ -16,7 +16,7 @@ import striq
 from striq.anchors.thumbnails import as_picture
 from striq.atomic_files import write_text
 from striq.data.degradation import SEVERITIES
-from striq.reporting.html_report import JPEG_QUALITY, PAGE, printable
+from striq.reporting.html_report import PAGE, printable
 from striq.reporting.training_advice import losses_not_noticed, next_steps, quartiles
 from striq.reporting.training_plots import draw_band, draw_histogram
 from striq.training.curves import TRAINING, VALIDATION
@@ -24,7 +24,7 @@ from striq.training.outcome import PlaneOutcome, TrainingOutcome, tenths
 from striq.types import FrameRecord
 
 FILE = "train_report.html"
-EXAMPLES = 2  # of each tenth of Q
+EXAMPLES, JPEG_QUALITY = 2, 82  # examples of each tenth of Q
 MOST_PAIRS, MOST_LEFT_OUT = 6, 50
 
 
