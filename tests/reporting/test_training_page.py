@@ -152,5 +152,12 @@ def test_page_warns_where_groups_cannot_be_left_out(outcome: TrainingOutcome, pa
     assert "too few groups to leave one out" in few
 
 
+def test_training_that_does_not_find_movements_should_go_on(outcome: TrainingOutcome) -> None:
+    for error, expected in ((13.6, True), (9.0, False)):
+        curves = {"training": {}, "validation": {"endpoint_error_px": [(1, 30.0), (2, error)]}}
+        steps = next_steps(replace(outcome, curves=curves))
+        assert any(step.startswith("Train longer") for step in steps) == expected
+
+
 def test_file_of_the_page_is_beside_the_model(outcome: TrainingOutcome) -> None:
     assert write_training_page(outcome) == Path(outcome.options.output_dir) / "train_report.html"
