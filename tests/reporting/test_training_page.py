@@ -16,6 +16,7 @@ from striq.data.phantom import write_phantom
 from striq.reporting.training_advice import losses_not_noticed, next_steps
 from striq.reporting.training_page import write_training_page
 from striq.scoring.scorer import StriqScorer
+from striq.training import lost_structure
 from striq.training.outcome import TrainingOutcome, tenths
 from striq.training.run import train_scorer
 from striq.training.run_options import RunOptions
@@ -73,6 +74,19 @@ def test_losses_start_at_the_frames_as_they_are(outcome: TrainingOutcome) -> Non
             assert quality.shape == (len(chosen), len(SEVERITIES))
             assert torch.equal(quality[:, 0], plane.quality[chosen])
             assert not torch.equal(quality[:, 0], quality[:, -1])
+
+
+def test_changed_frames_meet_the_anchors_that_the_frames_met(
+    outcome: TrainingOutcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lost_structure, "SEVERITIES", (0.0, 0.0))  # a change of nothing: Q must stay the same
+    found: list[TrainingOutcome] = []
+    records = [record for record in outcome.records if record.plane == "kidney"]
+    train_scorer(
+        records, RunOptions(tmp_path, device="cpu", quiet=True), config=CONFIG, training=TRAINING, report=found.append
+    )
+    for quality in found[0].planes[0].lost_structure.values():
+        torch.testing.assert_close(quality[:, 1], quality[:, 0], atol=1e-4, rtol=0)
 
 
 def test_changes_are_drawn_on_the_frame(outcome: TrainingOutcome) -> None:
