@@ -18,6 +18,7 @@ from striq.commands.inspection import info
 from striq.commands.listing import list_frames
 from striq.commands.planes import add_plane
 from striq.commands.pretraining import pretrain
+from striq.commands.sample import sample
 from striq.commands.scoring import score
 from striq.commands.study import add_moved_commands, study
 from striq.commands.terminal import complain, say
@@ -47,6 +48,7 @@ for command in (
     evaluate,
     pretrain,
     phantom,
+    sample,
     export,
 ):
     app.command()(command)

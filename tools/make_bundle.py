@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-NAME = "striq_ultrasound_plane_quality_classification"
+NAME = "striq_ultrasound_plane_quality_regression"
 SOURCE = Path(__file__).parents[1] / "monai_bundle"
 WEIGHTS, LARGE_FILES = "models/model.pt", "large_files.yml"
 PARTS = ("LICENSE", "configs/*.json", "configs/logging.conf", "docs/*", WEIGHTS, "models/anchors/*.png")

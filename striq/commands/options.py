@@ -103,7 +103,10 @@ AnchorImagesOption = Annotated[
     bool,
     typer.Option("--anchor-images/--no-anchor-images", help="Write thumbnails of the anchors beside the model."),
 ]
-
+ReportPicturesOption = Annotated[
+    bool,
+    typer.Option("--report-pictures/--no-report-pictures", help="Show training frames in train_report.html."),
+]
 
 KeepPathsOption = Annotated[
     bool,

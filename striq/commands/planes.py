@@ -20,6 +20,7 @@ def add_plane(
     group_pattern: options.GroupPatternOption = None,
     epochs: options.EpochsOption = None,
     anchor_images: options.AnchorImagesOption = True,
+    report_pictures: options.ReportPicturesOption = True,
     keep_paths: options.KeepPathsOption = False,
     check: Annotated[
         Path | None, typer.Option(help="Frames of other groups, of old and new planes, to compare the models on.")
@@ -34,6 +35,7 @@ def add_plane(
     show_log()
     from striq.anchors.thumbnails import copy_thumbnails
     from striq.data.splits import check_disjoint_groups
+    from striq.reporting.training_page import FILE, write_training_page
     from striq.scoring.checkpoint import default_checkpoint
     from striq.scoring.loading import load_scorer
     from striq.training import sequential
@@ -47,12 +49,21 @@ def add_plane(
     scorer = sequential.add_plane(
         before,
         records,
-        RunOptions(out, device=chosen, resume=resume, anchor_images=anchor_images, keep_paths=keep_paths),
+        RunOptions(
+            out,
+            device=chosen,
+            resume=resume,
+            anchor_images=anchor_images,
+            report_pictures=report_pictures,
+            keep_paths=keep_paths,
+        ),
         training=options.make_training(epochs, seed),
+        report=write_training_page,
     )
     if anchor_images:
         copy_thumbnails(default_checkpoint() if model is None else model, out)
     say(f"The model now knows {', '.join(scorer.planes)}: {out / 'model.pt'}")
+    say(f"What the training is worth, and what to do next: {out / FILE}")
     if check is not None:
         from striq.evaluation.studies.plane_addition import compare_models, plane_addition_report
 

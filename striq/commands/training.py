@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -26,15 +26,17 @@ def train(
     backbone: options.BackboneOption = None,
     download_imagenet: options.ImagenetOption = False,
     anchor_images: options.AnchorImagesOption = True,
+    report_pictures: options.ReportPicturesOption = True,
     keep_paths: options.KeepPathsOption = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted training in --out.")] = False,
     seed: options.SeedOption = 0,
     device: options.DeviceOption = "auto",
     amp: Annotated[bool, typer.Option("--amp", help="Automatic mixed precision, on CUDA.")] = False,
 ) -> None:
-    """Train a scorer without labels and write OUT/model.pt."""
+    """Train a scorer without labels; write OUT/model.pt and a page on what it is worth, OUT/train_report.html."""
     check_writable(out / "model.pt")
     show_log()
+    from striq.reporting.training_page import FILE, write_training_page
     from striq.training import run, sequential
     from striq.training.run_options import RunOptions
 
@@ -55,13 +57,18 @@ def train(
         backbone=options.find_backbone(backbone, download=download_imagenet, folder=out),
         resume=resume,
         anchor_images=anchor_images,
+        report_pictures=report_pictures,
         keep_paths=keep_paths,
     )
+    given: dict[str, Any] = {"config": config, "training": training, "report": write_training_page}
     if protocol == "sequential":
-        sequential.train_sequential(records, run_options, order=planes or (), config=config, training=training)
+        sequential.train_sequential(records, run_options, order=planes or (), **given)
+        pages = f"{FILE} in the folder of each plane"
     else:
-        run.train_scorer(records, run_options, config=config, training=training)
+        run.train_scorer(records, run_options, **given)
+        pages = str(out / FILE)
     say(f"Trained on {len(records)} frames: {out / 'model.pt'}")
+    say(f"What it is worth, and what to do next: {pages}")
 
 
 def phantom(

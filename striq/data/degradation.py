@@ -19,6 +19,7 @@ from striq.data.preprocessing import DARKEST
 from striq.registration.affine import pixel_grid
 
 GAIN, GAMMA, CROP = 0.2, (0.8, 1.25), 0.05  # largest gain change, range of gamma, largest share cut from a side
+SEVERITIES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the degradations, in studies
 SPECKLE = 0.2  # standard deviation of multiplicative speckle
 
 Pixels = NDArray[np.float32]

@@ -32,7 +32,11 @@ def load_images(records: Sequence[FrameRecord], size: tuple[int, int], *, quiet:
 
 
 def load_readable_images(
-    records: Sequence[FrameRecord], size: tuple[int, int], *, quiet: bool = False
+    records: Sequence[FrameRecord],
+    size: tuple[int, int],
+    *,
+    quiet: bool = False,
+    left_out: list[tuple[FrameRecord, str]] | None = None,
 ) -> tuple[list[FrameRecord], Tensor]:
     """Read and prepare the frames that can be read; each other one is logged as a warning and left out.
 
@@ -40,6 +44,7 @@ def load_readable_images(
         records: Frames to read.
         size: Rows and columns of the prepared images.
         quiet: Whether to hide the progress bar.
+        left_out: Takes each frame that is left out, with the reason.
 
     Returns:
         Records of the frames that were read, and their images, shape ``(N, 1, H, W)``.
@@ -54,6 +59,8 @@ def load_readable_images(
             images.append(_prepare(record, size))
         except ReadError as error:
             logger.warning("Left out: %s", error)
+            if left_out is not None:
+                left_out.append((record, str(error)))
             continue
         kept.append(record)
     if len(kept) < len(records):

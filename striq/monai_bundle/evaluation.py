@@ -12,7 +12,7 @@ from ignite.engine import Engine, Events
 from monai.metrics.metric import CumulativeIterationMetric
 from torch import Tensor, distributed, nn
 
-from striq.data.transforms import plain_tensor
+from striq.data.frame_images import plain_tensor
 from striq.evaluation.agreement.controls import CONTROLS, MAIN, score_with_controls
 from striq.evaluation.agreement.frames import ScoredFrames, as_rated_frames
 from striq.evaluation.agreement.protocol import write_evaluation

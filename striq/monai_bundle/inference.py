@@ -1,4 +1,4 @@
-"""Parts of ``inference.json``: the batch, the quality of each plane by name, the table, and the TensorRT engine."""
+"""Parts of ``inference.json``: the batch, the plane, the quality of each plane, the table, and the TensorRT engine."""
 
 from __future__ import annotations
 
@@ -13,9 +13,14 @@ from monai.transforms.transform import MapTransform
 from torch import Tensor
 
 from striq.atomic_files import write_csv
-from striq.data.transforms import ERROR, FRAME, SOURCE, UNOPENED, plain_tensor
+from striq.data.frame_images import FRAME, plain_tensor
+from striq.data.transforms import ERROR, SOURCE, UNOPENED
 from striq.errors import CheckpointError, StriqError
+from striq.scoring.recognition import recognize
 from striq.scoring.scorer import StriqScorer
+from striq.verdict import NO_PLANE
+
+PLANE = "plane"  # key of the recognized plane
 
 
 def prepare_batch(
@@ -25,6 +30,33 @@ def prepare_batch(
     del kwargs
     image = plain_tensor(batchdata["image"]).to(device, non_blocking=non_blocking)
     return image, torch.zeros(len(image))
+
+
+class NamePlaned(MapTransform):
+    """Adds the ``plane`` that a frame shows, or ``none``, recognized as ``striq score`` does.
+
+    Args:
+        keys: Key of the prepared frame, shape ``(1, H, W)``.
+        scorer: Recognizes planes.
+    """
+
+    def __init__(self, keys: Hashable | Sequence[Hashable], scorer: StriqScorer) -> None:
+        super().__init__(keys)  # pyright: ignore[reportArgumentType]
+        self.scorer = scorer
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Return the item with the name of the plane."""
+        named = dict(data)
+        for key in self.key_iterator(named):
+            named[PLANE] = self._plane_of(plain_tensor(named[key])[None].to(self.scorer.device))
+        return named
+
+    @torch.inference_mode()
+    def _plane_of(self, image: Tensor) -> str:
+        scorer = self.scorer
+        found = recognize(scorer, image, scorer.embed(image), scorer.frame_terms(image))
+        shows_none = int(found.posterior[0].argmax()) == len(scorer.planes)
+        return NO_PLANE if shows_none else scorer.planes[found.planes[0]]
 
 
 class NameQualitiesd(MapTransform):
@@ -48,7 +80,7 @@ class NameQualitiesd(MapTransform):
 
 
 class WriteQuality:
-    """Writes one row per frame when the evaluator has seen all: file, frame, processed ``pred``, error.
+    """Writes one row per frame when the evaluator has seen all: file, frame, plane, processed ``pred``, error.
 
     Convention:
         - A frame with an error has no other values, and a file that cannot be opened has a single row without a frame.
@@ -79,7 +111,8 @@ class WriteQuality:
         for item, result in zip(batch, output, strict=True):
             frame, error = int(item[FRAME]), " ".join(item.get(ERROR, "").split())
             row = {"source": item[SOURCE], "frame": "" if frame == UNOPENED else frame}
-            self.rows.append({**row, **(dict.fromkeys(result["pred"], "") if error else result["pred"]), ERROR: error})
+            found = {**({PLANE: result[PLANE]} if PLANE in result else {}), **result["pred"]}
+            self.rows.append({**row, **(dict.fromkeys(found, "") if error else found), ERROR: error})
 
     def write(self, engine: Engine) -> None:
         """Write the table."""

@@ -11,7 +11,8 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
-from striq.data.transforms import IMAGE, TRANSFORM, Augmentation, RandomView, plain_tensor
+from striq.data.frame_images import plain_tensor
+from striq.data.transforms import IMAGE, TRANSFORM, Augmentation, RandomView
 from striq.model.network import NUM_STAGES, Pyramid
 
 BATCH_SIZE = 16

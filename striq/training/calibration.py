@@ -13,9 +13,11 @@ from striq.errors import DatasetError
 from striq.model.encoder import calibrate, fit_compression
 from striq.scoring.scorer import StriqScorer
 from striq.training.cache import BATCH_SIZE, FeatureCache
+from striq.training.lost_structure import LostStructure
 from striq.training.plane_calibration import PlaneCalibration
 from striq.training.plane_support import PlaneSupport
 from striq.training.score_statistics import (
+    UnseenScores,
     fit_densities,
     ranking_stability,
     score_unseen,
@@ -61,6 +63,8 @@ class Calibration:
         self.seed, self.pretrained, self.known = seed, pretrained, known
         self.planes = torch.tensor([scorer.plane_index(record.plane) for record in frames.records])
         self.of_planes: dict[int, PlaneCalibration] = {}
+        self.unseen: dict[int, UnseenScores] = {}
+        self.lost_structure: dict[int, LostStructure] = {}
         self._encoder_of = encoder_of
         self.keep_paths, self.salt = keep_paths, new_salt()
         self._check_counts()
@@ -106,20 +110,25 @@ class Calibration:
         model.aligner.gates.fill_(1.0)
 
     @torch.no_grad()
-    def finish(self) -> None:
-        """Set ranges and weights on frames as unseen, store the anchors, and fit the plane densities."""
+    def finish(self, *, measure_losses: bool = False) -> None:
+        """Set ranges and weights on frames as unseen, store the anchors, and fit the plane densities.
+
+        Args:
+            measure_losses: Measure on some of the frames how Q falls as structure is lost, for a report.
+        """
         self.scorer.eval()
         self.scorer.use_engine()  # training may have left the range of settings that the engine supports
         self.scorer.model.subspace.store_task_vectors(known=self.known)
-        unseen_of = {}
         for plane, of_plane in self.of_planes.items():
-            chosen, unseen = of_plane.chosen, score_unseen(of_plane)
+            if measure_losses:
+                self.lost_structure[plane] = LostStructure(of_plane)
+            chosen, unseen = of_plane.chosen, score_unseen(of_plane, self.lost_structure.get(plane))
             set_range_and_weights(self.scorer, plane, unseen)
             of_plane.set_mean_maps(torch.arange(len(of_plane.frames)))
             of_plane.install(chosen)
-            unseen_of[plane] = unseen
+            self.unseen[plane] = unseen
             self._describe(of_plane, ranking_stability(self.scorer, plane, unseen))
-        for plane, unseen in unseen_of.items():
+        for plane, unseen in self.unseen.items():
             others = [other for number, other in self.of_planes.items() if number != plane]
             set_evidence_range(self.scorer, plane, unseen, others)
         frames_of = {plane: self.frames_of(plane) for plane in self.new_planes}

@@ -34,8 +34,8 @@ class WriteCurves:
             TensorBoardStatsHandler(log_dir=self.log_dir, output_transform=_loss_of).attach(engine)
 
 
-def _loss_of(output: Mapping[str, Any]) -> float | None:
-    return float(output["loss"].detach()) if "loss" in output else None
+def _loss_of(output: list[Mapping[str, Any]] | Mapping[str, Any]) -> float | None:
+    return float(output[0]["loss"].detach()) if isinstance(output, list) else None  # a dictionary of the evaluator
 
 
 def read_curves(folder: str | Path) -> dict[str, dict[str, Curve]]:

@@ -68,5 +68,10 @@ def lower_is_better(value: float, best: float) -> bool:
 
 
 def endpoint_error_px(output: Any) -> Tensor:
-    """Return the mean endpoint error of one batch, in pixels of a 256-pixel frame."""
+    """Return the mean endpoint error of one batch, in pixels of a 256-pixel frame.
+
+    Args:
+        output: Output of the evaluator, or of :class:`striq.training.trainer.PairTrainer`.
+    """
+    output = output[0] if isinstance(output, list) else output
     return endpoint_error(output["pred"].known[-1], output["label"]).mean().detach() * HALF_WIDTH_PX

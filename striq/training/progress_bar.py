@@ -25,7 +25,7 @@ def show_progress(trainer: Trainer, *, quiet: bool = False) -> Generator[None, N
 
         def update(engine: Any) -> None:
             state = engine.state
-            loss, total = float(state.output["loss"].detach()), state.max_epochs * state.epoch_length
+            loss, total = float(state.output[0]["loss"].detach()), state.max_epochs * state.epoch_length
             progress.update(task, description=f"Training, loss {loss:.3f}", completed=state.iteration, total=total)
 
         handle = trainer.add_event_handler(Events.ITERATION_COMPLETED, update)

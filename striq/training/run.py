@@ -10,6 +10,7 @@ from monai.utils.misc import set_determinism
 from striq.config import StriqConfig, TrainingConfig
 from striq.scoring.scorer import StriqScorer
 from striq.training.calibration import Calibration
+from striq.training.outcome import Report
 from striq.training.run_options import RunOptions
 from striq.training.setup import make_calibration
 from striq.training.trainer import make_steps
@@ -22,6 +23,7 @@ def train_scorer(
     *,
     config: StriqConfig | None = None,
     training: TrainingConfig | None = None,
+    report: Report | None = None,
 ) -> StriqScorer:
     """Train a scorer on unlabeled frames, write ``model.pt``, and return the scorer.
 
@@ -30,6 +32,8 @@ def train_scorer(
         options: Folders, device, backbone, and whether to resume.
         config: Settings of the scorer.
         training: Settings of the training.
+        report: Called at the end with what the training is worth, such as
+            ``striq.reporting.training_page.write_training_page``.
 
     Raises:
         CheckpointError: If there is nothing to resume from, or the backbone does not fit.
@@ -38,21 +42,24 @@ def train_scorer(
     training = training or TrainingConfig()
     with determinism(training.seed):
         calibration = make_calibration(records, options, config=config, training=training)
-        return run_training(calibration, training, options)
+        return run_training(calibration, training, options, report)
 
 
-def run_training(calibration: Calibration, training: TrainingConfig, options: RunOptions) -> StriqScorer:
+def run_training(
+    calibration: Calibration, training: TrainingConfig, options: RunOptions, report: Report | None = None
+) -> StriqScorer:
     """Train the scorer of a calibration, write it, and return it.
 
     Args:
         calibration: Unprepared calibration.
         training: Settings of the training.
         options: Folders, and whether to resume.
+        report: Called at the end with what the training is worth.
 
     Raises:
         CheckpointError: If there is nothing to resume from.
     """
-    steps = make_steps(calibration, training, options)
+    steps = make_steps(calibration, training, options, report)
     steps.prepare()
     steps.optimize()
     return steps.finish()

@@ -16,13 +16,14 @@ class RunOptions:
     """Where and how a training runs. What it learns is set by ``StriqConfig`` and ``TrainingConfig``.
 
     Attributes:
-        output_dir: Folder for ``model.pt`` and the thumbnails of its anchors.
-        work_dir: Folder for the resumable ``checkpoint.pt``, the TensorBoard files and features that do not fit into
-            memory; ``output_dir`` by default.
+        output_dir: Folder for ``model.pt``, the thumbnails of its anchors and the TensorBoard files.
+        work_dir: Folder for the resumable ``checkpoint.pt`` and features that do not fit into memory; ``output_dir``
+            by default.
         device: ``"auto"``, or a device of PyTorch.
         backbone: Local weights of the encoder, or ``"seeded"`` for seeded weights; the shipped file by default.
         resume: Continue from ``checkpoint.pt``.
         anchor_images: Write thumbnails of the anchors beside ``model.pt``.
+        report_pictures: Show training frames in the report; without thumbnails of anchors it shows none either.
         quiet: Hide progress bars.
         keep_paths: Keep the names of the anchors' files in the model; by default it holds hashes only.
     """
@@ -33,6 +34,7 @@ class RunOptions:
     backbone: str | Path | None = None
     resume: bool = False
     anchor_images: bool = True
+    report_pictures: bool = True
     quiet: bool = False
     keep_paths: bool = False
 
@@ -49,7 +51,7 @@ class RunOptions:
     @property
     def curves_folder(self) -> Path:
         """TensorBoard files of training and validation."""
-        return self._work_dir / "tensorboard"
+        return Path(self.output_dir) / "tensorboard"
 
     @property
     def features_folder(self) -> Path:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from striq.quality.normalization import TermRange, plane_weights
+from striq.quality.normalization import TermRange, normalize_terms, plane_weights, quality_score
 from striq.quality.plane_evidence import EXPECTED_SHARE, LARGEST_SHARE_OF_OTHERS
 from striq.quality.plane_posterior import frame_descriptor
 from striq.scoring.recognition import plane_evidence
@@ -40,13 +41,14 @@ class UnseenScores:
     folds: Sequence[Tensor]
 
 
-def score_unseen(calibration: PlaneCalibration) -> UnseenScores:
+def score_unseen(calibration: PlaneCalibration, also: Callable[[Tensor], None] | None = None) -> UnseenScores:
     """Score every frame of a plane against anchors, mean maps and stability of the other groups; cross-fitting.
 
     The plane is left with the anchors of the last fold.
 
     Args:
         calibration: The plane and its frames.
+        also: Called with the places of each fold's frames while the plane has the anchors of the others.
     """
     everything = torch.arange(len(calibration.frames))
     folds, terms, pair_terms, evidence = _folds(calibration.groups), [], [], []
@@ -58,6 +60,8 @@ def score_unseen(calibration: PlaneCalibration) -> UnseenScores:
         terms.append(torch.cat([score.terms for score in scores]))
         pair_terms.append(torch.cat([score.pair_terms for score in scores]))
         evidence.append(calibration.evidence(scores, fold))
+        if also is not None:
+            also(fold)
     in_order = torch.cat(folds).argsort()
     return UnseenScores(torch.cat(terms)[in_order], pair_terms, torch.cat(evidence)[in_order], folds)
 
@@ -78,6 +82,11 @@ def set_range_and_weights(scorer: StriqScorer, plane: int, unseen: UnseenScores)
     margin = (span.high - span.low) / (len(unseen.terms) - 1)
     scorer.range_low[plane], scorer.range_high[plane] = span.low - margin, span.high + margin
     scorer.term_weights[plane] = plane_weights(unseen.terms, scorer.config.quality.weights)
+
+
+def unseen_quality(scorer: StriqScorer, plane: int, unseen: UnseenScores) -> Tensor:
+    """Return Q of each frame as unseen, by the scorer's ranges and weights, shape ``(N,)``."""
+    return quality_score(normalize_terms(unseen.terms, scorer.range(plane)), scorer.term_weights[plane]).cpu()
 
 
 def set_evidence_range(
@@ -148,6 +157,12 @@ def fit_densities(
     scorer.densities.fit(descriptors, {plane: list(of_plane) for plane, of_plane in groups.items()})
 
 
+def can_leave_groups_out(groups: Sequence[str]) -> bool:
+    """Return whether enough frames are left for anchors without any one group; else single frames are left out."""
+    sizes = Counter(groups).values()
+    return len(sizes) > 1 and len(groups) - max(sizes) >= FEWEST_FRAMES
+
+
 def _rank_correlation(first: Tensor, second: Tensor) -> Tensor:
     ranks = torch.stack([first, second]).argsort(dim=1).argsort(dim=1).double()
     return torch.corrcoef(ranks)[0, 1]
@@ -157,7 +172,7 @@ def _folds(groups: Sequence[str]) -> list[Tensor]:
     """Return the rows of each fold: whole groups in turn, or single frames where there are too few groups."""
     names = sorted(set(groups))
     members = [[row for row, group in enumerate(groups) if group == name] for name in names]
-    if len(members) < 2 or len(groups) - max(map(len, members)) < FEWEST_FRAMES:
+    if not can_leave_groups_out(groups):
         members = [[row] for row in range(len(groups))]
     order = torch.randperm(len(members), generator=torch.Generator().manual_seed(0)).tolist()
     number = min(NUM_FOLDS, len(members))

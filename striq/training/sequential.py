@@ -17,6 +17,7 @@ from striq.scoring.scorer import StriqScorer
 from striq.training.calibration import Calibration
 from striq.training.continual import frozen, learning_only
 from striq.training.extension import extend_scorer
+from striq.training.outcome import Report
 from striq.training.run import determinism, run_training, train_scorer
 from striq.training.run_options import RunOptions
 from striq.training.setup import make_cache
@@ -34,6 +35,7 @@ def train_sequential(
     protect: bool = True,
     config: StriqConfig | None = None,
     training: TrainingConfig | None = None,
+    report: Report | None = None,
 ) -> StriqScorer:
     """Train plane by plane and write ``model.pt``; frames of a plane are not seen again after it has been learned.
 
@@ -45,6 +47,7 @@ def train_sequential(
         protect: False lets later planes change the general expert freely (an ablation).
         config: Settings of the scorer.
         training: Settings of the training on each plane.
+        report: Called after each plane with what its training is worth.
 
     Raises:
         DatasetError: If a plane has no frames or too few.
@@ -62,9 +65,9 @@ def train_sequential(
             continue
         logger.info("Learning %s", plane)
         if scorer is None:
-            scorer = train_scorer(of_plane, stage, config=config, training=training)
+            scorer = train_scorer(of_plane, stage, config=config, training=training, report=report)
         else:
-            scorer = add_plane(scorer, of_plane, stage, protect=protect, training=training)
+            scorer = add_plane(scorer, of_plane, stage, protect=protect, training=training, report=report)
     if scorer is None:
         msg = "No frames to learn from."
         raise DatasetError(msg)
@@ -86,6 +89,7 @@ def add_plane(
     *,
     protect: bool = True,
     training: TrainingConfig | None = None,
+    report: Report | None = None,
 ) -> StriqScorer:
     """Return a scorer that knows one more plane, and write ``model.pt``; the given scorer stays as it is.
 
@@ -98,6 +102,7 @@ def add_plane(
         options: As for ``train_scorer``, but without a backbone: the scorer has one.
         protect: False lets the new plane change the general expert freely (an ablation).
         training: Settings of the training.
+        report: Called at the end with what the training is worth.
 
     Raises:
         CheckpointError: If there is nothing to resume from.
@@ -111,11 +116,12 @@ def add_plane(
     options.check_resumable()
     with determinism(training.seed):
         extended = extend_scorer(scorer, names).to(pick_device(str(options.device)))
-        records, images = load_readable_images(records, extended.config.encoder.size, quiet=options.quiet)
+        size, left_out = extended.config.encoder.size, list[tuple[FrameRecord, str]]()
+        records, images = load_readable_images(records, size, quiet=options.quiet, left_out=left_out)
         held_out = held_out_frames(records, training)
         calibration = Calibration(
             extended,
-            TrainingFrames(images, list(records), held_out),
+            TrainingFrames(images, list(records), held_out, tuple(left_out)),
             make_cache(images, options, training),
             seed=training.seed,
             pretrained=True,
@@ -123,7 +129,7 @@ def add_plane(
             keep_paths=options.keep_paths,
         )
         with frozen(extended.model.aligner), learning_only(extended.model.subspace, known, protect=protect):
-            return run_training(calibration, training, options)
+            return run_training(calibration, training, options, report)
 
 
 def _stage_options(options: RunOptions, index: int, plane: str) -> RunOptions:

@@ -47,16 +47,16 @@ def make_calibration(
     """
     options.check_resumable()
     training = training or TrainingConfig()
-    planes = sorted({record.plane for record in records})
+    planes, left_out = sorted({record.plane for record in records}), list[tuple[FrameRecord, str]]()
     if images is None:
         size = (config or StriqConfig()).encoder.size
-        records, images = load_readable_images(records, size, quiet=options.quiet)
+        records, images = load_readable_images(records, size, quiet=options.quiet, left_out=left_out)
     scorer = StriqScorer(planes, config).to(pick_device(str(options.device)))
     pretrained = load_initial_weights(scorer, options)
     held_out = held_out_frames(records, training)
     return Calibration(
         scorer,
-        TrainingFrames(images, list(records), held_out),
+        TrainingFrames(images, list(records), held_out, tuple(left_out)),
         make_cache(images, options, training, augmentation),
         seed=training.seed,
         pretrained=pretrained,

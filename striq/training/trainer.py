@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from monai.data.dataloader import DataLoader
 from monai.engines.evaluator import SupervisedEvaluator
@@ -14,19 +16,33 @@ from striq.training.curves import TRAINING, VALIDATION, WriteCurves
 from striq.training.handlers import EpochPairs, LimitGradient, LogEpoch
 from striq.training.metrics import EndpointError, NegativeLoss, SubspaceFigures, lower_is_better
 from striq.training.objective import RegistrationLoss, RegistrationNetwork
+from striq.training.outcome import Report
 from striq.training.pairs import EpochOrder, PairBatcher, PairDataset
 from striq.training.progress import KeepBest, Progress
 from striq.training.run_options import RunOptions
 from striq.training.steps import TrainingSteps
 
 
-def make_steps(calibration: Calibration, training: TrainingConfig, options: RunOptions) -> TrainingSteps:
+class PairTrainer(SupervisedTrainer):
+    """MONAI's trainer, whose output is a list of one item, as where batches are decollated.
+
+    MONAI's handlers, such as the one of ``--tracking mlflow``, look for the loss there.
+    """
+
+    def _iteration(self, engine: Any, batchdata: Any) -> Any:
+        return [super()._iteration(engine, batchdata)]
+
+
+def make_steps(
+    calibration: Calibration, training: TrainingConfig, options: RunOptions, report: Report | None = None
+) -> TrainingSteps:
     """Return the three steps of a training: prepare, optimize, finish. Nothing has been computed yet.
 
     Args:
         calibration: Unprepared calibration.
         training: Settings of the training.
         options: Folders, and whether to resume.
+        report: Called at the end with what the training is worth.
     """
     model, device = calibration.scorer.model, calibration.scorer.device
     network = RegistrationNetwork(model, calibration.scorer.config.quality, training.orthogonality)
@@ -49,7 +65,7 @@ def make_steps(calibration: Calibration, training: TrainingConfig, options: RunO
         amp=use_amp(training.amp, device),
         val_handlers=[best, WriteCurves(options.curves_folder / VALIDATION)],
     )
-    trainer = SupervisedTrainer(
+    trainer = PairTrainer(
         device=device,
         max_epochs=training.max_epochs,
         train_data_loader=DataLoader(
@@ -72,7 +88,7 @@ def make_steps(calibration: Calibration, training: TrainingConfig, options: RunO
             LogEpoch(evaluator),
         ],
     )
-    return TrainingSteps(calibration, trainer, best, progress, options)
+    return TrainingSteps(calibration, trainer, best, progress, options, report)
 
 
 def use_amp(requested: bool, device: torch.device) -> bool:

@@ -21,11 +21,13 @@ class TrainingFrames:
         images: Prepared frames, shape ``(N, 1, H, W)``.
         records: Plane, group and file of each frame.
         held_out: Which frames only validate, shape ``(N,)``.
+        left_out: Each frame that could not be read, with the reason.
     """
 
     images: Tensor
     records: Sequence[FrameRecord]
     held_out: Tensor
+    left_out: Sequence[tuple[FrameRecord, str]] = ()
 
     def __post_init__(self) -> None:
         counts = (len(self.images), len(self.records), len(self.held_out))

@@ -260,7 +260,7 @@ def test_planes_are_learned_one_after_another_by_an_override(phantom: Path, else
 
 
 def test_training_keeps_curves_of_loss_and_error(trained: Path, elsewhere: Path) -> None:
-    curves = read_curves(elsewhere / "work" / "tensorboard")
+    curves = read_curves(elsewhere / "models" / "tensorboard")
     assert [step for step, _ in curves["training"]["Loss"]] == list(range(1, len(curves["training"]["Loss"]) + 1))
     for name in ("training", "validation"):
         assert [step for step, _ in curves[name]["endpoint_error_px"]] == [1]
@@ -295,6 +295,15 @@ def test_preprocessing_of_the_evaluation_takes_effect(trained: Path, phantom: Pa
     assert [row["STRIQ"] for row in plain] != [row["STRIQ"] for row in other]
     one, same = (pytest.approx([float(r["in-fan intensity std"]) for r in rows], abs=1e-6) for rows in (plain, other))
     assert one.expected == same
+
+
+def test_postprocessing_of_the_evaluation_takes_effect(trained: Path, phantom: Path, elsewhere: Path) -> None:
+    cut = {"_target_": "monai.transforms.AsDiscreted", "keys": "pred", "threshold": 0.5}
+    common = {"checkpoint": str(trained), "dataset_dir": str(phantom / "phantom.csv"), "device": "cpu"}
+    output = elsewhere / "cut"
+    run(workflow("evaluate", None, output_dir=str(output), **common, **{"validate#postprocessing#transforms": [cut]}))
+    rows = csv.DictReader((output / "rated_scores.csv").open(encoding="utf-8"))
+    assert {float(row["STRIQ"]) for row in rows} == {0.0, 1.0}
 
 
 def test_bundle_in_another_folder_is_taken_for_itself(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:

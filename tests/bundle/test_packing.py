@@ -60,7 +60,7 @@ def test_zip_holds_one_folder_with_all_that_a_bundle_needs_and_nothing_else(pack
     with zipfile.ZipFile(packed) as opened:
         assert opened.testzip() is None
         names = [name.removeprefix(f"{TOOL.NAME}/") for name in opened.namelist()]
-    assert packed.name == "striq_ultrasound_plane_quality_classification.zip"
+    assert packed.name == "striq_ultrasound_plane_quality_regression.zip"
     assert set(TOOL.NEEDED) < set(names)
     configs = {f"configs/{path.name}" for path in (SOURCE / "configs").iterdir()}
     assert configs < set(names)

@@ -80,6 +80,15 @@ def test_network_takes_and_gives_what_the_metadata_says() -> None:
     verify_net_in_out(net_id="network_def", meta_file=METADATA, config_file=INFERENCE, device="cpu")
 
 
+def test_figures_of_the_page_are_those_of_the_metadata() -> None:
+    page = (BUNDLE / "docs" / "README.md").read_text(encoding="utf-8")
+    table = re.search(r"\| Figure \| Value \|\n\|---\|---\|\n((?:\|.*\n)+)", page)
+    assert table
+    figures = [[cell.strip() for cell in row.strip("|").split("|")] for row in table[1].splitlines()]
+    metrics = json.loads(Path(METADATA).read_text(encoding="utf-8"))["eval_metrics"]
+    assert figures == [[name, f"{value:g}"] for name, value in metrics.items()]
+
+
 def test_planes_are_the_same_everywhere() -> None:
     planes = striq.load_scorer(MODEL, device="cpu").planes
     output = json.loads(Path(METADATA).read_text(encoding="utf-8"))["network_data_format"]["outputs"]["pred"]
@@ -113,7 +122,7 @@ def test_command_line_runs_from_any_folder(tmp_path: Path) -> None:
         assert finished.returncode == 0, finished.stderr[-3000:]
 
     run("training", "train.json", "--plane_names=['kidney']", "--max_epochs=1", "--quiet=True")
-    model = f"--checkpoint={tmp_path / 'models' / 'model.pt'}"
+    model = f"--checkpoint={tmp_path / 'eval' / 'training' / 'model.pt'}"
     run("inference", "inference.json", model)
     rows = list(csv.DictReader((tmp_path / "eval" / "quality.csv").open(encoding="utf-8")))
     assert len(rows) == 10

@@ -117,6 +117,30 @@ def test_bundle_without_anything_to_resume_is_refused_before_it_reads_a_frame(tm
     assert isinstance(raised.value.__cause__, CheckpointError)
 
 
+def test_training_does_not_write_where_the_shipped_weights_are() -> None:
+    parser = ConfigParser(ConfigParser.load_config_file(CONFIGS / "train.json"))
+    folder = Path(parser.get_parsed_content("output_dir"))
+    assert folder.resolve() == (CONFIGS.parent / "eval" / "training").resolve()
+    assert Path(parser.get_parsed_content("work_dir")) == folder
+    handlers = [*TRAIN["train"]["handlers"], *TRAIN["validate"]["handlers"]]
+    places = [handler["log_dir"] for handler in handlers if isinstance(handler, dict) and "log_dir" in handler]
+    assert [place.split(" + ")[0] for place in places] == ["$@output_dir", "$@output_dir"]
+
+
+def test_preprocessing_under_its_monai_name_takes_effect_too(phantom: Path) -> None:
+    flip = {"_target_": "monai.transforms.Flipd", "keys": "image", "spatial_axis": 0}
+    steps = {"_target_": "monai.transforms.Compose", "transforms": [*TRAIN["preprocessing"]["transforms"], flip]}
+    flipped = calibration_of(phantom, **{"train#preprocessing": steps}).frames.images
+    assert torch.equal(flipped, calibration_of(phantom).frames.images.flip(2))
+
+
+def test_training_says_what_it_is_worth_and_can_be_told_not_to(phantom: Path, trained: Path, tmp_path: Path) -> None:
+    assert "What to do next" in (trained / "train_report.html").read_text(encoding="utf-8")
+    train(phantom, tmp_path, max_epochs=2, report=None)
+    assert not (tmp_path / "train_report.html").exists()
+    assert differing_tensors(load_scorer(tmp_path, "cpu"), load_scorer(trained, "cpu")) == set()
+
+
 def test_order_of_the_handlers_in_the_file_makes_no_difference(phantom: Path, trained: Path, tmp_path: Path) -> None:
     reversed_lists = {f"{part}#handlers": TRAIN[part]["handlers"][::-1] for part in ("train", "validate")}
     train(phantom, tmp_path, max_epochs=2, **reversed_lists)

@@ -75,8 +75,8 @@ def config(bundle: Path, name: str) -> str:
     return str(bundle / "configs" / name)
 
 
-def test_name_ends_in_the_task_that_hosts_read_off_it(bundle: Path) -> None:
-    assert re.fullmatch(r"[a-z0-9_]+_classification", bundle.name)
+def test_name_ends_in_the_task(bundle: Path) -> None:
+    assert re.fullmatch(r"[a-z0-9_]+_regression", bundle.name)
 
 
 def test_version_is_in_the_changelog(metadata: dict) -> None:

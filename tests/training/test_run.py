@@ -133,9 +133,19 @@ def test_augmentation_that_hides_its_transform_is_refused() -> None:
         ViewSettings(augmentation=Hiding()).view(torch.ones(1, 8, 8), 1)
 
 
-def test_files_of_a_run_are_in_its_work_folder_and_the_model_is_not() -> None:
+def test_epochs_are_described_in_plain_words(
+    records: list[FrameRecord], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", logger="striq"):
+        train_scorer(records, options_for(tmp_path), **SETTINGS)
+    epochs = [line for line in caplog.messages if line.startswith("Epoch ")]
+    assert [line.split(":")[0] for line in epochs] == ["Epoch 1 of 2", "Epoch 2 of 2"]
+    assert all("known movements of frames are found to within" in line for line in epochs)
+    assert [" left." in line for line in epochs] == [True, False]
+
+
+def test_files_of_an_unfinished_run_are_in_its_work_folder_and_results_are_not() -> None:
     options = RunOptions("models", work_dir="eval")
-    assert options.model_file == Path("models/model.pt")
-    files = (options.checkpoint_file, options.curves_folder, options.features_folder)
-    assert {file.parent for file in files} == {Path("eval")}
+    assert {options.model_file.parent, options.curves_folder.parent} == {Path("models")}
+    assert {options.checkpoint_file.parent, options.features_folder.parent} == {Path("eval")}
     assert RunOptions("models").checkpoint_file == Path("models/checkpoint.pt")

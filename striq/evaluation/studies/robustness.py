@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 from torch import Tensor
 
-from striq.data.degradation import ALL, DEGRADATIONS, PERTURBATIONS, degrade, perturb
+from striq.data.degradation import ALL, DEGRADATIONS, PERTURBATIONS, SEVERITIES, degrade, perturb
 from striq.data.preprocessing import prepare_frame
 from striq.data.readers import open_cine
 from striq.evaluation.agreement.controls import MAIN, Control
@@ -21,7 +21,6 @@ from striq.evaluation.statistics.metrics import srcc_of_rated
 from striq.scoring.scorer import StriqScorer
 from striq.types import Frame, FrameRecord
 
-SEVERITIES = (0.0, 0.25, 0.5, 0.75, 1.0)
 STRUCTURE_FRAMES = 60  # per plane: enough for a median, and every loss takes many scores
 UNCHANGED = "none"
 KINDS = (UNCHANGED, *PERTURBATIONS, ALL)

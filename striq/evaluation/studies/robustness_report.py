@@ -7,11 +7,11 @@ import math
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from striq.data.degradation import SEVERITIES
 from striq.evaluation.reports.figures import MAIN_COLOR, draw_bars, new_figure, tidy
 from striq.evaluation.reports.study_report import ReportTable, StudyReport
 from striq.evaluation.reports.text import number_text, yes_or_no
 from striq.evaluation.studies.robustness import (
-    SEVERITIES,
     ChangedScores,
     NuisanceRow,
     falls_throughout,

@@ -12,7 +12,7 @@ import tempfile
 import unittest
 
 import torch
-from test_striq_ultrasound_plane_quality_classification import (
+from test_striq_ultrasound_plane_quality_regression import (
     BUNDLE_ROOT,
     FRAMES,
     PLANES,

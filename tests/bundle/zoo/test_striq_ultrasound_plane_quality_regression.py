@@ -15,7 +15,7 @@ import numpy as np
 from monai.bundle import ConfigWorkflow
 from PIL import Image
 
-NAME = "striq_ultrasound_plane_quality_classification"
+NAME = "striq_ultrasound_plane_quality_regression"
 IN_ZOO = os.path.join("models", NAME)
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "monai_bundle")
 BUNDLE_ROOT = os.path.abspath(IN_ZOO if os.path.isdir(IN_ZOO) else HERE)
