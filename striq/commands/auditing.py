@@ -63,6 +63,8 @@ def audit(
     ] = False,
     model: options.ModelOption = None,
     device: options.DeviceOption = "auto",
+    threads: options.ThreadsOption = None,
+    quiet: options.QuietOption = False,
 ) -> None:
     """Score every frame of an archive into Parquet, with a summary page; the same command resumes a stopped run.
 

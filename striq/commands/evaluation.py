@@ -39,17 +39,19 @@ def evaluate(
     resume: Annotated[bool, typer.Option("--resume", help="Keep the folds already trained in --out.")] = False,
     seed: options.SeedOption = 0,
     device: options.DeviceOption = "auto",
+    threads: options.ThreadsOption = None,
+    quiet: options.QuietOption = False,
 ) -> None:
     """Compare scores and controls with human ratings: cross-validated, or with --model as it is."""
     check_writable(out / "evaluation.json")
-    show_log()
+    show_log(quiet=quiet)
     from striq.data.phantom import drawable_planes
     from striq.evaluation.agreement import protocol
     from striq.evaluation.agreement.report import agreement_report
     from striq.evaluation.agreement.training_setup import TrainingSetup
     from striq.scoring.loading import load_scorer
 
-    scorer = None if model is None else load_scorer(model, check_device(device))
+    scorer = None if model is None else load_scorer(model, check_device(device, threads))
     if scorer is not None and dataset is None and not planes:
         planes = list(drawable_planes(scorer.planes))
     records, known = options.read_records(
@@ -72,7 +74,7 @@ def evaluate(
             config=options.make_config(mode, anchors_strategy, num_anchors),
             training=options.make_training(epochs, seed),
             backbone=options.find_backbone(backbone, download=download_imagenet, folder=out),
-            device=check_device(device),
+            device=check_device(device, threads),
         )
         table = protocol.cross_validate(
             records, out, setup, num_folds=folds, resume=resume, note=note, observe_fold=observer

@@ -39,13 +39,15 @@ def benchmark(
     backbone: options.BackboneOption = None,
     seed: options.SeedOption = 0,
     device: options.DeviceOption = "auto",
+    threads: options.ThreadsOption = None,
+    quiet: options.QuietOption = False,
 ) -> None:
     """Measure quality on several planes at once, with controls; finished folds are not run again.
 
     Trains one model of all planes per fold. 'striq study bench' measures speed instead.
     """
     check_writable(out / "benchmark.json")
-    show_log()
+    show_log(quiet=quiet)
     from striq.evaluation.agreement.training_setup import TrainingSetup
     from striq.evaluation.statistics.bootstrap import BootstrapOptions
     from striq.evaluation.studies.quality_benchmark import run_benchmark
@@ -64,7 +66,7 @@ def benchmark(
         config=options.make_config(mode, anchors_strategy, num_anchors),
         training=options.make_training(epochs, seed),
         backbone=backbone,
-        device=check_device(device),
+        device=check_device(device, threads),
     )
     apart = _read_unseen(unseen or ())
     scores = run_benchmark(records, apart, out, setup, num_folds=folds, nuisance_frames=nuisance_frames)

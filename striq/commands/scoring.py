@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from striq.commands.options import DeviceOption, ModelOption, PrecisionOption
+from striq.commands.options import DeviceOption, ModelOption, PrecisionOption, QuietOption, ThreadsOption
 from striq.commands.outputs import OutputOptions, Outputs
 from striq.commands.terminal import check_device, check_writable, complain, say
 from striq.csv_cells import printable
@@ -40,6 +40,8 @@ def score(
     ] = None,
     model: ModelOption = None,
     device: DeviceOption = "auto",
+    threads: ThreadsOption = None,
+    quiet: QuietOption = False,
     precision: PrecisionOption = "float32",
     plots: Annotated[Path | None, typer.Option(help="Folder for a picture of each cine: score over time.")] = None,
     dicom_sr: Annotated[
@@ -72,7 +74,7 @@ def score(
     from striq.scoring.loading import load_scorer
 
     end_on_signals()
-    scorer = load_scorer(model, check_device(device), precision=precision)
+    scorer = load_scorer(model, check_device(device, threads), precision=precision)
     if plane != AUTO:
         scorer.plane_index(plane)
     limit = scorer.config.quality.threshold if threshold is None else threshold

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from striq.commands import options
-from striq.commands.terminal import check_device, check_writable, say, show_log
+from striq.commands.terminal import be_quiet, check_device, check_writable, say, show_log
 
 
 def train(
@@ -30,11 +30,13 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted training in --out.")] = False,
     seed: options.SeedOption = 0,
     device: options.DeviceOption = "auto",
+    threads: options.ThreadsOption = None,
+    quiet: options.QuietOption = False,
     amp: Annotated[bool, typer.Option("--amp", help="Automatic mixed precision, on CUDA.")] = False,
 ) -> None:
     """Train a scorer without labels and write OUT/model.pt."""
     check_writable(out / "model.pt")
-    show_log()
+    show_log(quiet=quiet)
     from striq.training import run, sequential
     from striq.training.run_options import RunOptions
 
@@ -51,7 +53,7 @@ def train(
     training = options.make_training(epochs, seed, amp=amp)
     run_options = RunOptions(
         out,
-        device=check_device(device),
+        device=check_device(device, threads),
         backbone=options.find_backbone(backbone, download=download_imagenet, folder=out),
         resume=resume,
         anchor_images=anchor_images,
@@ -70,9 +72,11 @@ def phantom(
     frames: Annotated[int, typer.Option(min=1, help="Frames of each subject and plane.")] = options.PHANTOM_FRAMES,
     planes: options.PlanesOption = None,
     seed: options.SeedOption = 0,
+    quiet: options.QuietOption = False,
 ) -> None:
     """Write a synthetic data set of six planes with known quality and known transforms."""
     from striq.data.phantom import write_phantom
 
+    be_quiet(quiet=quiet)
     chosen = options.check_drawable(planes)
     say(f"Phantom written: {write_phantom(folder, subjects, frames, planes=chosen, seed=seed)}")

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from rich.progress import track
 from torch import Tensor
 
 from striq.atomic_files import replacing, write_json
@@ -29,6 +28,7 @@ from striq.evaluation.studies.activations import Activations, frame_activations
 from striq.evaluation.studies.fingerprints import check_fingerprint, digest, fingerprint
 from striq.model.encoder import load_backbone, shipped_backbone
 from striq.model.network import Pyramid
+from striq.progress_bar import track
 from striq.scoring.devices import pick_device
 from striq.scoring.scorer import StriqScorer
 from striq.training.cache import FeatureCache, ViewSettings
@@ -181,7 +181,7 @@ class AblationRunner:
     def _score(self, scorer: StriqScorer) -> dict[str, float]:
         features, test = self._features_of_test(scorer), self.data.test
         qualities: list[float] = []
-        for index in track(range(len(test)), description="Scoring", disable=self.setup.quiet, transient=True):
+        for index in track(range(len(test)), description="Scoring", quiet=self.setup.quiet):
             image = self.data.test_images[index : index + 1]
             qualities.append(FrameInputs.encode(scorer, image, test[index].plane, features[index]).quality())
         scores, planes = np.array(qualities), np.array([record.plane for record in test])
