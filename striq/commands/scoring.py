@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from striq.commands.options import DeviceOption, ModelOption, PrecisionOption, QuietOption, ThreadsOption
+from striq.commands.options import DeviceOption, DicomSrOption, ModelOption, PrecisionOption, QuietOption, ThreadsOption
 from striq.commands.outputs import OutputOptions, Outputs
 from striq.commands.terminal import check_device, check_writable, complain, say
 from striq.csv_cells import printable
@@ -44,9 +44,7 @@ def score(
     quiet: QuietOption = False,
     precision: PrecisionOption = "float32",
     plots: Annotated[Path | None, typer.Option(help="Folder for a picture of each cine: score over time.")] = None,
-    dicom_sr: Annotated[
-        Path | None, typer.Option(help="Folder for a DICOM structured report (TID 1500) of each DICOM file.")
-    ] = None,
+    dicom_sr: DicomSrOption = None,
     html: Annotated[Path | None, typer.Option(help="HTML page to write: all cines, opens offline.")] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the rows that a stopped run left in OUT.partial.")
