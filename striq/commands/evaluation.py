@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from striq.commands import options
-from striq.commands.terminal import check_device, check_writable, say, show_log
+from striq.commands.terminal import check_device, check_writable, say, say_json, show_log
 from striq.types import FrameRecord
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def evaluate(
     device: options.DeviceOption = "auto",
     threads: options.ThreadsOption = None,
     quiet: options.QuietOption = False,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Compare scores and controls with human ratings: cross-validated, or with --model as it is."""
     check_writable(out / "evaluation.json")
@@ -81,7 +82,11 @@ def evaluate(
         )
     if observer is not None:
         observer.write(out, note)
-    say(agreement_report(table).to_markdown())
+    report = agreement_report(table)
+    if as_json:
+        say_json(report.to_json())
+    else:
+        say(report.to_markdown())
 
 
 class _RobustnessObserver:

@@ -33,10 +33,9 @@ def say(text: str) -> None:
         sys.stdout.write(f"{printable(text, LAYOUT)}\n")
 
 
-def say_json(value: object, *, indent: int | None = 2) -> None:
-    """Print JSON to standard output, also when the commands are quiet; without indent on one line."""
-    sys.stdout.write(json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False) + "\n")
-    sys.stdout.flush()
+def say_json(value: object) -> None:
+    """Print JSON to standard output, in ASCII, also when the commands are quiet."""
+    sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
 def inform(text: str) -> None:
@@ -57,6 +56,22 @@ class _PrintableFormatter(logging.Formatter):
         return printable(super().format(record), LAYOUT)
 
 
+class _LogHandler(logging.Handler):
+    """Prints log messages to standard error, whatever that is at the time."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        sys.stderr.write(f"{self.format(record)}\n")
+
+
+def start_messages() -> None:
+    """Take the state before any command: everything is printed, and no log."""
+    be_quiet(quiet=False)
+    logger = logging.getLogger("striq")
+    for handler in [handler for handler in logger.handlers if isinstance(handler, _LogHandler)]:
+        logger.removeHandler(handler)
+    logger.setLevel(logging.NOTSET)
+
+
 def show_log(*, quiet: bool = False) -> None:
     """Print log messages of STRIQ to standard error, from level INFO.
 
@@ -66,7 +81,7 @@ def show_log(*, quiet: bool = False) -> None:
     be_quiet(quiet=quiet)
     logger = logging.getLogger("striq")
     if not logger.handlers:
-        handler = logging.StreamHandler()
+        handler = _LogHandler()
         handler.setFormatter(_PrintableFormatter("%(message)s"))
         logger.addHandler(handler)
     logger.setLevel(logging.ERROR if quiet else logging.INFO)

@@ -22,7 +22,7 @@ def studies(tmp_path: Path) -> Path:
     """Two complete DICOM cines of one study, and a still."""
     for seed in (1, 2):
         ids = {"StudyInstanceUID": "1.2.77", "SeriesInstanceUID": "1.2.77.1", "StudyDate": "20240101"}
-        write_cine(tmp_path / "archive" / f"{seed}.dcm", seed=seed, num_frames=2, **ids)
+        write_cine(tmp_path / "archive" / f"{seed}.dcm", seed=seed, num_frames=2, SOPInstanceUID=f"1.2.3.{seed}", **ids)
     write_still(tmp_path / "archive" / "still.png")
     return tmp_path / "archive"
 
