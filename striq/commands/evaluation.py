@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from striq.commands import options
+from striq.commands.anchor_counts import say_fewer_anchors
 from striq.commands.terminal import check_device, check_writable, say, say_json, show_log
 from striq.types import FrameRecord
 
@@ -77,6 +78,7 @@ def evaluate(
             backbone=options.find_backbone(backbone, download=download_imagenet, folder=out),
             device=check_device(device, threads),
         )
+        say_fewer_anchors(records, setup.config, num_anchors)
         table = protocol.cross_validate(
             records, out, setup, num_folds=folds, resume=resume, note=note, observe_fold=observer
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from striq.commands import options
-from striq.commands.terminal import check_device, check_writable, inform, say, show_log
+from striq.commands.terminal import check_device, check_writable, complain, say, show_log
 from striq.errors import StriqError
 
 if TYPE_CHECKING:
@@ -91,4 +91,4 @@ def _frames(path: Path, size: tuple[int, int]) -> Iterator[Tensor]:
             for frame in open_cine(source):
                 yield prepare_frame(frame, size)
         except StriqError as error:
-            inform(f"left out: {error}")
+            complain(f"left out: {error}")

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from striq.commands import options
+from striq.commands.anchor_counts import say_fewer_anchors
 from striq.commands.terminal import check_device, check_writable, say, show_log
 from striq.types import FrameRecord
 
@@ -68,6 +69,7 @@ def benchmark(
         backbone=backbone,
         device=check_device(device, threads),
     )
+    say_fewer_anchors(records, setup.config, num_anchors)
     apart = _read_unseen(unseen or ())
     scores = run_benchmark(records, apart, out, setup, num_folds=folds, nuisance_frames=nuisance_frames)
     report = quality_benchmark_report(scores, bootstrap=BootstrapOptions(seed), note=options.join_notes(note, known))

@@ -42,6 +42,9 @@ def robustness(
     )
     unknown = sorted({record.plane for record in records} - set(scorer.planes))
     if unknown:
-        msg = f"The model does not know the plane {unknown[0]!r}; it knows: {', '.join(scorer.planes)}. Use --planes."
+        msg = (
+            f"The model does not know the plane {unknown[0]!r} of the data set; it knows: {', '.join(scorer.planes)}. "
+            "Name the planes to test: --planes NAME, once for each."
+        )
         raise DatasetError(msg)
     say(robustness_report(score_changed(scorer, records), note=options.join_notes(note, known)).write(out))

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from striq.commands import options
+from striq.commands.anchor_counts import say_fewer_anchors
 from striq.commands.terminal import be_quiet, check_device, check_writable, say, show_log
 
 
@@ -50,6 +51,7 @@ def train(
         seed=seed,
     )
     config = options.make_config(mode, anchors_strategy, num_anchors)
+    say_fewer_anchors(records, config, num_anchors)
     training = options.make_training(epochs, seed, amp=amp)
     run_options = RunOptions(
         out,
