@@ -198,8 +198,8 @@ def select_planes(records: list[FrameRecord], planes: Iterable[str] | None) -> l
     if unknown or not names:
         listed = ", ".join(map(repr, unknown)) or "none named"
         msg = (
-            f"No such plane in the data set: {listed}; it has: {', '.join(present)}. Name some of these: --planes NAME, "
-            "once for each."
+            f"No such plane in the data set: {listed}; it has: {', '.join(present)}. Name some of these: "
+            "--planes NAME, once for each."
         )
         raise DatasetError(msg)
     return [record for record in records if record.plane in names]
