@@ -36,7 +36,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 class _Program(TyperGroup):
     """The program, which ends after Ctrl+C with the status that shells know; the parser's would be that of failures."""
 
-    def invoke(self, ctx: typer.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:

@@ -126,7 +126,7 @@ def summarize(folder: Path, plan: Plan) -> AuditSummary:
     """Return the summary of a finished audit, read from the files of its shards."""
     paths = [shard_path(folder, number) for number in range(len(plan.shards))]
     table = pyarrow.concat_tables(pyarrow.parquet.read_table(path, columns=[*COLUMNS, GONE_COLUMN]) for path in paths)
-    table = table.filter(pyarrow.compute.invert(table[GONE_COLUMN]))
+    table = table.filter(pyarrow.compute.call_function("invert", [table[GONE_COLUMN]]))
     frames = _Frames(table.filter(table["error"].is_null()))
     return AuditSummary(
         settings=plan.settings,

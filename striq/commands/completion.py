@@ -6,7 +6,10 @@ import os
 from typing import Annotated
 
 import typer
-import typer.completion
+from typer.completion import (
+    completion_init,  # pyright: ignore[reportPrivateImportUsage]
+    get_completion_script,  # pyright: ignore[reportPrivateImportUsage]
+)
 
 from striq.commands.options import one_of
 from striq.commands.terminal import say
@@ -22,10 +25,10 @@ def completion(
 
     For bash: striq completion bash > ~/.local/share/bash-completion/completions/striq
     """
-    say(typer.completion.get_completion_script(prog_name=PROGRAM, complete_var=VARIABLE, shell=shell))
+    say(get_completion_script(prog_name=PROGRAM, complete_var=VARIABLE, shell=shell))
 
 
 def prepare_completion() -> None:
     """Let the program answer the script of a shell, if it is the one that asks."""
     if VARIABLE in os.environ:
-        typer.completion.completion_init()
+        completion_init()
