@@ -28,6 +28,7 @@ LAYERS = (
     {"model"},
     {"anchors", "quality"},
     {"scoring"},
+    {"baselines"},
     {"training", "evaluation"},
     {"reporting"},
     {"audit"},

@@ -165,7 +165,9 @@ def test_a_file_that_ends_its_process_becomes_a_row(engine: list[str], tiny_mode
     assert "Traceback" not in ended.stderr, ended.stderr
     rows = rows_of(tmp_path / "out")
     assert len(rows) == 2 * 3 + 1 + 1 + 1
-    given_up = [row["source"] for row in rows if row["error"] and f"ended its process {MAX_CRASHES} times" in row["error"]]
+    given_up = [
+        row["source"] for row in rows if row["error"] and f"ended its process {MAX_CRASHES} times" in row["error"]
+    ]
     assert given_up == [str(archive / "poison.png")]
 
 

@@ -28,6 +28,7 @@ from striq.evaluation.studies.robustness import (
 )
 from striq.model.network import Pyramid
 from striq.progress_bar import track
+from striq.scoring.recognition import recognize
 from striq.scoring.scorer import StriqScorer
 from striq.types import FrameRecord
 
@@ -199,7 +200,8 @@ class _FrameTable:
         for index, image in enumerate(track(images, total=len(wanted), description=task, quiet=self.quiet)):
             on_device = image[None].to(self.scorer.device)
             frozen = self.scorer.embed(on_device)
-            posteriors[index] = self.scorer.plane_posterior(frozen)[0].double().cpu().numpy()
+            named = recognize(self.scorer, on_device, frozen, self.scorer.frame_terms(on_device))
+            posteriors[index] = named.posterior[0].double().cpu().numpy()
             for plane in wanted[index]:
                 scores[:, index, planes.index(plane)] = self._as_plane(on_device, frozen, plane)
         return scores, posteriors
