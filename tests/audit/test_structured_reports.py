@@ -50,7 +50,7 @@ def test_each_dicom_file_has_a_report_that_follows_the_threshold(
     assert [path.stat().st_mtime_ns for path in reports[1:]] == written
     assert run(*given, "--threshold", 1) == 0
     high = [verdicts(path) for path in reports[1:]]
-    assert {text for found in high for text in found} == {"Not accepted"}
+    assert {text for found in high for text in found} == {"not_accepted"}
     assert low != high
 
 
