@@ -596,7 +596,10 @@ def test_robustness_needs_no_ratings(
     assert "Mind this." in printed
     assert (tmp_path / "r" / "robustness.png").is_file()
     assert run("study", "robustness", frame_list, "--out", tmp_path / "r", "--model", tiny_model) == 2
-    assert "error: The model does not know the plane 'x'; it knows: a4c, abdomen." in capsys.readouterr().err
+    assert (
+        "error: The model does not know the plane 'x' of the data set; it knows: a4c, abdomen."
+        in capsys.readouterr().err
+    )
 
 
 def test_evaluate_notes_that_grades_of_another_view_stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

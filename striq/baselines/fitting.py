@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -11,6 +11,8 @@ from torch import Tensor
 
 from striq.anchors.selection import select_anchors
 from striq.baselines import (
+    contrastive,
+    distortion_manifold,
     natural_statistics,
     neighbors,
     padim,
@@ -23,11 +25,21 @@ from striq.baselines.neighbors import pooled_features
 from striq.baselines.protocol import BASELINES, Baseline, PlaneFrames
 from striq.data.preprocessing import structure_richness
 from striq.errors import StriqError
-from striq.model.network import concatenate
+from striq.model.network import Pyramid, concatenate
 from striq.scoring.scorer import StriqScorer
 from striq.types import FrameRecord
 
-MODULES = (natural_statistics, neighbors, padim, patch_core, patch_mixture, physics, structural_similarity)
+MODULES = (
+    contrastive,
+    distortion_manifold,
+    natural_statistics,
+    neighbors,
+    padim,
+    patch_core,
+    patch_mixture,
+    physics,
+    structural_similarity,
+)
 ALL = "all"
 BATCH_SIZE = 16
 
@@ -45,7 +57,6 @@ def find_baselines(names: Sequence[str]) -> list[Baseline]:
     return [cls() for name, cls in sorted(BASELINES.items()) if ALL in names or name in names]
 
 
-@torch.inference_mode()
 def score_by_baselines(
     scorer: StriqScorer,
     names: Sequence[str],
@@ -78,12 +89,12 @@ def _of_plane(
     scorer: StriqScorer, images: Tensor, records: Sequence[FrameRecord], plane: str
 ) -> tuple[PlaneFrames, Tensor]:
     rows = torch.tensor([i for i, record in enumerate(records) if record.plane == plane])
-    return PlaneFrames(images[rows], concatenate(list(_features(scorer, images[rows])))), rows
 
+    def embed(pictures: Tensor) -> Pyramid:
+        with torch.no_grad():
+            return concatenate([scorer.embed(part.to(scorer.device)) for part in pictures.split(BATCH_SIZE)])
 
-def _features(scorer: StriqScorer, images: Tensor) -> Iterator[object]:
-    for part in images.split(BATCH_SIZE):
-        yield scorer.embed(part.to(scorer.device)).to(torch.float32)
+    return PlaneFrames(images[rows], embed(images[rows]), embed), rows
 
 
 def _anchors(scorer: StriqScorer, frames: PlaneFrames) -> Tensor:

@@ -31,7 +31,7 @@ SHRINKAGE = 0.1  # of covariances toward their diagonal; anchors are few
 class Niqe:
     """Minus the distance between the statistics of a frame's patches and those of the anchors' patches."""
 
-    name: ClassVar[str] = "NIQE, fitted to anchors"
+    name: ClassVar[str] = "NIQE (anchors)"
 
     def fit(self, frames: PlaneFrames, anchors: PlaneFrames) -> None:
         """Fit a Gaussian to the patches of the anchors."""
@@ -51,7 +51,7 @@ class Niqe:
 class Brisque:
     """Minus the distance of a frame's statistics to those of the anchors."""
 
-    name: ClassVar[str] = "BRISQUE features, fitted to anchors"
+    name: ClassVar[str] = "BRISQUE (anchors)"
 
     def fit(self, frames: PlaneFrames, anchors: PlaneFrames) -> None:
         """Fit a Gaussian to the anchors."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -23,16 +23,18 @@ class PlaneFrames:
     Attributes:
         images: Prepared frames, zero outside the fan, shape ``(N, 1, H, W)``.
         features: Their frozen features.
+        embed: Computes the frozen features of other prepared pictures, for baselines that change frames.
     """
 
     images: Tensor
     features: Pyramid
+    embed: Callable[[Tensor], Pyramid]
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __getitem__(self, rows: Tensor) -> PlaneFrames:
-        return PlaneFrames(self.images[rows], self.features[rows])
+        return PlaneFrames(self.images[rows], self.features[rows], self.embed)
 
 
 class Baseline(Protocol):

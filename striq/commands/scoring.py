@@ -14,7 +14,7 @@ from striq.commands.terminal import be_quiet, check_device, check_writable, comp
 from striq.csv_cells import printable
 from striq.errors import StriqError
 from striq.progress_bar import progress_bar
-from striq.signals import end_on_signals
+from striq.signals import ending_at_once, ending_on_signals
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -79,26 +79,26 @@ def score(
     if resume and (to_stdout or html is not None):
         msg = "--resume needs a table in a file and no --html page, which shows the files of one run."
         raise StriqError(msg)
-    from striq.data.readers import find_sources
-    from striq.reporting.identity import ModelIdentity
-    from striq.reporting.score_table import NoTable, StreamedRows, StreamedTable
-    from striq.scoring.checkpoint import find_checkpoint
-    from striq.scoring.devices import AUTO
-    from striq.scoring.loading import load_scorer
-
-    end_on_signals()
-    scorer = load_scorer(model, check_device(device, threads), precision=precision)
-    if plane != AUTO:
-        scorer.plane_index(plane)
-    limit = scorer.config.quality.threshold if threshold is None else threshold
-    identity = ModelIdentity.of(find_checkpoint(model), limit)
-    sources = options.leave_out(find_sources(paths), paths)
-    job = _Job(scorer, plane, Outputs(identity, options), StreamedRows() if as_json else None)
-    if out is None or to_stdout:
-        job.start(NoTable() if as_json else StreamedTable())
-        raise typer.Exit(_run(job, sources, "standard output", say=inform))
-    settings = {"model_sha256": identity.sha256, "threshold": limit, "plane": plane, "precision": precision}
-    raise typer.Exit(_run_to_file(job, sources, out, settings, resume=resume))
+    with ending_at_once():
+        from striq.data.readers import find_sources
+        from striq.reporting.identity import ModelIdentity
+        from striq.reporting.score_table import NoTable, StreamedRows, StreamedTable
+        from striq.scoring.checkpoint import find_checkpoint
+        from striq.scoring.devices import AUTO
+        from striq.scoring.loading import load_scorer
+    with ending_on_signals():
+        scorer = load_scorer(model, check_device(device, threads), precision=precision)
+        if plane != AUTO:
+            scorer.plane_index(plane)
+        limit = scorer.config.quality.threshold if threshold is None else threshold
+        identity = ModelIdentity.of(find_checkpoint(model), limit)
+        sources = options.leave_out(find_sources(paths), paths)
+        job = _Job(scorer, plane, Outputs(identity, options), StreamedRows() if as_json else None)
+        if out is None or to_stdout:
+            job.start(NoTable() if as_json else StreamedTable())
+            raise typer.Exit(_run(job, sources, "standard output", say=inform))
+        settings = {"model_sha256": identity.sha256, "threshold": limit, "plane": plane, "precision": precision}
+        raise typer.Exit(_run_to_file(job, sources, out, settings, resume=resume))
 
 
 def _check_wishes(out: Path | None, *, as_json: bool) -> None:

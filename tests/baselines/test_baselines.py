@@ -43,16 +43,16 @@ def images() -> Tensor:
 
 @pytest.fixture(scope="module")
 def frames(images: Tensor, tiny_scorer: StriqScorer) -> PlaneFrames:
-    with torch.inference_mode():
-        return PlaneFrames(images, tiny_scorer.embed(images))
+    with torch.no_grad():
+        return PlaneFrames(images, tiny_scorer.embed(images), tiny_scorer.embed)
 
 
 @pytest.fixture(scope="module")
 def noise(images: Tensor, tiny_scorer: StriqScorer) -> PlaneFrames:
     """Frames of white noise inside the same fans."""
     drawn = torch.rand(images[:6].shape, generator=rng()).clamp(min=1 / 255) * (images[:6] > 0)
-    with torch.inference_mode():
-        return PlaneFrames(drawn, tiny_scorer.embed(drawn))
+    with torch.no_grad():
+        return PlaneFrames(drawn, tiny_scorer.embed(drawn), tiny_scorer.embed)
 
 
 def rows(start: int, stop: int) -> Tensor:
@@ -133,7 +133,7 @@ def test_generalized_contrast_of_equal_and_of_disjoint_regions() -> None:
 def test_all_stands_for_every_baseline_and_others_are_refused() -> None:
     assert {one.name for one in find_baselines(["all"])} == set(NAMES)
     assert len({module.__name__ for module in MODULES}) == len(MODULES)
-    with pytest.raises(StriqError, match="No baseline 'magic'; choose among: all, BRISQUE"):
+    with pytest.raises(StriqError, match="No baseline 'magic'; choose among: all, ARNIQA"):
         find_baselines(["PaDiM", "magic"])
 
 
