@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 import striq
 from striq.commands.anchors import anchors
 from striq.commands.auditing import audit
+from striq.commands.completion import completion, prepare_completion
 from striq.commands.curves import curves
 from striq.commands.evaluation import evaluate
 from striq.commands.exporting import export
@@ -21,7 +23,7 @@ from striq.commands.pretraining import pretrain
 from striq.commands.sample import sample
 from striq.commands.scoring import score
 from striq.commands.study import add_moved_commands, study
-from striq.commands.terminal import complain, say
+from striq.commands.terminal import complain, say, start_messages
 from striq.commands.thresholds import threshold
 from striq.commands.training import phantom, train
 from striq.errors import StriqError
@@ -29,8 +31,22 @@ from striq.signals import exit_if_ending
 from striq.waiting import limit_spinning
 
 WRONG_USE = 2  # exit status; also that of the command-line parser
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+
+
+class _Program(TyperGroup):
+    """The program, which ends after Ctrl+C with the status that shells know; the parser's would be that of failures."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            complain("interrupted")
+            raise typer.Exit(INTERRUPTED) from None
+
 
 app = typer.Typer(
+    cls=_Program,
     help="Annotation-free quality control of ultrasound planes.",
     no_args_is_help=True,
     add_completion=False,
@@ -50,6 +66,7 @@ for command in (
     phantom,
     sample,
     export,
+    completion,
 ):
     app.command()(command)
 app.command(name="list")(list_frames)
@@ -81,6 +98,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: Arguments after the program's name; those of the process by default.
     """
     limit_spinning()
+    start_messages()
+    prepare_completion()
     try:
         app(args=None if arguments is None else list(arguments), prog_name="striq")
     except (StriqError, OSError) as error:

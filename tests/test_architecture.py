@@ -20,6 +20,7 @@ LAYERS = (
         "signals",
         "verdict",
         "waiting",
+        "processors",
         "progress_bar",
     },
     {"registration"},

@@ -270,11 +270,11 @@ def test_interruption_keeps_the_rows_done_so_far(
     assert done == [("a.png", "0"), ("b.png", ""), ("c.tif", "0")]
 
 
-def test_picture_is_drawn_per_cine_and_not_per_still(folder: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_picture_is_drawn_per_file_with_a_score(folder: Path, tiny_model: Path, tmp_path: Path) -> None:
     plots = tmp_path / "plots"
     write_cine(folder / "again" / "c.tif")
     run("score", folder, "--out", tmp_path / "scores.csv", "--model", tiny_model, "--plots", plots)
-    assert sorted(path.name for path in plots.iterdir()) == ["c.tif.png", "c.tif_2.png"]
+    assert sorted(path.name for path in plots.iterdir()) == ["a.png.png", "c.tif.png", "c.tif_2.png", "d.png.png"]
 
 
 def test_pictures_drawn_before_are_not_scored(folder: Path, tiny_model: Path, tmp_path: Path) -> None:
@@ -596,7 +596,10 @@ def test_robustness_needs_no_ratings(
     assert "Mind this." in printed
     assert (tmp_path / "r" / "robustness.png").is_file()
     assert run("study", "robustness", frame_list, "--out", tmp_path / "r", "--model", tiny_model) == 2
-    assert "error: The model does not know the plane 'x'; it knows: a4c, abdomen." in capsys.readouterr().err
+    assert (
+        "error: The model does not know the plane 'x' of the data set; it knows: a4c, abdomen."
+        in capsys.readouterr().err
+    )
 
 
 def test_evaluate_notes_that_grades_of_another_view_stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 
-from striq.audit.attributes import UNKNOWN, Attributes, parse_date
+from striq.audit.attributes import UNKNOWN, Attributes, parse_date, read_attributes
 from striq.audit.parquet import PARQUET_ERRORS, pyarrow
 from striq.data.datasets.table import Row, column_name, read_rows, require_columns
 from striq.data.readers import find_sources
@@ -33,6 +33,19 @@ class ListedFile:
     mtime_ns: int
     stated: Attributes = UNKNOWN
 
+    @property
+    def stated_digest(self) -> str:
+        """A SHA-256 of the values from the manifest; empty if there are none."""
+        if self.stated == UNKNOWN:
+            return ""
+        cells = "\0".join(map(str, astuple(self.stated)))
+        return hashlib.sha256(cells.encode("utf-8", "surrogateescape")).hexdigest()
+
+    def origin(self) -> Attributes:
+        """Return the attributes of the file; values from the manifest take precedence over those of its header."""
+        stated = {name: value for name, value in asdict(self.stated).items() if value}
+        return replace(read_attributes(Path(self.path)), **stated)
+
 
 def list_archive(archive: Path) -> tuple[list[ListedFile], int]:
     """Return the files to audit, sorted by path, and the number of manifest rows that repeat a file.
@@ -56,15 +69,6 @@ def list_archive(archive: Path) -> tuple[list[ListedFile], int]:
     rows = _parquet_rows(archive) if archive.suffix.lower() in (".parquet", ".pq") else read_rows(archive)
     require_columns(rows, ("path",), archive)
     return _from_rows(rows, archive)
-
-
-def fingerprint(files: Iterable[ListedFile]) -> str:
-    """Return a SHA-256 of the listed files and their manifest values."""
-    digest = hashlib.sha256()
-    for file in files:
-        cells = (file.path, file.size, file.mtime_ns, *astuple(file.stated))
-        digest.update("\0".join(map(str, cells)).encode("utf-8", "surrogateescape") + b"\n")
-    return digest.hexdigest()
 
 
 def _absolute(path: Path) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-PLAN_NAME = "_plan/plan.json"
-FILES_NAME = "_plan/files.parquet"
+PLAN_NAME = "_plan/files.parquet"
+FORMER_PLAN_NAME = "_plan/plan.json"  # of audits that could not grow
+REPORTED_FOLDER = "_plan/structured_reports"
 JOURNAL_FOLDER = "_plan/crash_journal"
 SUMMARY_NAME = "_summary.html"
 SHARD_PATTERN = "part-*.parquet"  # the usual name of the files of a Parquet folder
@@ -19,3 +20,8 @@ def shard_path(folder: Path, number: int) -> Path:
 def journal_path(folder: Path, number: int) -> Path:
     """Return the path of the crash journal of a shard."""
     return folder / JOURNAL_FOLDER / f"{number:06d}.txt"
+
+
+def reported_path(folder: Path, number: int) -> Path:
+    """Return the path of the note about the structured reports of a shard."""
+    return folder / REPORTED_FOLDER / f"{number:06d}.txt"

@@ -85,7 +85,7 @@ def _has_changed(file: ArchiveFile) -> bool:
 
 
 def _changed(source: str, when: str) -> FrameResult:
-    error = f"{source}: not scored, because the file was changed {when}. Audit it again into another --out folder."
+    error = f"{source}: not scored, because the file was changed {when}. The same command scores it again."
     return FrameResult(source, None, error=error)
 
 

@@ -21,8 +21,9 @@ PARQUET_TYPES: Mapping[type, Any] = {
     float: pyarrow.float64(),
     bool: pyarrow.bool_(),
 }
+GONE_COLUMN = "gone"
 ORIGIN_COLUMNS = ("study_instance_uid", "series_instance_uid", "site", "operator", "manufacturer", "date")
-PLAN_KEY = b"striq_plan"  # in the metadata of a shard's file
+PLAN_KEY, STATE_KEY = b"striq_plan", b"striq_rows"  # in the metadata of a shard's file: what was scored, what rows say
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,10 @@ class AuditRow:
 
 
 def score_schema() -> Any:
-    """Return the columns of a shard's file: those of ``striq score``, then origin of the file, then the model."""
+    """Return the columns of a shard's file: those of ``striq score``, origin of the file, model, whether it is gone."""
     types = {name: PARQUET_TYPES[kind] for name, kind in score_columns().items()}
-    types |= {name: pyarrow.date32() if name == "date" else pyarrow.string() for name in ORIGIN_COLUMNS}
-    return pyarrow.schema([*types.items(), ("model_sha256", pyarrow.string())])
+    types |= {name: origin_type(name) for name in ORIGIN_COLUMNS}
+    return pyarrow.schema([*types.items(), ("model_sha256", pyarrow.string()), (GONE_COLUMN, pyarrow.bool_())])
 
 
 def score_table(rows: Sequence[AuditRow], model_sha256: str) -> Any:
@@ -53,34 +54,53 @@ def score_table(rows: Sequence[AuditRow], model_sha256: str) -> Any:
     for name in ORIGIN_COLUMNS:
         columns[name] = [getattr(row.file.attributes, name) or None for row in rows]
     columns["model_sha256"] = [model_sha256] * len(rows)
+    columns[GONE_COLUMN] = ["false"] * len(rows)
     schema = score_schema()
-    arrays = [pyarrow.array(columns[name], _given_type(name)).cast(schema.field(name).type) for name in schema.names]
+    arrays = [pyarrow.array(columns[name], origin_type(name)).cast(schema.field(name).type) for name in schema.names]
     return pyarrow.Table.from_arrays(arrays, schema=schema)
 
 
-def _given_type(name: str) -> Any:
+def origin_type(name: str) -> Any:
+    """Return the type of a column of the origin of a file."""
     return pyarrow.date32() if name == "date" else pyarrow.string()
 
 
 def write_shard(folder: Path, number: int, rows: Sequence[AuditRow], plan: Plan) -> Path:
-    """Write the file of a shard, atomically, and return its path."""
-    table = score_table(rows, plan.settings.model_sha256).replace_schema_metadata({PLAN_KEY: plan.identity})
+    """Write the file of a shard that has been scored, atomically, and return its path."""
+    return write_table(folder, number, score_table(rows, plan.settings.model_sha256), plan)
+
+
+def write_table(folder: Path, number: int, table: Any, plan: Plan) -> Path:
+    """Write the rows of a shard as they are to be by a plan, atomically, and return the path."""
+    notes = {PLAN_KEY: plan.identity(number), STATE_KEY: plan.row_state(number)}
     path = shard_path(folder, number)
     with replacing(path) as stream:
-        pyarrow.parquet.write_table(table, stream, compression="zstd")
+        pyarrow.parquet.write_table(table.replace_schema_metadata(notes), stream, compression="zstd")
     return path
 
 
 def is_done(folder: Path, number: int, plan: Plan) -> bool:
     """Return whether the file of a shard exists, is complete and belongs to the plan."""
+    return _notes(folder, number).get(PLAN_KEY) == plan.identity(number).encode()
+
+
+def is_up_to_date(folder: Path, number: int, plan: Plan) -> bool:
+    """Return whether the rows of a scored shard say what they are to say by the plan."""
+    return _notes(folder, number).get(STATE_KEY) == plan.row_state(number).encode()
+
+
+def _notes(folder: Path, number: int) -> Mapping[bytes, bytes]:
+    """Return the metadata of the file of a shard; empty if there is none, or it is damaged."""
     path = shard_path(folder, number)
-    if not path.is_file():
-        return False
     try:
-        metadata = pyarrow.parquet.read_schema(path).metadata or {}
+        return (pyarrow.parquet.read_schema(path).metadata or {}) if path.is_file() else {}
     except PARQUET_ERRORS:
-        return False
-    return metadata.get(PLAN_KEY) == plan.identity.encode()
+        return {}
+
+
+def done_shards(folder: Path, plan: Plan) -> set[int]:
+    """Return the numbers of the shards that are scored."""
+    return {number for number in range(len(plan.shards)) if is_done(folder, number, plan)}
 
 
 def reopen_crashed(folder: Path, plan: Plan) -> int:

@@ -14,9 +14,21 @@ from numpy.typing import NDArray
 from striq.audit.layout import shard_path
 from striq.audit.parquet import pyarrow
 from striq.audit.plan import AuditSettings, Plan
+from striq.audit.shard_files import GONE_COLUMN
 from striq.verdict import NO_PLANE
 
-COLUMNS = ("source", "frame", "plane", "quality", "accepted", "error", "study_instance_uid", "site", "operator", "date")
+COLUMNS = (
+    "source",
+    "frame",
+    "plane",
+    "quality",
+    "accepted",
+    "error",
+    "study_instance_uid",
+    "site",
+    "operator",
+    "date",
+)
 NUM_WORST = 100  # studies listed
 
 
@@ -82,7 +94,8 @@ class AuditSummary:
 
     Attributes:
         settings: Settings of the audit.
-        num_files: Number of files in the plan.
+        num_files: Number of files of the archive as it is.
+        num_gone: Number of files that are gone; their frames count nowhere.
         whole: Scores of all frames.
         planes: Scores by plane; those of frames that show none of the planes last.
         sites: Scores by site, lowest median first.
@@ -94,6 +107,7 @@ class AuditSummary:
 
     settings: AuditSettings
     num_files: int
+    num_gone: int
     whole: Distribution
     planes: tuple[Distribution, ...]
     sites: tuple[Distribution, ...]
@@ -111,11 +125,13 @@ class AuditSummary:
 def summarize(folder: Path, plan: Plan) -> AuditSummary:
     """Return the summary of a finished audit, read from the files of its shards."""
     paths = [shard_path(folder, number) for number in range(len(plan.shards))]
-    table = pyarrow.concat_tables(pyarrow.parquet.read_table(path, columns=list(COLUMNS)) for path in paths)
+    table = pyarrow.concat_tables(pyarrow.parquet.read_table(path, columns=[*COLUMNS, GONE_COLUMN]) for path in paths)
+    table = table.filter(pyarrow.compute.call_function("invert", [table[GONE_COLUMN]]))
     frames = _Frames(table.filter(table["error"].is_null()))
     return AuditSummary(
         settings=plan.settings,
         num_files=len(plan.files),
+        num_gone=plan.num_gone,
         whole=frames.distribution("", np.arange(len(frames.quality))),
         planes=tuple(sorted(frames.by_plane(), key=lambda group: (group.name == NO_PLANE, group.name))),
         sites=_lowest_first(frames.by(frames.column("site"))),

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from striq.audit.crash_journal import CrashJournal
-from striq.audit.plan import Plan, read_plan
+from striq.audit.plan import FileState, Plan, read_plan
 from striq.audit.scoring import score_batch
 from striq.audit.shard_files import is_done, write_shard
 from striq.errors import StriqError
@@ -29,7 +29,7 @@ class AuditWorker:
 
     def __init__(self, folder: Path, model: Path | None, device: str) -> None:
         self.folder, self.model, self.device = folder, model, device
-        self.plan: Plan = read_plan(folder)
+        self.plan = existing_plan(folder)
 
     @cached_property
     def scorer(self) -> StriqScorer:
@@ -47,7 +47,7 @@ class AuditWorker:
                 f"{found[:12]}.... Give the same --model, or another --out folder."
             )
             raise StriqError(msg)
-        return load_scorer(checkpoint, self.device)
+        return load_scorer(checkpoint, self.device, precision=settings.precision)
 
     def run(self, number: int, advance: Callable[[], object] = lambda: None) -> None:
         """Score a shard and write its file, unless that is done already.
@@ -58,7 +58,8 @@ class AuditWorker:
         """
         if is_done(self.folder, number, self.plan):
             return
-        scorer, shard, journal = self.scorer, self.plan.shards[number], CrashJournal(self.folder, number)
+        scorer, journal = self.scorer, CrashJournal(self.folder, number)
+        shard = [file for file in self.plan.shards[number] if file.state is FileState.CURRENT]
 
         @contextmanager
         def watch(index: int) -> Generator[bool]:
@@ -69,3 +70,16 @@ class AuditWorker:
         rows = score_batch(scorer, shard, self.plan.settings, watch)
         write_shard(self.folder, number, rows, self.plan)
         journal.remove()
+
+
+def existing_plan(folder: Path) -> Plan:
+    """Return the plan of an audit.
+
+    Raises:
+        StriqError: If there is none, or it cannot be read.
+    """
+    plan = read_plan(folder)
+    if plan is None:
+        msg = f"{folder}: there is no plan of an audit. Start it with 'striq audit'."
+        raise StriqError(msg)
+    return plan

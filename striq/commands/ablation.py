@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from striq.commands import options
-from striq.commands.terminal import check_device, check_writable, complain, say, show_log
+from striq.commands.terminal import check_device, check_writable, inform, say, show_log
 
 MISSING_OUT = "Name a folder for the results."
 
@@ -33,6 +33,8 @@ def ablate(
     rating_table: options.RatingTableOption = None,
     epochs: options.EpochsOption = None,
     device: options.DeviceOption = "auto",
+    threads: options.ThreadsOption = None,
+    quiet: options.QuietOption = False,
 ) -> None:
     """Change one setting at a time, train, and compare with ratings; finished rows are not run again."""
     from striq.evaluation.studies.ablation_rows import ablation_rows, choose_rows
@@ -46,12 +48,12 @@ def ablate(
     if out is None:
         raise typer.BadParameter(MISSING_OUT, param_hint="--out")
     check_writable(out / "ablation.json")
-    show_log()
+    show_log(quiet=quiet)
     from striq.evaluation.agreement.training_setup import TrainingSetup
     from striq.evaluation.studies import ablation
     from striq.evaluation.studies.ablation_report import ablation_report
 
-    device_name = check_device(device)
+    device_name = check_device(device, threads)
     results: dict[str, list[dict[str, float]]] = {name: [] for name in chosen}
     note = ""
     for seed in range(seeds):
@@ -84,4 +86,4 @@ def _report_activations(files: list[Path], out: Path, note: str) -> None:
     try:
         say(activations_report(list(found.values()), note=note).write(out))
     except StriqError as error:
-        complain(str(error))
+        inform(str(error))

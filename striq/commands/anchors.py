@@ -43,6 +43,7 @@ def anchors(
     anchor_images: options.AnchorImagesOption = True,
     named_model: Annotated[Path | None, typer.Option("--model", hidden=True)] = None,
     device: options.DeviceOption = "auto",
+    threads: options.ThreadsOption = None,
 ) -> None:
     """List the anchors of a model, show them on a sheet, or write a model with other anchors.
 
@@ -63,7 +64,7 @@ def anchors(
     from striq.scoring.loading import load_scorer
 
     file = find_checkpoint(model)
-    scorer = load_scorer(file, check_device(device))
+    scorer = load_scorer(file, check_device(device, threads))
     if out is not None and changes:
         write_changed(scorer, file, out, exclude, use, given, anchor_images=anchor_images)
         return

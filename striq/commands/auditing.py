@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
 import importlib
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from striq.commands import options
-from striq.commands.terminal import check_device, check_writable, complain, say
+from striq.commands.audit_job import AuditJob, GivenSettings
+from striq.commands.outputs import OutputOptions
+from striq.commands.terminal import be_quiet, check_device, check_writable, inform
 from striq.errors import StriqError
 from striq.progress_bar import progress_bar
 from striq.signals import ending_at_once, ending_on_signals
@@ -52,24 +54,40 @@ def audit(
     hash_operators: Annotated[
         bool, typer.Option("--hash-operators", help="Replace names of operators by pseudonyms.")
     ] = False,
+    since: Annotated[
+        datetime.datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"], help="Add only files of studies of this date or later; files scored before stay."
+        ),
+    ] = None,
+    precision: options.PrecisionOption = "float32",
+    dicom_sr: options.DicomSrOption = None,
     shard_size: Annotated[
         int, typer.Option(min=1, help="Archive files per Parquet file; a study is never divided.")
     ] = 32,
     keep_plan: Annotated[
-        bool, typer.Option("--keep-plan", help="Resume an audit with the files listed when it started.")
+        bool, typer.Option("--keep-plan", help="Do not look for new, changed and gone files.")
     ] = False,
     retry_crashed: Annotated[
         bool, typer.Option("--retry-crashed", help="Score files again that were given up after ending their process.")
     ] = False,
     model: options.ModelOption = None,
     device: options.DeviceOption = "auto",
+    threads: options.ThreadsOption = None,
+    quiet: options.QuietOption = False,
+    as_json: options.JsonOption = False,
 ) -> None:
-    """Score every frame of an archive into Parquet, with a summary page; the same command resumes a stopped run.
+    """Score every frame of an archive into Parquet, with a summary page; the same command resumes and continues it.
+
+    On an archive that has grown, new and changed files are scored, and the rows of files that are gone are marked.
+    Another threshold is applied without scoring.
 
     Exit status 0: everything was scored. 1: some files or frames failed, see the column 'error'. 2: wrong use, no
     model, or a worker failed. 130: interrupted; the Parquet files written so far are complete.
     """
+    be_quiet(quiet=quiet)
     check_writable(out / "part")
+    OutputOptions(dicom_sr=dicom_sr).check([archive])
     if engine == "local" and workers not in (None, 1):
         msg = f"The engine 'local' is one process. For {workers} of them add --engine torchrun or --engine ray."
         raise StriqError(msg)
@@ -80,15 +98,26 @@ def audit(
 
         if engine == "ray":
             import_ray()
-    given = _GivenSettings(plane, threshold, max_frames_per_cine or 0, hash_operators, shard_size)
-    job = _Job(archive, out, model, check_device(device), given, keep_plan, retry_crashed)
+    job = AuditJob(
+        archive,
+        out,
+        model,
+        check_device(device, threads),
+        GivenSettings(plane, threshold, max_frames_per_cine or 0, hash_operators, shard_size, precision),
+        since=None if since is None else since.date(),
+        dicom_sr=dicom_sr,
+        keep_plan=keep_plan,
+        retry_crashed=retry_crashed,
+        as_json=as_json,
+        threads=threads,
+    )
     if engine == "torchrun" and torchrun.under_torchrun():
         raise typer.Exit(_run_rank(job))
     raise typer.Exit(_run(job, engine, workers))
 
 
 @ending_on_signals()
-def _run(job: _Job, engine: str, workers: int | None) -> int:
+def _run(job: AuditJob, engine: str, workers: int | None) -> int:
     """Score the pending shards, write the summary and return the exit status."""
     from striq.audit.shard_files import pending_shards
 
@@ -101,12 +130,12 @@ def _run(job: _Job, engine: str, workers: int | None) -> int:
             elif pending:
                 _run_workers(job, engine, pending, workers, progress)
     except KeyboardInterrupt:
-        complain(f"interrupted: finished shards are in {job.out}; run the same command to resume")
+        inform(f"interrupted: finished shards are in {job.out}; run the same command to resume")
         return INTERRUPTED
-    return job.finish(plan)
+    return job.finish(plan, progress_bar())
 
 
-def _run_local(job: _Job, plan: Plan, pending: list[int], progress: Progress) -> None:
+def _run_local(job: AuditJob, plan: Plan, pending: list[int], progress: Progress) -> None:
     from striq.audit.worker import AuditWorker
 
     task = progress.add_task("Files", total=sum(len(plan.shards[number]) for number in pending))
@@ -115,7 +144,7 @@ def _run_local(job: _Job, plan: Plan, pending: list[int], progress: Progress) ->
         worker.run(number, lambda: progress.advance(task))
 
 
-def _run_workers(job: _Job, engine: str, pending: list[int], workers: int | None, progress: Progress) -> None:
+def _run_workers(job: AuditJob, engine: str, pending: list[int], workers: int | None, progress: Progress) -> None:
     from striq.audit.engines.processes import default_workers
     from striq.audit.engines.ray_data import run_ray
     from striq.audit.engines.torchrun import launch
@@ -124,106 +153,26 @@ def _run_workers(job: _Job, engine: str, pending: list[int], workers: int | None
     task, count = progress.add_task("Shards", total=len(pending)), workers or default_workers()
     if engine == "ray":
         advance = partial(progress.advance, task)
-        run_ray(job.out, job.model, job.device, pending, workers=count, advance=advance)
+        run_ray(job.out, job.model, job.device, pending, workers=count, threads=job.threads, advance=advance)
         return
 
     def watch() -> None:
         progress.update(task, completed=sum(shard_path(job.out, number).is_file() for number in pending))
 
-    launch(job.out, job.model, job.device, workers=count, watch=watch)
+    launch(job.out, job.model, job.device, workers=count, threads=job.threads, watch=watch)
 
 
 @ending_on_signals()
-def _run_rank(job: _Job) -> int:
+def _run_rank(job: AuditJob) -> int:
     """Score shards in one of the processes that ``torchrun`` started; the first one plans and writes the summary."""
     from striq.audit.engines import torchrun
-    from striq.audit.plan import read_plan
+    from striq.audit.worker import existing_plan
 
     store, rank = torchrun.join()
     torchrun.wait_for_plan(store, rank, lambda: job.plan(progress_bar()))
     torchrun.run_rank(store, job.out, job.model, job.device)
     if rank == 0:
-        plan = read_plan(job.out)
+        plan = existing_plan(job.out)
         torchrun.wait_until_done(job.out, plan)
-        job.finish(plan)
+        job.finish(plan, progress_bar())
     return 0  # torchrun takes any other status as a failure of the process
-
-
-@dataclass(frozen=True)
-class _GivenSettings:
-    """Settings given on the command line; named as those of ``AuditSettings``."""
-
-    plane: str
-    threshold: float | None
-    max_frames_per_cine: int
-    hash_operators: bool
-    shard_size: int
-
-
-@dataclass(frozen=True)
-class _Job:
-    """An audit as given on the command line."""
-
-    archive: Path
-    out: Path
-    model: Path | None
-    device: str
-    given: _GivenSettings
-    keep_plan: bool
-    retry_crashed: bool
-
-    def plan(self, progress: Progress) -> Plan:
-        """Return the plan of the audit, new or resumed."""
-        import striq
-        from striq.audit.plan import AuditSettings
-        from striq.audit.planning import plan_audit
-        from striq.audit.shard_files import reopen_crashed
-        from striq.reporting.identity import ModelIdentity
-        from striq.scoring.checkpoint import find_checkpoint
-        from striq.scoring.loading import load_scorer
-
-        checkpoint = find_checkpoint(self.model)
-        scorer = load_scorer(checkpoint, "cpu")
-        given = self.given
-        scorer.score([], given.plane)  # raises if the model does not know the plane
-        threshold = scorer.config.quality.threshold if given.threshold is None else given.threshold
-        identity = ModelIdentity.of(checkpoint, threshold)
-        settings = AuditSettings(
-            model_sha256=identity.sha256,
-            model_name=f"{identity.name} {identity.version}".strip(),
-            striq_version=striq.__version__,
-            threshold=threshold,
-            plane=given.plane,
-            max_frames_per_cine=given.max_frames_per_cine,
-            hash_operators=given.hash_operators,
-            shard_size=given.shard_size,
-        )
-        plan = plan_audit(
-            self.archive,
-            self.out,
-            settings,
-            keep_plan=self.keep_plan,
-            say=complain,
-            track=lambda files: progress.track(files, description="Headers"),
-        )
-        if self.retry_crashed:
-            reopen_crashed(self.out, plan)
-        return plan
-
-    def finish(self, plan: Plan) -> int:
-        """Write the summary of an audit whose shards are all done, and return the exit status."""
-        from striq.audit.layout import SUMMARY_NAME
-        from striq.audit.page import write_summary
-        from striq.audit.shard_files import pending_shards, remove_leftovers
-        from striq.audit.summary import summarize
-
-        left = pending_shards(self.out, plan)
-        if left:
-            msg = f"{self.out}: {len(left)} of {len(plan.shards)} shards are not done. Run the same command again."
-            raise StriqError(msg)
-        remove_leftovers(self.out)
-        summary = summarize(self.out, plan)
-        page = write_summary(self.out / SUMMARY_NAME, summary)
-        say(f"{summary.num_scored} frames of {summary.num_files} files scored, {len(summary.unreadable)} with failures")
-        say(f"{self.out}: one row per frame in {len(plan.shards)} Parquet files; summary: {page}")
-        return 1 if summary.unreadable else 0

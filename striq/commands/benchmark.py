@@ -16,8 +16,8 @@ def bench(
     num_planes: Annotated[int, typer.Option(min=1, help="Planes of the model.")] = 4,
     batch: Annotated[list[int] | None, typer.Option(help="Frames at once; repeat for several.")] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Repeats of each part, of which the median is shown.")] = 20,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of the CPU.", show_default="PyTorch's")] = None,
     device: options.DeviceOption = "auto",
+    threads: options.ThreadsOption = None,
 ) -> None:
     """Time a score part by part, beside the same score computed naively.
 
@@ -30,9 +30,7 @@ def bench(
     from striq.evaluation.studies.benchmark_report import benchmark_report, encoder_floors_ms
     from striq.scoring.devices import pick_device
 
-    if threads is not None:
-        torch.set_num_threads(threads)
-    chosen = str(pick_device(check_device(device)))
+    chosen = str(pick_device(check_device(device, threads)))
     timings = benchmark(
         batches=batch or (1, 32), num_anchors=num_anchors, num_planes=num_planes, repeats=repeats, device=chosen
     )

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from striq.commands import options
-from striq.commands.terminal import check_device, check_writable, say, show_log
+from striq.commands.anchor_counts import say_fewer_anchors
+from striq.commands.terminal import check_device, check_writable, say, say_json, show_log
 from striq.errors import StriqError
 from striq.types import FrameRecord
 
@@ -44,20 +45,23 @@ def evaluate(
     resume: Annotated[bool, typer.Option("--resume", help="Keep the folds already trained in --out.")] = False,
     seed: options.SeedOption = 0,
     device: options.DeviceOption = "auto",
+    threads: options.ThreadsOption = None,
+    quiet: options.QuietOption = False,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Compare scores and controls with human ratings: cross-validated, or with --model as it is."""
     check_writable(out / "evaluation.json")
     if model is not None and baselines:
         msg = "--with fits baselines on the training frames of folds, which --model has none of. Leave one of them out."
         raise StriqError(msg)
-    show_log()
+    show_log(quiet=quiet)
     from striq.data.phantom import drawable_planes
     from striq.evaluation.agreement import protocol
     from striq.evaluation.agreement.report import agreement_report
     from striq.evaluation.agreement.training_setup import TrainingSetup
     from striq.scoring.loading import load_scorer
 
-    scorer = None if model is None else load_scorer(model, check_device(device))
+    scorer = None if model is None else load_scorer(model, check_device(device, threads))
     if scorer is not None and dataset is None and not planes:
         planes = list(drawable_planes(scorer.planes))
     records, known = options.read_records(
@@ -80,8 +84,9 @@ def evaluate(
             config=options.make_config(mode, anchors_strategy, num_anchors),
             training=options.make_training(epochs, seed),
             backbone=options.find_backbone(backbone, download=download_imagenet, folder=out),
-            device=check_device(device),
+            device=check_device(device, threads),
         )
+        say_fewer_anchors(records, setup.config, num_anchors)
         table = protocol.cross_validate(
             records,
             out,
@@ -94,7 +99,11 @@ def evaluate(
         )
     if observer is not None:
         observer.write(out, note)
-    say(agreement_report(table).to_markdown())
+    report = agreement_report(table)
+    if as_json:
+        say_json(report.to_json())
+    else:
+        say(report.to_markdown())
 
 
 class _RobustnessObserver:

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from striq.commands.options import ModelOption
-from striq.commands.terminal import check_writable, say
+from striq.commands.options import ModelOption, QuietOption, ThreadsOption
+from striq.commands.terminal import be_quiet, check_device, check_writable, say
 from striq.errors import StriqError
 
 KINDS = {".ts": "torchscript", ".onnx": "onnx", ".pt2": "torch-export"}
@@ -27,14 +27,17 @@ def export(
         ),
     ] = None,
     model: ModelOption = None,
+    threads: ThreadsOption = None,
+    quiet: QuietOption = False,
 ) -> None:
     """Export a model to one file that runs without STRIQ: prepared frames in, the quality as each plane out."""
     chosen = choose_kind(out, kind)
     check_writable(out)
+    be_quiet(quiet=quiet)
     from striq.scoring.export import export_scorer
     from striq.scoring.loading import load_scorer
 
-    written = export_scorer(load_scorer(model, "cpu"), out, chosen, planes or ())
+    written = export_scorer(load_scorer(model, check_device("cpu", threads)), out, chosen, planes or ())
     size = written.path.stat().st_size / 1e6
     say(f"{', '.join(written.planes)}: {out}, {size:.1f} MB; scores within {written.difference:.0e} of the model's")
 

@@ -17,15 +17,17 @@ def forgetting(
     rating_table: options.RatingTableOption = None,
     epochs: options.EpochsOption = None,
     device: options.DeviceOption = "auto",
+    threads: options.ThreadsOption = None,
+    quiet: options.QuietOption = False,
 ) -> None:
     """Train plane by plane, with and without the projection, and measure how later planes change earlier ones."""
     check_writable(out / "forgetting.json")
-    show_log()
+    show_log(quiet=quiet)
     from striq.evaluation.agreement.training_setup import TrainingSetup
     from striq.evaluation.studies.forgetting import Forgetting, measure_forgetting
     from striq.evaluation.studies.forgetting_report import FREE, PROTECTED, forgetting_report
 
-    chosen = check_device(device)
+    chosen = check_device(device, threads)
     results: dict[str, list[Forgetting]] = {PROTECTED: [], FREE: []}
     note = ""
     for seed in range(seeds):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from striq.commands.options import ModelOption
-from striq.commands.terminal import check_writable, say
+from striq.commands.options import JsonOption, ModelOption
+from striq.commands.terminal import check_writable, say, say_json
 
 if TYPE_CHECKING:
     from striq.scoring.scorer import StriqScorer
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 def info(
     model: ModelOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
+    as_json: JsonOption = False,
     clean: Annotated[
         Path | None,
         typer.Option(help="Write the model here with hashes in place of the paths and groups of its anchors."),
@@ -35,7 +34,10 @@ def info(
         say(f"Written without names of files and groups: {scorer.save(clean)}")
         return
     facts = describe(scorer)
-    say(json.dumps(facts, indent=2, ensure_ascii=False) if as_json else _as_text(facts))
+    if as_json:
+        say_json(facts)
+    else:
+        say(_as_text(facts))
 
 
 def describe(scorer: StriqScorer) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import typer
 
 from striq.atomic_files import write_csv
 from striq.commands import options
-from striq.commands.terminal import check_writable, complain, say
+from striq.commands.terminal import be_quiet, check_writable, inform, say
 from striq.errors import StriqError
 from striq.types import FrameRecord
 
@@ -30,8 +30,10 @@ def list_frames(
     held_out: Annotated[Path | None, typer.Option(help="Second CSV list to write, of held-out groups.")] = None,
     hold_out: Annotated[float, typer.Option(min=0.01, max=0.99, help="Share of each plane's frames held out.")] = 0.25,
     seed: options.SeedOption = 0,
+    quiet: options.QuietOption = False,
 ) -> None:
     """List the frames of a data set in a CSV, or in two CSVs without common groups; --append joins data sets."""
+    be_quiet(quiet=quiet)
     for path in filter(None, (out, held_out)):
         check_writable(path)
     from striq.data import splits
@@ -62,9 +64,7 @@ def _joined(out: Path, found: Sequence[FrameRecord], *, append: bool) -> list[Fr
         raise StriqError(msg)
     shared = {record.group for record in known} & {record.group for record in found}
     if shared:
-        complain(
-            f"{len(shared)} groups, such as {min(shared)!r}, are in both data sets and taken as the same patients."
-        )
+        inform(f"{len(shared)} groups, such as {min(shared)!r}, are in both data sets and taken as the same patients.")
     return [*known, *found]
 
 

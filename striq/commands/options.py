@@ -42,6 +42,17 @@ ModelOption = Annotated[
     Path | None, typer.Option(help="A model.pt or a bundle folder.", show_default="the shipped model")
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Threads that compute.", show_default="OMP_NUM_THREADS, or what other programs leave free"
+    ),
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only, and no progress bar.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON to standard output, nothing else.")]
+DicomSrOption = Annotated[
+    Path | None, typer.Option(help="Folder for a DICOM structured report (TID 1500) of each DICOM file.")
+]
 NoteOption = Annotated[str, typer.Option(help="Sentence printed with every table and picture.")]
 SeedsOption = Annotated[int, typer.Option(min=1, help="Number of seeds, from 0.")]
 SubjectsOption = Annotated[int, typer.Option(min=4, help="Subjects of the phantom.")]

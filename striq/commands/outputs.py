@@ -133,10 +133,15 @@ class Outputs:
             complain(f"error: {path}: a report about it cannot be written ({unexpected(error)}).")
 
     def _draw(self, folder: Path, path: Path, cine: Cine, results: list[FrameResult]) -> None:
-        if sum(result.score is not None for result in results) > 1:
+        scores = [result.score for result in results if result.score is not None]
+        if len(cine) > 1 and scores:
             from striq.reporting.pictures import draw_scores
 
             draw_scores(self._name(folder, path, ".png"), path.name, results, cine.__getitem__)
+        elif scores:
+            from striq.reporting.still_picture import draw_still
+
+            draw_still(self._name(folder, path, ".png"), path.name, scores[0], cine[scores[0].index])
 
     def _write_structured_report(self, folder: Path, path: Path, results: list[FrameResult]) -> None:
         from striq.reporting.structured_report import write_structured_report

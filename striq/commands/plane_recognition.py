@@ -46,10 +46,12 @@ def planes(
     group_pattern: options.GroupPatternOption = None,
     seed: options.SeedOption = 1,
     device: options.DeviceOption = "auto",
+    threads: options.ThreadsOption = None,
+    quiet: options.QuietOption = False,
 ) -> None:
     """Test whether a model tells its planes apart and predicts "none" for frames of other things."""
     check_writable(out / "plane_recognition.json")
-    show_log()
+    show_log(quiet=quiet)
     from striq.data.loading import iterate_images
     from striq.data.phantom import drawable_planes
     from striq.evaluation.studies.plane_recognition import measure_recognition, plane_posteriors
@@ -60,7 +62,7 @@ def planes(
     if hide and folds is None:
         msg = "--hide needs --folds, because the model's own planes were fitted on whole frames."
         raise StriqError(msg)
-    scorer = load_scorer(model, check_device(device))
+    scorer = load_scorer(model, check_device(device, threads))
     known_planes = drawable_planes(scorer.planes) if dataset is None else scorer.planes
     wanted = planes or (known_planes if folds is None else None)
     records, known = options.read_records(

@@ -29,10 +29,12 @@ def add_plane(
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted training in --out.")] = False,
     seed: options.SeedOption = 0,
     device: options.DeviceOption = "auto",
+    threads: options.ThreadsOption = None,
+    quiet: options.QuietOption = False,
 ) -> None:
     """Add a plane to a model, without labels and without frames of its other planes; write OUT/model.pt."""
     check_writable(out / "model.pt")
-    show_log()
+    show_log(quiet=quiet)
     from striq.anchors.thumbnails import copy_thumbnails
     from striq.data.splits import check_disjoint_groups
     from striq.reporting.training_page import FILE, write_training_page
@@ -44,7 +46,7 @@ def add_plane(
     records, _ = options.read_records(dataset, out, planes=[name], layout=layout, group_pattern=group_pattern)
     checked, known = ([], "") if check is None else options.read_records(check, out)
     check_disjoint_groups(records, checked)
-    chosen = check_device(device)
+    chosen = check_device(device, threads)
     before = load_scorer(model, chosen)
     scorer = sequential.add_plane(
         before,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from striq.commands import options
-from striq.commands.terminal import check_writable, say, show_log
+from striq.commands.terminal import check_device, check_writable, say, show_log
 
 
 def pretrain(
@@ -21,13 +21,16 @@ def pretrain(
     steps: Annotated[int, typer.Option(min=2, help="Optimizer steps, half a second each on two cores.")] = 1600,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted pretraining of --out.")] = False,
     seed: options.SeedOption = 0,
+    threads: options.ThreadsOption = None,
+    quiet: options.QuietOption = False,
 ) -> None:
     """Pretrain a backbone on unlabeled frames; pass the file to 'striq train' with --backbone."""
     check_writable(out)
-    show_log()
+    show_log(quiet=quiet)
     from striq.data.unlabeled import gather_images
     from striq.training.pretraining import PretrainingConfig, pretrain_backbone
 
+    check_device("cpu", threads)
     images = gather_images(paths or [], phantom_subjects=phantom_subjects, frames_per_file=frames_per_file)
     pretrain_backbone(images, out, PretrainingConfig(steps=steps, seed=seed), resume=resume)
     say(f"Pretrained on {len(images)} frames: {out}")

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from striq.commands import options
+from striq.commands.anchor_counts import say_fewer_anchors
 from striq.commands.terminal import check_device, check_writable, say, show_log
 from striq.types import FrameRecord
 
@@ -39,13 +40,15 @@ def benchmark(
     backbone: options.BackboneOption = None,
     seed: options.SeedOption = 0,
     device: options.DeviceOption = "auto",
+    threads: options.ThreadsOption = None,
+    quiet: options.QuietOption = False,
 ) -> None:
     """Measure quality on several planes at once, with controls; finished folds are not run again.
 
     Trains one model of all planes per fold. 'striq study bench' measures speed instead.
     """
     check_writable(out / "benchmark.json")
-    show_log()
+    show_log(quiet=quiet)
     from striq.evaluation.agreement.training_setup import TrainingSetup
     from striq.evaluation.statistics.bootstrap import BootstrapOptions
     from striq.evaluation.studies.quality_benchmark import run_benchmark
@@ -64,8 +67,9 @@ def benchmark(
         config=options.make_config(mode, anchors_strategy, num_anchors),
         training=options.make_training(epochs, seed),
         backbone=backbone,
-        device=check_device(device),
+        device=check_device(device, threads),
     )
+    say_fewer_anchors(records, setup.config, num_anchors)
     apart = _read_unseen(unseen or ())
     scores = run_benchmark(records, apart, out, setup, num_folds=folds, nuisance_frames=nuisance_frames)
     report = quality_benchmark_report(scores, bootstrap=BootstrapOptions(seed), note=options.join_notes(note, known))

@@ -18,16 +18,18 @@ def robustness(
     rating_table: options.RatingTableOption = None,
     seed: options.SeedOption = 1,
     device: options.DeviceOption = "auto",
+    threads: options.ThreadsOption = None,
+    quiet: options.QuietOption = False,
 ) -> None:
     """Test whether a model's score stays the same under nuisance and falls with lost structure; needs no ratings."""
     check_writable(out / "robustness.json")
-    show_log()
+    show_log(quiet=quiet)
     from striq.data.phantom import drawable_planes
     from striq.evaluation.studies.robustness import score_changed
     from striq.evaluation.studies.robustness_report import robustness_report
     from striq.scoring.loading import load_scorer
 
-    scorer = load_scorer(model, check_device(device))
+    scorer = load_scorer(model, check_device(device, threads))
     wanted = planes or (drawable_planes(scorer.planes) if dataset is None else None)
     records, known = options.read_records(
         dataset,
@@ -40,6 +42,9 @@ def robustness(
     )
     unknown = sorted({record.plane for record in records} - set(scorer.planes))
     if unknown:
-        msg = f"The model does not know the plane {unknown[0]!r}; it knows: {', '.join(scorer.planes)}. Use --planes."
+        msg = (
+            f"The model does not know the plane {unknown[0]!r} of the data set; it knows: {', '.join(scorer.planes)}. "
+            "Name the planes to test: --planes NAME, once for each."
+        )
         raise DatasetError(msg)
     say(robustness_report(score_changed(scorer, records), note=options.join_notes(note, known)).write(out))

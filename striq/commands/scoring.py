@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from striq.commands.options import DeviceOption, ModelOption, PrecisionOption
+from striq.commands.options import DeviceOption, DicomSrOption, ModelOption, PrecisionOption, QuietOption, ThreadsOption
 from striq.commands.outputs import OutputOptions, Outputs
-from striq.commands.terminal import check_device, check_writable, complain, say
+from striq.commands.terminal import be_quiet, check_device, check_writable, complain, inform, say
 from striq.csv_cells import printable
 from striq.errors import StriqError
 from striq.progress_bar import progress_bar
@@ -20,17 +20,23 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from striq.data.cine import Cine
-    from striq.reporting.score_table import ScoreTable, Settings
+    from striq.reporting.score_table import ScoreTable, Settings, StreamedRows
     from striq.scoring.results import FrameResult
     from striq.scoring.scorer import StriqScorer
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 STDOUT = "-"
+MISSING_OUT = "Name a table to write, or - for standard output."
 
 
 def score(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files and folders of images and cines.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="CSV to write: one row per frame; - for standard output.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="CSV to write: one row per frame; - for standard output. Not needed with --json."
+        ),
+    ] = None,
     plane: Annotated[
         str, typer.Option(help="Plane that the frames show, or 'auto' to recognize it frame by frame.")
     ] = "auto",
@@ -40,14 +46,23 @@ def score(
     ] = None,
     model: ModelOption = None,
     device: DeviceOption = "auto",
+    threads: ThreadsOption = None,
+    quiet: QuietOption = False,
     precision: PrecisionOption = "float32",
-    plots: Annotated[Path | None, typer.Option(help="Folder for a picture of each cine: score over time.")] = None,
-    dicom_sr: Annotated[
-        Path | None, typer.Option(help="Folder for a DICOM structured report (TID 1500) of each DICOM file.")
+    plots: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for a picture of each cine, the score over time, and of each single image, its terms."
+        ),
     ] = None,
+    dicom_sr: DicomSrOption = None,
     html: Annotated[Path | None, typer.Option(help="HTML page to write: all cines, opens offline.")] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the rows that a stopped run left in OUT.partial.")
+    ] = False,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="Print each row as JSON on a line, as soon as it is scored, and nothing else."),
     ] = False,
 ) -> None:
     """Score every frame of files and folders into a CSV.
@@ -56,9 +71,9 @@ def score(
     messages. 2: wrong use, no model, or a full disk. 130: interrupted. A run that is stopped leaves its rows in
     OUT.partial, and OUT as it was.
     """
-    to_stdout = str(out) == STDOUT
-    if not to_stdout:
-        check_writable(out)
+    be_quiet(quiet=quiet)
+    to_stdout = out is None or str(out) == STDOUT
+    _check_wishes(out, as_json=as_json)
     options = OutputOptions(plots, dicom_sr, html)
     options.check(paths)
     if resume and (to_stdout or html is not None):
@@ -67,23 +82,33 @@ def score(
     with ending_at_once():
         from striq.data.readers import find_sources
         from striq.reporting.identity import ModelIdentity
-        from striq.reporting.score_table import StreamedTable
+        from striq.reporting.score_table import NoTable, StreamedRows, StreamedTable
         from striq.scoring.checkpoint import find_checkpoint
         from striq.scoring.devices import AUTO
         from striq.scoring.loading import load_scorer
     with ending_on_signals():
-        scorer = load_scorer(model, check_device(device), precision=precision)
+        scorer = load_scorer(model, check_device(device, threads), precision=precision)
         if plane != AUTO:
             scorer.plane_index(plane)
         limit = scorer.config.quality.threshold if threshold is None else threshold
         identity = ModelIdentity.of(find_checkpoint(model), limit)
         sources = options.leave_out(find_sources(paths), paths)
-        if to_stdout:
-            job = _Job(scorer, plane, Outputs(identity, options), StreamedTable())
-            raise typer.Exit(_run(job, sources, "standard output", say=complain))
+        job = _Job(scorer, plane, Outputs(identity, options), StreamedRows() if as_json else None)
+        if out is None or to_stdout:
+            job.start(NoTable() if as_json else StreamedTable())
+            raise typer.Exit(_run(job, sources, "standard output", say=inform))
         settings = {"model_sha256": identity.sha256, "threshold": limit, "plane": plane, "precision": precision}
-        job = _Job(scorer, plane, Outputs(identity, options))
         raise typer.Exit(_run_to_file(job, sources, out, settings, resume=resume))
+
+
+def _check_wishes(out: Path | None, *, as_json: bool) -> None:
+    if out is None and not as_json:
+        raise typer.BadParameter(MISSING_OUT, param_hint="--out")
+    if out is not None and str(out) == STDOUT and as_json:
+        msg = "--json prints rows to standard output, and so does --out -. Leave one out, or name a file."
+        raise StriqError(msg)
+    if out is not None and str(out) != STDOUT:
+        check_writable(out)
 
 
 def _run_to_file(job: _Job, sources: list[Path], out: Path, settings: Settings, *, resume: bool) -> int:
@@ -93,17 +118,18 @@ def _run_to_file(job: _Job, sources: list[Path], out: Path, settings: Settings, 
 
     table = GrowingTable(out, settings, resume=resume)
     if table.num_replaced:
-        complain(f"{table.partial}: {table.num_replaced} rows of a stopped run are replaced; --resume keeps them")
+        inform(f"{table.partial}: {table.num_replaced} rows of a stopped run are replaced; --resume keeps them")
     kept = [path for path in sources if source_cell(source_name(path)) in table.done]
     job.start(table, num_rows=table.num_rows, num_failed=table.num_failed)
     try:
-        return _run(job, [path for path in sources if path not in set(kept)], str(out), num_kept=len(kept))
+        left = [path for path in sources if path not in set(kept)]
+        return _run(job, left, str(out), num_kept=len(kept), say=say if job.rows is None else inform)
     except BaseException as error:
         what = "interrupted" if isinstance(error, KeyboardInterrupt) else "stopped"
         if job.num_rows:
-            complain(f"{what}: the rows scored so far are in {table.partial}; the same command with --resume goes on")
+            inform(f"{what}: the rows scored so far are in {table.partial}; the same command with --resume goes on")
         elif isinstance(error, KeyboardInterrupt):
-            complain(f"{what}: nothing has been scored")
+            inform(f"{what}: nothing has been scored")
         if isinstance(error, KeyboardInterrupt):
             return INTERRUPTED
         raise
@@ -128,14 +154,12 @@ def _run(job: _Job, sources: list[Path], name: str, *, num_kept: int = 0, say: C
 
 
 class _Job:
-    """Scores one file after the other into a table."""
+    """Scores one file after the other into a table, and prints rows if asked to."""
 
-    def __init__(self, scorer: StriqScorer, plane: str, outputs: Outputs, table: ScoreTable | None = None) -> None:
-        self.scorer, self.plane, self.outputs = scorer, plane, outputs
+    def __init__(self, scorer: StriqScorer, plane: str, outputs: Outputs, rows: StreamedRows | None) -> None:
+        self.scorer, self.plane, self.outputs, self.rows = scorer, plane, outputs, rows
         self.num_rows = self.num_failed = 0
         self.num_done = 0  # files
-        if table is not None:
-            self.start(table)
 
     def start(self, table: ScoreTable, *, num_rows: int = 0, num_failed: int = 0) -> None:
         """Take the table to write to, and the numbers of rows and failures that it has."""
@@ -173,6 +197,8 @@ class _Job:
 
     def _add(self, result: FrameResult) -> None:
         self.table.add(result)
+        if self.rows is not None:
+            self.rows.add(result)
         self.num_rows += 1
         self.num_failed += result.score is None
 

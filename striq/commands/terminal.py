@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
@@ -9,17 +10,42 @@ from pathlib import Path
 
 from striq.csv_cells import printable
 from striq.errors import StriqError
+from striq.progress_bar import show_progress_bars
 
 LAYOUT = "\n\t"  # control characters that the program itself prints
 
 
+class _Switch:
+    """Whether the commands print more than errors."""
+
+    is_on = True
+
+
+def be_quiet(*, quiet: bool) -> None:
+    """Let the commands print errors only, without progress bars; or, as at first, everything."""
+    _Switch.is_on = not quiet
+    show_progress_bars(shown=not quiet)
+
+
 def say(text: str) -> None:
-    """Print a line of results to standard output."""
-    sys.stdout.write(f"{printable(text, LAYOUT)}\n")
+    """Print a line of results to standard output, unless the commands are to be quiet."""
+    if _Switch.is_on:
+        sys.stdout.write(f"{printable(text, LAYOUT)}\n")
+
+
+def say_json(value: object) -> None:
+    """Print JSON to standard output, in ASCII, also when the commands are quiet."""
+    sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def inform(text: str) -> None:
+    """Print one line to standard error, unless the commands are to be quiet."""
+    if _Switch.is_on:
+        complain(text)
 
 
 def complain(text: str) -> None:
-    """Print one line to standard error."""
+    """Print one line about an error to standard error."""
     sys.stderr.write(f"{printable(' '.join(text.split()))}\n")
 
 
@@ -30,24 +56,51 @@ class _PrintableFormatter(logging.Formatter):
         return printable(super().format(record), LAYOUT)
 
 
-def show_log() -> None:
-    """Print log messages of STRIQ to standard error, from level INFO."""
+class _LogHandler(logging.Handler):
+    """Prints log messages to standard error, whatever that is at the time."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        sys.stderr.write(f"{self.format(record)}\n")
+
+
+def start_messages() -> None:
+    """Take the state before any command: everything is printed, and no log."""
+    be_quiet(quiet=False)
+    logger = logging.getLogger("striq")
+    for handler in [handler for handler in logger.handlers if isinstance(handler, _LogHandler)]:
+        logger.removeHandler(handler)
+    logger.setLevel(logging.NOTSET)
+
+
+def show_log(*, quiet: bool = False) -> None:
+    """Print log messages of STRIQ to standard error, from level INFO.
+
+    Args:
+        quiet: Print errors only, here and in every other message.
+    """
+    be_quiet(quiet=quiet)
     logger = logging.getLogger("striq")
     if not logger.handlers:
-        handler = logging.StreamHandler()
+        handler = _LogHandler()
         handler.setFormatter(_PrintableFormatter("%(message)s"))
         logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+    logger.setLevel(logging.ERROR if quiet else logging.INFO)
 
 
-def check_device(device: str) -> str:
+def check_device(device: str, threads: int | None = None) -> str:
     """Return the name of a device after checking that it exists; imports PyTorch.
+
+    Args:
+        device: As for ``striq.scoring.devices.check_device``.
+        threads: Number of threads that PyTorch computes with; what other programs leave free by default.
 
     Raises:
         StriqError: If this machine has no such device.
     """
     from striq.scoring import devices
+    from striq.scoring.threads import use_threads
 
+    use_threads(threads)
     return devices.check_device(device)
 
 

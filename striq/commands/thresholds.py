@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from striq.commands import options
-from striq.commands.terminal import check_writable, complain, say
+from striq.commands.terminal import check_writable, inform, say
 from striq.errors import StriqError
 from striq.verdict import NO_PLANE
 
@@ -119,7 +119,7 @@ def _judge(rows: Sequence[TableRow], table: Path | None, at_least: float | None)
 
     found = read_ratings(table, rows)
     if found.num_unused:
-        complain(f"{table}: Ratings that belong to no frame considered here, not used: {found.num_unused}.")
+        inform(f"{table}: Ratings that belong to no frame considered here, not used: {found.num_unused}.")
     known = [value for value in found.values if value is not None]
     if at_least is None:
         at_least = min((value for value in known if value > midpoint(known)), default=max(known))

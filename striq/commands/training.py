@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from striq.commands import options
-from striq.commands.terminal import check_device, check_writable, say, show_log
+from striq.commands.anchor_counts import say_fewer_anchors
+from striq.commands.terminal import be_quiet, check_device, check_writable, say, show_log
 
 
 def train(
@@ -31,11 +32,13 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted training in --out.")] = False,
     seed: options.SeedOption = 0,
     device: options.DeviceOption = "auto",
+    threads: options.ThreadsOption = None,
+    quiet: options.QuietOption = False,
     amp: Annotated[bool, typer.Option("--amp", help="Automatic mixed precision, on CUDA.")] = False,
 ) -> None:
     """Train a scorer without labels; write OUT/model.pt and a page on what it is worth, OUT/train_report.html."""
     check_writable(out / "model.pt")
-    show_log()
+    show_log(quiet=quiet)
     from striq.reporting.training_page import FILE, write_training_page
     from striq.training import run, sequential
     from striq.training.run_options import RunOptions
@@ -50,10 +53,11 @@ def train(
         seed=seed,
     )
     config = options.make_config(mode, anchors_strategy, num_anchors)
+    say_fewer_anchors(records, config, num_anchors)
     training = options.make_training(epochs, seed, amp=amp)
     run_options = RunOptions(
         out,
-        device=check_device(device),
+        device=check_device(device, threads),
         backbone=options.find_backbone(backbone, download=download_imagenet, folder=out),
         resume=resume,
         anchor_images=anchor_images,
@@ -77,9 +81,11 @@ def phantom(
     frames: Annotated[int, typer.Option(min=1, help="Frames of each subject and plane.")] = options.PHANTOM_FRAMES,
     planes: options.PlanesOption = None,
     seed: options.SeedOption = 0,
+    quiet: options.QuietOption = False,
 ) -> None:
     """Write a synthetic data set of six planes with known quality and known transforms."""
     from striq.data.phantom import write_phantom
 
+    be_quiet(quiet=quiet)
     chosen = options.check_drawable(planes)
     say(f"Phantom written: {write_phantom(folder, subjects, frames, planes=chosen, seed=seed)}")

@@ -6,12 +6,12 @@ import logging
 from collections.abc import Iterator, Sequence
 
 import torch
-from rich.progress import track
 from torch import Tensor
 
 from striq.data.preprocessing import prepare_frame
 from striq.data.readers import open_cine
 from striq.errors import DatasetError, ReadError, as_read_error
+from striq.progress_bar import track
 from striq.types import FrameRecord
 
 logger = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ def load_readable_images(
     """
     kept: list[FrameRecord] = []
     images: list[Tensor] = []
-    for record in track(records, description="Reading frames", disable=quiet, transient=True):
+    for record in track(records, description="Reading frames", quiet=quiet):
         try:
             images.append(_prepare(record, size))
         except ReadError as error:
@@ -82,7 +82,7 @@ def iterate_images(records: Sequence[FrameRecord], size: tuple[int, int], *, qui
     Raises:
         ReadError: If a file cannot be read.
     """
-    for record in track(records, description="Reading frames", disable=quiet, transient=True):
+    for record in track(records, description="Reading frames", quiet=quiet):
         yield _prepare(record, size)
 
 

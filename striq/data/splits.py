@@ -11,6 +11,11 @@ from numpy.typing import NDArray
 from striq.errors import DatasetError
 from striq.types import FrameRecord
 
+ADD_GROUPS = (  # where nothing else would help
+    "Add frames of other groups, or leave the plane out. If the frames are of several patients, state the groups: one "
+    "folder for each below the plane, or --group-pattern."
+)
+
 
 @dataclass(frozen=True)
 class Fold:
@@ -54,7 +59,8 @@ def group_folds(records: Sequence[FrameRecord], num_folds: int = 5, *, seed: int
     if num_folds < 2:
         msg = f"'num_folds' must be at least 2, got {num_folds}."
         raise ValueError(msg)
-    groups, counts = _count_frames(records, required=num_folds, seed=seed)
+    remedy = f"Use fewer folds than {num_folds}, or add groups." if num_folds > 2 else ADD_GROUPS
+    groups, counts = _count_frames(records, required=num_folds, remedy=remedy, seed=seed)
     share = counts / counts.sum(axis=0)  # of each plane's frames, shape (groups, P)
     loads = np.zeros((num_folds, share.shape[1]))
     fold_of: dict[str, int] = {}
@@ -96,7 +102,7 @@ def hold_out(
     if not 0.0 < fraction < 1.0:
         msg = f"'fraction' must lie strictly between 0 and 1, got {fraction}."
         raise ValueError(msg)
-    groups, counts = _count_frames(records, required=2, seed=seed)
+    groups, counts = _count_frames(records, required=2, remedy=ADD_GROUPS, seed=seed)
     is_held_out = _choose_groups(counts, fraction)
     held_out_groups = {group for group, chosen in zip(groups, is_held_out, strict=True) if chosen}
     ordered = _in_order(records)
@@ -132,7 +138,9 @@ def _choose_groups(counts: NDArray[np.int64], fraction: float) -> NDArray[np.boo
     return held_out
 
 
-def _count_frames(records: Sequence[FrameRecord], *, required: int, seed: int) -> tuple[list[str], NDArray[np.int64]]:
+def _count_frames(
+    records: Sequence[FrameRecord], *, required: int, remedy: str, seed: int
+) -> tuple[list[str], NDArray[np.int64]]:
     """Return the groups in random order, and each group's number of frames per plane, shape (groups, P)."""
     if not records:
         msg = "The data set is empty and cannot be split. Expected at least one frame."
@@ -147,10 +155,7 @@ def _count_frames(records: Sequence[FrameRecord], *, required: int, seed: int) -
         counts[row[record.group], column[record.plane]] += 1
     for plane, present in zip(planes, (counts > 0).sum(axis=0), strict=True):
         if present < required:
-            msg = (
-                f"Plane {plane!r} has {present} group(s), but the split needs {required}. "
-                "Use fewer folds or more groups."
-            )
+            msg = f"Plane {plane!r} has frames of {present} groups, but the split needs {required}. {remedy}"
             raise DatasetError(msg)
     return groups, counts
 

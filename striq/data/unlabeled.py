@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from rich.progress import track
 from torch import Tensor
 
 from striq.config import EncoderConfig
@@ -16,6 +15,7 @@ from striq.data.phantom import make_phantom
 from striq.data.preprocessing import prepare_frame
 from striq.data.readers import find_sources, open_cine
 from striq.errors import DatasetError, ReadError
+from striq.progress_bar import track
 from striq.types import Frame
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ def gather_images(
         phantom = make_phantom(phantom_subjects, PHANTOM_FRAMES, seed=PHANTOM_SEED)
         images = [prepare_frame(Frame(frame.pixels), size) for frame in phantom]
     sources = find_sources(paths) if paths else []
-    for path in track(sources, description="Frames", disable=quiet):
+    for path in track(sources, description="Frames", quiet=quiet):
         try:
             cine = open_cine(path)
             indices = np.linspace(0, len(cine), min(frames_per_file, len(cine)), endpoint=False).astype(int)

@@ -40,7 +40,7 @@ def draw_scores(path: str | Path, title: str, results: Sequence[FrameResult], re
     grid = GridSpec(2, 2, figure=figure, width_ratios=(2.7, 1.0))
     axes = figure.add_subplot(grid[:, 0])
     _draw_curve(axes, curve)
-    _label(axes, curve, _shortened(title), f"{figures.num_accepted} of {figures.num_frames} frames accepted (tall bar)")
+    _label(axes, curve, shortened(title), f"{figures.num_accepted} of {figures.num_frames} frames accepted (tall bar)")
     for row, (name, score, color) in enumerate(
         (("Best", figures.best, BEST_COLOR), ("Worst", figures.worst, WORST_COLOR))
     ):
@@ -99,5 +99,6 @@ def _draw_frame(axes: Axes, frame: Frame, name: str, score: FrameScore, color: s
         spine.set_edgecolor(color)
 
 
-def _shortened(title: str, length: int = 70) -> str:
+def shortened(title: str, length: int = 70) -> str:
+    """Return the end of a title that is longer than a number of characters."""
     return title if len(title) <= length else f"…{title[1 - length :]}"

@@ -62,6 +62,43 @@ class StreamedTable:
         self._stream.flush()
 
 
+class StreamedRows:
+    """Rows written to a stream as they come, each as a JSON object on a line of its own, in ASCII.
+
+    Convention:
+        - Values have the types of :func:`striq.reporting.rows.score_columns`; a value that is not known is ``null``.
+
+    Args:
+        stream: Text stream, standard output by default.
+    """
+
+    def __init__(self, stream: IO[str] | None = None) -> None:
+        self._stream = sys.stdout if stream is None else stream
+
+    def add(self, result: FrameResult) -> None:
+        """Write one result."""
+        types = score_columns()
+        row = {name: _typed(cell, types[name]) for name, cell in zip(types, score_row(result), strict=True)}
+        self._stream.write(json.dumps(row, allow_nan=False) + "\n")
+        self._stream.flush()
+
+
+def _typed(cell: str, kind: type) -> object:
+    if not cell:
+        return None
+    return cell == "true" if kind is bool else kind(cell)
+
+
+class NoTable:
+    """Takes results and writes nothing, where rows are wanted in another form only."""
+
+    def add(self, result: FrameResult) -> None:
+        """Do nothing."""
+
+    def finish(self) -> None:
+        """Do nothing."""
+
+
 class GrowingTable:
     """Rows in ``NAME.partial``, which replaces the table at the end.
 

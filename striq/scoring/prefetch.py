@@ -1,8 +1,7 @@
-"""Preparation of the next batch in a thread, and the threads and processors that computation uses."""
+"""Preparation of the next batch in a thread, and the threads that computation uses."""
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from typing import Generic, TypeVar
 
 import torch
 
+from striq.processors import num_processors
 from striq.signals import READER_NAME, is_ending
 
 Item = TypeVar("Item")
@@ -82,11 +82,6 @@ def keep_threads() -> None:
     alternate with PyTorch's: a third of the time of a frame (docs/decisions/0005-cpu-engine.md).
     """
     torch.set_num_threads(torch.get_num_threads())
-
-
-def num_processors() -> int:
-    """Return the number of processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def has_spare_core() -> bool:

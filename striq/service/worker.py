@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from striq.atomic_files import replacing
 from striq.errors import StriqError, unexpected
 from striq.scoring.results import FrameResult
+from striq.scoring.threads import use_threads
 from striq.service import answers
 from striq.service.cines import open_requested
 from striq.service.images import resample_onto_frame
@@ -39,6 +40,7 @@ class Worker:
     def handle(self, request: Load | Score | Explain | Malformed) -> None:
         """Carry out a command. A command that cannot be carried out is answered with an error."""
         try:
+            use_threads()  # again for each command, because the programs beside this one change
             if isinstance(request, Load):
                 self._load(request)
             elif isinstance(request, Score):

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from rich.progress import track
 from torch import Tensor
 
 from striq.data.frame_images import plain_tensor
 from striq.data.transforms import IMAGE, TRANSFORM, Augmentation, RandomView
 from striq.model.network import NUM_STAGES, Pyramid
+from striq.progress_bar import track
 
 BATCH_SIZE = 16
 MAX_BYTES = 2 << 30  # in memory: 1600 frames with three views each
@@ -93,7 +93,7 @@ class FeatureCache:
         if self._maps:
             return
         starts = range(0, len(self.transforms), BATCH_SIZE)
-        for start in track(starts, description="Frozen features", disable=self._quiet, transient=True):
+        for start in track(starts, description="Frozen features", quiet=self._quiet):
             rows = range(start, min(start + BATCH_SIZE, len(self.transforms)))
             pyramid = embed(torch.stack([self._image(row) for row in rows]).to(device))
             if not self._maps:

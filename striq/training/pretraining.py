@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from rich.progress import track
 from torch import Tensor, nn
 
 from striq.atomic_files import replacing
@@ -25,6 +24,7 @@ from striq.data.augmentation import extend_beyond_fan
 from striq.errors import CheckpointError, one_line
 from striq.model.encoder import HEAD, STAGE_CHANNELS, STAGE_STRIDES, FrozenEncoder
 from striq.model.tensor_files import read_tensors
+from striq.progress_bar import track
 from striq.registration.vectors import unit_vectors
 from striq.training.contrastive_views import ViewPairs, draw_views
 from striq.training.pretraining_losses import SIDE, decoding_error, location_loss
@@ -84,7 +84,7 @@ def pretrain_backbone(
             raise CheckpointError(msg) from error
     extended = torch.stack([extend_beyond_fan(image) for image in images])
     steps = range(run.step, config.steps)
-    for _ in track(steps, description="Pretraining", disable=quiet):
+    for _ in track(steps, description="Pretraining", quiet=quiet):
         loss = run.advance(extended)
         if run.step % SAVING_INTERVAL == 0:
             logger.info("Step %d: loss %.3f", run.step, loss)

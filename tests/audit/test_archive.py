@@ -11,8 +11,9 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from striq.audit.archive import fingerprint, list_archive
+from striq.audit.archive import list_archive
 from striq.audit.attributes import UNKNOWN, Attributes, parse_date, read_attributes
+from striq.audit.plan import ArchiveFile, AuditSettings, Plan
 from striq.errors import DatasetError
 from tests.audit.conftest import PATIENT, write_cine, write_still
 
@@ -93,20 +94,12 @@ def test_a_broken_parquet_manifest_is_refused(tmp_path: Path) -> None:
         list_archive(tmp_path / "manifest.parquet")
 
 
-def test_any_change_of_the_files_changes_the_fingerprint(tmp_path: Path) -> None:
+def test_what_a_manifest_states_has_a_digest(tmp_path: Path) -> None:
     write_still(tmp_path / "a.png")
-    files, _ = list_archive(tmp_path)
-    file = files[0]
-    changed = [
-        replace(file, size=file.size + 1),
-        replace(file, mtime_ns=file.mtime_ns + 1),
-        replace(file, path=file.path + "x"),
-        replace(file, stated=Attributes(site="X")),
-        replace(file, stated=Attributes(operator="X")),
-    ]
-    assert len({fingerprint([one]) for one in [file, *changed]}) == 6
-    assert fingerprint(files) == fingerprint(list_archive(tmp_path)[0])
-    assert fingerprint([file, file]) != fingerprint([file])
+    file = list_archive(tmp_path)[0][0]
+    assert file.stated_digest == ""
+    stated = [Attributes(site="X"), Attributes(operator="X"), Attributes(site="X", operator="X")]
+    assert len({replace(file, stated=one).stated_digest for one in [UNKNOWN, *stated]}) == 4
 
 
 def test_a_name_that_is_not_utf8_can_be_listed(tmp_path: Path) -> None:
@@ -114,7 +107,9 @@ def test_a_name_that_is_not_utf8_can_be_listed(tmp_path: Path) -> None:
     os.rename(os.fsencode(still), os.fsencode(tmp_path) + b"/old\xe4.png")  # noqa: PTH104
     files, _ = list_archive(tmp_path)
     assert Path(files[0].path).is_file()
-    assert fingerprint(files)
+    plan = Plan(AuditSettings("", "", "", 0.5), ((ArchiveFile(files[0].path),),))
+    assert plan.identity(0)
+    assert plan.row_state(0)
 
 
 def test_the_header_says_where_when_and_by_whom(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def rows_of(file: ArchiveFile, *scores: FrameScore | str) -> list[AuditRow]:
 
 def summary_of(folder: Path, settings: AuditSettings, *shards: Sequence[AuditRow]) -> AuditSummary:
     files = tuple(tuple(dict.fromkeys(row.file for row in rows)) for rows in shards)
-    plan = Plan(settings, "listing", files)
+    plan = Plan(settings, files)
     for number, rows in enumerate(shards):
         write_shard(folder, number, rows, plan)
     return summarize(folder, plan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -146,3 +147,76 @@ def test_a_missing_ray_is_named(
     assert run(stills, "--out", tmp_path / "out", "--model", tiny_model, "--engine", "ray") == 2
     assert "pip install 'striq[audit,ray]'" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_the_same_command_on_a_grown_archive_scores_what_is_new(
+    stills: Path, tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = (stills, "--out", tmp_path / "out", "--model", tiny_model)
+    run(*given)
+    write_still(stills / "new.png", 9)
+    (stills / "0.png").unlink()
+    capsys.readouterr()
+    assert run(*given) == 0
+    printed = capsys.readouterr()
+    assert printed.out.startswith("3 frames of 3 files scored, 0 with failures; 1 more are gone\n")
+    assert printed.err == "Files since the last run: 1 new, 1 gone.\n"
+    assert "1</dd><dt>files gone since" in (tmp_path / "out" / SUMMARY_NAME).read_text(encoding="utf-8")
+
+
+def test_json_is_all_that_is_printed(
+    archive: Path, tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = (archive, "--out", tmp_path / "out", "--model", tiny_model, "--max-frames-per-cine", 1, "--json")
+    assert run(*given) == 1
+    printed = capsys.readouterr()
+    facts = json.loads(printed.out)
+    assert printed.err == ""
+    assert (facts["files"], facts["files_with_failures"], facts["frames_scored"], facts["threshold"]) == (8, 1, 7, 0.5)
+    assert sum(plane["frames"] for plane in facts["planes"].values()) == 7
+    accepted = sum(bool(row["accepted"]) for row in pyarrow.parquet.read_table(tmp_path / "out").to_pylist())
+    assert facts["frames_accepted"] == sum(plane["accepted"] for plane in facts["planes"].values()) == accepted
+
+
+def test_quiet_prints_nothing_and_scores_all(
+    stills: Path, tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = (stills, "--out", tmp_path / "out", "--model", tiny_model)
+    assert run(*given, "--quiet") == 0
+    write_still(stills / "new.png", 9)
+    assert run(*given, "-q") == 0
+    assert capsys.readouterr() == ("", "")
+    assert pyarrow.parquet.read_table(tmp_path / "out").num_rows == 4
+
+
+def test_precision_belongs_to_an_audit(
+    stills: Path, tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = (stills, "--out", tmp_path / "out", "--model", tiny_model, "--device", "cpu")
+    assert run(*given, "--precision", "float16") == 2  # CUDA only
+    assert not (tmp_path / "out").exists()
+    run(*given, "--precision", "float32")
+    capsys.readouterr()
+    assert run(*given, "--precision", "mixed") == 2
+    assert "precision was float32, is now mixed" in capsys.readouterr().err
+
+
+def test_files_of_before_a_date_are_left_out(
+    archive: Path, tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = (archive, "--out", tmp_path / "out", "--model", tiny_model)
+    assert run(*given, "--since", "yesterday") == 2
+    assert run(*given, "--since", "2024-02-15") == 1
+    dates = {row["date"] for row in pyarrow.parquet.read_table(tmp_path / "out").to_pylist() if row["date"]}
+    assert {date.isoformat() for date in dates} == {"2024-02-15", "2024-03-15"}
+    assert "2 files of before 2024-02-15 are left out." in capsys.readouterr().err
+
+
+def test_an_audit_of_the_version_before_is_refused(
+    stills: Path, tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = tmp_path / "out" / "_plan" / "plan.json"
+    plan.parent.mkdir(parents=True)
+    plan.write_text("{}")
+    assert run(stills, "--out", tmp_path / "out", "--model", tiny_model) == 2
+    assert "earlier version of STRIQ" in capsys.readouterr().err

@@ -16,6 +16,7 @@ import pyarrow.parquet
 import pytest
 import torch.distributed
 
+from striq.audit.crash_journal import MAX_CRASHES
 from striq.audit.engines.processes import threads_each
 from striq.audit.engines.torchrun import local_device, take_shards
 from striq.audit.layout import SHARD_PATTERN, SUMMARY_NAME
@@ -155,7 +156,7 @@ def test_a_file_that_ends_its_process_becomes_a_row(engine: list[str], tiny_mode
     (tmp_path / "first").mkdir()
     (tmp_path / "first" / "sitecustomize.py").write_text(POISON)
     arguments = command(archive, tmp_path / "out", tiny_model, *engine)
-    for _ in range(1 if engine else 2):  # the local engine has nobody who could start it again
+    for _ in range(1 if engine else MAX_CRASHES):  # the local engine has nobody who could start it again
         ended = finish(arguments, first=str(tmp_path / "first"))
         assert engine or ended.returncode == 9
     if not engine:
@@ -164,7 +165,9 @@ def test_a_file_that_ends_its_process_becomes_a_row(engine: list[str], tiny_mode
     assert "Traceback" not in ended.stderr, ended.stderr
     rows = rows_of(tmp_path / "out")
     assert len(rows) == 2 * 3 + 1 + 1 + 1
-    given_up = [row["source"] for row in rows if row["error"] and "ended its process twice" in row["error"]]
+    given_up = [
+        row["source"] for row in rows if row["error"] and f"ended its process {MAX_CRASHES} times" in row["error"]
+    ]
     assert given_up == [str(archive / "poison.png")]
 
 

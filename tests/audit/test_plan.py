@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import pyarrow.parquet
 import pytest
 
 from striq.audit.attributes import Attributes
-from striq.audit.layout import FILES_NAME, PLAN_NAME, shard_path
-from striq.audit.plan import ArchiveFile, AuditSettings, Plan, make_shards, read_plan, write_plan
+from striq.audit.layout import FORMER_PLAN_NAME, PLAN_NAME, shard_path
+from striq.audit.plan import (
+    CONTENT_KEY,
+    ArchiveFile,
+    AuditSettings,
+    FileState,
+    Plan,
+    make_shards,
+    read_plan,
+    write_plan,
+)
 from striq.audit.planning import plan_audit
 from striq.errors import DatasetError, StriqError
 from tests.audit.conftest import write_cine, write_still
@@ -61,27 +70,39 @@ def test_a_study_in_two_folders_stays_together() -> None:
 
 def test_a_plan_is_read_as_it_was_written(tmp_path: Path, settings: AuditSettings) -> None:
     files = [*files_of(2, 3), ArchiveFile("/old\udce4.png", 5, 7)]  # how Python decodes a byte that is not UTF-8
-    plan = Plan(settings, "listing", make_shards(files, 2))
+    files += [replace(files[0], path="/b", stated="abc", state=state) for state in FileState]
+    plan = Plan(settings, (*make_shards(files, 2), ()))
     write_plan(plan, tmp_path)
     assert read_plan(tmp_path) == plan
-    assert read_plan(tmp_path).identity == plan.identity
 
 
-def test_the_identity_of_a_plan_tells_models_settings_and_files_apart(settings: AuditSettings) -> None:
-    plan = Plan(settings, "listing", ())
+def test_the_identity_of_a_shard_tells_models_settings_and_files_apart(settings: AuditSettings) -> None:
+    (file,) = files_of(1)
+    plan = Plan(settings, ((file,),))
     others = [
-        replace(plan, listing="other"),
-        replace(plan, settings=replace(settings, model_sha256="other")),
-        replace(plan, settings=replace(settings, threshold=0.6)),
+        replace(plan, settings=replace(settings, **{name: value}))
+        for name, value in (("model_sha256", "b"), ("plane", "a4c"), ("precision", "mixed"), ("striq_version", "99"))
     ]
-    assert len({one.identity for one in [plan, *others]}) == 4
+    others += [Plan(settings, ((replace(file, **{name: 7}),),)) for name in ("size", "mtime_ns")]
+    assert len({one.identity(0) for one in [plan, *others]}) == 7
 
 
-@pytest.mark.parametrize("damage", [PLAN_NAME, FILES_NAME])
-def test_a_damaged_plan_is_refused(archive: Path, tmp_path: Path, settings: AuditSettings, damage: str) -> None:
+def test_the_threshold_and_what_became_of_a_file_change_rows_and_not_scores(settings: AuditSettings) -> None:
+    (file,) = files_of(1)
+    plan = Plan(settings, ((file,),))
+    others = [
+        replace(plan, settings=replace(settings, threshold=0.6)),
+        Plan(settings, ((replace(file, state=FileState.GONE),),)),
+        Plan(settings, ((replace(file, attributes=Attributes(site="North")),),)),
+    ]
+    assert {one.identity(0) for one in others} == {plan.identity(0)}
+    assert len({one.row_state(0) for one in [plan, *others]}) == 4
+
+
+def test_a_damaged_plan_is_refused(archive: Path, tmp_path: Path, settings: AuditSettings) -> None:
     out = tmp_path / "out"
     plan_audit(archive, out, settings)
-    (out / damage).write_bytes((out / damage).read_bytes()[:-20])
+    (out / PLAN_NAME).write_bytes((out / PLAN_NAME).read_bytes()[:-20])
     with pytest.raises(StriqError, match="the plan of this audit cannot be read"):
         read_plan(out)
 
@@ -90,11 +111,23 @@ def test_a_plan_of_other_settings_than_this_version_knows_is_refused(
     archive: Path, tmp_path: Path, settings: AuditSettings
 ) -> None:
     plan_audit(archive, tmp_path / "out", settings)
-    content = json.loads((tmp_path / "out" / PLAN_NAME).read_text())
+    table = pyarrow.parquet.read_table(tmp_path / "out" / PLAN_NAME)
+    content = json.loads(table.schema.metadata[CONTENT_KEY])
     content["settings"]["novelty"] = 1
-    (tmp_path / "out" / PLAN_NAME).write_text(json.dumps(content))
+    changed = table.replace_schema_metadata({CONTENT_KEY: json.dumps(content)})
+    pyarrow.parquet.write_table(changed, tmp_path / "out" / PLAN_NAME)
     with pytest.raises(StriqError, match=r"cannot be read.*novelty"):
         read_plan(tmp_path / "out")
+
+
+def test_an_audit_of_the_version_before_is_refused_with_what_to_do(
+    archive: Path, tmp_path: Path, settings: AuditSettings
+) -> None:
+    former = tmp_path / "out" / FORMER_PLAN_NAME
+    former.parent.mkdir(parents=True)
+    former.write_text(json.dumps({"listing": "0", "settings": asdict(settings)}))
+    with pytest.raises(StriqError, match=r"earlier version of STRIQ.*Give another --out folder"):
+        plan_audit(archive, tmp_path / "out", settings)
 
 
 def test_the_plan_of_the_start_is_the_plan_resumed(archive: Path, tmp_path: Path, settings: AuditSettings) -> None:
@@ -110,11 +143,10 @@ def test_the_plan_of_the_start_is_the_plan_resumed(archive: Path, tmp_path: Path
     [
         ("model_sha256", "another"),
         ("striq_version", "99"),
-        ("threshold", 0.7),
         ("plane", "a4c"),
         ("max_frames_per_cine", 5),
         ("hash_operators", True),
-        ("shard_size", 3),
+        ("precision", "mixed"),
     ],
 )
 def test_other_settings_are_never_mixed(
@@ -129,26 +161,6 @@ def test_other_settings_are_never_mixed(
 def test_a_model_may_have_another_name(archive: Path, tmp_path: Path, settings: AuditSettings) -> None:
     plan = plan_audit(archive, tmp_path / "out", settings)
     assert plan_audit(archive, tmp_path / "out", replace(settings, model_name="copy.pt")) == plan
-
-
-def test_changes_of_the_archive_are_counted_and_refused(archive: Path, tmp_path: Path, settings: AuditSettings) -> None:
-    plan = plan_audit(archive, tmp_path / "out", settings)
-    write_still(archive / "new.png")
-    (archive / "stills" / "a.png").unlink()
-    os.utime(archive / "stills" / "b.png", (1, 1))
-    with pytest.raises(StriqError, match=r"1 files were added, 1 are gone, 1 have changed.*--keep-plan"):
-        plan_audit(archive, tmp_path / "out", settings)
-    assert plan_audit(archive, tmp_path / "out", settings, keep_plan=True) == plan
-
-
-def test_a_manifest_that_says_other_things_is_refused(tmp_path: Path, settings: AuditSettings) -> None:
-    write_still(tmp_path / "a.png")
-    manifest = tmp_path / "manifest.csv"
-    manifest.write_text("path,site\na.png,North\n")
-    plan_audit(manifest, tmp_path / "out", settings)
-    manifest.write_text("path,site\na.png,South\n")
-    with pytest.raises(StriqError, match="the manifest has other values for the same files"):
-        plan_audit(manifest, tmp_path / "out", settings)
 
 
 def test_a_folder_with_shards_of_another_audit_is_refused(

@@ -70,7 +70,7 @@ def test_a_list_of_frames_that_are_never_split_needs_no_groups(tmp_path: Path) -
 def test_flat_folder_is_the_plane_that_the_caller_names(tmp_path: Path) -> None:
     touch(tmp_path / "a.jpg")
     assert [record.plane for record in load_dataset(tmp_path, plane="liver")] == ["liver"]
-    with pytest.raises(DatasetError, match=r"does not state which plane they show\. Name it: plane="):
+    with pytest.raises(DatasetError, match=r"does not state which plane they show\. Name the one plane: --planes"):
         load_dataset(tmp_path)
 
 
@@ -176,7 +176,7 @@ def test_unknown_layout_names_the_known_ones(tmp_path: Path) -> None:
 
 def test_option_that_the_layout_would_ignore_is_refused(tmp_path: Path) -> None:
     touch(tmp_path / "kidney" / "a.png")
-    with pytest.raises(DatasetError, match="'plane' cannot be used with layout 'planes'"):
+    with pytest.raises(DatasetError, match="plane cannot be used with layout 'planes'"):
         load_dataset(tmp_path, plane="kidney")
 
 

@@ -95,6 +95,6 @@ def test_image_outside_an_exam_folder_is_refused(us4qa: Path) -> None:
 
 def test_missing_table_names_the_layout_without_ratings(us4qa: Path) -> None:
     (us4qa / "annotations" / "quality_scores.csv").unlink()
-    with pytest.raises(DatasetError, match=r"no annotations/quality_scores\.csv.*layout='planes'"):
+    with pytest.raises(DatasetError, match=r"no annotations/quality_scores\.csv.*--layout planes"):
         load_dataset(us4qa, layout="us4qa")
     assert all(record.rating is None for record in load_dataset(us4qa, layout="planes"))

@@ -107,9 +107,9 @@ def test_every_plane_is_on_both_sides_even_with_few_groups(fraction: float) -> N
 
 def test_fewer_groups_than_folds_is_refused_with_the_plane() -> None:
     records = make_records({**{f"p{i}": {"A4C": 3} for i in range(9)}, "q": {"A2C": 50}})
-    with pytest.raises(DatasetError, match=r"Plane 'A2C' has 1 group\(s\), but the split needs 5"):
+    with pytest.raises(DatasetError, match=r"Plane 'A2C' has frames of 1 groups, but the split needs 5"):
         group_folds(records, 5, seed=0)
-    with pytest.raises(DatasetError, match=r"Plane 'A2C' has 1 group\(s\), but the split needs 2"):
+    with pytest.raises(DatasetError, match=r"Plane 'A2C' has frames of 1 groups, but the split needs 2"):
         hold_out(records, 0.1, seed=0)
 
 

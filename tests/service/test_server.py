@@ -528,3 +528,12 @@ def test_any_exception_of_a_command_is_an_error_answer(monkeypatch: pytest.Monke
     _, first, second = answers_to({"command": "load", "id": 1}, {"command": "score", "id": 2, "file": "a"})
     assert (first["event"], first["id"], first["text"]) == ("error", 1, "ZeroDivisionError")
     assert (second["event"], second["id"]) == ("error", 2)
+
+
+def test_threads_are_chosen_again_for_each_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr("striq.service.worker.use_threads", lambda: asked.append(1))
+    worker = Worker(lambda _: None, lambda: False)
+    for line in ("nonsense", "{}", "[]"):
+        worker.handle(parse_request(line))  # type: ignore[arg-type]
+    assert len(asked) == 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from striq.scoring.prefetch import num_processors
+from striq.processors import num_processors
 
 
 def default_workers() -> int:

@@ -42,6 +42,7 @@ def run_ray(
     shards: Sequence[int],
     *,
     workers: int,
+    threads: int | None = None,
     advance: Callable[[], object] = lambda: None,
 ) -> None:
     """Score shards with Ray Data, on the cluster named by ``RAY_ADDRESS`` or on this machine.
@@ -52,13 +53,14 @@ def run_ray(
         device: As for :class:`AuditWorker`.
         shards: Numbers of the shards to score.
         workers: Number of actors.
+        threads: Threads of each actor; the processors are shared by default.
         advance: Called after each shard.
 
     Raises:
         StriqError: If Ray is not installed or the actors fail; finished shards remain.
     """
     ray = import_ray()
-    threads = threads_each(workers)
+    threads = threads or threads_each(workers)
     try:
         _connect(ray, workers * threads)
     except Exception as error:  # Ray raises plain exceptions, for example after a timeout

@@ -92,7 +92,13 @@ def local_device(device: str) -> str:
 
 
 def launch(
-    folder: Path, model: Path | None, device: str, *, workers: int, watch: Callable[[], object] = lambda: None
+    folder: Path,
+    model: Path | None,
+    device: str,
+    *,
+    workers: int,
+    threads: int | None = None,
+    watch: Callable[[], object] = lambda: None,
 ) -> None:
     """Score the shards of an audit in several processes on this machine.
 
@@ -101,6 +107,7 @@ def launch(
         model: As for :class:`AuditWorker`.
         device: As for :class:`AuditWorker`.
         workers: Number of processes.
+        threads: Threads of each process; the processors are shared by default.
         watch: Called repeatedly while they work.
 
     Raises:
@@ -109,7 +116,7 @@ def launch(
     log = folder / LOG_NAME
     with log.open("wb") as stream:
         process = subprocess.Popen(
-            _command(folder, model, device, workers), env=_environment(workers), stdout=stream, stderr=stream
+            _command(folder, model, device, workers), env=_environment(workers, threads), stdout=stream, stderr=stream
         )
         try:
             while process.poll() is None:
@@ -132,7 +139,9 @@ def _command(folder: Path, model: Path | None, device: str, workers: int) -> lis
     return [sys.executable, *launcher, *rank]
 
 
-def _environment(workers: int) -> Mapping[str, str]:
+def _environment(workers: int, threads: int | None) -> Mapping[str, str]:
+    if threads is not None:
+        return {**os.environ, "OMP_NUM_THREADS": str(threads)}
     return {"OMP_NUM_THREADS": str(threads_each(workers)), **os.environ}
 
 

@@ -25,6 +25,8 @@ from striq.types import FrameRecord
 
 __all__ = ["Layout", "load_dataset", "recognize_layout", "select_planes"]
 
+GROUPED_BY_NAME: tuple[Layout, ...] = ("us4qa", "planes", "flat")  # layouts whose groups a pattern may state
+
 logger = logging.getLogger(__name__)
 
 
@@ -63,6 +65,7 @@ def load_dataset(
     records = _load(place, layout, table, plane, GroupRule(group_pattern))
     records = select_planes(sorted(records, key=lambda record: (record.path, record.frame_index)), planes)
     _check_names(place, records)
+    _hint_at_groups(place, records, layout, group_pattern)
     groups, rated = len({record.group for record in records}), sum(record.rating is not None for record in records)
     logger.info("%s: %d frames of %d groups, %d of them rated.", place, len(records), groups, rated)
     return records
@@ -74,6 +77,19 @@ def _check_names(place: Path, records: list[FrameRecord]) -> None:
         if not is_plane_name(name):
             msg = f"{place}: {name!r} cannot be the name of a plane. Expected {RULE}. Rename it."
             raise DatasetError(msg)
+
+
+def _hint_at_groups(place: Path, records: list[FrameRecord], layout: str, pattern: str | None) -> None:
+    """Say how to state groups where each frame is taken for a group of its own."""
+    is_grouped = len({record.group for record in records}) < len(records)
+    if layout in GROUPED_BY_NAME and pattern is None and not is_grouped and len(records) > 1:
+        logger.warning(
+            "%s: each of the %d frames is its own group, as if no two were of one patient. If some are, scores of "
+            "unseen frames are too high. Put the frames of a patient into one folder below the plane, or give "
+            "--group-pattern: with '^(\\d{3})_', 007_1.png and 007_2.png are one group.",
+            place,
+            len(records),
+        )
 
 
 def recognize_layout(root: str | Path) -> Layout:
@@ -117,7 +133,10 @@ def _only(candidates: dict[Layout, bool], place: Path) -> Layout:
         msg = f"{place}: the data set is empty: no images found. Expected one of the layouts {layouts}."
         raise DatasetError(msg)
     if len(fitting) > 1:
-        msg = f"{place}: the layout is ambiguous: {' or '.join(fitting)}. State it: layout='{fitting[0]}'."
+        msg = (
+            f"{place}: the layout is ambiguous: {' or '.join(fitting)}. State it: --layout {fitting[0]}, in Python "
+            f"layout='{fitting[0]}'."
+        )
         raise DatasetError(msg)
     return fitting[0]
 
@@ -130,12 +149,12 @@ def _check_request(place: Path, layout: str, table: object, plane: str | None, p
         msg = f"{place}: layout {layout!r} needs an existing {'CSV file' if layout == 'csv' else 'folder'}."
         raise DatasetError(msg)
     misplaced = {
-        "rating_table": table is not None and layout == "csv",
+        "--rating-table": table is not None and layout == "csv",
         "plane": plane is not None and layout != "flat",
-        "group_pattern": pattern is not None and layout not in ("us4qa", "planes", "flat"),
+        "--group-pattern": pattern is not None and layout not in GROUPED_BY_NAME,
     }
     for name in (name for name, is_misplaced in misplaced.items() if is_misplaced):
-        msg = f"{place}: {name!r} cannot be used with layout {layout!r}, which defines it itself. Leave it out."
+        msg = f"{place}: {name} cannot be used with layout {layout!r}, which defines it itself. Leave it out."
         raise DatasetError(msg)
 
 

@@ -116,7 +116,10 @@ def load_flat(root: Path, plane: str | None, rule: GroupRule) -> list[FrameRecor
         DatasetError: If no plane is named, there are no images, or a file name does not match the group pattern.
     """
     if not plane:
-        msg = f"{root}: a flat folder of images does not state which plane they show. Name it: plane='...'."
+        msg = (
+            f"{root}: a flat folder of images does not state which plane they show. Name the one plane: --planes NAME, "
+            "in Python plane='NAME'."
+        )
         raise DatasetError(msg)
     images, _ = split_by_depth(root)
     if not images:
@@ -194,7 +197,10 @@ def select_planes(records: list[FrameRecord], planes: Iterable[str] | None) -> l
     unknown = [name for name in names if name not in present]
     if unknown or not names:
         listed = ", ".join(map(repr, unknown)) or "none named"
-        msg = f"No such plane in the data set: {listed}; it has: {', '.join(present)}."
+        msg = (
+            f"No such plane in the data set: {listed}; it has: {', '.join(present)}. Name some of these: "
+            "--planes NAME, once for each."
+        )
         raise DatasetError(msg)
     return [record for record in records if record.plane in names]
 

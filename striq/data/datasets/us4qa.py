@@ -32,12 +32,12 @@ def load_us4qa(root: Path, rule: GroupRule, rating_table: Path | None = None) ->
     """
     table = rating_table or root / SCORES_FILE
     if not table.is_file():
-        msg = f"{root}: no {SCORES_FILE.as_posix()}. For a data set without ratings use layout='planes'."
+        msg = f"{root}: no {SCORES_FILE.as_posix()}. For a data set without ratings use --layout planes."
         raise DatasetError(msg)
     records = load_plane_folders(root, rule)
     without_exam = [record.path for record in records if len(record.path.relative_to(root).parts) < 3]
     if without_exam and rule.pattern is None:
-        msg = f"{without_exam[0]}: no exam folder. Expected plane/exam/image, or a group pattern for the file names."
+        msg = f"{without_exam[0]}: no exam folder. Expected plane/exam/image, or --group-pattern for the file names."
         raise DatasetError(msg)
     return attach_ratings(records, root, table)
 

@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from rich.progress import track
 from torch import Tensor
 
 from striq.data.preprocessing import intensity_std, structure_richness
 from striq.evaluation.agreement.frame_inputs import FrameInputs
 from striq.evaluation.agreement.frames import ScoredFrames
 from striq.model.network import Pyramid
+from striq.progress_bar import track
 from striq.registration.vectors import unit_vectors
 from striq.scoring.scorer import StriqScorer
 from striq.types import FrameRecord
@@ -102,7 +102,7 @@ def score_with_controls(
     """
     functions = all_scores()
     collected: dict[str, list[float]] = {name: [] for name in functions}
-    for index in track(range(len(records)), description="Scoring", disable=quiet, transient=True):
+    for index in track(range(len(records)), description="Scoring", quiet=quiet):
         frame = FrameInputs.encode(scorer, images[index : index + 1], records[index].plane)
         for name, function in functions.items():
             collected[name].append(float(function(frame)))

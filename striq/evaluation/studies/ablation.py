@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from rich.progress import track
 from torch import Tensor
 
 from striq.atomic_files import replacing, write_json
@@ -23,12 +23,14 @@ from striq.data.splits import hold_out
 from striq.evaluation.agreement.frame_inputs import FrameInputs
 from striq.evaluation.agreement.frames import rated_records
 from striq.evaluation.agreement.training_setup import TrainingSetup
+from striq.evaluation.reports.study_report import plain
 from striq.evaluation.statistics.metrics import srcc
 from striq.evaluation.studies.ablation_rows import Overrides, apply_overrides
 from striq.evaluation.studies.activations import Activations, frame_activations
 from striq.evaluation.studies.fingerprints import check_fingerprint, digest, fingerprint
 from striq.model.encoder import load_backbone, shipped_backbone
 from striq.model.network import Pyramid
+from striq.progress_bar import track
 from striq.scoring.devices import pick_device
 from striq.scoring.scorer import StriqScorer
 from striq.training.cache import FeatureCache, ViewSettings
@@ -124,7 +126,7 @@ class AblationRunner:
             stored = json.loads(file.read_text(encoding="utf-8"))
             check_fingerprint(stored.get("overrides", overrides), overrides, file)
             check_fingerprint(stored.get("made_of", made_of), made_of, file)
-            return stored["srcc"]
+            return {plane: math.nan if value is None else value for plane, value in stored["srcc"].items()}
         logger.info("Seed %d: %s", self.data.seed, name)
         with determinism(self.data.seed):
             scorer = self._fit(config, training)
@@ -134,7 +136,7 @@ class AblationRunner:
             planes = tuple(record.plane for record in self.data.test)
             Activations(values, planes, config.subspace.rank).save(activations_file(self.output, name, self.data.seed))
         facts = {"row": name, "seed": self.data.seed, "overrides": overrides, "made_of": made_of}
-        write_json(file, {**facts, "srcc": srcc_of_planes})
+        write_json(file, {**facts, "srcc": plain(srcc_of_planes)})
         return srcc_of_planes
 
     def _fit(self, config: StriqConfig, training: TrainingConfig) -> StriqScorer:
@@ -181,7 +183,7 @@ class AblationRunner:
     def _score(self, scorer: StriqScorer) -> dict[str, float]:
         features, test = self._features_of_test(scorer), self.data.test
         qualities: list[float] = []
-        for index in track(range(len(test)), description="Scoring", disable=self.setup.quiet, transient=True):
+        for index in track(range(len(test)), description="Scoring", quiet=self.setup.quiet):
             image = self.data.test_images[index : index + 1]
             qualities.append(FrameInputs.encode(scorer, image, test[index].plane, features[index]).quality())
         scores, planes = np.array(qualities), np.array([record.plane for record in test])

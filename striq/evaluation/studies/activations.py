@@ -23,6 +23,7 @@ from striq.scoring.scorer import StriqScorer
 
 PANEL_INCHES = 2.6
 PERPLEXITY = 20.0
+FEWEST_FRAMES = 5  # from which neighbors can be told from others
 
 
 @dataclass(frozen=True)
@@ -70,11 +71,18 @@ def separation(activations: Activations) -> float:
     """Return the mean silhouette of the planes' activations, in [-1, 1].
 
     Raises:
-        StriqError: If scikit-learn is not installed.
+        StriqError: If scikit-learn is not installed, or there are too few planes or frames to compare.
     """
     _check_scikit_learn()
     from sklearn.metrics import silhouette_score
 
+    planes, count = sorted(set(activations.planes)), len(activations.planes)
+    if len(planes) < 2 or count < FEWEST_FRAMES or count == len(planes):
+        msg = (
+            "There is no picture of activations, which compares planes. Expected frames of two planes or more, "
+            f"{FEWEST_FRAMES} frames at least, got {count} of {', '.join(planes) or 'no plane'}."
+        )
+        raise StriqError(msg)
     return float(silhouette_score(activations.values, list(activations.planes)))
 
 
@@ -99,7 +107,7 @@ def activations_report(found: Sequence[Activations], *, note: str = "") -> Study
         note: A sentence printed with every table and picture.
 
     Raises:
-        StriqError: If scikit-learn is not installed.
+        StriqError: If scikit-learn is not installed, or there are too few planes or frames to compare.
     """
     by_rank = {one.rank: one for one in sorted(found, key=lambda one: one.rank)}
     silhouettes = {rank: separation(one) for rank, one in by_rank.items()}

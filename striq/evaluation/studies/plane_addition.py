@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.progress import track
 
 from striq.data.loading import load_images
 from striq.errors import DatasetError
@@ -16,6 +15,7 @@ from striq.evaluation.agreement.frame_inputs import FrameInputs
 from striq.evaluation.reports.study_report import ReportTable, StudyReport
 from striq.evaluation.reports.text import counts_text, number_text
 from striq.evaluation.statistics.metrics import srcc, srcc_of_rated
+from striq.progress_bar import track
 from striq.scoring.recognition import recognize
 from striq.scoring.scorer import StriqScorer
 from striq.types import FrameRecord
@@ -79,7 +79,7 @@ def score_and_predict(scorer: StriqScorer, records: Sequence[FrameRecord], *, qu
     names = [*scorer.planes, NO_PLANE]
     quality: list[float] = []
     predicted: list[str] = []
-    for record in track(records, description="Scoring", disable=quiet, transient=True):
+    for record in track(records, description="Scoring", quiet=quiet):
         image = load_images([record], scorer.config.encoder.size, quiet=True).to(scorer.device)
         frozen = scorer.embed(image)
         named = recognize(scorer, image, frozen, scorer.frame_terms(image))

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from rich.progress import track
 
 import striq
 from striq.atomic_files import write_json
@@ -28,6 +27,7 @@ from striq.evaluation.agreement.tables import MEAN
 from striq.evaluation.agreement.training_setup import TrainingSetup
 from striq.evaluation.studies.fingerprints import check_fingerprint, digest, fingerprint
 from striq.evaluation.studies.quality_benchmark_scores import FoldScores, UnseenFrames, score_fold
+from striq.progress_bar import track
 from striq.quality.terms import complete_weights
 from striq.types import FrameRecord
 
@@ -194,7 +194,7 @@ def _check_frames(records: Sequence[FrameRecord], unseen: Sequence[FrameRecord])
 def _read_unseen(unseen: Sequence[FrameRecord], setup: TrainingSetup) -> UnseenFrames:
     """Read and prepare the unseen frames; those that cannot be read are reported and left out."""
     size, records, images = setup.config.encoder.size, list[FrameRecord](), list[torch.Tensor]()
-    for record in track(unseen, description="Reading unseen frames", disable=setup.quiet, transient=True):
+    for record in track(unseen, description="Reading unseen frames", quiet=setup.quiet):
         try:
             images.append(prepare_frame(open_cine(record.path)[record.frame_index], size))
         except StriqError as error:

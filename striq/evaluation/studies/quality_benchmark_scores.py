@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.progress import track
 from torch import Tensor
 
 from striq.atomic_files import replacing
@@ -28,6 +27,7 @@ from striq.evaluation.studies.robustness import (
     score_all_changed,
 )
 from striq.model.network import Pyramid
+from striq.progress_bar import track
 from striq.scoring.recognition import recognize
 from striq.scoring.scorer import StriqScorer
 from striq.types import FrameRecord
@@ -197,9 +197,7 @@ class _FrameTable:
         planes = self.scorer.planes
         scores = np.full((len(self.functions), len(wanted), len(planes)), np.nan)
         posteriors = np.full((len(wanted), len(planes) + 1), np.nan)
-        for index, image in enumerate(
-            track(images, total=len(wanted), description=task, disable=self.quiet, transient=True)
-        ):
+        for index, image in enumerate(track(images, total=len(wanted), description=task, quiet=self.quiet)):
             on_device = image[None].to(self.scorer.device)
             frozen = self.scorer.embed(on_device)
             named = recognize(self.scorer, on_device, frozen, self.scorer.frame_terms(on_device))

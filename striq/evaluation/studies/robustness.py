@@ -9,7 +9,6 @@ from zlib import crc32
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.progress import track
 from torch import Tensor
 
 from striq.data.degradation import ALL, DEGRADATIONS, PERTURBATIONS, SEVERITIES, degrade, perturb
@@ -18,6 +17,7 @@ from striq.data.readers import open_cine
 from striq.evaluation.agreement.controls import MAIN, Control
 from striq.evaluation.agreement.frame_inputs import FrameInputs
 from striq.evaluation.statistics.metrics import srcc_of_rated
+from striq.progress_bar import track
 from striq.scoring.scorer import StriqScorer
 from striq.types import Frame, FrameRecord
 
@@ -120,7 +120,7 @@ def score_all_changed(
     planes = [record.plane for record in records]
     chosen = set(evenly_spaced(planes, structure_frames))
     disturbed = set(range(len(records)) if nuisance_frames is None else evenly_spaced(planes, nuisance_frames))
-    for index in track(range(len(records)), description="Changing frames", disable=quiet, transient=True):
+    for index in track(range(len(records)), description="Changing frames", quiet=quiet):
         record = records[index]
         frame = open_cine(record.path)[record.frame_index]
         seed = frame_seed(record)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -286,3 +287,23 @@ def test_report_says_whether_a_change_is_lower_in_every_seed(tmp_path: Path, dro
     with Image.open(tmp_path / "ablation.png") as picture:
         assert picture.size[0] > 300
     assert json.loads((tmp_path / "ablation.json").read_text())["rows"][0]["name"] == REFERENCE
+
+
+@pytest.mark.parametrize("missing", [("a4c",), ("a4c", "a2c")], ids=["a plane", "all planes"])
+def test_a_correlation_that_is_not_defined_is_none_and_ends_nothing(missing: tuple[str, ...], tmp_path: Path) -> None:
+    srcc = {"a4c": 0.4, "a2c": 0.6} | dict.fromkeys(missing, math.nan)
+    ablation_report({REFERENCE: [srcc], "hyperparameters/R = 4": [srcc]}).write(tmp_path)
+    stored = json.loads((tmp_path / "ablation.json").read_text(encoding="utf-8"))
+    assert stored["seeds"][REFERENCE][0]["a4c"] is None
+    assert (tmp_path / "ablation.png").stat().st_size > 1000
+
+
+def test_a_result_that_is_not_defined_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = write_phantom(tmp_path / "phantom", 4, 2, planes=("kidney",), size=(96, 96))
+    data = AblationData.load(load_dataset(table), seed=0, size=(64, 64), quiet=True)
+    runner = AblationRunner(data, tmp_path / "out", SETUP)
+    monkeypatch.setattr(AblationRunner, "_score", lambda *_: {"kidney": math.nan})
+    first = runner.run(REFERENCE, {})
+    monkeypatch.setattr(AblationRunner, "_fit", lambda *_: pytest.fail("trained again"))
+    assert math.isnan(first["kidney"])
+    assert math.isnan(AblationRunner(data, tmp_path / "out", SETUP).run(REFERENCE, {})["kidney"])

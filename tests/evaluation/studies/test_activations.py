@@ -44,6 +44,13 @@ def test_picture_has_a_panel_and_a_figure_for_each_rank(tmp_path: Path) -> None:
     assert (tmp_path / "activations.png").stat().st_size > 1000
 
 
+@pytest.mark.parametrize("planes", [("a",) * 12, ("a", "b", "c"), ()], ids=["one plane", "a frame each", "no frame"])
+def test_planes_that_cannot_be_compared_are_said(planes: tuple[str, ...]) -> None:
+    values = np.random.default_rng(0).normal(size=(len(planes), 4)).astype(np.float32)
+    with pytest.raises(StriqError, match="There is no picture of activations, which compares planes"):
+        activations_report([Activations(values, planes, 4), Activations(values, planes, 8)])
+
+
 def test_stored_activations_are_read_back(tmp_path: Path) -> None:
     before = clusters(1.0)
     before.save(tmp_path / "one.npz")
