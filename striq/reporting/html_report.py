@@ -22,8 +22,8 @@ from striq.reporting.cine_figures import CineFigures
 from striq.reporting.html_plot import draw_plot
 from striq.reporting.identity import ModelIdentity
 from striq.reporting.rows import encodable
-from striq.reporting.score_curve import STATE_LABELS, state_of
 from striq.scoring.results import FrameResult
+from striq.scoring.score_curve import STATE_LABELS, state_of
 from striq.types import Frame, FrameScore
 
 PAGE = Path(__file__).parent / "page"
