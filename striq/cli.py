@@ -13,6 +13,7 @@ from striq.commands.anchors import anchors
 from striq.commands.auditing import audit
 from striq.commands.curves import curves
 from striq.commands.evaluation import evaluate
+from striq.commands.explaining import explain
 from striq.commands.exporting import export
 from striq.commands.inspection import info
 from striq.commands.listing import list_frames
@@ -38,6 +39,7 @@ app = typer.Typer(
 )
 for command in (
     score,
+    explain,
     threshold,
     audit,
     info,
