@@ -14,6 +14,7 @@ from striq.errors import StriqError, unexpected
 
 if TYPE_CHECKING:
     from striq.data.cine import Cine
+    from striq.reporting.frame_pictures import Explain
     from striq.reporting.html_report import CineReport
     from striq.reporting.identity import ModelIdentity
     from striq.scoring.results import FrameResult
@@ -82,11 +83,13 @@ class Outputs:
     Attributes:
         model: The model named in reports.
         options: Which files to write.
+        explain: Explains the best and the worst frame on the HTML page; ``None`` shows them alone.
         failures: Number of reports that could not be written.
     """
 
     model: ModelIdentity
     options: OutputOptions
+    explain: Explain | None = None
     failures: int = 0
     _taken: set[Path] = field(default_factory=set)
     _cines: list[CineReport] = field(default_factory=list)
@@ -148,7 +151,7 @@ class Outputs:
 
         source = results[0].source
         try:
-            found = report_cine(source, results, cine.__getitem__)
+            found = report_cine(source, results, cine.__getitem__, self.explain)
         except Exception:  # as when the file has become unreadable since it was scored; its scores remain
             self._cines.append(CineReport(source, tuple(results)))
             raise

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from striq.data.cine import Cine
+    from striq.reporting.frame_pictures import Explain
     from striq.reporting.score_table import ScoreTable, Settings
     from striq.scoring.results import FrameResult
     from striq.scoring.scorer import StriqScorer
@@ -78,13 +79,21 @@ def score(
     limit = scorer.config.quality.threshold if threshold is None else threshold
     identity = ModelIdentity.of(find_checkpoint(model), limit)
     sources = options.leave_out(find_sources(paths), paths)
+    outputs = Outputs(identity, options, _explainer(scorer, model, plane, limit) if html is not None else None)
     if to_stdout:
-        job = _Job(scorer, plane, Outputs(identity, options), StreamedTable())
+        job = _Job(scorer, plane, outputs, StreamedTable())
         raise typer.Exit(_run(job, sources, "standard output", say=complain))
     settings = {"model_sha256": identity.sha256, "threshold": limit, "plane": plane, "precision": precision}
-    raise typer.Exit(
-        _run_to_file(_Job(scorer, plane, Outputs(identity, options)), sources, out, settings, resume=resume)
-    )
+    raise typer.Exit(_run_to_file(_Job(scorer, plane, outputs), sources, out, settings, resume=resume))
+
+
+def _explainer(scorer: StriqScorer, model: Path | None, plane: str, threshold: float) -> Explain:
+    """Return what explains frames as they were scored."""
+    from striq.reporting.explained_frame import FrameExplainer
+    from striq.scoring.checkpoint import find_checkpoint
+
+    explainer = FrameExplainer(scorer, find_checkpoint(model))
+    return lambda frame, _score: explainer.explain(frame, plane, threshold)
 
 
 def _run_to_file(job: _Job, sources: list[Path], out: Path, settings: Settings, *, resume: bool) -> int:
