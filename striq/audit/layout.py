@@ -8,6 +8,7 @@ PLAN_NAME = "_plan/plan.json"
 FILES_NAME = "_plan/files.parquet"
 JOURNAL_FOLDER = "_plan/crash_journal"
 SUMMARY_NAME = "_summary.html"
+CSV_NAME = "_scores.csv"
 SHARD_PATTERN = "part-*.parquet"  # the usual name of the files of a Parquet folder
 
 

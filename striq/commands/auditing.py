@@ -211,6 +211,7 @@ class _Job:
 
     def finish(self, plan: Plan) -> int:
         """Write the summary of an audit whose shards are all done, and return the exit status."""
+        from striq.audit.csv_copy import write_csv_copy
         from striq.audit.layout import SUMMARY_NAME
         from striq.audit.page import write_summary
         from striq.audit.shard_files import pending_shards, remove_leftovers
@@ -221,8 +222,9 @@ class _Job:
             msg = f"{self.out}: {len(left)} of {len(plan.shards)} shards are not done. Run the same command again."
             raise StriqError(msg)
         remove_leftovers(self.out)
+        table = write_csv_copy(self.out, plan)
         summary = summarize(self.out, plan)
         page = write_summary(self.out / SUMMARY_NAME, summary)
         say(f"{summary.num_scored} frames of {summary.num_files} files scored, {len(summary.unreadable)} with failures")
-        say(f"{self.out}: one row per frame in {len(plan.shards)} Parquet files; summary: {page}")
+        say(f"{self.out}: one row per frame in {len(plan.shards)} Parquet files and {table.name}; summary: {page}")
         return 1 if summary.unreadable else 0

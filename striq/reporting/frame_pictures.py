@@ -38,7 +38,7 @@ class Panel:
     @property
     def uri(self) -> str:
         """The picture as a data URI."""
-        return _uri(self.jpeg)
+        return jpeg_uri(self.jpeg)
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class FramePicture:
     @property
     def uri(self) -> str:
         """The picture as a data URI."""
-        return _uri(self.jpeg)
+        return jpeg_uri(self.jpeg)
 
 
 def picture_of(name: str, score: FrameScore, frame: Frame, explain: Explain | None) -> FramePicture:
@@ -81,7 +81,12 @@ def picture_of(name: str, score: FrameScore, frame: Frame, explain: Explain | No
 
 def small_picture_of(score: FrameScore, frame: Frame) -> FramePicture:
     """Return a frame as a picture of a gallery."""
-    return FramePicture("", score, _jpeg(_as_levels(frame), _aspect(frame), SMALL_WIDTH))
+    return FramePicture("", score, small_jpeg(frame))
+
+
+def small_jpeg(frame: Frame) -> bytes:
+    """Return a frame as a JPEG of a gallery or a table."""
+    return _jpeg(_as_levels(frame), _aspect(frame), SMALL_WIDTH)
 
 
 def from_worst_to_best(results: Sequence[FrameResult]) -> list[FrameScore]:
@@ -93,7 +98,8 @@ def from_worst_to_best(results: Sequence[FrameResult]) -> list[FrameScore]:
     return [ranked[rank] for rank in ranks]
 
 
-def _uri(jpeg: bytes) -> str:
+def jpeg_uri(jpeg: bytes) -> str:
+    """Return a JPEG as a data URI."""
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"
 
 
