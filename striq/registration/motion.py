@@ -93,6 +93,8 @@ def describe_motion(
     """
     row, column = spacing or (1.0, 1.0)
     size = (size_px[0] * row, size_px[1] * column)
+    if abs(np.linalg.det(np.asarray(transform, dtype=float)[:, :2])) < SMALLEST_DETERMINANT:
+        return "shrink to a line or a point"
     motion = motion_of(transform, size)
     steps = ["mirror left to right"] if motion.mirrored else []
     if abs(motion.angle_deg) >= SMALLEST_ANGLE_DEG:

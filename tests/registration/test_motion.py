@@ -122,3 +122,4 @@ def test_diagonal_stretch_has_its_direction() -> None:
 def test_transform_without_an_area_is_refused() -> None:
     with pytest.raises(ValueError, match="onto an area"):
         motion_of(np.zeros((2, 3)), SIZE)
+    assert describe_motion(np.zeros((2, 3)), SIZE, SPACING) == "shrink to a line or a point"
