@@ -88,7 +88,8 @@ class Registration:
         warped: Moving maps on the fixed grid, zero outside, each ``(B, C, H, W)``.
         overlap: Fixed fan mask where the warped moving map lies in its fan as well, zero elsewhere, each
             ``(B, 1, H, W)``.
-        stability: Overlap times the warped stability of the moving frames, each ``(B, 1, H, W)``.
+        stability: Warped stability of the moving frames where both hold ultrasound, else 0; 1 there for frames without
+            stability; each ``(B, 1, H, W)``.
     """
 
     alignment: Alignment
@@ -222,11 +223,11 @@ class StriqModel(nn.Module):
             mask * (warp((moving_mask > 0).to(mask), alignment.transform) > 0.5)
             for mask, moving_mask in zip(fixed.masks, moving.masks, strict=True)
         )
-        weights = overlap
+        covered = tuple((inside > 0).to(inside) for inside in overlap)
         if stability is not None:
-            pairs = zip(overlap, stability, strict=True)
-            weights = tuple(inside * warp(maps, alignment.transform) for inside, maps in pairs)
-        return Registration(alignment, fixed, warped, overlap, weights)
+            pairs = zip(covered, stability, strict=True)
+            covered = tuple(inside * warp(maps, alignment.transform) for inside, maps in pairs)
+        return Registration(alignment, fixed, warped, overlap, covered)
 
 
 # ``expand`` avoids copies where possible. The batch size is not read, because tracing would make it a constant.

@@ -7,11 +7,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from striq.config import QualityConfig
-from striq.quality.pair_moments import LocationProducts, RegisteredPairs, WindowMoments
-from striq.registration.vectors import MIN_SQUARED_LENGTH
+from striq.quality.pair_moments import CLARITY_STAGE, PLANE_STAGE, RegisteredPairs, WindowMoments
 
-PLANE_STAGE, CLARITY_STAGE = 2, 1  # stages, from 1, of the terms that are weighted by stability
-CLARITY_POWER = 4  # 2 to 16 give similar results (docs/experiments.md)
 MINIMUM_VARIANCE = 1e-4  # share of the mean variance of all windows below which a window is left out
 
 
@@ -29,7 +26,7 @@ def similarity(pairs: RegisteredPairs, config: QualityConfig) -> Tensor:
     del config
     stages = []
     for stage in pairs.stages:
-        stages.append(masked_mean(cosine(stage), stage.fan))
+        stages.append(masked_mean(stage.cosine(), stage.fan))
     return -torch.stack(stages).mean(dim=0)  # Eq. (2)
 
 
@@ -50,34 +47,35 @@ def ncc(pairs: RegisteredPairs, config: QualityConfig) -> Tensor:
 
 
 def right_plane(pairs: RegisteredPairs, config: QualityConfig) -> Tensor:
-    """Return the negative mean cosine of stage 2, weighted by stability, shape ``(N,)``.
+    """Return the negative correlation of the unit vectors of stage 2 over the fan, shape ``(N,)``.
 
     Convention:
-        - Stage 2 sees which organ lies where. Every location counts, the more the better the anchors agree on it.
+        - It is the NCC of features of unit length: bright places count no more than dark ones, so that gain and gray
+          map of a scanner hardly matter. The mean vector is subtracted: what all locations have in common is no
+          structure.
+        - Stage 2 sees which organ lies where. All locations count alike.
 
     Args:
-        pairs: Products of registered pairs.
+        pairs: Moments of registered pairs.
         config: Not used; every term takes it.
     """
     del config
-    stage = pairs.stages[PLANE_STAGE - 1]
-    return -masked_mean(cosine(stage), stage.stability)
+    return -_correlation(pairs.units[PLANE_STAGE])
 
 
 def clarity(pairs: RegisteredPairs, config: QualityConfig) -> Tensor:
-    """Return the negative mean cosine of stage 1 over stable structure, shape ``(N,)``.
+    """Return the negative correlation of the unit vectors of stage 1 over stable structure, shape ``(N,)``.
 
     Convention:
-        - Weights are a power of the stability times the length of the anchor's features. Anchors agree where all of
-          them are dark, as in a shadow; the length leaves such places out.
+        - As in :func:`right_plane`, but at the scale of walls and borders, and locations count by the square of the
+          stability.
 
     Args:
-        pairs: Products of registered pairs.
+        pairs: Moments of registered pairs.
         config: Not used; every term takes it.
     """
     del config
-    stage = pairs.stages[CLARITY_STAGE - 1]
-    return -masked_mean(cosine(stage), clarity_weight(stage))
+    return -_correlation(pairs.units[CLARITY_STAGE])
 
 
 def smoothness(pairs: RegisteredPairs, config: QualityConfig) -> Tensor:
@@ -96,20 +94,6 @@ def smoothness(pairs: RegisteredPairs, config: QualityConfig) -> Tensor:
     size = (weight * (composed - identity).square()).sum(dim=(2, 3))
     change = (weight * composed.diff(dim=0).square()).sum(dim=(2, 3))
     return size.mean(dim=0) + change.sum(dim=0) / max(1, len(pairs.steps) - 1)  # L_smooth
-
-
-def cosine(stage: LocationProducts) -> Tensor:
-    """Return the cosine of the features at every location, shape ``(N, L)``; zero where the anchor has none."""
-    squares = stage.moving_square.clamp(min=MIN_SQUARED_LENGTH) * stage.fixed_square.clamp(min=MIN_SQUARED_LENGTH)
-    # Interpolation leaves traces of a neighbor's features, 1e-6 of their length, just outside the anchor's fan.
-    present = (stage.moving_square > MIN_SQUARED_LENGTH).to(stage.product)
-    return present * stage.product * squares.rsqrt()
-
-
-def clarity_weight(stage: LocationProducts) -> Tensor:
-    """Return how much each location counts for the clarity term, shape ``(N, L)``."""
-    length = stage.moving_square.clamp(min=MIN_SQUARED_LENGTH).sqrt()
-    return stage.stability**CLARITY_POWER * length
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:

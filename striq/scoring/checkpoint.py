@@ -13,9 +13,10 @@ from striq.atomic_files import replacing
 from striq.errors import CheckpointError
 from striq.model.tensor_files import read_tensors
 
-FORMAT_VERSION = 6
+FORMAT_VERSION = 7
 # Format 4 holds the weights of four terms without their names; formats 4 and 5 hold no stability of the anchors.
-READABLE_VERSIONS = (4, 5, 6)
+# Format 6 measured two terms in another way, so its ranges are not those of the terms.
+READABLE_VERSIONS = (4, 5, 7)
 NEW_BUFFERS = ("bank.stability", "bank.structure_", "evidence_range")  # beginnings of names that formats 4 and 5 lack
 
 

@@ -59,7 +59,7 @@ class PairMaps:
     Attributes:
         warped_anchor: Stage-3 features of the anchor on the frame's grid, shape ``(C, H, W)``.
         residual: One minus the cosine of the stage-1 features; NaN outside the fan, shape ``(H, W)``.
-        missing: Half the residual times the weight of the clarity term: where structure that all anchors show is not
+        missing: Half the residual times the weight of stable structure: where structure that all anchors show is not
             found, 0 to 1; NaN outside the fan, shape ``(H, W)``.
     """
 

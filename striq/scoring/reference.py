@@ -9,8 +9,7 @@ from torch import Tensor
 
 from striq.model.aligner import Alignment
 from striq.model.network import PlaneFeatures, Pyramid
-from striq.quality.consistency import CLARITY_STAGE, clarity_weight, cosine
-from striq.quality.pair_moments import measure_pairs
+from striq.quality.pair_moments import CLARITY_STAGE, location_weight, measure_pairs
 from striq.quality.terms import compute_frame_terms, compute_pair_terms, pair_term_names
 from striq.registration.affine import identity_affine
 from striq.scoring.engine import PairMaps, PairTerms, Parts
@@ -84,10 +83,11 @@ class ReferenceEngine:
         stability = [maps[anchor : anchor + 1] for maps in self.bank.stability(plane)]
         registration = self.model.warp_onto(Alignment(transform, (transform,)), fixed, moving, stability)
         products = measure_pairs(registration, self.config.quality).stages[CLARITY_STAGE - 1]
-        shape = fixed.masks[CLARITY_STAGE - 1].shape[2:]
         outside = fixed.masks[CLARITY_STAGE - 1][0, 0] <= 0
-        difference = (1 - cosine(products)).view(shape).masked_fill(outside, torch.nan)
-        weight = clarity_weight(products).view(shape)
+        difference = (1 - products.cosine()).view(outside.shape).masked_fill(outside, torch.nan)
+        # Anchors agree where all of them are dark, as in a shadow; the length of the features leaves such places out.
+        length = products.moving_square.sqrt().view(outside.shape)
+        weight = location_weight(registration.stability[CLARITY_STAGE - 1][0, 0], CLARITY_STAGE) * length
         missing = difference / 2 * weight / weight.max().clamp(min=1e-9)
         return PairMaps(registration.warped[-1][0], difference, missing)
 

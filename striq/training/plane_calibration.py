@@ -88,7 +88,8 @@ class PlaneCalibration:
             [model.matching_features(self.oriented(part), self.plane)[-1] for part in rows.split(BATCH_SIZE)]
         )
         count = number_of_anchors(len(rows), quality)
-        count = (count + 1) // 2 if self.both_sides else count
+        if self.both_sides:  # pairs of anchors; an odd number is rounded up if the bank has room
+            count = min((count + 1) // 2, quality.num_anchors // 2)
         generator = torch.Generator().manual_seed(self.seed)
         return rows[choose_anchors(matching, self.richness[rows], count, quality.anchor_strategy, generator)]
 

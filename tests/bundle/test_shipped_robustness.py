@@ -79,6 +79,17 @@ def test_median_falls_with_every_step_of_structure_lost_on_patients(scorer: Stri
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("folder", "plane"), [("camus_a4c", "A4C"), ("hc18_head", "fetal_head"), ("liver", "liver")])
+def test_the_same_frame_loses_quality_with_every_step_of_structure_lost(
+    scorer: StriqScorer, folder: str, plane: str
+) -> None:
+    frames = real_frames(folder, plane, PATIENTS_FRAMES)
+    changed = score_changed(scorer, frames, structure_frames=PATIENTS_FRAMES, quiet=True)
+    for kind, quality in changed.degraded.items():
+        assert (np.diff(np.median(quality - quality[:, :1], axis=0)) < 0).all(), kind
+
+
+@pytest.mark.slow
 def test_livers_lose_quality_as_structure_is_lost_but_not_in_shadow_or_deformed(scorer: StriqScorer) -> None:
     # A liver is mostly texture: shadow and deformation take little from what it is registered by. Known, not wanted.
     changed = score_changed(scorer, real_frames("liver", "liver"), quiet=True)

@@ -23,7 +23,7 @@ def random_maps(seed: int, channels: int = 3, size: int = 8) -> Maps:
 
 def similarity_loss(fixed: Maps, moving: Maps, masks: Maps) -> Tensor:
     stages = [location_products(m, f, mask, mask) for f, m, mask in zip(fixed, moving, masks, strict=True)]
-    return similarity(RegisteredPairs(stages, {}, []), QualityConfig())
+    return similarity(RegisteredPairs(stages, {}, {}, []), QualityConfig())
 
 
 def ncc_loss(fixed: Maps, moving: Maps, masks: Maps, *, window: int | None = None) -> Tensor:
@@ -32,11 +32,11 @@ def ncc_loss(fixed: Maps, moving: Maps, masks: Maps, *, window: int | None = Non
         stage: window_moments(m, f, mask, location_products(m, f, mask, mask), window)
         for stage, (f, m, mask) in enumerate(maps, start=1)
     }
-    return ncc(RegisteredPairs([], windows, []), QualityConfig(ncc_stages=tuple(windows), ncc_window=window))
+    return ncc(RegisteredPairs([], windows, {}, []), QualityConfig(ncc_stages=tuple(windows), ncc_window=window))
 
 
 def smoothness_loss(steps: Maps, *, translation_weight: float) -> Tensor:
-    return smoothness(RegisteredPairs([], {}, steps), QualityConfig(translation_weight=translation_weight))
+    return smoothness(RegisteredPairs([], {}, {}, steps), QualityConfig(translation_weight=translation_weight))
 
 
 def half_masks(maps: Maps) -> Maps:

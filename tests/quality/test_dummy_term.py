@@ -46,10 +46,11 @@ def darkness(image: Tensor, blur: Blur | None = None) -> Tensor:
 
 @pytest.fixture(params=[shift, darkness], ids=["pair term", "frame term"], autouse=True)
 def dummy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Term:
-    """One more row of the table, which takes its weight from the similarity."""
+    """One more row of the table, which takes its weight from clarity."""
     compute: Callable[..., Tensor] = request.param
     term = Term(NAME, "Dummy term", "How well the test works.", compute, WEIGHT, per_pair=compute is shift)
-    monkeypatch.setitem(TERMS, "similarity", replace(TERMS["similarity"], weight=0.0))
+    rest = TERMS["clarity"].weight - WEIGHT
+    monkeypatch.setitem(TERMS, "clarity", replace(TERMS["clarity"], weight=rest))
     monkeypatch.setitem(TERMS, NAME, term)
     return term
 

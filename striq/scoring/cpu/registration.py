@@ -14,7 +14,14 @@ from torch import Tensor
 from striq.config import QualityConfig, StriqConfig
 from striq.model.aligner import Aligner
 from striq.model.network import PlaneFeatures
-from striq.quality.pair_moments import LocationProducts, RegisteredPairs, WindowMoments
+from striq.quality.pair_moments import (
+    MIN_WEIGHT,
+    STABILITY_POWERS,
+    LocationProducts,
+    RegisteredPairs,
+    WindowMoments,
+    location_weight,
+)
 from striq.registration.affine import compose_affine, identity_affine, pixel_grid
 from striq.registration.modes import MatchSums, fit_sums, point_products
 from striq.scoring.cpu.frame_features import FrameFeatures
@@ -56,8 +63,8 @@ class AnchorRegistration:
         self.around = [LocalMatcher(size, radius, stride, like) for size, radius, stride in settings]
         self.numbers = [self._numbers(stage) for stage in range(self.deepest)]
         inside = [(mask > 0).to(mask) for mask in anchors.compared.masks]
-        stability = anchors.stability or inside
-        stages = zip(anchors.compared.maps, inside, stability, strict=True)
+        self.flat = anchors.stability is None
+        stages = zip(anchors.compared.maps, inside, anchors.stability or inside, strict=True)
         self.compared = [MapTable(torch.cat(maps, dim=1)) for maps in stages]
 
     def _numbers(self, stage: int) -> Tensor:
@@ -76,11 +83,12 @@ class AnchorRegistration:
         """
         steps = self._align(frame) if registered else [identity_affine(self.count, self.points[0])]
         warped = [
-            _WarpedAnchors(self.compared[stage], frame, stage, steps[-1], cells)
+            _WarpedAnchors(self.compared[stage], frame, stage, steps[-1], cells, flat=self.flat)
             for stage, cells in enumerate(self.cells)
         ]
         windows = {stage: warped[stage - 1].moments() for stage in self.quality.ncc_stages}
-        return RegisteredPairs([stage.products() for stage in warped], windows, steps)
+        units = {stage: warped[stage - 1].unit_moments(stage) for stage in STABILITY_POWERS}
+        return RegisteredPairs([stage.products() for stage in warped], windows, units, steps)
 
     def _align(self, frame: FrameFeatures) -> list[Tensor]:
         """Return the composed transforms after each level, coarse to fine."""
@@ -113,12 +121,14 @@ class AnchorRegistration:
 class _WarpedAnchors:
     """Anchors warped onto the M cells of a frame's fan at one stage, beside the frame."""
 
-    def __init__(self, anchors: MapTable, frame: FrameFeatures, stage: int, transform: Tensor, cells: Tensor) -> None:
+    def __init__(
+        self, anchors: MapTable, frame: FrameFeatures, stage: int, transform: Tensor, cells: Tensor, *, flat: bool
+    ) -> None:
         inside = frame.inside[stage]
         self.fan, self.fixed = frame.masks[stage].index_select(0, inside), frame.compared(stage)
         sampled = anchors.sample(transform, cells.index_select(1, inside))
         self.moving, self.overlap = sampled[..., :-2], (sampled[..., -2] > 0.5).to(sampled)
-        self.stability = sampled[..., -1] * self.overlap * self.fan[:, None]
+        self.stability = self.overlap if flat else sampled[..., -1] * self.overlap
         self.product = (self.moving * self.fixed[:, None]).sum(dim=-1)
         self.moving_square = torch.linalg.vector_norm(self.moving, dim=-1).square()
         self.fixed_square = self.fixed.square().sum(dim=-1, keepdim=True)
@@ -126,18 +136,31 @@ class _WarpedAnchors:
     def products(self) -> LocationProducts:
         """Return the products at every cell, each ``(K, M)`` or ``(1, M)``."""
         squares = self.moving_square.t(), self.fixed_square.t()
-        return LocationProducts(self.product.t(), *squares, self.fan[None], self.stability.t())
+        weight = self.stability.t() * self.fan
+        return LocationProducts(self.product.t(), *squares, self.fan[None], weight)
 
     def moments(self) -> WindowMoments:
         """Return the moments over the fan that both share, as one window."""
         inside = self.overlap
         covered = inside.sum(dim=0)
         count = covered.clamp(min=1)
-        shared = (self.moving * inside[:, :, None]).flatten(1)
-        moving = (shared.new_ones(len(shared)) @ shared).view(len(count), -1) / count[:, None]
-        fixed = inside.t() @ self.fixed / count[:, None]
+        moving, fixed = self._sum(inside) / count[:, None], inside.t() @ self.fixed / count[:, None]
         squares = (self.product, self.moving_square, self.fixed_square)
         products = [((values * inside).sum(dim=0) / count)[:, None] for values in squares]
         return WindowMoments.from_means(
             products, [moving[..., None], fixed[..., None]], (covered > 0).to(count)[:, None]
         )
+
+    def unit_moments(self, stage: int) -> WindowMoments:
+        """Return the moments of the unit vectors, see :func:`striq.quality.pair_moments.unit_moments`."""
+        weight, products = location_weight(self.stability, stage), self.products()
+        total = weight.sum(dim=0)[:, None]
+        moving_scale, fixed_scale = (scale.t() for scale in products.inverse_lengths())
+        means = [self._sum(weight * moving_scale), (weight * fixed_scale).t() @ self.fixed]
+        means = [(mean / total.clamp(min=MIN_WEIGHT))[..., None] for mean in means]
+        return WindowMoments.from_means(products.unit_means(weight.t(), total), means, (total > 0).to(total))
+
+    def _sum(self, weight: Tensor) -> Tensor:
+        """Return the weighted sum of the warped anchors over the cells, shape ``(K, C)``."""
+        weighted = (self.moving * weight[:, :, None]).flatten(1)
+        return (weighted.new_ones(len(weighted)) @ weighted).view(weight.shape[1], -1)
