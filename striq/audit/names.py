@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 UID = re.compile(r"[0-9.]{17,}")
-SHORTEST_TAIL = 8  # characters of an identifier
+SHORTEST_TAIL, LONGEST_UID = 8, 64  # characters
 
 
 def short_names(names: Sequence[str]) -> dict[str, str]:
@@ -19,12 +19,12 @@ def short_names(names: Sequence[str]) -> dict[str, str]:
         {'1.2.826.0.1.3680043.8.498.1234': '…498.1234', '1.2.3': '1.2.3', '/archive/a.png': 'a.png'}
     """
     distinct = list(dict.fromkeys(names))
-    for length in range(SHORTEST_TAIL, 65):
-        short = {name: _short(name, length) for name in distinct}
-        repeated = {one for one, count in Counter(short.values()).items() if count > 1}
-        if not any(UID.fullmatch(name) and short[name] in repeated for name in distinct):
-            break
-    return {name: name if short[name] in repeated else short[name] for name in distinct}
+    uids = [name for name in distinct if UID.fullmatch(name)]
+    lengths = range(SHORTEST_TAIL, LONGEST_UID)
+    length = next((n for n in lengths if len({_short(uid, n) for uid in uids}) == len(uids)), LONGEST_UID)
+    short = {name: _short(name, length) for name in distinct}
+    counts = Counter(short.values())
+    return {name: name if counts[one] > 1 else one for name, one in short.items()}
 
 
 def _short(name: str, length: int) -> str:

@@ -20,6 +20,7 @@ from PIL import Image
 
 from striq.audit.attributes import Attributes
 from striq.audit.csv_copy import write_csv_copy
+from striq.audit.names import short_names
 from striq.audit.page import write_summary
 from striq.audit.plan import ArchiveFile, AuditSettings, Plan
 from striq.audit.shard_files import AuditRow, write_shard
@@ -319,3 +320,11 @@ def test_csv_holds_the_rows_of_all_parquet_files(tmp_path: Path, settings: Audit
 def test_page_is_no_wider_than_a_phone(tmp_path: Path, summary: AuditSummary) -> None:
     write_summary(tmp_path / "page.html", summary)
     assert overflow_in_browser(tmp_path / "page.html", 360) == 0
+
+
+def test_names_that_would_be_alike_are_longer_or_whole() -> None:
+    alike = ["1.2.826.0.1.3680043.8.1.123456789", "1.2.826.0.1.3680043.8.2.123456789"]
+    found = short_names([*alike, "/a/x.png", "/b/x.png", "/b/y.png"])
+    assert len(set(found.values())) == 5
+    assert [found[uid] for uid in alike] == ["…1.123456789", "…2.123456789"]
+    assert (found["/a/x.png"], found["/b/y.png"]) == ("/a/x.png", "y.png")
