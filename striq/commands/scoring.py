@@ -14,13 +14,12 @@ from striq.commands.terminal import check_device, check_writable, complain, say
 from striq.csv_cells import printable
 from striq.errors import StriqError
 from striq.progress_bar import progress_bar
-from striq.signals import end_on_signals
+from striq.signals import ending_at_once, ending_on_signals
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
     from striq.data.cine import Cine
-    from striq.reporting.frame_pictures import Explain
     from striq.reporting.score_table import ScoreTable, Settings
     from striq.scoring.results import FrameResult
     from striq.scoring.scorer import StriqScorer
@@ -65,35 +64,26 @@ def score(
     if resume and (to_stdout or html is not None):
         msg = "--resume needs a table in a file and no --html page, which shows the files of one run."
         raise StriqError(msg)
-    from striq.data.readers import find_sources
-    from striq.reporting.identity import ModelIdentity
-    from striq.reporting.score_table import StreamedTable
-    from striq.scoring.checkpoint import find_checkpoint
-    from striq.scoring.devices import AUTO
-    from striq.scoring.loading import load_scorer
-
-    end_on_signals()
-    scorer = load_scorer(model, check_device(device), precision=precision)
-    if plane != AUTO:
-        scorer.plane_index(plane)
-    limit = scorer.config.quality.threshold if threshold is None else threshold
-    identity = ModelIdentity.of(find_checkpoint(model), limit)
-    sources = options.leave_out(find_sources(paths), paths)
-    outputs = Outputs(identity, options, _explainer(scorer, model, plane, limit) if html is not None else None)
-    if to_stdout:
-        job = _Job(scorer, plane, outputs, StreamedTable())
-        raise typer.Exit(_run(job, sources, "standard output", say=complain))
-    settings = {"model_sha256": identity.sha256, "threshold": limit, "plane": plane, "precision": precision}
-    raise typer.Exit(_run_to_file(_Job(scorer, plane, outputs), sources, out, settings, resume=resume))
-
-
-def _explainer(scorer: StriqScorer, model: Path | None, plane: str, threshold: float) -> Explain:
-    """Return what explains frames as they were scored."""
-    from striq.reporting.explained_frame import FrameExplainer
-    from striq.scoring.checkpoint import find_checkpoint
-
-    explainer = FrameExplainer(scorer, find_checkpoint(model))
-    return lambda frame, _score: explainer.explain(frame, plane, threshold)
+    with ending_at_once():
+        from striq.data.readers import find_sources
+        from striq.reporting.identity import ModelIdentity
+        from striq.reporting.score_table import StreamedTable
+        from striq.scoring.checkpoint import find_checkpoint
+        from striq.scoring.devices import AUTO
+        from striq.scoring.loading import load_scorer
+    with ending_on_signals():
+        scorer = load_scorer(model, check_device(device), precision=precision)
+        if plane != AUTO:
+            scorer.plane_index(plane)
+        limit = scorer.config.quality.threshold if threshold is None else threshold
+        identity = ModelIdentity.of(find_checkpoint(model), limit)
+        sources = options.leave_out(find_sources(paths), paths)
+        if to_stdout:
+            job = _Job(scorer, plane, Outputs(identity, options), StreamedTable())
+            raise typer.Exit(_run(job, sources, "standard output", say=complain))
+        settings = {"model_sha256": identity.sha256, "threshold": limit, "plane": plane, "precision": precision}
+        job = _Job(scorer, plane, Outputs(identity, options))
+        raise typer.Exit(_run_to_file(job, sources, out, settings, resume=resume))
 
 
 def _run_to_file(job: _Job, sources: list[Path], out: Path, settings: Settings, *, resume: bool) -> int:
@@ -142,6 +132,7 @@ class _Job:
 
     def __init__(self, scorer: StriqScorer, plane: str, outputs: Outputs, table: ScoreTable | None = None) -> None:
         self.scorer, self.plane, self.outputs = scorer, plane, outputs
+        outputs.explain_by(scorer, plane)
         self.num_rows = self.num_failed = 0
         self.num_done = 0  # files
         if table is not None:
