@@ -169,9 +169,7 @@ def range_of_declared_depth(depth: int, images: Iterable[NDArray[Any]]) -> GrayR
         depth: Number of bits.
         images: Stored images of one file.
     """
-    found = _Found(np.inf)
-    for image in images:
-        found.add(_split_alpha(image)[0])
+    found = _examine(images, np.inf)
     return _range_of_bits(found.bits, depth) if found.whole and found.low >= 0 else range_of_depth(depth)
 
 
