@@ -22,7 +22,7 @@ DEPLOY_VENV := .venv-deploy
 DEPLOY_BIN := $(DEPLOY_VENV)/bin
 DEPLOY_READY := $(DEPLOY_VENV)/.ready
 
-.PHONY: setup lint types types-slicer test test-slow test-slicer test-label test-deploy pictures-slicer measure-slicer wheel bundle curves conventions test-bundle demo clean
+.PHONY: setup lint types types-slicer test test-slow test-slicer test-label test-deploy pictures-slicer measure-slicer wheel bundle curves docs notebooks conventions test-bundle demo clean
 
 setup: $(READY)
 
@@ -30,7 +30,7 @@ setup: $(READY)
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,onnx,audit,ray]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,docs,onnx,audit,ray]'
 	touch $(READY)
 
 lint: $(READY)
@@ -93,6 +93,15 @@ test-bundle: wheel bundle $(WHEEL_READY)
 curves: $(READY)
 	$(BIN)/python -m monai.bundle run training --config_file monai_bundle/configs/train.json --output_dir runs/curves --work_dir runs/curves
 	$(BIN)/python -m striq.cli curves runs/curves --out monai_bundle/docs/training_curves.png
+
+# The page of the Python interface, written from the docstrings: build/api/index.html.
+docs: $(READY)
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs/api build/api
+	@echo build/api/index.html
+
+# The notebooks, run from the first cell to the last.
+notebooks: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/docs/test_notebooks.py
 
 # The page of all conventions, written from the docstrings.
 conventions: $(READY)

@@ -15,6 +15,7 @@ from striq.commands.auditing import audit
 from striq.commands.completion import completion, prepare_completion
 from striq.commands.curves import curves
 from striq.commands.evaluation import evaluate
+from striq.commands.explaining import explain
 from striq.commands.exporting import export
 from striq.commands.inspection import info
 from striq.commands.listing import list_frames
@@ -55,6 +56,7 @@ app = typer.Typer(
 )
 for command in (
     score,
+    explain,
     threshold,
     audit,
     info,

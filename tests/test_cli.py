@@ -625,6 +625,7 @@ def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> N
     "command",
     [
         "score",
+        "explain",
         "threshold",
         "audit",
         "info",

@@ -113,8 +113,13 @@ class AnchorBank(nn.Module):
         stages = range(len(self.shapes))
         return Pyramid(
             tuple(self._stored("maps", s, plane).float() * self._stored("scales", s, plane).float() for s in stages),
-            tuple(self._stored("masks", s, plane).float() / MAX_MASK_LEVEL for s in stages),
+            self.masks(plane),
         )
+
+    def masks(self, plane: int) -> tuple[Tensor, ...]:
+        """Return the fan masks of one plane's anchors, 0 to 1, stages 1 to 3, each ``(K, 1, H, W)``."""
+        stages = range(len(self.shapes))
+        return tuple(self._stored("masks", s, plane).float() / MAX_MASK_LEVEL for s in stages)
 
     def set_stability(self, plane: int, maps: Sequence[Tensor]) -> None:
         """Store how well the other anchors of a plane agree with each anchor.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from striq.audit.summary import Distribution
 
 NUM_BINS = 20
+LABEL_WIDTH = 95  # of a week and its date, in units of the chart
 
 
 def histogram(scores: Distribution, threshold: float, *, width: int = 220, height: int = 80) -> str:
@@ -30,7 +33,9 @@ def histogram(scores: Distribution, threshold: float, *, width: int = 220, heigh
 
 
 def box(scores: Distribution, threshold: float, *, width: int = 240, height: int = 20) -> str:
-    """Return a box plot: quartiles, median, and whiskers at 5 and 95 %."""
+    """Return a box plot: quartiles, median, and whiskers at 5 and 95 %; a dash if no frame shows a plane."""
+    if not len(scores.quality):
+        return "–"
     low, lower, median, upper, high = (width * scores.quantile(share) for share in (0.05, 0.25, 0.5, 0.75, 0.95))
     middle = height / 2
     parts = [
@@ -44,8 +49,11 @@ def box(scores: Distribution, threshold: float, *, width: int = 240, height: int
 
 
 def timeline(weeks: Sequence[Distribution], threshold: float, *, width: int = 1000, height: int = 180) -> str:
-    """Return the median of Q by week, in a band between the quartiles."""
-    across = np.linspace(60, width - 20, len(weeks)) if len(weeks) > 1 else np.array([width / 2])
+    """Return the median of Q by week, in a band between the quartiles; weeks lie where they are in time."""
+    days = np.array([_monday(week.name).toordinal() for week in weeks])
+    left, right = 60, width - 50
+    span = max(int(days[-1] - days[0]), 1)
+    across = left + (days - days[0]) / span * (right - left) if len(weeks) > 1 else np.array([width / 2])
     below, middle, above = (
         [(x, height * (1 - week.quantile(share))) for x, week in zip(across, weeks, strict=True)]
         for share in (0.25, 0.5, 0.75)
@@ -56,18 +64,42 @@ def timeline(weeks: Sequence[Distribution], threshold: float, *, width: int = 10
         f'<polygon points="{_points([*above, *below[::-1]])}" class="band"/>',
         f'<line x1="0" x2="{width}" y1="{level:.1f}" y2="{level:.1f}" class="threshold"/>',
         f'<polyline points="{_points(middle)}" class="line"/>',
-        *(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" class="dot"/>' for x, y in middle),
-        f'<text x="4" y="14">Q = 1</text><text x="4" y="{height - 4}">0</text>',
-        *(
-            f'<text x="{across[i]:.1f}" y="{height + 16}" text-anchor="{anchor}">{weeks[i].name}</text>'
-            for i, anchor in _ends(len(weeks))
-        ),
+        *(_dot(week, place) for week, place in zip(weeks, middle, strict=True)),
+        *(f'<text x="4" y="{y:g}">{q}</text>' for q, y in (("Q = 1", 14), ("0.5", height / 2 + 4), ("0", height - 4))),
+        *(_week_label(weeks[i].name, across[i], height) for i in _labelled(across)),
     ]
-    return _svg(width, height + 20, "Median of Q by week", parts)
+    return _svg(width, height + 38, "Median of Q by week", parts)
 
 
-def _ends(count: int) -> list[tuple[int, str]]:
-    return [(0, "middle")] if count == 1 else [(0, "start"), (count - 1, "end")]
+def _dot(week: Distribution, place: tuple[float, float]) -> str:
+    x, y = place
+    title = f"{week.name}: median {week.quantile(0.5):.2f}, {len(week.quality)} frames of {week.num_studies} studies"
+    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" class="dot"><title>{title}</title></circle>'
+
+
+def _week_label(name: str, x: float, height: int) -> str:
+    """Return a tick, the week, and the date of its Monday below."""
+    day = _monday(name)
+    return (
+        f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{height}" y2="{height + 5}" class="base"/>'
+        f'<text x="{x:.1f}" y="{height + 18}" text-anchor="middle">{name}</text>'
+        f'<text x="{x:.1f}" y="{height + 33}" text-anchor="middle">{day.day} {day:%b %Y}</text>'
+    )
+
+
+def _labelled(across: NDArray[np.float64]) -> list[int]:
+    """Return the weeks that are labelled: the first and the last, and those between that leave room."""
+    chosen = [0]
+    for i in range(1, len(across) - 1):
+        if across[i] - across[chosen[-1]] >= LABEL_WIDTH and across[-1] - across[i] >= LABEL_WIDTH:
+            chosen.append(i)
+    return chosen if len(across) == 1 else [*chosen, len(across) - 1]
+
+
+def _monday(week: str) -> datetime.date:
+    """Return the first day of an ISO week, such as ``2024-W05``."""
+    year, _, number = week.partition("-W")
+    return datetime.date.fromisocalendar(int(year), int(number), 1)
 
 
 def _points(points: Sequence[tuple[float, float]]) -> str:

@@ -9,6 +9,7 @@ FORMER_PLAN_NAME = "_plan/plan.json"  # of audits that could not grow
 REPORTED_FOLDER = "_plan/structured_reports"
 JOURNAL_FOLDER = "_plan/crash_journal"
 SUMMARY_NAME = "_summary.html"
+CSV_NAME = "_scores.csv"
 SHARD_PATTERN = "part-*.parquet"  # the usual name of the files of a Parquet folder
 
 

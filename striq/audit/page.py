@@ -13,7 +13,10 @@ from markupsafe import Markup
 import striq.reporting
 from striq.atomic_files import write_text
 from striq.audit.charts import box, histogram, timeline
+from striq.audit.intervals import FEW_STUDIES
+from striq.audit.names import short_names
 from striq.audit.summary import AuditSummary
+from striq.audit.thumbnails import thumbnail
 from striq.reporting.html_report import printable
 
 TEMPLATE = Path(__file__).parent / "template"
@@ -21,7 +24,7 @@ STYLES = (
     Path(striq.reporting.__file__).parent / "page" / "style.css",
     TEMPLATE / "audit.css",
 )  # shared by all pages; of this page
-MOST = SimpleNamespace(groups=50, files=5, unreadable=500)  # rows shown per table
+MOST = SimpleNamespace(groups=50, files=5, unreadable=500, pictures=24)  # shown per table
 
 
 def write_summary(path: Path, summary: AuditSummary) -> Path:
@@ -35,6 +38,7 @@ def write_summary(path: Path, summary: AuditSummary) -> Path:
         lstrip_blocks=True,
     )
     threshold = summary.settings.threshold
+    studies = [*summary.worst, *summary.without_plane]
     weeks = [week for week in summary.weeks if len(week.quality)]
     text = environment.get_template("audit.html.j2").render(
         summary=summary,
@@ -42,12 +46,26 @@ def write_summary(path: Path, summary: AuditSummary) -> Path:
         weeks=weeks,
         dated=[week for week in weeks if week.name],
         most=MOST,
+        few=FEW_STUDIES,
+        short=short_names([study.scores.name for study in studies]),
+        pictures=_pictures(summary),
         style=Markup("".join(style.read_text(encoding="utf-8") for style in STYLES)),
         uri=lambda file: Path(file).as_uri(),
         name=lambda file: PurePath(file).name,
         **{draw.__name__: partial(_drawn, draw, threshold) for draw in (box, histogram, timeline)},
     )
     return write_text(path, text)
+
+
+def _pictures(summary: AuditSummary) -> dict[str, str]:
+    """Return a picture of the worst frame of the first studies of both tables, by the name of the study.
+
+    None are shown where operators have pseudonyms, because text burned into a frame may name people.
+    """
+    if summary.settings.hash_operators:
+        return {}
+    shown = [*summary.worst[: MOST.pictures], *summary.without_plane[: MOST.pictures]]
+    return {study.scores.name: thumbnail(*study.lowest) for study in shown}
 
 
 def _drawn(draw: Any, threshold: float, *scores: Any) -> Markup:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from striq.audit.intervals import FEW_STUDIES, NO_INTERVALS, GroupIntervals, group_intervals
 from striq.audit.layout import shard_path
 from striq.audit.parquet import pyarrow
 from striq.audit.plan import AuditSettings, Plan
@@ -42,6 +43,7 @@ class Distribution:
         num_accepted: Number of accepted frames.
         num_without_plane: Number of frames that show none of the planes.
         num_studies: Number of studies.
+        intervals: 95 % intervals of its figures, over studies.
     """
 
     name: str
@@ -49,6 +51,17 @@ class Distribution:
     num_accepted: int
     num_without_plane: int
     num_studies: int
+    intervals: GroupIntervals = NO_INTERVALS
+
+    @property
+    def num_frames(self) -> int:
+        """Number of all scored frames, with or without a plane."""
+        return len(self.quality) + self.num_without_plane
+
+    @property
+    def is_small(self) -> bool:
+        """Whether the group has too few studies to be compared."""
+        return self.num_studies < FEW_STUDIES
 
     def quantile(self, share: float) -> float:
         """Return the Q below which this share of the frames lies."""
@@ -64,7 +77,8 @@ class StudySummary:
         site: Where it was recorded.
         operator: Who recorded it.
         date: ISO date.
-        files: Path and median Q of each file, lowest median first.
+        files: Path and median Q of each file, lowest median first; of a study without a plane, of all its frames.
+        lowest: Path and number of the frame with the lowest Q in the first of these files.
     """
 
     scores: Distribution
@@ -72,6 +86,7 @@ class StudySummary:
     operator: str
     date: str
     files: tuple[tuple[str, float], ...]
+    lowest: tuple[str, int]
 
 
 @dataclass(frozen=True)
@@ -98,10 +113,12 @@ class AuditSummary:
         num_gone: Number of files that are gone; their frames count nowhere.
         whole: Scores of all frames.
         planes: Scores by plane; those of frames that show none of the planes last.
-        sites: Scores by site, lowest median first.
-        operators: Scores by operator, lowest median first.
+        sites: Scores by site, those without a plane and the lowest median first.
+        operators: Scores by operator, likewise.
         weeks: Scores by ISO week, in order of time.
         worst: Studies, lowest median first.
+        without_plane: Studies in which no frame shows one of the planes, most frames first.
+        num_without_plane: Number of all such studies.
         unreadable: Files with frames that could not be scored.
     """
 
@@ -114,6 +131,8 @@ class AuditSummary:
     operators: tuple[Distribution, ...]
     weeks: tuple[Distribution, ...]
     worst: tuple[StudySummary, ...]
+    without_plane: tuple[StudySummary, ...]
+    num_without_plane: int
     unreadable: tuple[Unreadable, ...]
 
     @property
@@ -128,6 +147,8 @@ def summarize(folder: Path, plan: Plan) -> AuditSummary:
     table = pyarrow.concat_tables(pyarrow.parquet.read_table(path, columns=[*COLUMNS, GONE_COLUMN]) for path in paths)
     table = table.filter(pyarrow.compute.call_function("invert", [table[GONE_COLUMN]]))
     frames = _Frames(table.filter(table["error"].is_null()))
+    studies = frames.by(frames.study, with_intervals=False)
+    empty = sorted((study for study in studies if not len(study.quality)), key=lambda study: -study.num_frames)
     return AuditSummary(
         settings=plan.settings,
         num_files=len(plan.files),
@@ -137,7 +158,9 @@ def summarize(folder: Path, plan: Plan) -> AuditSummary:
         sites=_lowest_first(frames.by(frames.column("site"))),
         operators=_lowest_first(frames.by(frames.column("operator"))),
         weeks=tuple(sorted(frames.by(frames.weeks()), key=lambda group: group.name)),
-        worst=tuple(frames.describe_study(study) for study in _lowest_first(frames.by(frames.study))[:NUM_WORST]),
+        worst=tuple(frames.describe_study(study) for study in _with_planes(_lowest_first(studies))[:NUM_WORST]),
+        without_plane=tuple(frames.describe_study(study) for study in empty[:NUM_WORST]),
+        num_without_plane=len(empty),
         unreadable=_unreadable(table.filter(table["error"].is_valid())),
     )
 
@@ -180,15 +203,17 @@ class _Frames:
         codes = np.array([known.index(name) for name in names], np.int64)
         return _Column(known, codes[days.codes] if names else days.codes)
 
-    def by(self, column: _Column) -> list[Distribution]:
+    def by(self, column: _Column, *, with_intervals: bool = True) -> list[Distribution]:
         """Return a distribution for each value of a column."""
-        return [self.distribution(name, rows) for name, rows in _groups(column)]
+        return [self.distribution(name, rows, with_intervals=with_intervals) for name, rows in _groups(column)]
 
     def by_plane(self) -> list[Distribution]:
         """Return a distribution for each plane, including one for frames that show none of the planes."""
         return [self.distribution(name, rows, of_none=name == NO_PLANE) for name, rows in _groups(self.plane)]
 
-    def distribution(self, name: str, rows: NDArray[np.int64], *, of_none: bool = False) -> Distribution:
+    def distribution(
+        self, name: str, rows: NDArray[np.int64], *, of_none: bool = False, with_intervals: bool = True
+    ) -> Distribution:
         """Return the scores of some rows; of frames without a plane only if ``of_none`` is set."""
         shown = rows if of_none else rows[self.shows_plane[rows]]
         return Distribution(
@@ -197,23 +222,32 @@ class _Frames:
             num_accepted=int(self.accepted[shown].sum()),
             num_without_plane=len(rows) - len(shown),
             num_studies=len(np.unique(self.study.codes[rows])),
+            intervals=self._intervals(rows, of_none=of_none) if with_intervals else NO_INTERVALS,
         )
+
+    def _intervals(self, rows: NDArray[np.int64], *, of_none: bool) -> GroupIntervals:
+        shows = np.ones(len(rows), bool) if of_none else self.shows_plane[rows]
+        return group_intervals(self.quality[rows], self.accepted[rows], shows, self.study.codes[rows])
 
     def describe_study(self, scores: Distribution) -> StudySummary:
         """Return the summary of a study."""
         rows = np.flatnonzero(self.study.codes == self.study.names.index(scores.name))
-        shown = rows[self.shows_plane[rows]]
+        shown = rows[self.shows_plane[rows]] if len(scores.quality) else rows
         files = [
             (self.source.names[code], float(np.median(self.quality[shown[self.source.codes[shown] == code]])))
             for code in np.unique(self.source.codes[shown])
         ]
+        files = sorted(files, key=lambda file: file[1])
+        of_first = shown[self.source.codes[shown] == self.source.names.index(files[0][0])]
+        lowest = of_first[self.quality[of_first].argmin()]
         first = self.table.slice(int(rows[0]), 1).to_pylist()[0]
         return StudySummary(
             scores,
             site=first["site"] or "",
             operator=first["operator"] or "",
             date=first["date"].isoformat() if first["date"] else "",
-            files=tuple(sorted(files, key=lambda file: file[1])),
+            files=tuple(files),
+            lowest=(files[0][0], int(self.table["frame"][int(lowest)].as_py())),
         )
 
 
@@ -225,8 +259,12 @@ def _groups(column: _Column) -> list[tuple[str, NDArray[np.int64]]]:
 
 
 def _lowest_first(groups: Sequence[Distribution]) -> tuple[Distribution, ...]:
-    """Return the groups that have frames of a known plane, lowest median first."""
-    return tuple(sorted((group for group in groups if len(group.quality)), key=lambda group: group.quantile(0.5)))
+    """Return the groups, lowest median first; before them, those in which no frame shows a plane."""
+    return tuple(sorted(groups, key=lambda group: group.quantile(0.5) if len(group.quality) else -1.0))
+
+
+def _with_planes(groups: Sequence[Distribution]) -> list[Distribution]:
+    return [group for group in groups if len(group.quality)]
 
 
 def _week(day: datetime.date) -> str:

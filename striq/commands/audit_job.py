@@ -110,6 +110,7 @@ class AuditJob:
 
     def finish(self, plan: Plan, progress: Progress) -> int:
         """Write summary and reports of an audit whose shards are all done, and return the exit status."""
+        from striq.audit.csv_copy import write_csv_copy
         from striq.audit.layout import SUMMARY_NAME
         from striq.audit.page import write_summary
         from striq.audit.shard_files import pending_shards, remove_leftovers
@@ -120,10 +121,11 @@ class AuditJob:
             msg = f"{self.out}: {len(left)} of {len(plan.shards)} shards are not done. Run the same command again."
             raise StriqError(msg)
         remove_leftovers(self.out)
+        table = write_csv_copy(self.out, plan)
         summary = summarize(self.out, plan)
         page = write_summary(self.out / SUMMARY_NAME, summary)
         num_unreported = 0 if self.dicom_sr is None else self._write_reports(plan, self.dicom_sr, progress)
-        self._print(summary, plan, page, num_unreported)
+        self._print(summary, plan, (table, page), num_unreported)
         return 1 if summary.unreadable or num_unreported else 0
 
     def _write_reports(self, plan: Plan, target: Path, progress: Progress) -> int:
@@ -139,7 +141,8 @@ class AuditJob:
                 track=lambda numbers: progress.track(numbers, description="Reports"),
             )
 
-    def _print(self, summary: AuditSummary, plan: Plan, page: Path, num_unreported: int) -> None:
+    def _print(self, summary: AuditSummary, plan: Plan, written: tuple[Path, Path], num_unreported: int) -> None:
+        table, page = written
         if self.as_json:
             say_json(_facts(summary, self.out, page, num_unreported))
             return
@@ -148,7 +151,7 @@ class AuditJob:
             f"{summary.num_scored} frames of {summary.num_files} files scored, "
             f"{len(summary.unreadable)} with failures{gone}"
         )
-        say(f"{self.out}: one row per frame in {len(plan.shards)} Parquet files; summary: {page}")
+        say(f"{self.out}: one row per frame in {len(plan.shards)} Parquet files and {table.name}; summary: {page}")
         if num_unreported:
             complain(f"{num_unreported} structured reports could not be written")
 

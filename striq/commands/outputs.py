@@ -14,9 +14,11 @@ from striq.errors import StriqError, unexpected
 
 if TYPE_CHECKING:
     from striq.data.cine import Cine
+    from striq.reporting.frame_pictures import Explain
     from striq.reporting.html_report import CineReport
     from striq.reporting.identity import ModelIdentity
     from striq.scoring.results import FrameResult
+    from striq.scoring.scorer import StriqScorer
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,21 @@ class Outputs:
     failures: int = 0
     _taken: set[Path] = field(default_factory=set)
     _cines: list[CineReport] = field(default_factory=list)
+    _explain: Explain | None = None
+
+    def explain_by(self, scorer: StriqScorer, plane: str) -> None:
+        """Show on the HTML page what the scores of the best and the worst frame rest on.
+
+        Args:
+            scorer: The model that scores.
+            plane: As for ``StriqScorer.score``.
+        """
+        if self.options.html is None or self.model.checkpoint is None:
+            return
+        from striq.reporting.explained_frame import FrameExplainer
+
+        explainer = FrameExplainer(scorer, self.model.checkpoint)
+        self._explain = lambda frame, _score: explainer.explain(frame, plane, self.model.threshold)
 
     def add(self, path: Path, cine: Cine, results: list[FrameResult]) -> None:
         """Write the pictures and reports of one scored file; a failure is counted and printed."""
@@ -153,7 +170,7 @@ class Outputs:
 
         source = results[0].source
         try:
-            found = report_cine(source, results, cine.__getitem__)
+            found = report_cine(source, results, cine.__getitem__, self._explain)
         except Exception:  # as when the file has become unreadable since it was scored; its scores remain
             self._cines.append(CineReport(source, tuple(results)))
             raise

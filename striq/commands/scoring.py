@@ -158,6 +158,7 @@ class _Job:
 
     def __init__(self, scorer: StriqScorer, plane: str, outputs: Outputs, rows: StreamedRows | None) -> None:
         self.scorer, self.plane, self.outputs, self.rows = scorer, plane, outputs, rows
+        outputs.explain_by(scorer, plane)
         self.num_rows = self.num_failed = 0
         self.num_done = 0  # files
 

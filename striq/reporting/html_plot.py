@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from striq.reporting.cine_figures import CineFigures
-from striq.reporting.score_curve import STATE_HEIGHTS, STATE_LABELS, ScoreCurve
 from striq.scoring.results import FrameResult
+from striq.scoring.score_curve import STATE_HEIGHTS, STATE_LABELS, ScoreCurve
 
 WIDTH, HEIGHT = 720, 360
 LEFT, RIGHT, TOP, BOTTOM = 46, 14, 28, 62  # margins around the curve

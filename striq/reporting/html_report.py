@@ -4,50 +4,27 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
-from PIL import Image
 
 import striq
 from striq.atomic_files import write_text
 from striq.quality.terms import TERMS
 from striq.reporting.cine_figures import CineFigures
+from striq.reporting.frame_pictures import Explain, FramePicture, from_worst_to_best, picture_of, small_picture_of
 from striq.reporting.html_plot import draw_plot
 from striq.reporting.identity import ModelIdentity
 from striq.reporting.rows import encodable
-from striq.reporting.score_curve import STATE_LABELS, state_of
 from striq.scoring.results import FrameResult
-from striq.types import Frame, FrameScore
+from striq.scoring.score_curve import STATE_LABELS, state_of
+from striq.types import Frame
 
 PAGE = Path(__file__).parent / "page"
-PICTURE_WIDTH, JPEG_QUALITY = 360, 82
-
-
-@dataclass(frozen=True)
-class FramePicture:
-    """A frame that the report shows.
-
-    Attributes:
-        name: Heading, such as "Best frame".
-        score: Score of the frame.
-        jpeg: The frame as a small JPEG.
-    """
-
-    name: str
-    score: FrameScore
-    jpeg: bytes
-
-    @property
-    def uri(self) -> str:
-        """The picture as a data URI."""
-        return f"data:image/jpeg;base64,{base64.b64encode(self.jpeg).decode('ascii')}"
 
 
 @dataclass(frozen=True)
@@ -58,11 +35,13 @@ class CineReport:
         source: Name of the file in the table of scores.
         results: One per frame; a single one if the file could not be opened.
         pictures: The best and the worst frame, or the only one.
+        gallery: Frames from the worst to the best; none of a short cine.
     """
 
     source: str
     results: tuple[FrameResult, ...]
     pictures: tuple[FramePicture, ...] = ()
+    gallery: tuple[FramePicture, ...] = ()
 
     @property
     def name(self) -> str:
@@ -84,13 +63,16 @@ class CineReport:
         return printable(encodable(result.error)).replace(printable(self.source), self.name)
 
 
-def report_cine(source: str, results: Sequence[FrameResult], read: Callable[[int], Frame]) -> CineReport:
+def report_cine(
+    source: str, results: Sequence[FrameResult], read: Callable[[int], Frame], explain: Explain | None = None
+) -> CineReport:
     """Return what the report shows of one file.
 
     Args:
         source: Name of the file in the table of scores.
         results: One per frame.
-        read: Returns the frame with an index; called for the best and the worst one only.
+        read: Returns the frame with an index; called for the best and the worst one, and for those of the gallery.
+        explain: Returns what the score of the best and of the worst frame rests on; they are shown alone by default.
     """
     summary = CineFigures.of(results)
     if summary.best is None or summary.worst is None:
@@ -98,8 +80,9 @@ def report_cine(source: str, results: Sequence[FrameResult], read: Callable[[int
     chosen = {"Best frame": summary.best, "Worst frame": summary.worst}
     if summary.num_frames == 1:
         chosen = {"Frame": summary.best}
-    pictures = tuple(FramePicture(name, score, _jpeg(read(score.index))) for name, score in chosen.items())
-    return CineReport(source, tuple(results), pictures)
+    pictures = tuple(picture_of(name, score, read(score.index), explain) for name, score in chosen.items())
+    gallery = tuple(small_picture_of(score, read(score.index)) for score in from_worst_to_best(results))
+    return CineReport(source, tuple(results), pictures, gallery)
 
 
 def write_html(
@@ -134,6 +117,8 @@ def write_html(
     page = environment.get_template("report.html.j2").render(
         worst_first=sorted(opened, key=lambda item: _order(item[1])),
         opened=opened,
+        explains=any(picture.panels for cine in cines for picture in cine.pictures),
+        only_stills=all(cine.summary.num_frames == 1 for _, cine in opened),
         unreadable=[(number, cine) for number, cine in numbered if cine.failure],
         totals=CineFigures.of([result for cine in cines for result in cine.results]),
         model=model,
@@ -155,18 +140,6 @@ def write_html(
 def _order(cine: CineReport) -> float:
     median = cine.summary.median_quality
     return -1.0 if median is None else median
-
-
-def _jpeg(frame: Frame) -> bytes:
-    """Return a frame as a small JPEG with square pixels."""
-    height, width = frame.pixels.shape
-    row_mm, column_mm = frame.spacing_mm or (1.0, 1.0)
-    new_width = min(PICTURE_WIDTH, width)
-    new_height = max(1, round(new_width * height * row_mm / (width * column_mm)))
-    picture = Image.fromarray(np.round(frame.pixels * 255).astype(np.uint8)).resize((new_width, new_height))
-    stream = io.BytesIO()
-    picture.save(stream, format="JPEG", quality=JPEG_QUALITY)
-    return stream.getvalue()
 
 
 def printable(text: str) -> str:

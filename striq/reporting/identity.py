@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 BLOCK_BYTES = 1 << 20
@@ -19,12 +19,14 @@ class ModelIdentity:
         sha256: SHA-256 of the checkpoint.
         threshold: Quality that an accepted frame exceeds.
         version: Version of the bundle; empty for a checkpoint outside a bundle.
+        checkpoint: Its file, if it is at hand.
     """
 
     name: str
     sha256: str
     threshold: float
     version: str = ""
+    checkpoint: Path | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, checkpoint: Path, threshold: float) -> ModelIdentity:
@@ -34,7 +36,7 @@ class ModelIdentity:
             OSError: If the checkpoint cannot be read.
         """
         name, version = _bundle_metadata(checkpoint)
-        return cls(name or checkpoint.name, sha256_of(checkpoint), threshold, version)
+        return cls(name or checkpoint.name, sha256_of(checkpoint), threshold, version, checkpoint)
 
 
 def sha256_of(path: Path) -> str:

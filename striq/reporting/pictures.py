@@ -12,14 +12,12 @@ from matplotlib.gridspec import GridSpec
 
 from striq.atomic_files import replacing
 from striq.reporting.cine_figures import CineFigures
-from striq.reporting.score_curve import STATE_HEIGHTS, ScoreCurve, State
+from striq.scoring.curve_picture import BEST_COLOR, WORST_COLOR, draw_curve, label_curve
 from striq.scoring.results import FrameResult
+from striq.scoring.score_curve import ScoreCurve
 from striq.types import Frame, FrameScore
 
 SIZE_INCHES, DPI = (11.0, 4.6), 120
-BEST_COLOR, WORST_COLOR, CURVE_COLOR, SOFT_COLOR = "#1a7f37", "#b42318", "#1f2937", "#6b7280"
-STATE_COLORS: dict[State, str] = {"accepted": BEST_COLOR, "rejected": WORST_COLOR, "unscored": SOFT_COLOR}
-STRIP_BOTTOM, STRIP_HEIGHT = -0.06, 0.035  # of the strip of verdicts, in units of Q
 
 
 def draw_scores(path: str | Path, title: str, results: Sequence[FrameResult], read: Callable[[int], Frame]) -> Path:
@@ -39,8 +37,10 @@ def draw_scores(path: str | Path, title: str, results: Sequence[FrameResult], re
     canvas = FigureCanvasAgg(figure)
     grid = GridSpec(2, 2, figure=figure, width_ratios=(2.7, 1.0))
     axes = figure.add_subplot(grid[:, 0])
-    _draw_curve(axes, curve)
-    _label(axes, curve, shortened(title), f"{figures.num_accepted} of {figures.num_frames} frames accepted (tall bar)")
+    draw_curve(axes, curve)
+    label_curve(
+        axes, curve, shortened(title), f"{figures.num_accepted} of {figures.num_frames} frames accepted (tall bar)"
+    )
     for row, (name, score, color) in enumerate(
         (("Best", figures.best, BEST_COLOR), ("Worst", figures.worst, WORST_COLOR))
     ):
@@ -52,40 +52,6 @@ def draw_scores(path: str | Path, title: str, results: Sequence[FrameResult], re
     with replacing(target) as stream:
         canvas.print_figure(stream, format=target.suffix.removeprefix(".") or "png")
     return target
-
-
-def _draw_curve(axes: Axes, curve: ScoreCurve) -> None:
-    marker = "." if curve.has_dots else ""
-    for segment in curve.segments:
-        places = [curve.positions[score.index] for score in segment]
-        qualities = [score.quality for score in segment]
-        axes.plot(places, qualities, color=CURVE_COLOR, linewidth=1.4, marker=marker)
-    narrowest = (curve.limits[1] - curve.limits[0] or 1.0) / 500
-    for run in curve.runs:
-        width, height = max(run.end - run.start, narrowest), STRIP_HEIGHT * STATE_HEIGHTS[run.state]
-        axes.bar(run.start, height, width, STRIP_BOTTOM, align="edge", color=STATE_COLORS[run.state])
-    axes.axhline(curve.threshold, color=SOFT_COLOR, linewidth=1.0, linestyle="--")
-    axes.annotate(
-        f"threshold {curve.threshold:g}",
-        (1.0, curve.threshold),
-        xycoords=("axes fraction", "data"),
-        xytext=(-4, 3),
-        textcoords="offset points",
-        horizontalalignment="right",
-        fontsize=8,
-        color=SOFT_COLOR,
-    )
-
-
-def _label(axes: Axes, curve: ScoreCurve, title: str, note: str) -> None:
-    axes.set_title(title, fontsize=10, loc="left", parse_math=False)
-    axes.set_title(note, fontsize=9, loc="right", color=SOFT_COLOR)
-    axes.set_xlabel(curve.axis_label, fontsize=9)
-    axes.set_xticks(curve.ticks())
-    axes.set_ylabel("Quality Q", fontsize=9)
-    axes.set_ylim(-0.07, 1.04)
-    axes.tick_params(labelsize=8)
-    axes.spines[["top", "right"]].set_visible(False)
 
 
 def _draw_frame(axes: Axes, frame: Frame, name: str, score: FrameScore, color: str) -> None:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from striq.anchors.bank import AnchorBank
 from striq.config import StriqConfig
-from striq.data.preprocessing import Box, crop_and_prepare
+from striq.data.inputs import Reading
 from striq.errors import StriqError
 from striq.model.network import Pyramid, StriqModel
 from striq.model.tracing import TracedNetwork
@@ -24,38 +23,25 @@ from striq.quality.normalization import TermRange, normalize_terms, quality_scor
 from striq.quality.plane_posterior import PlaneDensities, frame_descriptor
 from striq.quality.plane_scores import PlaneScores
 from striq.quality.terms import combine_terms, complete_weights
+from striq.scoring.batch import Batch
 from striq.scoring.checkpoint import FORMAT_VERSION, NEW_BUFFERS, write_checkpoint
 from striq.scoring.checkpoint_validation import check_state
 from striq.scoring.derived_cache import is_traced
 from striq.scoring.devices import AUTO
 from striq.scoring.engine import AUTO_ENGINE, Engine, Parts, choose_engine
 from striq.scoring.engines import ENGINES
+from striq.scoring.explanation import Explanation
 from striq.scoring.folded_encoder import pick_precision
+from striq.scoring.input_scoring import score_inputs
 from striq.scoring.prefetch import has_spare_core, keep_threads, prefetch
 from striq.scoring.recognition import recognize
 from striq.scoring.reference import ReferenceEngine
+from striq.scoring.scores import Scores
 from striq.types import AnchorSource, Frame, FrameScore
 from striq.verdict import NO_PLANE, is_accepted
 
 BATCH_SIZE = 4  # frames scored at once on a CPU; 4 x 20 pairs keep peak memory under 1 GB
 ACCELERATED_BATCH_SIZE = 32  # elsewhere, where few frames at once leave most of the device idle
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """Why a frame got its score.
-
-    Attributes:
-        score: The score.
-        warped_anchor: Stage-3 features of the nearest anchor on the frame's grid, shape ``(C, H, W)``.
-        residual: One minus the cosine to the warped anchor, per stage-1 cell; NaN outside the fan, shape ``(H, W)``.
-        missing: Where structure that all anchors show is not found, 0 to 1, same cells.
-    """
-
-    score: FrameScore
-    warped_anchor: NDArray[np.float32]
-    residual: NDArray[np.float32]
-    missing: NDArray[np.float32]
 
 
 class StriqScorer(nn.Module):
@@ -217,19 +203,33 @@ class StriqScorer(nn.Module):
         normalized = normalize_terms(terms, self.range(plane))
         return terms, normalized, quality_score(normalized, self.term_weights[plane])
 
-    def score(self, frames: Iterable[Frame], plane: str = AUTO, *, threshold: float | None = None) -> list[FrameScore]:
+    def score(
+        self,
+        frames: Any,
+        plane: str = AUTO,
+        *,
+        threshold: float | None = None,
+        axes: str | None = None,
+        value_range: tuple[float, float] | None = None,
+    ) -> Scores:
         """Score frames; each result depends on its own frame only.
 
         Args:
-            frames: Frames as read.
+            frames: Frames as read, or anything that :mod:`striq.data.inputs` takes: paths, cines, NumPy arrays, PyTorch
+                tensors, MetaTensors or PIL images, one or several.
             plane: Name of the plane they show, or ``"auto"`` to decide per frame. A frame that shows none of the
                 planes is scored as the likeliest one, reported as ``"none"``, and never accepted.
             threshold: Quality that an accepted frame exceeds; the model's own by default.
+            axes: Axes of arrays, such as ``"THW"``; told from the shape by default.
+            value_range: Values of arrays that are black and white; told from type and values by default.
+
+        Returns:
+            A sequence of scores. Of paths, cines and arrays, what cannot be scored is among its ``errors``.
 
         Raises:
-            StriqError: If the model does not know the plane or has no anchors.
+            StriqError: If the model does not know the plane or has no anchors, or nothing can be scored.
         """
-        return list(self.iterate(frames, plane, threshold=threshold))
+        return score_inputs(self, frames, plane, threshold, Reading(axes, value_range))
 
     def iterate(
         self, frames: Iterable[Frame], plane: str = AUTO, *, threshold: float | None = None
@@ -243,13 +243,13 @@ class StriqScorer(nn.Module):
         for batch in prefetch(batches) if overlaps else batches:
             yield from self._score_batch(batch, fixed, limit)
 
-    def _batches(self, frames: Iterator[Frame]) -> Iterator[_Batch]:
+    def _batches(self, frames: Iterator[Frame]) -> Iterator[Batch]:
         size = BATCH_SIZE if self.device.type == "cpu" else ACCELERATED_BATCH_SIZE
         while some := list(itertools.islice(frames, size)):
-            yield _Batch.prepare(some, self.config.encoder.size)
+            yield Batch.prepare(some, self.config.encoder.size)
 
     @torch.inference_mode()
-    def _score_batch(self, batch: _Batch, plane: int | None, threshold: float) -> list[FrameScore]:
+    def _score_batch(self, batch: Batch, plane: int | None, threshold: float) -> list[FrameScore]:
         image = batch.image.to(self.device)
         frozen, frame_terms = self.embed(image), self.frame_terms(image)
         if plane is None:
@@ -308,7 +308,7 @@ class StriqScorer(nn.Module):
         """
         score = self.score([frame], plane, threshold=threshold)[0]
         index = self.plane_index(score.scored_plane)
-        image = _Batch.prepare([frame], self.config.encoder.size).image.to(self.device)
+        image = Batch.prepare([frame], self.config.encoder.size).image.to(self.device)
         transform = torch.from_numpy(score.transform)[None].to(self.device)
         maps = self.engine.pair_maps(self.embed(image), index, score.anchor_number, transform)
         return Explanation(
@@ -381,18 +381,3 @@ class StriqScorer(nn.Module):
     def save(self, path: str | Path) -> Path:
         """Write the checkpoint atomically and return its path."""
         return write_checkpoint(path, self.state_dict())
-
-
-@dataclass(frozen=True)
-class _Batch:
-    """Frames, the boxes of their fans, and the prepared frames, shape ``(B, 1, H, W)``."""
-
-    frames: list[Frame]
-    crops: list[Box]
-    image: Tensor
-
-    @classmethod
-    def prepare(cls, frames: list[Frame], size: tuple[int, int]) -> _Batch:
-        """Return frames prepared for the encoder."""
-        images, crops = zip(*(crop_and_prepare(frame, size) for frame in frames), strict=True)
-        return cls(frames, list(crops), torch.stack(images))

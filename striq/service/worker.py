@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from striq.atomic_files import replacing
 from striq.errors import StriqError, unexpected
+from striq.scoring.frame_maps import resample_onto_frame
 from striq.scoring.results import FrameResult
 from striq.scoring.threads import use_threads
 from striq.service import answers
 from striq.service.cines import open_requested
-from striq.service.images import resample_onto_frame
 from striq.service.loaded_model import CPU, LoadedModel, Notify
 from striq.service.requests import Explain, Id, Load, Malformed, Score
 

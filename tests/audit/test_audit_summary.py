@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import base64
+import csv
 import datetime
+import io
 import re
 import statistics
 from collections.abc import Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
+from PIL import Image
 
 from striq.audit.attributes import Attributes
+from striq.audit.csv_copy import write_csv_copy
+from striq.audit.names import short_names
 from striq.audit.page import write_summary
 from striq.audit.plan import ArchiveFile, AuditSettings, Plan
 from striq.audit.shard_files import AuditRow, write_shard
@@ -20,6 +28,8 @@ from striq.audit.summary import AuditSummary, summarize
 from striq.scoring.results import FrameResult
 from striq.types import FrameScore
 from striq.verdict import NO_PLANE
+from tests.audit.conftest import write_cine
+from tests.reporting.browser import overflow_in_browser
 from tests.score_factory import make_score
 
 HOSTILE = "\u202e<script>alert(1)</script>\"'&"
@@ -207,3 +217,114 @@ def test_long_tables_say_what_they_leave_out(tmp_path: Path, settings: AuditSett
     text = write_summary(tmp_path / "page.html", summary_of(tmp_path, settings, rows)).read_text(encoding="utf-8")
     assert "and 10 more, in the Parquet files" in text  # sites
     assert "and 55 more, in the Parquet files" in text  # files of the one study
+
+
+def test_an_operator_whose_frames_show_no_plane_is_in_the_table(tmp_path: Path, settings: AuditSettings) -> None:
+    blurred, clear = file_of("blurred.dcm", "1.2.1", "N", "Blur"), file_of("clear.dcm", "1.2.2", "N", "Clear")
+    mixed = file_of("mixed.dcm", "1.2.3", "N", "Clear")
+    rows = [
+        *rows_of(blurred, score(0.3, NO_PLANE), score(0.2, NO_PLANE)),
+        *rows_of(clear, score(0.8)),
+        *rows_of(mixed, score(0.9), score(0.1, NO_PLANE), score(0.4, NO_PLANE)),
+    ]
+    found = summary_of(tmp_path, settings, rows)
+    assert described(found.operators) == [("Blur", [], 0, 2, 1), ("Clear", [0.8, 0.9], 2, 2, 2)]
+    assert [study.scores.name for study in found.worst] == ["1.2.2", "1.2.3"]
+    assert [(study.scores.name, study.lowest) for study in found.without_plane] == [
+        ("1.2.1", ("/archive/blurred.dcm", 1))
+    ]
+    text = write_summary(tmp_path / "page.html", found).read_text(encoding="utf-8")
+    operators = text.split('id="operators"')[1].split("</section>")[0]
+    rows_shown = [re.sub(r"<[^>]+>", " ", row).split() for row in operators.split("<tr>")[2:]]
+    assert " ".join(rows_shown[0]) == "Blur few studies – – – 2 2 (100 %) 0 % 1"
+    assert " ".join(rows_shown[1]).endswith("100 % [100, 100 %] 4 2 (50 %) [0, 67 %] 50 % 2")
+    assert "Studies in which no frame shows one of the planes" in text
+
+
+def test_groups_of_few_studies_are_marked_and_warned_about(tmp_path: Path, settings: AuditSettings) -> None:
+    rows = [
+        row
+        for i in range(15)
+        for row in rows_of(file_of(f"{i}.dcm", f"1.2.{i}", "Large" if i < 12 else "Small"), score(i / 15))
+    ]
+    text = write_summary(tmp_path / "page.html", summary_of(tmp_path, settings, rows)).read_text(encoding="utf-8")
+    sites = text.split('id="sites"')[1].split("</section>")[0]
+    assert "Do not compare groups of few studies." in sites
+    marked = {row.split("</bdi>")[0].rpartition(">")[2]: "few studies" in row for row in sites.split("<tr>")[2:]}
+    assert marked == {"Large": False, "Small": True}
+    assert "[" in re.sub(r"<[^>]+>", "", sites.split("Large")[1])
+
+
+def test_long_names_of_studies_are_short_with_the_whole_name_at_hand(tmp_path: Path, settings: AuditSettings) -> None:
+    uids = [f"1.2.826.0.1.3680043.8.498.{number}" for number in (55512345678, 99912345678, 12300000001)]
+    rows = [row for i, uid in enumerate(uids) for row in rows_of(file_of(f"{i}.dcm", uid), score(i / 5))]
+    text = write_summary(tmp_path / "page.html", summary_of(tmp_path, settings, rows)).read_text(encoding="utf-8")
+    shown = dict(re.findall(r'<bdi title="([^"]+)">([^<]+)</bdi><small>', text))
+    assert set(shown) == set(uids)
+    assert all(uid.endswith(short.removeprefix("…")) and len(short) < 14 for uid, short in shown.items())
+    assert len(set(shown.values())) == 3
+
+
+def test_weeks_lie_where_they_are_in_time_and_are_labelled_with_dates(tmp_path: Path, settings: AuditSettings) -> None:
+    days = ("2024-12-30", "2025-01-06", "2025-03-03")  # Mondays, 1 and 8 weeks apart
+    rows = [row for i, day in enumerate(days) for row in rows_of(file_of(f"{i}", str(i), day=day), score(0.5))]
+    text = write_summary(tmp_path / "page.html", summary_of(tmp_path, settings, rows)).read_text(encoding="utf-8")
+    chart = text.split('aria-label="Median of Q by week"')[1].split("</svg>")[0]
+    first, second, third = (float(x) for x in re.findall(r'<circle cx="([\d.]+)"', chart))
+    assert (third - second) / (second - first) == pytest.approx(8, abs=0.02)
+    assert re.findall(r">(\d+ \w{3} \d{4})<", chart) == ["30 Dec 2024", "6 Jan 2025", "3 Mar 2025"]
+    assert "2025-W01: median 0.50, 1 frames of 1 studies" in chart
+
+
+def test_labels_of_many_weeks_do_not_overlap(tmp_path: Path, settings: AuditSettings) -> None:
+    start = datetime.date(2023, 1, 2)
+    days = [(start + datetime.timedelta(weeks=week)).isoformat() for week in range(100)]
+    rows = [row for i, day in enumerate(days) for row in rows_of(file_of(f"{i}", str(i), day=day), score(0.5))]
+    text = write_summary(tmp_path / "page.html", summary_of(tmp_path, settings, rows)).read_text(encoding="utf-8")
+    chart = text.split('aria-label="Median of Q by week"')[1].split("</svg>")[0]
+    places = [float(x) for x in re.findall(r'<text x="([\d.]+)" y="198\.?0?"', chart)]
+    assert 5 <= len(places) <= 12
+    assert min(np.diff(places)) >= 95
+
+
+def test_worst_frames_are_shown_unless_operators_have_pseudonyms(tmp_path: Path, settings: AuditSettings) -> None:
+    there = ArchiveFile(str(write_cine(tmp_path / "there.dcm")), attributes=Attributes(study_instance_uid="1.2.1"))
+    rows = [*rows_of(there, score(0.8), score(0.2)), *rows_of(file_of("gone.dcm", "1.2.2"), score(0.1))]
+    text = write_summary(tmp_path / "page.html", summary_of(tmp_path, settings, rows)).read_text(encoding="utf-8")
+    (picture,) = re.findall(r'<img src="data:image/jpeg;base64,([^"]+)" alt="([^"]+)"', text)
+    assert picture[1] == "Frame 1 of there.dcm"
+    with Image.open(io.BytesIO(base64.b64decode(picture[0]))) as image:
+        assert image.size == (96, 96)
+    hidden = replace(settings, hash_operators=True)
+    text = write_summary(tmp_path / "page.html", summary_of(tmp_path, hidden, rows)).read_text(encoding="utf-8")
+    assert "<img" not in text
+
+
+def test_csv_holds_the_rows_of_all_parquet_files(tmp_path: Path, settings: AuditSettings) -> None:
+    dated = file_of("=1+1.dcm", "1.2.1", "N", "A", "2024-01-31")
+    shards = ([*rows_of(dated, score(0.25), "cannot be decoded")], rows_of(file_of("b.dcm"), score(1 / 3)))
+    summary_of(tmp_path, settings, *shards)
+    files = tuple(tuple(dict.fromkeys(row.file for row in rows)) for rows in shards)
+    path = write_csv_copy(tmp_path, Plan(settings, files))
+    with path.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    whole = pandas.read_parquet(tmp_path)
+    assert path.name.startswith("_")  # so that readers of the folder pass over it
+    assert list(rows[0]) == list(whole.columns)
+    assert [row["source"] for row in rows] == whole["source"].tolist()
+    assert [float(row["quality"] or "nan") for row in rows] == pytest.approx(whole["quality"].tolist(), nan_ok=True)
+    assert (rows[0]["date"], rows[0]["accepted"], rows[1]["error"]) == ("2024-01-31", "false", "cannot be decoded")
+
+
+@pytest.mark.slow
+def test_page_is_no_wider_than_a_phone(tmp_path: Path, summary: AuditSummary) -> None:
+    write_summary(tmp_path / "page.html", summary)
+    assert overflow_in_browser(tmp_path / "page.html", 360) == 0
+
+
+def test_names_that_would_be_alike_are_longer_or_whole() -> None:
+    alike = ["1.2.826.0.1.3680043.8.1.123456789", "1.2.826.0.1.3680043.8.2.123456789"]
+    found = short_names([*alike, "/a/x.png", "/b/x.png", "/b/y.png"])
+    assert len(set(found.values())) == 5
+    assert [found[uid] for uid in alike] == ["…1.123456789", "…2.123456789"]
+    assert (found["/a/x.png"], found["/b/y.png"]) == ("/a/x.png", "y.png")

@@ -18,14 +18,17 @@ from PIL import Image
 
 from striq.errors import ReadError
 from striq.quality.terms import TERMS
+from striq.reporting.explained_frame import NO_PICTURE, STRUCTURE, ExplainedFrame
 from striq.reporting.html_report import CineReport, report_cine, write_html
 from striq.reporting.rows import source_name
 from striq.scoring.results import FrameResult
-from striq.types import Frame
+from striq.types import Frame, FrameScore
+from tests.reporting.browser import overflow_in_browser
 from tests.reporting.images import MODEL, results_of, score_of
 from tests.score_factory import make_score
 
 NOON = datetime(2024, 1, 2, 12, 0, tzinfo=timezone.utc)
+LONG = "a_name_without_any_space_" * 6
 HOSTILE = "<img src=x onerror=alert(1)>\"'&{{7*7}}\u202egpj.dcm"
 
 
@@ -246,6 +249,75 @@ def test_frame_that_is_gone_is_the_callers_to_report() -> None:
 
     with pytest.raises(ReadError, match="gone"):
         report_cine("c", [FrameResult("c", 0, score_of(0.5))], gone)
+
+
+def explain(frame: Frame, score: FrameScore) -> ExplainedFrame:
+    gray = np.round(frame.pixels * 255).astype(np.uint8)
+    reference = None if score.quality > 0.5 else gray[::-1].copy()
+    shown = "" if reference is None else STRUCTURE
+    return ExplainedFrame(score, gray, reference, shown, np.stack([gray] * 3, -1), "move 6 mm left & down", aspect=2.0)
+
+
+def test_best_and_worst_frame_are_explained_on_their_own_pictures(tmp_path: Path) -> None:
+    page = page_of(tmp_path, report_cine("c", results_of([0.25, 0.75]), read, explain))
+    assert [a["alt"] for a in page.all("img")] == [
+        "Best frame: number 1, quality 0.75",
+        "Missing structure, in orange",
+        "Worst frame: number 0, quality 0.25",
+        "Nearest reference warped: A4C 0",
+        "Missing structure, in orange",
+    ]
+    assert page.text.count("the nearest reference must: move 6 mm left & down.") == 2
+    assert page.text.count(NO_PICTURE) == 2  # in its place for the best, beside the structure map for the worst
+    assert "Orange marks structure" in page.text
+    assert "Orange marks structure" not in page_of(tmp_path, cine_of([0.25, 0.75])).text
+    for picture in page.all("img"):
+        data = base64.b64decode(str(picture["src"]).partition(",")[2])
+        with Image.open(io.BytesIO(data)) as image:
+            assert image.size == (60, 80)  # square pixels
+
+
+def test_gallery_leads_from_the_worst_to_the_best_frame(tmp_path: Path) -> None:
+    qualities = [0.5, 0.125, None, 0.875, *[0.25 + 0.03 * i for i in range(8)], 0.75]
+    page = page_of(tmp_path, cine_of(qualities))
+    alts = [str(a["alt"]) for a in page.all("img") if str(a["alt"]).startswith("Frame ")]
+    found = [float(alt.rpartition(" ")[2]) for alt in alts]
+    assert len(found) == 8
+    assert found == sorted(found)
+    assert (alts[0], alts[-1]) == ("Frame 1, quality 0.12", "Frame 3, quality 0.88")
+    assert "Frames from the worst to the best" not in page_of(tmp_path, cine_of([0.5, 0.25, 0.75, 0.5])).text
+
+
+def test_single_pictures_have_one_column_of_quality(tmp_path: Path) -> None:
+    heads = [re.sub(r"<[^>]+>", "|", page_head(tmp_path, cines)) for cines in (([0.5], [0.25]), ([0.5], [0.25, 0.75]))]
+    assert [name for name in heads[0].split("|") if name.strip()] == ["#", "File", "Plane", "Q", "Verdict"]
+    assert "Lowest" in heads[1]
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    (still,) = [row for row in text.split("<tr>") if 'href="#file1"' in row]
+    assert re.findall(r"<td>([^<]*)", still) == ["1", "1", "0.50", "–", "–", "0"]
+
+
+def page_head(folder: Path, cines: tuple[list[float], ...]) -> str:
+    """Return the head of the table of files."""
+    page_of(folder, *(cine_of([*qualities], f"{number}.png") for number, qualities in enumerate(cines)))
+    return (folder / "report.html").read_text(encoding="utf-8").split("<thead>")[1].split("</thead>")[0]
+
+
+def test_colors_follow_the_readers_setting_and_none_is_fixed_elsewhere(tmp_path: Path) -> None:
+    text = write_html(tmp_path / "r.html", [cine_of([0.5])], MODEL).read_text(encoding="utf-8")
+    style = text.split("<style>")[1].split("</style>")[0]
+    light, dark = (set(re.findall(r"(--[\w-]+):", part.partition("}")[0])) for part in style.split(":root {")[1:])
+    assert light == dark
+    assert "@media (prefers-color-scheme: dark)" in style
+    rest = style.split(":root {")[2].partition("}")[2]
+    assert set(re.findall(r"#[0-9a-f]{3,6}\b", rest)) <= {"#000"}  # behind pictures
+
+
+@pytest.mark.slow
+def test_page_is_no_wider_than_a_phone(tmp_path: Path) -> None:
+    cines = [report_cine(f"{name}.dcm", results_of([0.1 * i for i in range(9)]), read, explain) for name in ("a", LONG)]
+    write_html(tmp_path / "r.html", [*cines, cine_of([None, 0.5], "b"), unreadable("c.dcm")], MODEL)
+    assert overflow_in_browser(tmp_path / "r.html", 360) == 0
 
 
 @pytest.mark.slow

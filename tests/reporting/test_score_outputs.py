@@ -186,5 +186,5 @@ def test_bars_of_the_page_add_up_to_the_score(score: Any, tmp_path: Path) -> Non
     assert len(cards) == 2
     for card in cards:
         bars = [(float(value), int(weight)) for value, weight in re.findall(r"<dd[^>]*>([\d.]+) × (\d+) %</dd>", card)]
-        quality = re.findall(r"Q ([\d.]+),", card)[0]
+        quality = re.findall(r"Q ([\d.]+) ±", card)[0]
         assert sum(value * weight / 100 for value, weight in bars) == pytest.approx(float(quality), abs=0.025)

@@ -1,4 +1,4 @@
-"""Tests of ``striq.service.answers`` and ``striq.service.images``."""
+"""Tests of ``striq.service.answers`` and ``striq.scoring.frame_maps``."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from score_factory import make_score
 
+from striq.scoring.frame_maps import resample_onto_frame
 from striq.scoring.results import FrameResult
 from striq.service import answers
-from striq.service.images import resample_onto_frame
 
 
 def test_what_json_does_not_know_becomes_null_or_a_list() -> None:

@@ -57,6 +57,47 @@ def open_image(path: Path, *, frame_axis: int | None = None) -> Cine:
     return Cine(str(path), num_frames, frames)
 
 
+def pictures_of(image: Image.Image) -> NDArray[Any]:
+    """Return the pixels of an open picture, or of all pages of one with pages, as its file would be read.
+
+    Args:
+        image: Picture of Pillow.
+
+    Returns:
+        Shape ``(T, H, W)`` or ``(T, H, W, C)``.
+
+    Raises:
+        ReadError: If the picture is damaged, or its pages differ in size.
+    """
+    name = str(getattr(image, "filename", "") or "picture")
+    place = image.tell() if _has_pages(image) else 0
+    with warnings.catch_warnings():
+        _configure_warnings()
+        try:
+            refuse_large_frame(Path(name), image.height, image.width)
+            pages: list[NDArray[Any]] = []
+            for number in range(getattr(image, "n_frames", 1) if _has_pages(image) else 1):
+                if _has_pages(image):
+                    image.seek(number)
+                pages.append(_pixels(image))
+            if _has_pages(image):
+                image.seek(place)
+            return np.stack(pages)
+        except IMAGE_ERRORS as error:
+            raise _damaged(Path(name), error) from error
+
+
+def is_inverted(image: Image.Image) -> bool:
+    """Return whether the smallest value of an open picture is white; Pillow inverts those of up to 8 bits itself."""
+    if not isinstance(image, TiffImageFile):
+        return False
+    return image.tag_v2.get(PHOTOMETRIC_INTERPRETATION) == WHITE_IS_ZERO and image.mode.startswith(("I", "F"))
+
+
+def _has_pages(image: Image.Image) -> bool:
+    return image.format in WITH_PAGES and getattr(image, "n_frames", 1) > 1
+
+
 def _examine(path: Path) -> tuple[int, bool]:
     """Return the number of frames, and whether the smallest value is white."""
     with warnings.catch_warnings():
@@ -65,9 +106,7 @@ def _examine(path: Path) -> tuple[int, bool]:
             with Image.open(path, formats=FORMATS) as image:
                 if not isinstance(image, TiffImageFile):
                     return getattr(image, "n_frames", 1) if image.format in WITH_PAGES else 1, False
-                # Pillow inverts images of up to 8 bits itself.
-                white_is_zero = image.tag_v2.get(PHOTOMETRIC_INTERPRETATION) == WHITE_IS_ZERO
-                return image.n_frames, white_is_zero and image.mode.startswith(("I", "F"))
+                return image.n_frames, is_inverted(image)
         except IMAGE_ERRORS as error:
             raise _damaged(path, error) from error
 

@@ -96,11 +96,29 @@ def used_range(images: Iterable[NDArray[Any]], window: GrayRange | None = None) 
         images: Stored images of one file.
         window: Range in which the file asks to be displayed.
     """
-    found = _Found(np.inf if window is None else window.white)
-    for image in images:
-        found.add(_split_alpha(image)[0])
+    found = _examine(images, np.inf if window is None else window.white)
     if window is not None and found.num_beyond <= MAX_SHARE_BEYOND * found.num_values:
         return window
+    return _recognize(found) or GrayRange(found.low, found.high if found.high > found.low else found.low + 1.0)
+
+
+def recognized_range(images: Iterable[NDArray[Any]]) -> GrayRange | None:
+    """Return the range of images by the rules of :func:`used_range`; ``None`` where it would rescale their values.
+
+    Args:
+        images: Stored images of one source.
+    """
+    return _recognize(_examine(images, np.inf))
+
+
+def _examine(images: Iterable[NDArray[Any]], limit: float) -> _Found:
+    found = _Found(limit)
+    for image in images:
+        found.add(_split_alpha(image)[0])
+    return found
+
+
+def _recognize(found: _Found) -> GrayRange | None:
     if found.low > found.high:  # no finite value
         return GrayRange(0.0, 1.0)
     if not found.integer_type and found.low >= 0 and found.high <= 1:
@@ -109,7 +127,7 @@ def used_range(images: Iterable[NDArray[Any]], window: GrayRange | None = None) 
         return _range_of_bits(found.bits)
     if found.low >= 0 and UPPER_HALF_OF_8_BITS[0] < found.high <= UPPER_HALF_OF_8_BITS[1]:
         return range_of_depth(8)
-    return GrayRange(found.low, found.high if found.high > found.low else found.low + 1.0)
+    return None
 
 
 class _Found:
@@ -151,9 +169,7 @@ def range_of_declared_depth(depth: int, images: Iterable[NDArray[Any]]) -> GrayR
         depth: Number of bits.
         images: Stored images of one file.
     """
-    found = _Found(np.inf)
-    for image in images:
-        found.add(_split_alpha(image)[0])
+    found = _examine(images, np.inf)
     return _range_of_bits(found.bits, depth) if found.whole and found.low >= 0 else range_of_depth(depth)
 
 

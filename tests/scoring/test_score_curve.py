@@ -1,4 +1,4 @@
-"""Tests of ``striq.reporting.score_curve``."""
+"""Tests of ``striq.scoring.score_curve``."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from striq.reporting.score_curve import MAX_DOTS, ScoreCurve
 from striq.scoring.results import FrameResult
+from striq.scoring.score_curve import MAX_DOTS, ScoreCurve
 from tests.score_factory import make_score
 
 
