@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 
 from striq.atomic_files import replacing
-from striq.reporting.pictures import BEST_COLOR, CURVE_COLOR, DPI, SIZE_INCHES, SOFT_COLOR, WORST_COLOR, shortened
+from striq.reporting.pictures import DPI, SIZE_INCHES, shortened
+from striq.scoring.curve_picture import BEST_COLOR, CURVE_COLOR, SOFT_COLOR, WORST_COLOR
 from striq.types import Frame, FrameScore
 
 BAR_HEIGHT = 0.55
