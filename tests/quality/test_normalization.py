@@ -87,3 +87,12 @@ def test_contrast_asked_for_alone_counts_alone() -> None:
 
 def test_weights_of_two_frames_are_finite() -> None:
     assert torch.isfinite(plane_weights(torch.rand(2, 4, generator=torch.Generator().manual_seed(1)), WEIGHTS)).all()
+
+
+def test_quality_of_the_best_frame_is_one_whatever_the_weights_round_to() -> None:
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(200):
+        weights = torch.rand(6, generator=generator)
+        quality = quality_score(torch.ones(1, 6), weights / weights.sum())
+        assert float(quality) <= 1
+        assert float(quality) == pytest.approx(1, abs=1e-6)
