@@ -188,8 +188,7 @@ def stream(clicker: Clicker, picture: np.ndarray) -> None:
 def test_stream_goes_on_while_another_module_is_open(live: Clicker, cine_pixels) -> None:
     live.widget.enter()
     stream(live, cine_pixels[1])
-    live.widget.exit()  # as when the user opens OpenIGTLinkIF
-    live.widget.parent.hide()
+    live.widget.parent.hide()  # as when the user opens OpenIGTLinkIF
     stream(live, cine_pixels[2])
     assert corner(live) != ""
     live.widget.parent.show()
@@ -228,6 +227,75 @@ def test_worker_killed_while_live_stops_the_stream_and_start_begins_again(
     live.click("liveButton")
     stream(live, cine_pixels[2])
     assert live.panel.live.live.scored == 1
+
+
+LAUNCHER = """
+import subprocess, sys, time
+program = subprocess.Popen(sys.argv[1:])
+program.wait()
+time.sleep(0.5)
+"""
+
+
+@pytest.fixture
+def launched_worker(clicker: Clicker, monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerClient]:
+    """A scoring process behind a launcher, as Slicer's Python is."""
+    client = WorkerClient([sys.executable, "-c", LAUNCHER, sys.executable, "-m", "striq.service"])
+    holder = clicker.panel.session.logic.holder
+    monkeypatch.setattr(holder, "client", client)
+    yield client
+    ModelHolder.stop(holder)
+
+
+def isAlive(number: int) -> bool:
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_worker_behind_a_launcher_ends_with_the_panel(
+    clicker: Clicker, launched_worker: WorkerClient, browser, tiny_model: Path
+) -> None:
+    clicker.score(browser, tiny_model)
+    worker = launched_worker.processId
+    assert worker is not None
+    began = time.monotonic()
+    launched_worker.stop()
+    assert not isAlive(worker)
+    assert time.monotonic() - began < 3
+
+
+def test_start_before_the_dead_worker_is_noticed_leaves_the_panel_off_or_scores(
+    clicker: Clicker, launched_worker: WorkerClient, live: Clicker, cine_pixels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raised: list[object] = []
+    monkeypatch.setattr(sys, "excepthook", lambda *given: raised.append(given))
+    monkeypatch.setattr(sys, "unraisablehook", raised.append)
+    stream(live, cine_pixels[1])
+    live.click("liveButton")
+    os.kill(launched_worker.processId, signal.SIGKILL)
+    live.click("liveButton")  # at once: nothing says yet that the worker has ended
+    slicer.util.updateVolumeFromArray(live.panel.session.parameters.liveNode, cine_pixels[2][None].copy())
+    live.waitFor(lambda: live.panel.live.live.scored > 0 or not live.panel.live.live.isRunning, 20)
+    if not live.panel.live.live.isRunning:
+        assert live.ui.liveButton.text == "Start"
+        live.click("liveButton")
+        stream(live, cine_pixels[3])
+    assert raised == []
+
+
+def test_image_that_cannot_be_written_stops_the_stream_and_raises_in_no_observer(
+    live: Clicker, cine_pixels, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stream(live, cine_pixels[1])
+    full = OSError(28, "No space left on device")
+    monkeypatch.setattr(np, "save", lambda *_: (_ for _ in ()).throw(full))
+    slicer.util.updateVolumeFromArray(live.panel.session.parameters.liveNode, cine_pixels[2][None].copy())
+    live.waitFor(lambda: not live.panel.live.live.isRunning, 20)
+    assert "No space left" in caplog.text
+    assert live.ui.liveButton.text == "Start"
 
 
 def test_stream_and_score_exclude_each_other_and_say_so(live: Clicker, browser) -> None:

@@ -8,6 +8,7 @@ nothing, ``refuse`` answers an error, ``deaf`` ignores everything but the strong
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import time
@@ -41,7 +42,7 @@ def score(number: int, what: str, count: int) -> None:
 
 
 def main() -> None:
-    say("ready", protocol=int(sys.argv[1]) if len(sys.argv) > 1 else 2, version="9.9")
+    say("ready", protocol=int(sys.argv[1]) if len(sys.argv) > 1 else 2, version="9.9", pid=os.getpid())
     for line in sys.stdin:
         command = json.loads(line)
         if command["command"] == "load":

@@ -22,6 +22,7 @@ from .Scoring import FAILED, ScoringRun
 from .TransformWords import describeTransform
 
 POLL_SECONDS = 0.01
+MIN_PLOTTED = 2  # frames; VTK cannot draw a line through fewer
 REQUIREMENTS = Path(__file__).parents[1] / "Resources" / "requirements.txt"
 
 
@@ -88,13 +89,17 @@ class PlaneQualityLogic:
     def finishRun(self, run: ScoringRun) -> slicer.vtkMRMLPlotChartNode | None:
         """Add the scores to the browser of the frames, put the nodes into a folder and return the chart node.
 
-        ``None`` if the frames or the scores were removed meanwhile.
+        ``None`` for a single picture, and if the frames or the scores were removed meanwhile.
         """
         if not (run.source.isInScene and run.results.isInScene):
             return None
         if isinstance(run.source, SequenceFrames):
             attachScores(run.source.browser, run.results)
+        if len(run.results) < MIN_PLOTTED:
+            fileNodes(f"STRIQ {run.source.name}", [run.results.node])
+            return None
         chart = ScoreChart.create(run.results)
+        chart.showFrame(run.source.currentIndex())
         fileNodes(f"STRIQ {run.source.name}", [run.results.node, chart.node, *chart.seriesNodes()])
         return chart.node
 

@@ -48,6 +48,7 @@ class Session(VTKObservationMixin):
     def replaced(self) -> None:
         """Announce that other frames or other scores are chosen."""
         self._watch()
+        self._moveCursor()
         for listener in self._onReplacement:
             listener()
         self.changed()
@@ -98,7 +99,10 @@ class Session(VTKObservationMixin):
 
     def _onShown(self, caller: slicer.vtkMRMLNode, event: str) -> None:
         del caller, event
+        self._moveCursor()
+        self.changed()
+
+    def _moveCursor(self) -> None:
         chart, result = self.chart, self.currentFrame()
         if chart is not None and result is not None:
             chart.showFrame(result.frame)
-        self.changed()
