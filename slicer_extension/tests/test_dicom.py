@@ -50,6 +50,10 @@ def load(path: Path, scene: mrml.Scene) -> slicer.vtkMRMLSequenceBrowserNode:
     return add_sequence_browser(sequence, scene)
 
 
+def qualitiesOf(table: slicer.vtkMRMLTableNode) -> list[float]:
+    return [result.quality for result in Results(table)]
+
+
 @pytest.fixture(params=FILES)
 def path(request: pytest.FixtureRequest) -> Path:
     found = DATA / request.param
@@ -63,7 +67,7 @@ def test_sequence_scores_exactly_as_its_file(
 ) -> None:
     expected = [score.quality for score in tiny_scorer.score(open_cine(path)[:NUM_FRAMES])]
     table = logic.scoreSequence(load(path, scene), modelPath=str(tiny_model), device="cpu")
-    assert Results(table).column("quality") == pytest.approx(expected, abs=1e-5)
+    assert qualitiesOf(table) == pytest.approx(expected, abs=1e-5)
 
 
 def test_times_are_those_of_the_header(scene: mrml.Scene) -> None:
@@ -81,11 +85,11 @@ def test_pictures_that_were_edited_are_scored_as_they_are(
     if not path.exists():
         pytest.skip(f"{path} is absent")
     browser = load(path, scene)
-    before = Results(logic.scoreSequence(browser, modelPath=str(tiny_model), device="cpu")).column("quality")
+    before = qualitiesOf(logic.scoreSequence(browser, modelPath=str(tiny_model), device="cpu"))
     sequence = browser.GetMasterSequenceNode()
     for number in range(NUM_FRAMES):
         stored = slicer.util.arrayFromVolume(sequence.GetNthDataNode(number))
         stored[:, 60:160, 100:200] //= 2
-    after = Results(logic.scoreSequence(browser, modelPath=str(tiny_model), device="cpu")).column("quality")
+    after = qualitiesOf(logic.scoreSequence(browser, modelPath=str(tiny_model), device="cpu"))
     assert not np.isnan(after).any()
     assert after != before

@@ -38,14 +38,18 @@ def views_with_verdict(clicker: Clicker) -> list[str]:
     return [name for name in SLICE_VIEWS if corner in layouts.sliceWidget(name).view.props()]
 
 
-@pytest.mark.parametrize("order", list(permutations(SLICE_VIEWS)))
+@pytest.fixture(params=list(permutations(SLICE_VIEWS)), ids="-".join)
+def order(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    """The order in which the application names its slice views, from the start."""
+    monkeypatch.setattr(slicer.app.layoutManager(), "viewOrder", list(request.param))
+    return request.param
+
+
 def test_verdict_is_in_the_view_that_the_layout_shows(
-    order: tuple[str, ...], clicker: Clicker, browser, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+    order: tuple[str, ...], clicker: Clicker, browser, tiny_model: Path
 ) -> None:
-    layouts = slicer.app.layoutManager()
-    monkeypatch.setattr(layouts, "viewOrder", list(order))
     clicker.score(browser, tiny_model)
-    assert views_with_verdict(clicker) == ["Red"]
+    assert views_with_verdict(clicker) == ["Red"], order
 
 
 def test_verdict_moves_with_the_layout(done: Clicker) -> None:

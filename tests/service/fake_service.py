@@ -31,11 +31,11 @@ def score(number: int, what: str, count: int) -> None:
         say("error", id=number, text="This file cannot be read.")
     elif what == "deaf":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        say("frame", id=number, index=0)
+        say("frame", id=number, index=0, pid=os.getpid())
         time.sleep(600)
     elif what != "silence":
         for index in range(count):
-            say("frame", id=number, index=index)
+            say("frame", id=number, index=index, pid=os.getpid())
             if what == "crash" and index == 1:
                 sys.exit("first reason\nlast reason")
         say("finished", id=number, total=count)

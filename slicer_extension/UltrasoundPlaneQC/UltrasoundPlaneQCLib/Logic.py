@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import slicer
+from slicer.i18n import tr as _
 
 from . import Navigation, Overlays
 from .Dependencies import ensureDependencies
@@ -153,7 +154,8 @@ class PlaneQualityLogic:
             )
         elif overlay == MISSING_OVERLAY:
             # On the scale of a residual, which reaches 2.
-            node = Overlays.showResidual(volume, sliceIndex, 2 * explanation.missing, explanation.index)
+            title = _("Missing, doubled")
+            node = Overlays.showResidual(volume, sliceIndex, 2 * explanation.missing, explanation.index, title)
         else:
             node = Overlays.showResidual(volume, sliceIndex, explanation.residual, explanation.index)
         Overlays.showOver(node, volume, opacity)

@@ -23,7 +23,7 @@ FRAME_ATTRIBUTE, VOLUME_REFERENCE = "STRIQ.frame", "striqFrameOf"
 
 
 def showResidual(
-    volume: slicer.vtkMRMLVolumeNode, sliceIndex: int, residual: NDArray[np.float32], frame: int
+    volume: slicer.vtkMRMLVolumeNode, sliceIndex: int, residual: NDArray[np.float32], frame: int, title: str = ""
 ) -> slicer.vtkMRMLScalarVolumeNode:
     """Return the heat map of a frame on its own grid: where the frame differs from the reference, and how much.
 
@@ -32,6 +32,7 @@ def showResidual(
         sliceIndex: Slice of the frame.
         residual: One value per pixel, NaN outside the fan, shape ``(H, W)``.
         frame: Number of the frame, stored in the node.
+        title: Of the color scale.
     """
     node: slicer.vtkMRMLScalarVolumeNode = _findOrAdd("vtkMRMLScalarVolumeNode", RESIDUAL_NAME)
     values = np.where(np.isfinite(residual), residual, NOTHING).astype(np.float32)
@@ -40,7 +41,7 @@ def showResidual(
     node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(ijkToRas))
     node.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
     _mark(node, volume, frame)
-    _displayHeat(node)
+    _displayHeat(node, title or _("Residual"))
     return node
 
 
@@ -162,7 +163,7 @@ def _in3d(planar: NDArray[np.floating]) -> NDArray[np.floating]:
     return matrix
 
 
-def _displayHeat(node: slicer.vtkMRMLScalarVolumeNode) -> None:
+def _displayHeat(node: slicer.vtkMRMLScalarVolumeNode, title: str) -> None:
     colors = next(iter(_existing(HEAT_NAME)), None)
     if colors is None:
         colors = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLProceduralColorNode", HEAT_NAME)
@@ -180,7 +181,7 @@ def _displayHeat(node: slicer.vtkMRMLScalarVolumeNode) -> None:
     display.SetInterpolate(False)  # values inside and outside the fan must not mix at its edge
     legend = slicer.modules.colors.logic().AddDefaultColorLegendDisplayNode(node)
     if legend is not None:
-        legend.SetTitleText(_("Residual"))
+        legend.SetTitleText(title)
         legend.SetLabelFormat("%.1f")
 
 

@@ -39,9 +39,9 @@ class Views:
         self._plotView: slicer.qMRMLPlotView | None = None
         self._corner = _newCornerText()
         self._renderer: vtk.vtkRenderer | None = None  # of the view that shows the corner text
-        manager = slicer.app.layoutManager()
-        if manager is not None:
-            manager.connect("layoutChanged(int)", self._onLayout)
+        self._watched = slicer.app.layoutManager()  # ``None`` without a main window
+        if self._watched is not None:
+            self._watched.connect("layoutChanged(int)", self._onLayout)
 
     def showLayout(self, chart: slicer.vtkMRMLPlotChartNode | None) -> None:
         """Show the slice view with a chart below it."""
@@ -118,9 +118,9 @@ class Views:
         if self._plotView is not None:
             self._plotView.disconnect("dataSelected(vtkStringArray*, vtkCollection*)", self._onSelected)
             self._plotView = None
-        manager = slicer.app.layoutManager()
-        if manager is not None:
-            manager.disconnect("layoutChanged(int)", self._onLayout)
+        if self._watched is not None:
+            self._watched.disconnect("layoutChanged(int)", self._onLayout)
+            self._watched = None
         self.showVerdict("", "")
         self._placeCorner(None)
 
