@@ -24,7 +24,7 @@ from striq.commands.terminal import complain, say
 from striq.commands.thresholds import threshold
 from striq.commands.training import phantom, train
 from striq.errors import StriqError
-from striq.signals import exit_past_readers
+from striq.signals import exit_if_ending
 from striq.waiting import limit_spinning
 
 WRONG_USE = 2  # exit status; also that of the command-line parser
@@ -83,10 +83,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         app(args=None if arguments is None else list(arguments), prog_name="striq")
     except (StriqError, OSError) as error:
         complain(f"error: {error}")
-        exit_past_readers(WRONG_USE)
+        exit_if_ending(WRONG_USE)
         sys.exit(WRONG_USE)
     except SystemExit as ended:
-        exit_past_readers(ended.code if isinstance(ended.code, int) else 0)
+        exit_if_ending(ended.code if isinstance(ended.code, int) else 0)
         raise
 
 

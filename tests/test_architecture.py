@@ -27,6 +27,7 @@ LAYERS = (
     {"model"},
     {"anchors", "quality"},
     {"scoring"},
+    {"baselines"},
     {"training", "evaluation"},
     {"reporting"},
     {"audit"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def may_be_named(image: str, folders: list[str]) -> bool:
         folders: Folder of the datastore and that of sessions.
     """
     path = Path(image)
-    if not path.exists():
+    if not _exists(path):
         return True  # an identifier, which MONAI Label looks up
     if not path.is_absolute():
         return False
@@ -41,8 +42,9 @@ def may_be_named(image: str, folders: list[str]) -> bool:
     if any(real.is_relative_to(Path(folder).resolve()) for folder in folders if folder and Path(folder).is_dir()):
         return True
     temporary = Path(tempfile.gettempdir()).resolve()
-    # An upload is a temporary file of the server.
-    return real.parent == temporary and real.name.startswith(tempfile.gettempprefix()) and real.is_file()
+    # An upload is a temporary file of the server, and no other user's.
+    is_upload = real.parent == temporary and real.name.startswith(tempfile.gettempprefix()) and real.is_file()
+    return is_upload and (os.name == "nt" or real.stat().st_uid == os.getuid())
 
 
 def stamp(path: str | Path) -> str:
@@ -50,6 +52,13 @@ def stamp(path: str | Path) -> str:
     files = sorted(file for file in image_files(path) if file.is_file()) if Path(path).exists() else []
     states = [(file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     return " ".join(f"{size}-{time_ns}" for size, time_ns in states)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # no name of a file: too long, or with characters that none has
+        return False
 
 
 def _instance_number(file: Path) -> int:

@@ -14,7 +14,7 @@ from striq.commands import options
 from striq.commands.terminal import check_device, check_writable, complain, say
 from striq.errors import StriqError
 from striq.progress_bar import progress_bar
-from striq.signals import end_on_signals
+from striq.signals import ending_at_once, ending_on_signals
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -73,12 +73,13 @@ def audit(
     if engine == "local" and workers not in (None, 1):
         msg = f"The engine 'local' is one process. For {workers} of them add --engine torchrun or --engine ray."
         raise StriqError(msg)
-    importlib.import_module("striq.audit.parquet")  # fails at once if pyarrow is missing
-    from striq.audit.engines import torchrun
-    from striq.audit.engines.ray_data import import_ray
+    with ending_at_once():
+        importlib.import_module("striq.audit.parquet")  # fails at once if pyarrow is missing
+        from striq.audit.engines import torchrun
+        from striq.audit.engines.ray_data import import_ray
 
-    if engine == "ray":
-        import_ray()
+        if engine == "ray":
+            import_ray()
     given = _GivenSettings(plane, threshold, max_frames_per_cine or 0, hash_operators, shard_size)
     job = _Job(archive, out, model, check_device(device), given, keep_plan, retry_crashed)
     if engine == "torchrun" and torchrun.under_torchrun():
@@ -86,11 +87,11 @@ def audit(
     raise typer.Exit(_run(job, engine, workers))
 
 
+@ending_on_signals()
 def _run(job: _Job, engine: str, workers: int | None) -> int:
     """Score the pending shards, write the summary and return the exit status."""
     from striq.audit.shard_files import pending_shards
 
-    end_on_signals()
     try:
         with progress_bar() as progress:
             plan = job.plan(progress)
@@ -132,12 +133,12 @@ def _run_workers(job: _Job, engine: str, pending: list[int], workers: int | None
     launch(job.out, job.model, job.device, workers=count, watch=watch)
 
 
+@ending_on_signals()
 def _run_rank(job: _Job) -> int:
     """Score shards in one of the processes that ``torchrun`` started; the first one plans and writes the summary."""
     from striq.audit.engines import torchrun
     from striq.audit.plan import read_plan
 
-    end_on_signals()
     store, rank = torchrun.join()
     torchrun.wait_for_plan(store, rank, lambda: job.plan(progress_bar()))
     torchrun.run_rank(store, job.out, job.model, job.device)

@@ -10,6 +10,7 @@ import typer
 
 from striq.commands import options
 from striq.commands.terminal import check_device, check_writable, say, show_log
+from striq.errors import StriqError
 from striq.types import FrameRecord
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ def evaluate(
     model: Annotated[Path | None, typer.Option(help="Evaluate this model as it is, without any training.")] = None,
     folds: Annotated[int, typer.Option(min=2, help="Folds of the cross-validation, by group.")] = 5,
     note: options.NoteOption = "",
+    baselines: Annotated[
+        list[str] | None,
+        typer.Option("--with", help="Baseline to fit on each fold as well, 'all' for every one; repeat for several."),
+    ] = None,
     robustness: Annotated[
         bool, typer.Option("--robustness", help="Also test the score under nuisance and loss of structure (slow).")
     ] = False,
@@ -42,6 +47,9 @@ def evaluate(
 ) -> None:
     """Compare scores and controls with human ratings: cross-validated, or with --model as it is."""
     check_writable(out / "evaluation.json")
+    if model is not None and baselines:
+        msg = "--with fits baselines on the training frames of folds, which --model has none of. Leave one of them out."
+        raise StriqError(msg)
     show_log()
     from striq.data.phantom import drawable_planes
     from striq.evaluation.agreement import protocol
@@ -75,7 +83,14 @@ def evaluate(
             device=check_device(device),
         )
         table = protocol.cross_validate(
-            records, out, setup, num_folds=folds, resume=resume, note=note, observe_fold=observer
+            records,
+            out,
+            setup,
+            num_folds=folds,
+            resume=resume,
+            note=note,
+            baselines=baselines or (),
+            observe_fold=observer,
         )
     if observer is not None:
         observer.write(out, note)

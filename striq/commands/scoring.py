@@ -14,7 +14,7 @@ from striq.commands.terminal import check_device, check_writable, complain, say
 from striq.csv_cells import printable
 from striq.errors import StriqError
 from striq.progress_bar import progress_bar
-from striq.signals import end_on_signals
+from striq.signals import ending_at_once, ending_on_signals
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -64,27 +64,26 @@ def score(
     if resume and (to_stdout or html is not None):
         msg = "--resume needs a table in a file and no --html page, which shows the files of one run."
         raise StriqError(msg)
-    from striq.data.readers import find_sources
-    from striq.reporting.identity import ModelIdentity
-    from striq.reporting.score_table import StreamedTable
-    from striq.scoring.checkpoint import find_checkpoint
-    from striq.scoring.devices import AUTO
-    from striq.scoring.loading import load_scorer
-
-    end_on_signals()
-    scorer = load_scorer(model, check_device(device), precision=precision)
-    if plane != AUTO:
-        scorer.plane_index(plane)
-    limit = scorer.config.quality.threshold if threshold is None else threshold
-    identity = ModelIdentity.of(find_checkpoint(model), limit)
-    sources = options.leave_out(find_sources(paths), paths)
-    if to_stdout:
-        job = _Job(scorer, plane, Outputs(identity, options), StreamedTable())
-        raise typer.Exit(_run(job, sources, "standard output", say=complain))
-    settings = {"model_sha256": identity.sha256, "threshold": limit, "plane": plane, "precision": precision}
-    raise typer.Exit(
-        _run_to_file(_Job(scorer, plane, Outputs(identity, options)), sources, out, settings, resume=resume)
-    )
+    with ending_at_once():
+        from striq.data.readers import find_sources
+        from striq.reporting.identity import ModelIdentity
+        from striq.reporting.score_table import StreamedTable
+        from striq.scoring.checkpoint import find_checkpoint
+        from striq.scoring.devices import AUTO
+        from striq.scoring.loading import load_scorer
+    with ending_on_signals():
+        scorer = load_scorer(model, check_device(device), precision=precision)
+        if plane != AUTO:
+            scorer.plane_index(plane)
+        limit = scorer.config.quality.threshold if threshold is None else threshold
+        identity = ModelIdentity.of(find_checkpoint(model), limit)
+        sources = options.leave_out(find_sources(paths), paths)
+        if to_stdout:
+            job = _Job(scorer, plane, Outputs(identity, options), StreamedTable())
+            raise typer.Exit(_run(job, sources, "standard output", say=complain))
+        settings = {"model_sha256": identity.sha256, "threshold": limit, "plane": plane, "precision": precision}
+        job = _Job(scorer, plane, Outputs(identity, options))
+        raise typer.Exit(_run_to_file(job, sources, out, settings, resume=resume))
 
 
 def _run_to_file(job: _Job, sources: list[Path], out: Path, settings: Settings, *, resume: bool) -> int:

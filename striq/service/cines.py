@@ -134,6 +134,9 @@ def _is_same(
 
 def _open_array(path: Path) -> NDArray[Any]:
     expected, remedy = "an array of shape (N, H, W) or (N, H, W, C)", "Write it with numpy.save, the frames first."
+    if not path.is_file():  # opening a pipe would wait for ever
+        what = "There is no such file"
+        raise ReadError(what, where=path, expected=expected, got="no regular file", remedy="Check the path.")
     try:
         stored = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:

@@ -13,10 +13,12 @@ from scipy.stats import spearmanr
 import striq
 from striq.data.datasets import load_dataset
 from striq.data.degradation import DEGRADATIONS
-from striq.data.phantom import write_phantom
+from striq.data.fan import fan_mask
+from striq.data.phantom import make_phantom_cine, write_phantom
 from striq.evaluation.studies.robustness import ChangedScores, falls_throughout, quartiles, score_changed
 from striq.scoring.scorer import StriqScorer
-from striq.types import FrameRecord
+from striq.types import Frame, FrameRecord
+from tests.data.drawn_fans import DECORATIONS, as_pixels, decorated, trace, trace_below
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 PLANES = ("synthetic_abdomen", "synthetic_face", "synthetic_four_chamber", "synthetic_kidney")
@@ -104,3 +106,17 @@ def test_median_of_drawn_frames_falls_when_half_of_the_structure_is_lost(scorer:
     changed = score_changed(scorer, load_dataset(table), quiet=True)
     for kind, values in changed.degraded.items():
         assert np.median(values[:, 2] - values[:, 0]) < 0, kind
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("plane", ["a4c", "abdomen", "four_chamber"])
+def test_what_a_scanner_draws_beside_the_fan_hardly_moves_quality(scorer: StriqScorer, plane: str) -> None:
+    pixels = make_phantom_cine(plane, 3, 5, size=(360, 480))[1].pixels
+    picture = np.pad(np.round(pixels * 255).astype(np.float64), ((60, 60), (80, 80)))
+    mask = fan_mask(as_pixels(picture))
+    pictures = [picture, *(decorated(picture, mask, decoration) for decoration in DECORATIONS)]
+    before, *after = (score.quality for score in scorer.score([Frame(as_pixels(drawn)) for drawn in pictures]))
+    for decoration, quality in zip(DECORATIONS, after, strict=True):
+        # An ECG covers a part of the fan. A banner below the abdomen moves the crop by a pixel, and Q by 0.022.
+        limit = 0.04 if decoration in (trace, trace_below) else 0.025
+        assert abs(quality - before) <= limit, decoration.__name__

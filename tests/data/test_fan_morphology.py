@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from striq.data.fan.morphology import Mask, dilate, erode, hull_mask, label_parts, row_ends, without_thin_parts
+from striq.data.fan.morphology import (
+    Mask,
+    dilate,
+    erode,
+    fill_holes,
+    hull_mask,
+    label_parts,
+    largest_part,
+    row_ends,
+    without_thin_parts,
+)
 
 
 @pytest.fixture
@@ -20,6 +30,20 @@ def test_growing_and_shrinking_are_dilation_and_erosion_by_a_cross(speckled: Mas
     np.testing.assert_array_equal(dilate(~speckled, steps), ndimage.binary_dilation(~speckled, iterations=steps))
     expected = ndimage.binary_erosion(speckled, iterations=steps, border_value=1)
     np.testing.assert_array_equal(erode(speckled, steps), expected)
+
+
+@pytest.mark.parametrize("threshold", [0.4, 0.5, 0.6])
+def test_filling_is_that_of_scipy(threshold: float) -> None:
+    mask = np.asarray(ndimage.gaussian_filter(np.random.default_rng(0).random((40, 53)), 1) > threshold)
+    np.testing.assert_array_equal(fill_holes(mask), ndimage.binary_fill_holes(mask))
+
+
+def test_largest_part_is_the_one_of_most_pixels() -> None:
+    mask = np.zeros((10, 10), dtype=bool)
+    mask[1:3, 1:3] = mask[6:9, 5:9] = True
+    assert largest_part(mask)[6:9, 5:9].all()
+    assert largest_part(mask).sum() == 12
+    assert not largest_part(np.zeros_like(mask)).any()
 
 
 def test_thin_parts_go_and_corners_stay() -> None:

@@ -185,6 +185,20 @@ def test_shifted_8_bit_gray_is_the_same(factor: int, name: str, dim_frame: NDArr
     np.testing.assert_allclose(to_unit_gray(frame.astype(np.uint16) * factor), frame / 255, atol=1e-6)
 
 
+@pytest.mark.parametrize("bits", [10, 12, 14])
+def test_8_bit_gray_shifted_into_declared_bits_is_the_same(
+    bits: int, tmp_path: Path, dim_frame: NDArray[np.uint8]
+) -> None:
+    dataset = ultrasound(np.stack([dim_frame, dim_frame // 2]).astype(np.uint16) << (bits - 8))
+    dataset.BitsStored, dataset.HighBit = bits, bits - 1
+    frames = open_cine(save(dataset, tmp_path / "f.dcm"))
+    np.testing.assert_allclose(frames[1].pixels, (dim_frame // 2) / 255, atol=1e-6)
+    dataset.PixelData = (np.frombuffer(dataset.PixelData, np.uint16) | 1).tobytes()
+    frames = open_cine(save(dataset, tmp_path / "g.dcm"))
+    stored = (dim_frame.astype(np.uint16) << (bits - 8)) | 1
+    np.testing.assert_allclose(frames[0].pixels, stored / (2**bits - 1), atol=1e-6)
+
+
 def test_picture_of_few_gray_values_is_not_taken_for_a_shifted_one() -> None:
     frame = (np.arange(16, dtype=np.uint16) * 16).reshape(4, 4)
     np.testing.assert_allclose(to_unit_gray(frame), frame / 255, atol=1e-6)

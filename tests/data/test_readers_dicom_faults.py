@@ -22,6 +22,7 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
+    JPEGExtended12Bit,
     JPEGLSLossless,
     RLELossless,
 )
@@ -341,15 +342,58 @@ def test_compressed_frame_of_another_size_is_refused(red_picture: Image.Image, t
         _ = open_cine(save(dataset, tmp_path / "c.dcm"))[0]
 
 
-def test_uncompressed_subsampled_label_on_full_data_is_refused(tmp_path: Path) -> None:
-    dataset = ultrasound(np.zeros((40, 56, 3), np.uint8), "YBR_FULL_422")
-    with pytest.raises(ReadError, match="YBR_FULL_422"):
+@pytest.mark.parametrize("num_declared", [None, 1, "right"])
+@pytest.mark.parametrize("num_frames", [1, 2, 3, 4])
+def test_uncompressed_subsampled_label_on_full_data_is_refused(
+    num_frames: int, num_declared: int | str | None, tmp_path: Path
+) -> None:
+    dataset = ultrasound(np.zeros((num_frames, 40, 56, 3), np.uint8), "YBR_FULL_422")
+    declare_frames(dataset, num_frames if num_declared == "right" else num_declared)
+    with pytest.raises(ReadError, match=f"YBR_FULL_422: {num_frames} frames with as much chroma as luma"):
         open_cine(save(dataset, tmp_path / "c.dcm"))
 
 
-def test_unknown_color_space_is_refused(tmp_path: Path, stored_cine: NDArray[np.uint8]) -> None:
-    dataset = ultrasound(np.repeat(stored_cine[..., None], 3, -1), "YBR_PARTIAL_420")
-    with pytest.raises(ReadError, match="'YBR_PARTIAL_420' with 3 samples per pixel"):
+@pytest.mark.parametrize("num_frames", [1, 2, 3, 4, 6])
+@pytest.mark.parametrize("is_declared", [True, False])
+def test_uncompressed_subsampled_frames_are_counted_by_their_data(
+    num_frames: int, is_declared: bool, tmp_path: Path
+) -> None:
+    generator = np.random.default_rng(0)
+    pairs = generator.integers(0, 255, (num_frames, 40, 28, 4), np.uint8)  # Y1 Y2 Cb Cr
+    dataset = ultrasound(np.zeros((num_frames, 40, 56, 3), np.uint8), "YBR_FULL_422")
+    dataset.PixelData = pairs.tobytes()
+    declare_frames(dataset, num_frames if is_declared else None)
+    path = save(dataset, tmp_path / "c.dcm")
+    if not is_declared and num_frames % 3 == 0:  # as long as two frames for three with as much chroma as luma
+        with pytest.raises(ReadError, match=f"or {num_frames} frames with half as much; NumberOfFrames does not say"):
+            open_cine(path)
+        return
+    cine = open_cine(path)
+    assert len(cine) == num_frames
+    found = np.stack([frame.pixels for frame in cine])
+    np.testing.assert_allclose(found, pairs[..., :2].reshape(num_frames, 40, 56) / 255, atol=1e-6)
+
+
+def declare_frames(dataset: Dataset, number: int | str | None) -> None:
+    if number is None:
+        del dataset.NumberOfFrames
+    else:
+        dataset.NumberOfFrames = number
+
+
+@pytest.mark.parametrize("photometric", ["YBR_PARTIAL_422", "YBR_PARTIAL_420", "HSV"])
+def test_unknown_color_space_is_refused(photometric: str, tmp_path: Path, stored_cine: NDArray[np.uint8]) -> None:
+    dataset = ultrasound(np.repeat(stored_cine[..., None], 3, -1), photometric)
+    with pytest.raises(ReadError, match=rf"color space.*Expected RGB, .*'{photometric}' with 3 samples per pixel"):
+        open_cine(save(dataset, tmp_path / "c.dcm"))
+
+
+def test_lossy_jpeg_of_12_bits_is_refused_once_for_the_file(tmp_path: Path) -> None:
+    start = b"\xff\xd8\xff\xc1\0\x0b\x0c\0\x28\0\x38\x01\x01\x11\0"  # SOF1: 12 bits, 40 rows, 56 columns
+    dataset = ultrasound(np.zeros((2, 40, 56), np.uint16))
+    set_codestreams(dataset, [start + bytes(99), start + bytes(99)], JPEGExtended12Bit)
+    dataset.BitsStored, dataset.HighBit = 12, 11
+    with pytest.raises(ReadError, match=r"JPEG Extended.* with 12 bits per sample, for which there is no decoder"):
         open_cine(save(dataset, tmp_path / "c.dcm"))
 
 

@@ -81,7 +81,7 @@ def test_frames_are_those_that_pydicom_decodes(path: Path) -> None:
 def test_overlay_above_the_stored_bits_is_removed_as_by_gdcm(tmp_path: Path, stored_cine: NDArray[np.uint8]) -> None:
     gdcm = pytest.importorskip("gdcm")
     overlay = (np.indices((40, 56)).sum(0) % 2).astype(np.uint16) << 15
-    dataset = ultrasound(stored_cine[0].astype(np.uint16) * 16 | overlay)
+    dataset = ultrasound(stored_cine[0].astype(np.uint16) * 16 + 5 | overlay)
     dataset.BitsStored, dataset.HighBit = 12, 11
     path = save(dataset, tmp_path / "c.dcm")
     reader = gdcm.ImageReader()

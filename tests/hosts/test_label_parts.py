@@ -345,9 +345,10 @@ def test_request_names_images_of_the_datastore_and_uploads_alone(tmp_path: Path)
     outside.touch()
     (studies / "link.png").symlink_to(outside)
     folders = [str(studies), ""]
-    assert may_be_named("an identifier", folders)
+    for identifier in ("an identifier", "a" * 5000, "a\0b", "\ud800", "../studies/none.png"):
+        assert may_be_named(identifier, folders)  # MONAI Label finds no such image
     assert may_be_named(str(studies / "deep" / "a.png"), folders)
     with tempfile.NamedTemporaryFile(suffix=".png") as upload:
         assert may_be_named(upload.name, folders)
-    for path in (outside, studies / ".." / "secret.png", studies / "link.png", tmp_path, Path("README.md")):
+    for path in (outside, studies / ".." / "secret.png", studies / "link.png", tmp_path, Path("README.md"), Path("/")):
         assert not may_be_named(str(path), folders), path

@@ -82,21 +82,21 @@ def test_abandoned_iteration_waits_for_the_item_begun() -> None:
 PROGRAM = """
 import sys, time
 from striq.scoring.prefetch import prefetch
-from striq.signals import end_on_signals, exit_past_readers
+from striq.signals import ending_on_signals, exit_if_ending
 
 def items():
     yield 0
     time.sleep(60)
     yield 1
 
-end_on_signals()
 try:
-    for item in prefetch(items()):
-        print("reading", flush=True)
-        BUSY
+    with ending_on_signals():
+        for item in prefetch(items()):
+            print("reading", flush=True)
+            BUSY
 except KeyboardInterrupt:
     print("interrupted")
-    exit_past_readers(130)
+    exit_if_ending(130)
 """
 
 

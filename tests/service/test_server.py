@@ -485,6 +485,41 @@ def test_lines_are_bounded_and_any_bytes_are_text(monkeypatch: pytest.MonkeyPatc
     assert [line.strip()[:80] for line in text_lines(stream)] == ["one", "x" * 80, "\ufffd\ufffd", "y" * 80, "last"]
 
 
+HARD_TO_OPEN = [
+    {"file": os.devnull},
+    {"file": "/"},
+    {"file": "\0"},
+    {"file": "a" * 5000},
+    {"file": "pipe"},
+    {"frames": "pipe"},
+    {"frames": "/"},
+    {"frames": "\0"},
+    {"frames": "a" * 5000},
+    {"frames": "stack.npy", "times_s": [10**400]},
+    {"frames": "stack.npy", "plane": "\ud800"},
+    {"frames": "stack.npy", "command": "explain", "index": 10**30, "folder": "maps"},
+    {"frames": "stack.npy", "command": "explain", "index": 0, "folder": "stack.npy"},
+    {"command": "load", "model": "pipe"},
+    {"command": "load", "model": "a" * 5000},
+    {"command": "load", "device": "\0"},
+]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such pipes")
+def test_whatever_a_command_names_is_answered_soon(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    np.save("stack.npy", np.random.default_rng(0).integers(0, 255, (1, 96, 96), np.uint8))
+    # Those that load a model end with none.
+    commands = [{"command": "score", "id": number, **fields} for number, fields in enumerate(HARD_TO_OPEN)]
+    started = time.process_time()
+    _, _, *answers = answers_to(load(tiny_model), *commands)
+    assert [(answer["event"], answer["id"]) for answer in answers] == [("error", c["id"]) for c in commands]
+    assert time.process_time() - started < 20
+
+
 def test_any_exception_of_a_command_is_an_error_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*given: object) -> None:
         raise ZeroDivisionError

@@ -209,17 +209,25 @@ class SequenceFrames:
             )
         self.spacingMm = spacingOf(first)
 
-    @cached_property
+    @property
     def timesS(self) -> list[float] | None:
         """Time of each frame in seconds; ``None`` if unknown."""
+        return self._times
+
+    @property
+    def dicomFile(self) -> str | None:
+        """DICOM file that the frames were read from; ``None`` if there is none at hand."""
+        return self._dicomFile
+
+    @cached_property
+    def _times(self) -> list[float] | None:
         seconds = SECONDS_PER_UNIT.get((self.master.GetIndexUnit() or "").lower())
         if seconds is None or self.master.GetIndexType() != self.master.NumericIndex:
             return frameTimes(self.dicomFile, self.numFrames)
         return [float(self.master.GetNthIndexValue(index)) * seconds for index in range(self.numFrames)]
 
     @cached_property
-    def dicomFile(self) -> str | None:
-        """DICOM file that the frames were read from; ``None`` if there is none at hand."""
+    def _dicomFile(self) -> str | None:
         return fileOf([self._dataNode(0), self._dataNode(self.numFrames - 1)])
 
     @property

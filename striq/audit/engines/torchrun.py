@@ -19,7 +19,7 @@ from striq.audit.plan import Plan
 from striq.audit.shard_files import is_done, pending_shards
 from striq.audit.worker import AuditWorker
 from striq.errors import StriqError
-from striq.signals import end_on_signals
+from striq.signals import ending_on_signals, exit_if_ending
 
 LOG_NAME = "_plan/torchrun.log"
 MAX_RESTARTS = 6  # enough for two files that crash their process three times each
@@ -148,12 +148,13 @@ def main() -> None:
     status; the message is in the log.
     """
     folder, model, device = sys.argv[1:]
-    end_on_signals()
     try:
-        store, _ = join()
-        run_rank(store, Path(folder), Path(model) if model else None, device)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+        with ending_on_signals():
+            store, _ = join()
+            run_rank(store, Path(folder), Path(model) if model else None, device)
+    except (KeyboardInterrupt, SystemExit):
+        exit_if_ending(INTERRUPTED)
+        raise
     except (StriqError, OSError) as error:
         sys.stderr.write(f"{ERROR}{' '.join(str(error).split())}\n")
 

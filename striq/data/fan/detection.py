@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -14,11 +16,13 @@ from striq.data.fan.morphology import (
     erode,
     fill_holes,
     hull_mask,
+    largest_part,
     row_ends,
 )
 from striq.data.fan.regions import Cells, find_cells
+from striq.data.fan.seam import find_seam
 from striq.data.fan.sector import Sector, fit_sector
-from striq.data.fan.support import Fit, judge_fit
+from striq.data.fan.support import Fit, judge_fit, upright_sides
 
 Box = tuple[int, int, int, int]  # top, left, bottom, right in pixels
 
@@ -35,7 +39,7 @@ def fan_mask(pixels: NDArray[np.float32]) -> Mask:
     image's border. What is dark inside the fan belongs to it: blood, shadow, bands and depths without echoes, as far as
     the rest shows the fan's shape. If the edges of the image cut the fan off, parts of it with fluid between them are
     joined, and it may begin with fluid. Text, rulers, banners, traces and smaller pictures are outside, even if they
-    touch the fan.
+    touch the fan. Of two rectangular pictures that touch, the larger is the fan, of equal ones the left.
     A fan with a concave top is filled up to its chord. If no region is large enough, the whole image is the fan.
 
     Args:
@@ -66,6 +70,11 @@ def _detect(pixels: Pixels, windows: int) -> Mask:
         return mask
     if cells.fan.sum() < MINIMUM_SHARE * cells.fan.size:
         return np.ones(pixels.shape, dtype=bool)
+    half = _half(cells.fan, grid, pixels) if windows else None
+    if half is not None:
+        mask = np.zeros(pixels.shape, dtype=bool)
+        mask[:, half] = _detect(pixels[:, half], windows - 1)
+        return mask
     points = _outline(grid, cells, _fit(cells))
     return hull_mask(points * grid.stride + (grid.stride - 1) / 2, pixels.shape)
 
@@ -92,14 +101,38 @@ def _window(region: Mask, grid: Grid, pixels: Pixels) -> Box | None:
     return (top, left, bottom, right) if is_even and level < 65 * GRAY_LEVEL else None
 
 
+def _half(region: Mask, grid: Grid, pixels: Pixels) -> slice | None:
+    """Return the columns of the larger of two rectangular pictures that touch; of equal ones, the left."""
+    seam = find_seam(grid.difference, region, grid.size, grid.clear_pixel)
+    if seam is None:
+        return None
+    cell, column = round(seam / grid.size), seam * grid.stride
+    left, right = int(region[:, :cell].sum()), int(region[:, cell:].sum())
+    # Cells are coarse, so equal pictures may differ by some.
+    return slice(0, column) if left > 0.97 * right else slice(column, pixels.shape[1])
+
+
 def _fit(cells: Cells) -> Fit | None:
     """Return the sector that fits the fan; ``None`` if the fan is convex and alone, so that no sector is needed."""
     hull = hull_mask(row_ends(cells.fan), cells.fan.shape)
-    if cells.fan.sum() > (1 - CONVEX) * hull.sum() and not (dilate(cells.fan, 2) & cells.other).any():
+    is_convex = bool(cells.fan.sum() > (1 - CONVEX) * hull.sum())
+    if is_convex and not (dilate(cells.fan, 2) & cells.other).any():
         return None
     banners = np.flatnonzero(cells.other[: len(hull) // 4].mean(axis=1) > 0.5)
     top = int(banners[-1]) + 1 if len(banners) else 0
-    return judge_fit(fit_sector(cells.fan, cells.loose), cells.fan, hull, top)
+    seen = upright_sides(cells.fan)
+    unseen = np.ones(hull.shape, dtype=bool)
+    unseen[:, seen] = False
+    sector = fit_sector(cells.fan, cells.loose | unseen)
+    fit = judge_fit(sector, cells.fan, hull, top, seen)
+    if is_convex:
+        fit = replace(fit, completes=False)  # nothing is dark; the display may cut the sector off
+    if not fit.bounds or fit.is_close:
+        return fit
+    # What lies outside has pulled the sector outward.
+    inside = largest_part(cells.fan & sector.grown(0.5).mask(hull.shape))
+    sector = fit_sector(inside, cells.loose | unseen | (cells.fan & ~inside), start=sector)
+    return replace(judge_fit(sector, inside, hull_mask(row_ends(inside), hull.shape), top, seen), bounds=True)
 
 
 def _outline(grid: Grid, cells: Cells, fit: Fit | None) -> Points:
@@ -119,7 +152,9 @@ def _outline(grid: Grid, cells: Cells, fit: Fit | None) -> Points:
     inner = erode(np.pad(region, 1), max(1, round(3 / grid.size)))[1:-1, 1:-1]
     points = [sharp, (row_ends(inner) + 0.5) * grid.size - 0.5]
     if fit is not None and fit.completes:
-        points.append(_sector_ends(fit.sector.grown(-0.75), shape, grid.size))
+        ends = _sector_ends(fit.sector.grown(-0.75), shape, grid.size)
+        ends[:, 0] = ends[:, 0].clip(fit.columns.start * grid.size, fit.columns.stop * grid.size - 1)
+        points.append(ends)
     return np.concatenate(points)
 
 

@@ -31,6 +31,8 @@ LARGEST_GAIN = 0.08  # of the area, that the hull of two parts may add beside th
 LEAST_SHARED = 0.5  # of the narrower part's columns, for parts behind one another
 CUT_GAIN, CUT_SHARED = 0.35, 0.3  # the same two for parts of a fan that the image's edges cut off
 CUT_WIDTH = 0.25  # of the fan's width; a narrower part at the edge may be text or a small picture
+LINE_SPAN = 0.3  # of the fan's width or height, that a line along a whole side spans
+BUMP = 7  # cells; what ties such a line to the fan is narrower
 SOLID = 0.75, 0.6  # of their hulls: parts that fill less are tissue around dark parts, not two pictures
 
 
@@ -178,7 +180,20 @@ def _without_lines(region: Mask, solid: Mask, bright: Mask, grid: Grid) -> Mask:
     brightness = np.bincount(labels[lit], weights=grid.cells[lit], minlength=len(sizes)) / np.maximum(counts, 1)
     lines = (sizes < 0.15 * region.sum()) & (brightness > 20 * GRAY_LEVEL)
     lines[0] = False
-    return region & ~lines[labels]
+    removed = lines[labels]
+    if not removed.any():
+        return region
+    labels, sizes = label_parts(_without_bumps(region & ~removed, removed))
+    return (sizes >= max(1.0, SMALLEST_PART * sizes.max()))[labels]
+
+
+def _without_bumps(region: Mask, line: Mask) -> Mask:
+    """Remove the bumps by which a line along a whole side is tied to the region: peaks of an ECG, ticks of a ruler."""
+    for axis, shape in ((0, (1, BUMP)), (1, (BUMP, 1))):
+        if line.any(axis=axis).sum() > LINE_SPAN * region.any(axis=axis).sum():
+            wide = np.asarray(ndimage.binary_opening(region, np.ones(shape)))
+            region = region & (wide | ~dilate(line, 2))
+    return region
 
 
 def _join_in_depth(region: Mask, part: Mask) -> Mask | None:

@@ -58,17 +58,23 @@ class Sector:
         return (x >= first[:, None]) & (x < end[:, None])
 
 
-def fit_sector(region: Mask, ignored: Mask) -> Sector:
+def fit_sector(region: Mask, ignored: Mask, start: Sector | None = None) -> Sector:
     """Return the sector that covers the most of ``region`` and the least outside of it; ``ignored`` cells do not count.
 
     Cells between others of the same row count as the region's, so a concave top is filled.
+
+    Args:
+        region: Cells of the fan, shape ``(h, w)``.
+        ignored: Cells that do not count, shape ``(h, w)``.
+        start: Sector to start from; by default, several are tried.
     """
     ends = row_ends(region)
     rows = (float(ends[:, 1].min()), float(ends[:, 1].max() + 1))
     weights = np.where(_fill_rows(region), 1.0, np.where(ignored, 0.0, -1.0))
     sums = np.zeros((weights.shape[0], weights.shape[1] + 1))
     np.cumsum(weights, axis=1, out=sums[:, 1:])
-    starts = _starts(ends, rows)
+    rows = rows if start is None else start.rows
+    starts = _starts(ends, rows) if start is None else start.parameters[None]
     values = _cover(starts, sums, rows)
     best, value = starts[values.argmax()], values.max()
     step = len(weights) / 16

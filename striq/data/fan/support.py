@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from striq.data.fan.morphology import Mask, edges_reached
+from striq.data.fan.morphology import EDGE_REACH, Mask, edges_reached, row_ends
 from striq.data.fan.sector import TOP, Array, Sector
 
 NEAR = (-2, -1, 0, 1)  # cells from an edge of the sector that support it
+UPRIGHT = 0.12  # of the rows, that a side of the display cuts off
+SHORTEST_SIDE = 6  # rows of cells, of such a side
 SEEN_TOP = 0.6  # of its length; less is seen where the top of a fan is dark
 
 
@@ -22,22 +25,43 @@ class Fit:
         is_close: All its edges are seen over nearly their whole length.
         bounds: Nothing outside the sector belongs to the fan.
         completes: Everything inside the sector belongs to the fan, even where it is dark.
+        columns: Those that the fan can have, see :func:`upright_sides`.
     """
 
     sector: Sector
     is_close: bool
     bounds: bool
     completes: bool
+    columns: slice
 
 
-def judge_fit(sector: Sector, region: Mask, hull: Mask, top: int) -> Fit:
-    """Compare a sector with the cells of the region and with their hull.
+def upright_sides(region: Mask) -> slice:
+    """Return the columns that the fan can have; less than all where the display cuts the sides of a sector off.
+
+    Sides that the image itself cuts off need no such limit.
+    """
+    left, right = np.split(row_ends(region)[:, 0].astype(np.intp), 2)
+    first, last, width = int(left.min()), int(right.max()), region.shape[1]
+    return slice(
+        first if first > EDGE_REACH and _is_upright(left - first) else 0,
+        last + 1 if last < width - 1 - EDGE_REACH and _is_upright(last - right) else width,
+    )
+
+
+def _is_upright(inward: NDArray[np.intp]) -> bool:
+    """Return whether enough rows end in one of the two outermost columns; those of a slanted side do not."""
+    return bool(np.bincount(inward)[:2].max() >= max(SHORTEST_SIDE, UPRIGHT * len(inward)))
+
+
+def judge_fit(sector: Sector, region: Mask, hull: Mask, top: int, columns: slice) -> Fit:
+    """Compare a sector with the cells of the region and with their hull, in the columns that the fan can have.
 
     Where the edges of an image cut off a fan whose upper part is dark, the sector reaches up to row ``top``.
     """
-    inside = sector.mask(region.shape)
+    inside = np.zeros_like(region)
+    inside[:, columns] = sector.mask(region.shape)[:, columns]
     outside = _share_outside(sector, region)
-    edges = _seen_edges(sector, region, inside)
+    edges = _seen_edges(sector, region, inside, columns)
     least, total = min(edges), sum(edges)
     is_close = outside < 0.03 and least > 0.9
     gain = (_balance(inside, region) - _balance(hull, region)) / region.sum()
@@ -52,6 +76,7 @@ def judge_fit(sector: Sector, region: Mask, hull: Mask, top: int) -> Fit:
         is_close=is_close,
         bounds=is_close or (gain > 0.015 and least > 0.75 and total > 2.5),
         completes=is_cut or (outside < 0.01 and min(edges[:2]) > 0.35 and edges[2] > 0.4),
+        columns=columns,
     )
 
 
@@ -77,7 +102,7 @@ def _balance(mask: Mask, region: Mask) -> float:
     return float((mask & region).sum()) - float((mask & ~region).sum())
 
 
-def _seen_edges(sector: Sector, region: Mask, inside: Mask) -> tuple[float, float, float]:
+def _seen_edges(sector: Sector, region: Mask, inside: Mask, seen: slice) -> tuple[float, float, float]:
     """Return which share of the left side, the right side and the bottom lies beside cells of the region."""
     y = np.arange(len(region), dtype=np.float64) + 0.5
     left, right = sector.spans(y)
@@ -85,11 +110,12 @@ def _seen_edges(sector: Sector, region: Mask, inside: Mask) -> tuple[float, floa
     columns = np.flatnonzero(inside.any(axis=0))
     lowest = len(region) - 1 - inside[::-1, columns].argmax(axis=0)
     bottom = _near(region.T, columns, lowest)
-    return _seen_side(region, rows, left[rows]), _seen_side(region, rows, right[rows]), float(bottom.mean())
+    sides = [_seen_side(region, rows, side[rows], seen) for side in (left, right)]
+    return sides[0], sides[1], float(bottom.mean())
 
 
-def _seen_side(region: Mask, rows: np.ndarray, x: Array) -> float:
-    on = (x >= 0) & (x <= region.shape[1])
+def _seen_side(region: Mask, rows: np.ndarray, x: Array, seen: slice) -> float:
+    on = (x >= seen.start) & (x <= seen.stop)
     return float(_near(region, rows[on], x[on].astype(np.intp)).mean()) if on.any() else 1.0
 
 

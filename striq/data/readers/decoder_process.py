@@ -20,6 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.uid import UID
 
+from striq.signals import call_at_end
+
 START_TIMEOUT_S = 60.0
 FRAME_TIMEOUT_S = 8.0  # a hundred times as long as a large frame takes
 READY = b"ready"
@@ -108,6 +110,7 @@ def _time_limit(process: subprocess.Popen[bytes], seconds: float) -> Generator[N
 
 _process = _DecoderProcess()
 atexit.register(_process.stop)
+call_at_end(_process.stop)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_process.forget)
 

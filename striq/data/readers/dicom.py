@@ -16,10 +16,10 @@ from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from striq.data.cine import Cine
-from striq.data.readers.codestream import read_header
-from striq.data.readers.dicom_decoding import decode_frame, is_decodable
+from striq.data.readers.codestream import CodestreamHeader, read_header
+from striq.data.readers.dicom_decoding import decode_frame, is_decodable, is_lossy_of_12_bits
 from striq.data.readers.dicom_file import DicomFile, read_dicom
-from striq.data.readers.dicom_format import PixelFormat
+from striq.data.readers.dicom_format import COLORS, GRAYS, PixelFormat
 from striq.data.readers.dicom_frames import PixelLayout, find_frames
 from striq.data.readers.dicom_gray import Palette, declared_range, display_window
 from striq.data.readers.dicom_kinds import refuse_other_kinds
@@ -78,16 +78,18 @@ def open_dicom(path: Path, *, frame_axis: int | None = None) -> Cine:
         header = HeaderValues(file.header, path)
         _refuse_without_image(path, file)
         refuse_other_kinds(header, path)
+        _refuse_color_space(path, file.header)
         pixels = PixelFormat.of(file.header)
         layout = find_frames(file, header.integer("NumberOfFrames"), pixels)
         refuse_large_frame(path, pixels.rows, pixels.columns)
         refuse_many_frames(path, layout.num_frames)
-        _refuse_undecodable(path, layout)
+        codestream = _first_codestream(file, layout)
+        _refuse_undecodable(path, layout, codestream)
         region = tissue_region(header, pixels.rows, pixels.columns)
         return Cine(
             str(path),
             layout.num_frames,
-            _gray_frames(file, header, layout, pixels),
+            _gray_frames(file, header, layout, pixels, codestream.precision if codestream else pixels.bits_stored),
             spacing_mm=spacing_mm(header, region),
             times_s=frame_times_s(header, layout.num_frames, path),
             crop=None if region is None else region.crop,
@@ -118,22 +120,41 @@ def _refuse_without_image(path: Path, file: DicomFile) -> None:
         )
 
 
-def _refuse_undecodable(path: Path, layout: PixelLayout) -> None:
-    syntax = layout.syntax
-    if not is_decodable(syntax):
+def _refuse_color_space(path: Path, header: Dataset) -> None:
+    photometric, samples = str(header.PhotometricInterpretation).strip().upper(), header.SamplesPerPixel
+    known = COLORS if samples == 3 else GRAYS
+    if photometric not in known:
         raise ReadError(
-            what="The pixel data is compressed in a way that cannot be decoded here",
+            what="The color space of the pixels is not supported",
             where=path,
-            expected="an uncompressed, RLE, JPEG, JPEG-LS or JPEG 2000 transfer syntax",
-            got=(str(syntax) if syntax.name == str(syntax) else f"{syntax.name} ({syntax})") or "no transfer syntax",
-            remedy="Export the file uncompressed or as JPEG 2000.",
+            expected=f"{', '.join(known)} for {samples} samples per pixel",
+            got=f"{photometric!r} with {samples} samples per pixel",
+            remedy="Export the file as RGB or grayscale.",
         )
 
 
-def _gray_frames(file: DicomFile, header: HeaderValues, layout: PixelLayout, pixels: PixelFormat) -> GrayFrames:
+def _refuse_undecodable(path: Path, layout: PixelLayout, codestream: CodestreamHeader | None) -> None:
+    syntax = layout.syntax
+    got = (str(syntax) if syntax.name == str(syntax) else f"{syntax.name} ({syntax})") or "no transfer syntax"
+    if is_decodable(syntax):
+        if codestream is None or not is_lossy_of_12_bits(syntax, codestream):
+            return
+        got = f"{got} with {codestream.precision} bits per sample, for which there is no decoder"
+    raise ReadError(
+        what="The pixel data is compressed in a way that cannot be decoded here",
+        where=path,
+        expected="an uncompressed, RLE, JPEG (lossy: of 8 bits), JPEG-LS or JPEG 2000 transfer syntax",
+        got=got,
+        remedy="Export the file uncompressed or as JPEG 2000.",
+    )
+
+
+def _gray_frames(
+    file: DicomFile, header: HeaderValues, layout: PixelLayout, pixels: PixelFormat, precision: int
+) -> GrayFrames:
     """Return the function that reads a frame."""
     palette = None
-    gray_range = declared_range(header, pixels, _precision(file, layout, pixels))
+    gray_range = declared_range(header, pixels, precision)
     if pixels.photometric == "PALETTE COLOR":
         palette, gray_range = Palette(file.header, is_little_endian=file.is_little_endian), GrayRange(0.0, 1.0)
 
@@ -158,10 +179,9 @@ def _gray_frames(file: DicomFile, header: HeaderValues, layout: PixelLayout, pix
     )
 
 
-def _precision(file: DicomFile, layout: PixelLayout, pixels: PixelFormat) -> int:
-    """Return the bits per sample that the first compressed frame declares."""
+def _first_codestream(file: DicomFile, layout: PixelLayout) -> CodestreamHeader | None:
+    """Return the header of the first compressed frame; ``None`` if it has none, or is not compressed."""
     if not layout.fragments:
-        return pixels.bits_stored
+        return None
     with file.open() as stream:
-        codestream = read_header(layout.read_codestream(stream, 0))
-    return pixels.bits_stored if codestream is None else codestream.precision
+        return read_header(layout.read_codestream(stream, 0))

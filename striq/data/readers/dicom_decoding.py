@@ -53,6 +53,11 @@ def is_decodable(syntax: UID) -> bool:
     return decoder.is_available and (decoder.is_native or PLUGINS.get(syntax) in decoder.available_plugins)
 
 
+def is_lossy_of_12_bits(syntax: UID, header: CodestreamHeader) -> bool:
+    """Return whether a codestream is JPEG that is neither lossless nor of 8 bits, which no decoder reads."""
+    return syntax in JPEG_SYNTAXES and header.precision != 8 and header.frame_marker != LOSSLESS_MARKER
+
+
 def decode_frame(file: DicomFile, layout: PixelLayout, pixels: PixelFormat, index: int) -> NDArray[Any]:
     """Return the stored values of a frame, shape ``(H, W)``, or ``(H, W, 3)`` in RGB.
 

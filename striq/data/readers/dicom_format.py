@@ -9,6 +9,7 @@ from pydicom.dataset import Dataset
 
 IS_YBR = ("YBR_FULL", "YBR_FULL_422")
 COLORS = ("RGB", *IS_YBR, "YBR_RCT", "YBR_ICT")
+GRAYS = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR")
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,6 @@ class PixelFormat:
 
     def check(self) -> None:
         """Raise ``ValueError`` if the format is impossible or is not supported."""
-        photometric = COLORS if self.samples == 3 else ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR")
         problems = {
             f"{self.rows} x {self.columns} pixels": min(self.rows, self.columns) < 1,
             f"{self.samples} samples per pixel": self.samples not in (1, 3),
@@ -57,7 +57,6 @@ class PixelFormat:
             f"{self.bits_stored} bits stored of {self.bits_allocated}": not 1
             <= self.bits_stored
             <= self.bits_allocated,
-            f"{self.photometric!r} with {self.samples} samples per pixel": self.photometric not in photometric,
             f"planar configuration {self.planar_configuration}": self.planar_configuration not in (0, 1),
         }
         for problem in (text for text, found in problems.items() if found):

@@ -88,11 +88,33 @@ def _uncompressed(file: DicomFile, num_declared: int | None, pixels: PixelFormat
     if file.pixel_length is None or (is_compressed(file.syntax) and num_bits % frame_bits > PAD_BITS):
         msg = f"pixel data that is not divided into fragments, although its transfer syntax is {file.syntax.name}"
         raise ValueError(msg)
-    if pixels.is_subsampled and 0 <= num_bits - (num_declared or 1) * frame_bits * 3 // 2 <= PAD_BITS:
-        msg = f"pixels of {pixels.photometric} with as much chroma as luma, so they are of another color space"
-        raise ValueError(msg)
+    if pixels.is_subsampled:
+        _refuse_full_chroma(8 * file.pixel_length, num_declared, pixels)
     syntax = ExplicitVRLittleEndian if file.is_little_endian else ExplicitVRBigEndian
     return PixelLayout(syntax, num_bits // frame_bits, num_declared, is_cut_off=present < file.pixel_length)
+
+
+def _refuse_full_chroma(num_bits: int, num_declared: int | None, pixels: PixelFormat) -> None:
+    """Raise ``ValueError`` if the length of the pixel data is that of pixels whose chroma is not subsampled.
+
+    Three frames of subsampled pixels are as long as two others. The declared number of frames then decides.
+    """
+    if num_declared is not None and _holds(num_bits, num_declared * pixels.frame_bits):
+        return
+    full_bits = pixels.frame_bits * 3 // 2
+    num_full = num_bits // full_bits
+    if num_full and _holds(num_bits, num_full * full_bits):
+        msg = (
+            f"{num_bits // 8} bytes of {pixels.photometric}: {num_full} frames with as much chroma as luma, which are "
+            "of another color space"
+        )
+        if _holds(num_bits, num_bits // pixels.frame_bits * pixels.frame_bits):
+            msg += f", or {num_bits // pixels.frame_bits} frames with half as much; NumberOfFrames does not say which"
+        raise ValueError(msg)
+
+
+def _holds(num_bits: int, expected: int) -> bool:
+    return 0 <= num_bits - expected <= PAD_BITS
 
 
 def _compressed(stream: BinaryIO, file: DicomFile, num_declared: int | None) -> PixelLayout:

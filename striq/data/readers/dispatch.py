@@ -9,7 +9,7 @@ from pathlib import Path
 
 from striq.csv_cells import printable
 from striq.data.cine import Cine
-from striq.data.readers.folders import scan_folder
+from striq.data.readers.folders import may_hold_sources, scan_folder
 from striq.data.readers.formats import Format, known_suffixes, recognize_format
 from striq.data.readers.reader_errors import one_line
 from striq.errors import ReadError, as_read_error
@@ -76,13 +76,13 @@ def _format_of(path: Path) -> Format:
     if path.is_dir():
         with os.scandir(path):  # raises if the folder cannot be read
             pass
-        num_sources = len(scan_folder(path).files)
+        has_sources = may_hold_sources(path)  # and not their number, because the folder may be a whole disk
         raise ReadError(
-            what="This is a folder" if num_sources else "The folder contains no readable file",
+            what="This is a folder" if has_sources else "The folder contains no readable file",
             where=path,
-            expected="one file" if num_sources else f"at least one of {known_suffixes()}",
-            got=f"a folder with {num_sources} readable files",
-            remedy="Open its files one by one (find_sources lists them)." if num_sources else "Check the path.",
+            expected="one file" if has_sources else f"at least one of {known_suffixes()}",
+            got="a folder" if has_sources else "a folder without such files",
+            remedy="Open its files one by one (find_sources lists them)." if has_sources else "Check the path.",
         )
     if not path.is_file():
         raise ReadError(

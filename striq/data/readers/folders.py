@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +21,7 @@ SYSTEM_FOLDERS = {
     "lost+found",
     "system volume information",
 }
+MAX_EXAMINED = 1000  # files, before a folder counts as one that holds readable files
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,28 @@ def scan_folder(folder: Path) -> FolderScan:
         folder: Folder to search, whatever its own name.
     """
     found: list[Path] = []
-    num_other, searched = 0, set[str]()
+    num_other = 0
     unreadable: list[OSError] = []
+    for path in _files(folder, unreadable):
+        if _is_source(path):
+            found.append(path)
+        else:
+            num_other += 1
+    found.extend(Path(error.filename) for error in unreadable if error.filename)
+    images = sorted(path for path in found if not is_annotation(path, folder, known_suffix(path)))
+    return FolderScan(images, num_other, len(found) - len(images))
+
+
+def may_hold_sources(folder: Path) -> bool:
+    """Return whether a folder holds a file that may hold frames, or more files than can be examined at once."""
+    unreadable: list[OSError] = []
+    files = itertools.islice(_files(folder, unreadable), MAX_EXAMINED + 1)
+    return any(number == MAX_EXAMINED or _is_source(path) for number, path in enumerate(files)) or bool(unreadable)
+
+
+def _files(folder: Path, unreadable: list[OSError]) -> Iterator[Path]:
+    """Yield the files of a folder and its subfolders; errors of those that cannot be read are added to a list."""
+    searched = set[str]()
     for place, folders, names in os.walk(folder, onerror=unreadable.append, followlinks=True):
         real = os.path.realpath(place)
         if real in searched:
@@ -57,13 +80,7 @@ def scan_folder(folder: Path) -> FolderScan:
         searched.add(real)
         # Links last, so that a file is found under its own name where it has one.
         folders[:] = sorted(filter(_is_searched, folders), key=lambda name: (Path(place, name).is_symlink(), name))
-        files = [Path(place, name) for name in names if not name.startswith(".")]
-        sources = [path for path in files if _is_source(path)]
-        found.extend(sources)
-        num_other += len(files) - len(sources)
-    found.extend(Path(error.filename) for error in unreadable if error.filename)
-    images = sorted(path for path in found if not is_annotation(path, folder, known_suffix(path)))
-    return FolderScan(images, num_other, len(found) - len(images))
+        yield from (Path(place, name) for name in names if not name.startswith("."))
 
 
 def _is_searched(name: str) -> bool:

@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from striq.data.readers.intensity import GrayRange, range_of_depth, range_of_type, used_range
+from striq.data.readers.intensity import (
+    GrayRange,
+    range_of_declared_depth,
+    range_of_depth,
+    range_of_type,
+    used_range,
+)
 from striq.errors import ReadError
 
 logger = logging.getLogger(__name__)
@@ -44,6 +50,7 @@ class GrayFrames:
         self._source, self._num_frames, self._read_stored = source, num_frames, read_stored
         self._declared, self._window, self._inverted = declared, window, inverted
         self._used: GrayRange | None = None
+        self._depth: int | None = None  # of the declared range, once it is known
 
     def __call__(self, index: int) -> NDArray[np.float32]:
         """Return one frame, shape ``(H, W)``, float32 in [0, 1].
@@ -52,9 +59,16 @@ class GrayFrames:
             ReadError: If the frame has values outside the range that other frames of the file use.
         """
         stored = self._read_stored(index)
-        known = self._declared or range_of_type(stored.dtype)
+        known = self._declared_range(index, stored) or range_of_type(stored.dtype)
         gray = known.apply(stored) if known else self._by_used_range(index, stored)
         return np.float32(1.0) - gray if self._inverted else gray
+
+    def _declared_range(self, index: int, stored: NDArray[Any]) -> GrayRange | None:
+        if self._declared is not None and self._depth is None:
+            self._depth = _depth_of(self._declared)
+            if self._depth > 8:
+                self._declared = range_of_declared_depth(self._depth, self._examined(index, stored))
+        return self._declared
 
     def _by_used_range(self, index: int, stored: NDArray[Any]) -> NDArray[np.float32]:
         if self._used is None:
@@ -88,3 +102,9 @@ class GrayFrames:
                 continue
             if range_of_type(stored.dtype) is None:
                 yield stored
+
+
+def _depth_of(declared: GrayRange) -> int:
+    """Return the number of bits of a range of unsigned integers; 0 for any other range."""
+    depth = int(declared.white).bit_length()
+    return depth if declared == range_of_depth(depth) else 0

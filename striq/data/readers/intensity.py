@@ -140,8 +140,26 @@ class _Found:
             self.bits |= int(np.bitwise_or.reduce(values.astype(np.int64), axis=None))
 
 
-def _range_of_bits(bits: int) -> GrayRange:
-    depth = next(depth for depth in DEPTHS if bits.bit_length() <= depth)
+def range_of_declared_depth(depth: int, images: Iterable[NDArray[Any]]) -> GrayRange:
+    """Return the range of unsigned integers of a declared number of bits.
+
+    Convention:
+        - If the low bits of all values are zero, white has these bits zero too, as in :func:`used_range`: 8-bit gray
+          that was shifted into a wider type stays the same gray.
+
+    Args:
+        depth: Number of bits.
+        images: Stored images of one file.
+    """
+    found = _Found(np.inf)
+    for image in images:
+        found.add(_split_alpha(image)[0])
+    return _range_of_bits(found.bits, depth) if found.whole and found.low >= 0 else range_of_depth(depth)
+
+
+def _range_of_bits(bits: int, depth: int = 0) -> GrayRange:
+    """Return the range of whole numbers that set some bits; the depth is the smallest common one by default."""
+    depth = depth or next(depth for depth in DEPTHS if bits.bit_length() <= depth)
     zeros = (bits & -bits).bit_length() - 1 if bits else 0
     # Fewer than 8 remaining bits are a picture of few gray values, not one that was shifted.
     return GrayRange(0.0, float(2**depth - (2**zeros if depth - zeros >= 8 else 1)))

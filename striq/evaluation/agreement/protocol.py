@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from striq.baselines.fitting import find_baselines, score_by_baselines
 from striq.data.loading import load_images
 from striq.data.splits import group_folds
 from striq.evaluation.agreement.controls import score_with_controls
@@ -39,6 +40,7 @@ def cross_validate(
     num_folds: int = 5,
     resume: bool = False,
     note: str = "",
+    baselines: Sequence[str] = (),
     observe_fold: FoldObserver | None = None,
 ) -> EvaluationTable:
     """Train without labels on all folds but one, score that one, and compare all scores with the ratings.
@@ -50,11 +52,14 @@ def cross_validate(
         num_folds: Number of folds, by group.
         resume: Keep the folds that an interrupted run with the same settings has trained.
         note: A sentence printed with every table and picture.
+        baselines: Names of baselines that are fitted on each fold as well, ``"all"`` for every one.
         observe_fold: Called after each fold with its scorer and the rated frames it was not trained on.
 
     Raises:
         DatasetError: If there are fewer groups than folds, or no ratings.
+        StriqError: If a baseline is not known.
     """
+    find_baselines(baselines)
     setup, output = setup or TrainingSetup(), Path(output_dir)
     frames: list[RatedFrame] = []
     parts: list[ScoredFrames] = []
@@ -62,7 +67,11 @@ def cross_validate(
         test = rated_records(fold.test)
         scorer = train_fold(fold.train, output / f"fold_{number}", setup, resume=resume)
         images = load_images(test, scorer.config.encoder.size, quiet=setup.quiet)
-        parts.append(score_with_controls(scorer, images, test, quiet=setup.quiet))
+        scored = score_with_controls(scorer, images, test, quiet=setup.quiet)
+        if baselines:
+            training = load_images(fold.train, scorer.config.encoder.size, quiet=setup.quiet), fold.train
+            scored.scores.update(score_by_baselines(scorer, baselines, training, (images, test)))
+        parts.append(scored)
         frames.extend(as_rated_frames(test, number))
         if observe_fold is not None:
             observe_fold(scorer, test)

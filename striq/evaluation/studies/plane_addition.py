@@ -16,6 +16,7 @@ from striq.evaluation.agreement.frame_inputs import FrameInputs
 from striq.evaluation.reports.study_report import ReportTable, StudyReport
 from striq.evaluation.reports.text import counts_text, number_text
 from striq.evaluation.statistics.metrics import srcc, srcc_of_rated
+from striq.scoring.recognition import recognize
 from striq.scoring.scorer import StriqScorer
 from striq.types import FrameRecord
 from striq.verdict import NO_PLANE, is_accepted
@@ -81,7 +82,8 @@ def score_and_predict(scorer: StriqScorer, records: Sequence[FrameRecord], *, qu
     for record in track(records, description="Scoring", disable=quiet, transient=True):
         image = load_images([record], scorer.config.encoder.size, quiet=True).to(scorer.device)
         frozen = scorer.embed(image)
-        predicted.append(names[int(scorer.plane_posterior(frozen)[0].argmax())])
+        named = recognize(scorer, image, frozen, scorer.frame_terms(image))
+        predicted.append(names[int(named.posterior[0].argmax())])
         known = record.plane in scorer.planes
         quality.append(FrameInputs.encode(scorer, image, record.plane, frozen).quality() if known else UNDEFINED)
     return PredictedFrames(np.array(quality), tuple(predicted))

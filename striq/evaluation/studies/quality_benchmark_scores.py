@@ -28,6 +28,7 @@ from striq.evaluation.studies.robustness import (
     score_all_changed,
 )
 from striq.model.network import Pyramid
+from striq.scoring.recognition import recognize
 from striq.scoring.scorer import StriqScorer
 from striq.types import FrameRecord
 
@@ -201,7 +202,8 @@ class _FrameTable:
         ):
             on_device = image[None].to(self.scorer.device)
             frozen = self.scorer.embed(on_device)
-            posteriors[index] = self.scorer.plane_posterior(frozen)[0].double().cpu().numpy()
+            named = recognize(self.scorer, on_device, frozen, self.scorer.frame_terms(on_device))
+            posteriors[index] = named.posterior[0].double().cpu().numpy()
             for plane in wanted[index]:
                 scores[:, index, planes.index(plane)] = self._as_plane(on_device, frozen, plane)
         return scores, posteriors

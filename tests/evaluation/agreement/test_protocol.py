@@ -107,3 +107,24 @@ def test_interrupted_evaluation_resumes_to_the_same_table(
 def test_data_without_any_rating_is_refused(records: list[FrameRecord], tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="No frame has a rating"):
         cross_validate([replace(record, rating=None) for record in records], tmp_path, SETUP, num_folds=2)
+
+
+def test_baselines_are_fitted_without_the_groups_of_the_fold(
+    records: list[FrameRecord], finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for file in finished.rglob("model.pt"):
+        target = tmp_path / file.relative_to(finished)
+        target.parent.mkdir(parents=True)
+        target.write_bytes(file.read_bytes())
+    original, fitted = protocol.score_by_baselines, []
+
+    def watch(scorer: StriqScorer, names: Any, training: Any, held_out: Any) -> Any:
+        fitted.append(({record.group for record in training[1]}, {record.group for record in held_out[1]}))
+        return original(scorer, names, training, held_out)
+
+    monkeypatch.setattr(protocol, "score_by_baselines", watch)
+    table = cross_validate(records, tmp_path, SETUP, num_folds=2, resume=True, baselines=["Tenengrad", "pooled kNN"])
+    assert len(fitted) == 2
+    assert all(not known & unseen for known, unseen in fitted)
+    assert {"Tenengrad", "pooled kNN", "STRIQ"} <= {row.score for row in table.rows}
+    assert scores(tmp_path) == scores(finished)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from striq.config import EncoderConfig, QualityConfig, StriqConfig, TrainingConfig
 from striq.data.datasets import load_dataset
@@ -20,7 +22,7 @@ from striq.evaluation.agreement.frame_inputs import FrameInputs
 from striq.evaluation.agreement.training_setup import TrainingSetup
 from striq.evaluation.studies import quality_benchmark
 from striq.evaluation.studies.quality_benchmark import BenchmarkScores, run_benchmark
-from striq.evaluation.studies.quality_benchmark_scores import FoldScores
+from striq.evaluation.studies.quality_benchmark_scores import FoldScores, UnseenFrames, score_fold
 from striq.scoring.scorer import StriqScorer
 from striq.types import FrameRecord
 from tests.conftest import DRAWN_SIZE, TINY_PLANES, TINY_SIZE
@@ -80,6 +82,19 @@ def test_every_frame_is_scored_once_by_a_model_without_its_group(
         assert not {record.path for record in train} & {record.path for record in unseen}
     assert found.names == tuple(TWO_SCORES)
     assert found.planes == TINY_PLANES
+
+
+def test_planes_are_named_as_the_scorer_names_them_with_its_evidence(
+    records: list[FrameRecord], tiny_scorer: StriqScorer
+) -> None:
+    scorer = copy.deepcopy(tiny_scorer)
+    scorer.evidence_range[:] = torch.tensor([0.2, 0.1])
+    nothing = UnseenFrames([], torch.zeros(0, 1, *TINY_SIZE))
+    fold = score_fold(scorer, records, nothing, TWO_SCORES, nuisance_frames=1, quiet=True)
+    expected = [
+        list(score.plane_probabilities.values()) for score in scorer.score(open_cine(r.path)[0] for r in records)
+    ]
+    np.testing.assert_allclose(fold.posteriors, expected, atol=1e-4)
 
 
 def test_scores_are_those_of_the_scorer(

@@ -1,0 +1,161 @@
+"""Every baseline prefers frames of its plane to noise, and each is checked against a reference or a known value."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from monai.metrics.regression import MultiScaleSSIMMetric
+from scipy.stats import laplace, norm
+from torch import Tensor
+
+from striq.baselines.fitting import MODULES, find_baselines, score_by_baselines
+from striq.baselines.natural_statistics import asymmetric_fit
+from striq.baselines.padim import CHANNELS, RIDGE, Padim
+from striq.baselines.patch_core import cover
+from striq.baselines.patch_mixture import fit_mixture, log_densities
+from striq.baselines.patches import patch_features, project, random_projection
+from striq.baselines.physics import generalized_contrast
+from striq.baselines.protocol import BASELINES, PlaneFrames
+from striq.baselines.structural_similarity import MeanStructuralSimilarity
+from striq.data.phantom import make_phantom
+from striq.data.preprocessing import prepare_frame
+from striq.errors import StriqError
+from striq.scoring.scorer import StriqScorer
+from striq.types import Frame, FrameRecord
+from tests.conftest import DRAWN_SIZE, TINY_PLANES, TINY_SIZE
+
+NAMES = sorted(BASELINES)
+OF_ONE_FRAME = {"Tenengrad", "gCNR"}  # fitted on nothing, so they do not know what a plane looks like
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture(scope="module")
+def images() -> Tensor:
+    drawn = make_phantom(12, 2, planes=TINY_PLANES[:1], size=DRAWN_SIZE, seed=3)
+    return torch.stack([prepare_frame(Frame(frame.pixels), TINY_SIZE) for frame in drawn])
+
+
+@pytest.fixture(scope="module")
+def frames(images: Tensor, tiny_scorer: StriqScorer) -> PlaneFrames:
+    with torch.no_grad():
+        return PlaneFrames(images, tiny_scorer.embed(images), tiny_scorer.embed)
+
+
+@pytest.fixture(scope="module")
+def noise(images: Tensor, tiny_scorer: StriqScorer) -> PlaneFrames:
+    """Frames of white noise inside the same fans."""
+    drawn = torch.rand(images[:6].shape, generator=rng()).clamp(min=1 / 255) * (images[:6] > 0)
+    with torch.no_grad():
+        return PlaneFrames(drawn, tiny_scorer.embed(drawn), tiny_scorer.embed)
+
+
+def rows(start: int, stop: int) -> Tensor:
+    return torch.arange(start, stop)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in OF_ONE_FRAME])
+def test_frames_of_the_plane_score_higher_than_noise(name: str, frames: PlaneFrames, noise: PlaneFrames) -> None:
+    found = BASELINES[name]()
+    found.fit(frames[rows(0, 16)], frames[rows(0, 5)])
+    of_plane, of_noise = found.score(frames[rows(16, 24)]), found.score(noise)
+    assert of_plane.shape == (8,)
+    assert np.median(of_plane) > of_noise.max()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_score_depends_on_its_own_frame_only(name: str, frames: PlaneFrames) -> None:
+    found = BASELINES[name]()
+    found.fit(frames[rows(0, 16)], frames[rows(0, 5)])
+    together, alone = found.score(frames[rows(16, 20)]), found.score(frames[rows(18, 19)])
+    assert np.isfinite(together).all()
+    np.testing.assert_allclose(together[2:3], alone, rtol=1e-3, atol=1e-4)
+
+
+def test_mssim_is_monais_mean_over_the_anchors(frames: PlaneFrames) -> None:
+    found = MeanStructuralSimilarity()
+    found.fit(frames, frames[rows(0, 3)])
+    metric = MultiScaleSSIMMetric(spatial_dims=2, data_range=1.0, kernel_size=3)
+    expected = [float(metric(frames.images[i : i + 1], frames.images[7:8])) for i in range(3)]
+    assert found.score(frames[rows(7, 8)])[0] == pytest.approx(np.mean(expected), abs=1e-5)
+
+
+@pytest.mark.parametrize(("family", "exponent"), [(norm, 2.0), (laplace, 1.0)])
+def test_shape_of_known_distributions_is_found(family: object, exponent: float) -> None:
+    values = family.rvs(size=200_000, random_state=0)  # pyright: ignore[reportAttributeAccessIssue]
+    shape, left, right = asymmetric_fit(values)
+    assert shape == pytest.approx(exponent, rel=0.03)
+    assert left == pytest.approx(right, rel=0.02)
+    _, left, right = asymmetric_fit(np.where(values < 0, 3 * values, values))
+    assert left == pytest.approx(3 * right, rel=0.03)
+
+
+def test_padim_equals_a_loop_at_one_location(frames: PlaneFrames) -> None:
+    found = Padim()
+    known = frames[rows(0, 16)]
+    found.fit(known, known)
+    features = patch_features(known)
+    values = project(features, random_projection(features.shape[1], CHANNELS)).flatten(2).numpy()[:, :, 5]
+    covariances = np.cov(values.T)
+    mean_variance = float(found._precision.inverse().diagonal(dim1=1, dim2=2).mean()) / (1 + RIDGE)
+    expected = covariances + RIDGE * mean_variance * np.eye(len(covariances))
+    np.testing.assert_allclose(found._precision[5].inverse().numpy(), expected, rtol=0.02, atol=0.02 * mean_variance)
+
+
+def test_cover_leaves_no_point_far_from_the_chosen() -> None:
+    points = torch.randn(300, 4, generator=rng())
+    chosen, first = cover(points, 40), points[:40]
+    assert torch.cdist(points, chosen).amin(dim=1).max() < torch.cdist(points, first).amin(dim=1).max()
+    assert torch.equal(cover(points[:3], 10).sort(dim=0).values, points[:3].sort(dim=0).values)
+
+
+def test_mixture_finds_separate_clusters() -> None:
+    centers = 20 * torch.randn(8, 3, generator=rng(1))
+    points = centers.repeat(200, 1) + 0.5 * torch.randn(1600, 3, generator=rng(2))
+    mixture = fit_mixture(points)
+    assert mixture[0].sum() == pytest.approx(1)
+    likelihood = log_densities(points, *mixture).logsumexp(dim=1).mean()
+    one = points.mean(dim=0)[None], points.var(dim=0)[None]
+    assert likelihood > log_densities(points, torch.ones(1), *one).logsumexp(dim=1).mean() + 1
+
+
+def test_generalized_contrast_of_equal_and_of_disjoint_regions() -> None:
+    region = np.random.default_rng(0).random((40, 40)).astype(np.float32)
+    assert generalized_contrast(region, region) == pytest.approx(0)
+    assert generalized_contrast(region, region + 2) == pytest.approx(1)
+
+
+def test_all_stands_for_every_baseline_and_others_are_refused() -> None:
+    assert {one.name for one in find_baselines(["all"])} == set(NAMES)
+    assert len({module.__name__ for module in MODULES}) == len(MODULES)
+    with pytest.raises(StriqError, match="No baseline 'magic'; choose among: all, ARNIQA"):
+        find_baselines(["PaDiM", "magic"])
+
+
+def test_baselines_are_fitted_on_the_training_frames_of_each_plane(
+    images: Tensor, tiny_scorer: StriqScorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[int, int, int]] = []
+
+    class Counting:
+        name = "counting"
+
+        def fit(self, frames: PlaneFrames, anchors: PlaneFrames) -> None:
+            seen.append((len(frames), len(anchors), 0))
+
+        def score(self, frames: PlaneFrames) -> np.ndarray:
+            return frames.images.sum(dim=(1, 2, 3)).double().numpy()
+
+    monkeypatch.setitem(BASELINES, "counting", Counting)
+    record = FrameRecord("x.png", TINY_PLANES[0], "g")  # pyright: ignore[reportArgumentType]
+    planes = [TINY_PLANES[i % 2] for i in range(10)]
+    records = [replace(record, plane=plane) for plane in planes]
+    found = score_by_baselines(tiny_scorer, ["counting"], (images[:10], records), (images[10:14], records[:4]))
+    assert [counts[0] for counts in seen] == [5, 5]
+    assert all(0 < counts[1] <= tiny_scorer.config.quality.num_anchors for counts in seen)
+    np.testing.assert_allclose(found["counting"], images[10:14].sum(dim=(1, 2, 3)).numpy(), rtol=1e-6)
