@@ -12,11 +12,12 @@ from . import Navigation, Overlays
 from .Dependencies import ensureDependencies
 from .Explaining import Explainer, Explanation
 from .Folder import fileNodes
+from .FrameResult import FrameResult
 from .FrameSource import FrameSource, SequenceFrames, SourceError, openFrames
 from .ModelHolder import ModelHolder
 from .Options import AUTO, ScoringOptions
 from .Parameters import MISSING_OVERLAY, NO_OVERLAY, OVERLAYS, REFERENCE_OVERLAY
-from .Results import FrameResult, Results
+from .Results import Results
 from .ScoreChart import ScoreChart
 from .ScoreSequence import attachScores
 from .Scoring import FAILED, ScoringRun

@@ -9,7 +9,8 @@ import slicer
 from slicer.i18n import tr as _
 
 from .Controls import Controls
-from .Results import ACCEPTED, BY_USER, REJECTED, FrameResult, Results, verdictWord
+from .FrameResult import FrameResult
+from .Results import ACCEPTED, BY_USER, REJECTED, Results, verdictWord
 from .ResultsColumns import columnNames
 from .Session import Session
 from .Views import Views

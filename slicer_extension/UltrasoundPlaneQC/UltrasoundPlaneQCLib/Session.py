@@ -8,10 +8,11 @@ import slicer
 import vtk
 from slicer.util import VTKObservationMixin
 
+from .FrameResult import FrameResult
 from .FrameSource import FrameSource, SequenceFrames, SourceError, openFrames
 from .Logic import PlaneQualityLogic
 from .Parameters import Parameters
-from .Results import FrameResult, Results
+from .Results import Results
 from .ScoreChart import ScoreChart
 from .Scoring import ScoringRun
 
