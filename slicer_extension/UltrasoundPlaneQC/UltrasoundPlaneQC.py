@@ -60,7 +60,7 @@ class UltrasoundPlaneQCWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
         self.logic = UltrasoundPlaneQCLogic()
-        self.panel = Panel(self.ui, self.logic, self.logic.getParameterNode)
+        self.panel = Panel(self.ui, uiWidget, self.logic, self.logic.getParameterNode)
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneClosing)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneReplaced)
@@ -79,12 +79,8 @@ class UltrasoundPlaneQCWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
         ScriptedLoadableModuleWidget.onReload(self)
 
     def enter(self) -> None:
-        """Activate the keys while the module is open."""
-        self.panel.shortcuts.install()
-
-    def exit(self) -> None:
-        """Deactivate the keys."""
-        self.panel.shortcuts.remove()
+        """Make the keys work at once."""
+        self.panel.shortcuts.focus()
 
     def onSceneClosing(self, caller: slicer.vtkMRMLScene, event: str) -> None:
         """End all work on the scene."""

@@ -65,8 +65,11 @@ def scene() -> Iterator[mrml.Scene]:
 
 @pytest.fixture
 def view(scene: mrml.Scene) -> SliceView:
-    """The one slice view, which outlives scenes as in the application; empty at first."""
-    _VIEW.reset()
+    """The red slice view, which outlives scenes as in the application; empty at first, as the others."""
+    layouts = slicer.app.layoutManager()
+    for name in layouts.sliceViewNames():
+        layouts.sliceWidget(name).view.reset()
+    layouts.showAll()
     return _VIEW
 
 
@@ -82,6 +85,9 @@ class Clicker:
 
         button = getattr(self.ui, name)
         assert button.isEnabled(), f"{name} is disabled: {button.toolTip}"
+        for section in (self.ui.resultsSection, self.ui.whySection, self.ui.liveSection):
+            if section.isAncestorOf(button) and section.collapsed:
+                section.collapsed = False
         isBox = isinstance(button, QtWidgets.QCheckBox)  # which takes clicks on the box and the text only
         place = QtCore.QPoint(8, button.rect.height() // 2) if isBox else button.rect.center()
         QtTest.QTest.mouseClick(button, QtCore.Qt.LeftButton, QtCore.Qt.NoModifier, place)
@@ -127,7 +133,8 @@ def clicker(view: SliceView, holder: ModelHolder, monkeypatch: pytest.MonkeyPatc
     widget.parent.show()
     yield Clicker(widget, _SCENE)
     widget.cleanup()
-    widget.parent.setMRMLScene(None)
+    for child in widget.parent.findChildren(slicer.qMRMLWidget):
+        child.setMRMLScene(None)
     widget.parent.deleteLater()
     _QT.application.processEvents()
 

@@ -51,7 +51,6 @@ def main(model: str, plane: str, picture: str) -> dict[str, object]:
     clicker.passTime(0.5)
     kept = screen.grabWindow(0).save(picture)
     found = {"clicked": worst, "at_click": at_worst, "best": best, "at_best": at_best, "kept": kept}
-    widget.exit()
     widget.cleanup()
     return found
 

@@ -142,6 +142,7 @@ def test_pytorch_extension_is_installed_when_the_user_agrees(
     with pytest.raises(Dependencies.DependencyError, match=r"PyTorch is installed.*restart Slicer"):
         Dependencies.ensureDependencies(REQUIREMENTS)
     assert extensions.asked == [("PyTorch", False, False)]  # no restart before the scene is saved, no second question
+    assert extensions.interactive  # as before, for other extensions
     assert "Download" in questions[0]
 
 

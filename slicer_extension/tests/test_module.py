@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import slicer
 from conftest import NUM_FRAMES, ROOT, Clicker, add_browser, add_sequence_browser, results_of, shown
-from PySide6 import QtCore, QtTest
+from PySide6 import QtCore, QtTest, QtWidgets
 from standin import mrml
 from UltrasoundPlaneQCLib.FrameSource import SourceError, openFrames
 from UltrasoundPlaneQCLib.ModelHolder import ModelHolder
@@ -25,30 +25,51 @@ from striq.data.readers import open_cine
 MANUAL = ROOT / "docs" / "how-to" / "slicer.md"
 
 
+# Slice views: B, F, R, G, T, V, S, brackets. Plots: R, S. VTK's 3-D views: C, E, F, J, P, Q, R, S, T, U, W, 3.
+VIEW_KEYS = frozenset("BCEFGJPQRSTUVW3")
+
+
+def press(widget: QtWidgets.QWidget, key: str) -> None:
+    modifier = QtCore.Qt.ShiftModifier if key.startswith("Shift+") else QtCore.Qt.NoModifier
+    QtTest.QTest.keyClick(widget, getattr(QtCore.Qt, f"Key_{key[-1]}"), modifier)
+
+
 @pytest.mark.parametrize("key", sorted(KEYS))
-def test_keys_press_their_buttons_only_while_the_module_is_open(
-    done: Clicker, key: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_keys_press_their_buttons_only_while_the_panel_has_the_focus(done: Clicker, key: str) -> None:
     window = slicer.app.mainWindow()
+    beside = QtWidgets.QWidget(window)  # a view
+    beside.setFocusPolicy(QtCore.Qt.StrongFocus)
+    window.setCentralWidget(beside)
+    dock = QtWidgets.QDockWidget(window)
+    dock.setWidget(done.widget.parent)
+    window.addDockWidget(QtCore.Qt.LeftDockWidgetArea, dock)
     window.show()
     window.activateWindow()
     QtTest.QTest.qWaitForWindowActive(window)
-    button = getattr(done.ui, KEYS[key])
-    button.setEnabled(True)
-    pressed: list[str] = []
-    button.connect("clicked()", lambda: pressed.append(key))
-    modifier = QtCore.Qt.ShiftModifier if key.startswith("Shift+") else QtCore.Qt.NoModifier
-    code = getattr(QtCore.Qt, f"Key_{key[-1]}")
-    QtTest.QTest.keyClick(window, code, modifier)
-    assert pressed == []
-    done.widget.enter()
-    QtTest.QTest.keyClick(window, code, modifier)
-    assert pressed == [key]
-    done.widget.exit()
-    button.setEnabled(True)
-    QtTest.QTest.keyClick(window, code, modifier)
-    assert pressed == [key]
-    assert f"({key})" in button.toolTip
+    try:
+        button = getattr(done.ui, KEYS[key])
+        button.setEnabled(True)
+        pressed: list[str] = []
+        button.connect("clicked()", lambda: pressed.append(key))
+        done.widget.enter()
+        beside.setFocus()
+        press(beside, key)
+        assert pressed == []
+        done.widget.enter()
+        press(window.focusWidget(), key)
+        assert pressed == [key]
+        done.ui.planeSelector.setFocus()  # a field that takes text
+        press(done.ui.planeSelector, key)
+        assert pressed == [key]
+        assert f"({key})" in button.toolTip
+        assert key not in VIEW_KEYS
+    finally:
+        dock.setWidget(None)
+        done.widget.parent.setParent(None)
+        window.removeDockWidget(dock)
+        dock.deleteLater()
+        window.setCentralWidget(None)
+        window.hide()
 
 
 def test_menu_of_the_data_tree_scores_a_picture(
@@ -89,9 +110,9 @@ def test_node_without_pictures_is_refused_by_the_menu(clicker: Clicker) -> None:
 
 
 FULL_CARD = """
-import json, sys
+import json, os, sys
 def say(**answer): print(json.dumps(answer), flush=True)
-say(event="ready", protocol=2, version="0", pid=1)
+say(event="ready", protocol=2, version="0", pid=os.getpid())
 for line in sys.stdin:
     asked = json.loads(line)
     number = asked["id"]

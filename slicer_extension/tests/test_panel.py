@@ -202,9 +202,9 @@ def test_bars_and_headers_have_the_labels_of_the_terms(done: Clicker) -> None:
     table = done.ui.resultsTable
     shown = [number for number in range(table.columnCount) if not table.isColumnHidden(number)]
     headers = [table.horizontalHeaderItem(number).text() for number in shown]
-    assert headers[5:-4] == labels
-    assert headers[:5] == ["frame", "time_s", "quality", "verdict", "plane"]
-    assert headers[-4:] == ["plane_probability", "decided_by", "error", "reference"]
+    assert headers[4:-4] == labels
+    assert headers[:4] == ["Time (s)", "Quality Q", "Verdict", "Plane"]
+    assert headers[-4:] == ["Plane probability", "Decided by", "Error", "Reference"]
 
 
 def test_explain_lays_the_residual_over_the_frame(done: Clicker, browser, view: SliceView) -> None:

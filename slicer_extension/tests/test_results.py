@@ -126,7 +126,7 @@ def test_quality_can_be_computed_from_an_exported_row(results: Results, tmp_path
 def test_terms_have_their_labels_as_headers(results: Results) -> None:
     node = results.node
     assert node.GetUseColumnTitleAsColumnHeader()
-    assert [node.GetColumnTitle(name) for name in ("ncc", "entropy", "quality")] == ["NCC", "Entropy", ""]
+    assert [node.GetColumnTitle(name) for name in ("ncc", "entropy", "quality")] == ["NCC", "Entropy", "Quality Q"]
     assert node.GetColumnDescription("ncc") == "How well features correlate."
 
 

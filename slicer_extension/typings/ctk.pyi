@@ -4,6 +4,12 @@ class ctkSliderWidget(qt.QWidget):
     value: float
     def setValue(self, value: float) -> None: ...
 
+class ctkCollapsibleButton(qt.QWidget):
+    collapsed: bool
+
 class ctkPathLineEdit(qt.QWidget):
+    Dirs: int
+    Readable: int
+    filters: int
     currentPath: str
     def setCurrentPath(self, path: str) -> None: ...

@@ -6,10 +6,13 @@ This file imports the standard library only. Programs whose environment lacks ST
 from __future__ import annotations
 
 import json
+import os
 import queue
+import signal
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,6 +24,8 @@ LAST_EVENTS = ("loaded", "finished", "explained", "error")  # each ends the answ
 UNANSWERED = ("cancel", "stop")
 STOP_SECONDS = 2.0
 EXIT_SECONDS = 1.0  # from the end of the answers to the end of the process
+POLL_SECONDS = 0.01
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows knows only one way to end a process
 KEPT_LINES = 20  # of standard error, for messages
 
 
@@ -112,7 +117,11 @@ class ServiceClient:
 
     @property
     def pid(self) -> int | None:
-        """Number of the process, ``None`` before it is started and after it is stopped."""
+        """Number of the process that answers, ``None`` before it is started and after it is stopped.
+
+        The program that was started may be a launcher of it. Until the process has reported its own number, it is that
+        of the program.
+        """
         return None if self._process is None else self._process.pid
 
     def start(self) -> None:
@@ -210,6 +219,8 @@ class ServiceClient:
 
     def stop(self, seconds: float = STOP_SECONDS) -> None:
         """End the process: by command, after a while by a signal, at last by force. Awaited answers are dropped.
+
+        Signals go to the process that answers and to the launcher that started it, if there is one.
 
         Args:
             seconds: How long to wait after the command, and again after the signal.
@@ -309,12 +320,14 @@ class _Process:
             self._log.close()
             msg = f"The scoring process cannot start: {error}. Expected a program to run, got {command[0]!r}."
             raise StartError(msg) from error
+        self._worker_pid: int | None = None  # reported by the process that answers; the program may be its launcher
+        self._has_ended = False  # there will be no more answers
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     @property
     def pid(self) -> int:
-        return self._popen.pid
+        return self._worker_pid or self._popen.pid
 
     @property
     def exit_status(self) -> int | None:
@@ -322,7 +335,7 @@ class _Process:
 
     @property
     def is_alive(self) -> bool:
-        return self.exit_status is None
+        return self._reader.is_alive() and not self._has_ended and self.exit_status is None
 
     def write(self, command: Mapping[str, Any]) -> None:
         """Write a command.
@@ -347,21 +360,42 @@ class _Process:
             self.write({"command": "stop"})
         with suppress(OSError):
             _opened(self._popen.stdin).close()
-        for insist in (self._popen.terminate, self._popen.kill):
-            try:
-                self._popen.wait(seconds)
+        for number in (signal.SIGTERM, KILL):
+            if self._ends_within(seconds):
                 break
-            except subprocess.TimeoutExpired:
-                insist()
-        self._popen.wait()
+            self._signal(number)
+        with suppress(subprocess.TimeoutExpired):
+            self._popen.wait(EXIT_SECONDS)
         self.read_to_end()
         if not self._reader.is_alive():  # unless something that the process started holds the pipe open
             _opened(self._popen.stdout).close()
         self._log.close()
 
+    def _ends_within(self, seconds: float) -> bool:
+        """Wait for the end of the program and of the process that answers, which holds the pipe of the answers open."""
+        until = time.monotonic() + seconds
+        with suppress(subprocess.TimeoutExpired):
+            self._popen.wait(seconds)
+        while not self._has_ended and self._reader.is_alive() and time.monotonic() < until:
+            time.sleep(POLL_SECONDS)
+        return self.exit_status is not None and (self._has_ended or not self._reader.is_alive())
+
+    def _signal(self, number: int) -> None:
+        """Send a signal to the process that answers, if it still holds the pipe, and to the program."""
+        worker = self._worker_pid
+        if worker is not None and worker != self._popen.pid and not self._has_ended:
+            with suppress(OSError):  # it has ended meanwhile
+                os.kill(worker, number)
+        with suppress(OSError):
+            self._popen.send_signal(number)
+
     def _read(self) -> None:
         for line in _opened(self._popen.stdout):
-            self.arrived.put(_parse(line))
+            answer = _parse(line)
+            if isinstance(answer, dict) and answer["event"] == "ready":
+                self._worker_pid = _pid(answer.get("pid"))
+            self.arrived.put(answer)
+        self._has_ended = True
         with suppress(subprocess.TimeoutExpired):
             self._popen.wait(EXIT_SECONDS)  # until then it may write the reason to its standard error
         self.arrived.put(None)
@@ -376,6 +410,11 @@ def _parse(line: str) -> Answer | ServiceError:
         return cast("Answer", answer)
     msg = f"The scoring process wrote {line.strip()[:80]!r}. Expected an answer, a JSON object with 'event'."
     return UnreadableAnswerError(msg)
+
+
+def _pid(value: object) -> int | None:
+    """Return the number of a process that a signal may be sent to; ``None`` if it is none, or that of this program."""
+    return value if isinstance(value, int) and value > 1 and value != os.getpid() else None
 
 
 def _opened(stream: IO[str] | None) -> IO[str]:

@@ -7,7 +7,8 @@ A line holds one object: ``command``, ``id`` (a number or a string that every an
 ``{"command": "score", "id": 2, "file": "cine.dcm", "plane": "auto", "threshold": null}``
     Score every frame of a file as ``striq score`` does.
 ``{"command": "score", "id": 3, "frames": "frames.npy", "source": "name", "times_s": null, "spacing_mm": null}``
-    Score a NumPy array of pictures as stored, shape ``(N, H, W)`` or ``(N, H, W, C)``.
+    Score a NumPy array of pictures as stored, shape ``(N, H, W)`` or ``(N, H, W, C)``. ``original`` and
+    ``original_index`` name the file that they were read from, so that they score as the file does.
 ``{"command": "explain", "id": 4, "frames": "frames.npy", "index": 5, "plane": "auto", "folder": "maps"}``
     Write the residual map of one frame, and the picture of its nearest anchor, into a folder.
 ``{"command": "cancel"}``
@@ -52,6 +53,8 @@ class CineRequest:
         file: Any file that STRIQ reads.
         frames: A NumPy file of pictures, if there is no ``file``.
         source: Name of the pictures in messages; by default that of the NumPy file.
+        original: File that another program read the pictures from.
+        original_index: Number of the first picture in that file.
         times_s: Time of each picture.
         spacing_mm: Distance between neighboring rows, then columns, of the pictures.
         plane: Name of the plane, or ``"auto"``.
@@ -61,6 +64,8 @@ class CineRequest:
     file: str | None = None
     frames: str | None = None
     source: str | None = None
+    original: str | None = None
+    original_index: int = 0
     times_s: list[float] | None = None
     spacing_mm: list[float] | None = None
     plane: str = AUTO

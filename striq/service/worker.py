@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from striq.scoring.frame_maps import resample_onto_frame
 from striq.scoring.results import FrameResult
 from striq.scoring.threads import use_threads
 from striq.service import answers
-from striq.service.cines import open_requested
+from striq.service.cines import on_picture, open_requested, picture_shape
 from striq.service.loaded_model import CPU, LoadedModel, Notify
 from striq.service.requests import Explain, Id, Load, Malformed, Score
 
@@ -69,7 +70,10 @@ class Worker:
                 cancelled = self._interrupted()
                 if cancelled:
                     break
-                results.append(next(scores))
+                result = next(scores)
+                if request.frames and result.score is not None:
+                    result = replace(result, score=on_picture(result.score, cine.crop))
+                results.append(result)
                 self._send(answers.frame(request.id, results[-1], _ms_since(started) / len(results)))
         end = answers.finished(request.id, results, total=len(cine), cancelled=cancelled, device=model.device)
         self._send(end)
@@ -77,11 +81,14 @@ class Worker:
     def _explain(self, request: Explain) -> None:
         started = time.perf_counter()
         model, folder = self._loaded(), Path(request.folder)
-        frame = open_requested(request)[request.index]
+        cine = open_requested(request)
+        frame = cine[request.index]
         explanation = model.explain(frame, request.plane, self._notify(request.id))
-        score, picture = explanation.score, model.anchor_picture(explanation.score)
+        score, picture, shape = explanation.score, model.anchor_picture(explanation.score), frame.pixels.shape
+        if request.frames and cine.crop is not None:
+            score, shape = on_picture(score, cine.crop), picture_shape(request)
         maps = {
-            name: _save(folder / f"{name}.npy", resample_onto_frame(values, score.crop, frame.pixels.shape))
+            name: _save(folder / f"{name}.npy", resample_onto_frame(values, score.crop, shape))
             for name, values in (("residual", explanation.residual), ("missing", explanation.missing))
         }
         anchor_picture = None if picture is None else _save(folder / "anchor.npy", picture)

@@ -8,6 +8,7 @@ nothing, ``refuse`` answers an error, ``deaf`` ignores everything but the strong
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import time
@@ -30,18 +31,18 @@ def score(number: int, what: str, count: int) -> None:
         say("error", id=number, text="This file cannot be read.")
     elif what == "deaf":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        say("frame", id=number, index=0)
+        say("frame", id=number, index=0, pid=os.getpid())
         time.sleep(600)
     elif what != "silence":
         for index in range(count):
-            say("frame", id=number, index=index)
+            say("frame", id=number, index=index, pid=os.getpid())
             if what == "crash" and index == 1:
                 sys.exit("first reason\nlast reason")
         say("finished", id=number, total=count)
 
 
 def main() -> None:
-    say("ready", protocol=int(sys.argv[1]) if len(sys.argv) > 1 else 2, version="9.9")
+    say("ready", protocol=int(sys.argv[1]) if len(sys.argv) > 1 else 2, version="9.9", pid=os.getpid())
     for line in sys.stdin:
         command = json.loads(line)
         if command["command"] == "load":

@@ -31,6 +31,18 @@ from striq.service.client import (
     UnreadableAnswerError,
 )
 
+# Starts a program as a process of its own and waits for it, as the launcher of 3D Slicer's Python does. A signal
+# that ends the launcher does not reach the program; the launcher stays for a while after the program has ended.
+LAUNCHER = """
+import subprocess, sys, time
+program = subprocess.Popen(sys.argv[2:])
+if sys.argv[1] == "lets go":
+    sys.stdin.close(), sys.stdout.close()
+    import os
+    os.close(0), os.close(1)
+program.wait()
+time.sleep(1)
+"""
 FAKE = [sys.executable, str(Path(__file__).with_name("fake_service.py"))]
 PATIENCE_SECONDS = 60.0
 SOON_SECONDS = 0.2
@@ -54,6 +66,14 @@ def is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def is_running(pid: int) -> bool:
+    """Return whether a process runs; one that waits for its parent to notice its end does not."""
+    stat = Path(f"/proc/{pid}/stat")
+    if not Path("/proc").exists():
+        return is_alive(pid)
+    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -302,3 +322,53 @@ def test_real_process_that_was_killed_is_started_again(real: ServiceClient, pict
     assert real.pid != pid
     with pytest.raises(RefusedError, match="No model is loaded"):
         list(real.ask("score", frames=pictures_file))
+
+
+def launched(pipes: str = "holds") -> ServiceClient:
+    """Return a client whose process runs behind a launcher that holds its pipes, or lets go of them."""
+    client = ServiceClient([sys.executable, "-c", LAUNCHER, pipes, *FAKE], protocol=2)
+    client.start()
+    list(client.ask("score", file="good", source="1"))
+    return client
+
+
+@pytest.mark.parametrize("pipes", ["holds", "lets go"])
+@pytest.mark.parametrize("file", ["good", "deaf"])
+def test_process_behind_a_launcher_is_ended(file: str, pipes: str) -> None:
+    client = launched(pipes)
+    number, found = frames(client, 1, file), []
+    wait_for(lambda: bool(found.extend(client.poll(number)) or found))
+    worker = found[0]["pid"]
+    assert worker != client._process._popen.pid
+    assert client.pid == worker
+    started = time.monotonic()
+    client.stop(SOON_SECONDS)
+    wait_for(lambda: not is_running(worker))
+    assert time.monotonic() - started < 5.0
+
+
+def test_process_that_died_behind_a_launcher_is_replaced_at_once() -> None:
+    client = launched("lets go")
+    before = next(client.ask("score", file="good", source="1"))["pid"]
+    os.kill(before, signal.SIGKILL)
+    time.sleep(SOON_SECONDS)  # the launcher is still there
+    client.start()
+    found = list(client.ask("score", file="good", source="1"))
+    assert [answer["event"] for answer in found] == ["frame", "finished"]
+    assert found[0]["pid"] != before
+    client.stop()
+
+
+def test_number_that_no_signal_may_go_to_is_not_believed() -> None:
+    for number in (0, 1, -1, os.getpid(), "12", None):
+        fake = (
+            f"import json, sys; print(json.dumps(dict(event='ready', protocol=2, pid={number!r})), flush=True); input()"
+        )
+        client = ServiceClient([sys.executable, "-c", fake], protocol=2)
+        client.start()
+        started = client.pid
+        wait_for(lambda client=client: not client.poll() and client._process is not None)
+        time.sleep(SOON_SECONDS)
+        client.poll()
+        assert client.pid == started
+        client.stop()

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 class Controls(Protocol):
     """Controls that ``slicer.util.childWidgetVariables`` finds in the panel."""
 
+    # Sections
+    resultsSection: ctk.ctkCollapsibleButton
+    whySection: ctk.ctkCollapsibleButton
+    liveSection: ctk.ctkCollapsibleButton
+
     # Inputs
     inputSelector: slicer.qMRMLNodeComboBox
     planeSelector: qt.QComboBox

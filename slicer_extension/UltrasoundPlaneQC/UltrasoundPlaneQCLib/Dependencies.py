@@ -77,8 +77,13 @@ def _offerExtension() -> None:
     )
     if manager is None or slicer.app.testingEnabled() or not slicer.util.confirmOkCancelDisplay(question):
         return
+    wasInteractive = manager.interactive
     manager.interactive = False  # asked already
-    if manager.installExtensionFromServer("PyTorch", False):  # without a restart: the scene may not be saved
+    try:
+        isInstalledNow = manager.installExtensionFromServer("PyTorch", False)  # no restart: the scene may not be saved
+    finally:
+        manager.interactive = wasInteractive
+    if isInstalledNow:
         raise DependencyError(_("The extension PyTorch is installed. Save your work, restart Slicer, and press Score."))
 
 

@@ -8,7 +8,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from .FrameSource import FrameSource, SourceError
+from .FrameSource import FrameSource, SourceError, originalOf
 from .Messages import ExplainedFrame
 from .ModelHolder import ModelHolder
 from .Options import ScoringOptions
@@ -79,6 +79,7 @@ class Explainer:
             plane=options.plane,
             folder=str(self._scratch.path),
             source=source.name,
+            **originalOf(source, index),
         )
 
     def poll(self) -> Explanation | None:

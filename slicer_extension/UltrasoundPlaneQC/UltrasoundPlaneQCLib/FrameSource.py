@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, Protocol
 
 import slicer
 import vtk
 from numpy.typing import NDArray
 from slicer.i18n import tr as _
+
+from .DicomFile import fileOf, frameTimes
 
 SECONDS_PER_UNIT = {"s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3, "us": 1e-6}
 
@@ -23,13 +26,21 @@ class FrameSource(Protocol):
         name: Name of the node.
         numFrames: Number of frames.
         spacingMm: Distance between rows, then columns, in millimeters.
-        timesS: Time of each frame in seconds; ``None`` if unknown.
     """
 
     name: str
     numFrames: int
     spacingMm: tuple[float, float]
-    timesS: list[float] | None
+
+    @property
+    def timesS(self) -> list[float] | None:
+        """Time of each frame in seconds; ``None`` if unknown."""
+        ...
+
+    @property
+    def dicomFile(self) -> str | None:
+        """DICOM file that the frames were read from; ``None`` if there is none at hand."""
+        ...
 
     @property
     def node(self) -> slicer.vtkMRMLNode:
@@ -99,6 +110,16 @@ def _browserOf(node: slicer.vtkMRMLNode) -> slicer.vtkMRMLSequenceBrowserNode | 
     return None
 
 
+def originalOf(source: FrameSource, first: int = 0) -> dict[str, Any]:
+    """Return the fields of a command that name the file that frames were read from, so that they score as it does.
+
+    Args:
+        source: Frames.
+        first: Number of the first frame that is sent.
+    """
+    return {} if source.dicomFile is None else {"original": source.dicomFile, "original_index": first}
+
+
 def pictureOf(volume: slicer.vtkMRMLVolumeNode, sliceIndex: int = 0) -> NDArray[Any]:
     """Return the stored pixels of one slice, shape ``(H, W)`` or ``(H, W, C)``; row 0 is the first row stored.
 
@@ -132,6 +153,7 @@ class StackFrames:
         self.numFrames: int = slicer.util.arrayFromVolume(volume).shape[0]
         self.spacingMm = spacingOf(volume)
         self.timesS: list[float] | None = None
+        self.dicomFile: str | None = None
 
     @property
     def isInScene(self) -> bool:
@@ -143,10 +165,11 @@ class StackFrames:
         return pictureOf(self.volume, index)
 
     def currentIndex(self) -> int:
-        """Return the frame that the first slice view shows; 0 if there is no slice view."""
+        """Return the frame that the first slice view of the layout shows; 0 if there is no slice view."""
         toIjk = vtk.vtkMatrix4x4()
         self.volume.GetRASToIJKMatrix(toIjk)
         views: list[slicer.vtkMRMLSliceNode] = slicer.util.getNodesByClass("vtkMRMLSliceNode")
+        views = [view for view in views if view.IsMappedInLayout()] or views
         if not views:
             return 0
         toRas = views[0].GetSliceToRAS()
@@ -185,7 +208,27 @@ class SequenceFrames:
                 ).format(name=self.name)
             )
         self.spacingMm = spacingOf(first)
-        self.timesS = self._times()
+
+    @property
+    def timesS(self) -> list[float] | None:
+        """Time of each frame in seconds; ``None`` if unknown."""
+        return self._times
+
+    @property
+    def dicomFile(self) -> str | None:
+        """DICOM file that the frames were read from; ``None`` if there is none at hand."""
+        return self._dicomFile
+
+    @cached_property
+    def _times(self) -> list[float] | None:
+        seconds = SECONDS_PER_UNIT.get((self.master.GetIndexUnit() or "").lower())
+        if seconds is None or self.master.GetIndexType() != self.master.NumericIndex:
+            return frameTimes(self.dicomFile, self.numFrames)
+        return [float(self.master.GetNthIndexValue(index)) * seconds for index in range(self.numFrames)]
+
+    @cached_property
+    def _dicomFile(self) -> str | None:
+        return fileOf([self._dataNode(0), self._dataNode(self.numFrames - 1)])
 
     @property
     def master(self) -> slicer.vtkMRMLSequenceNode:
@@ -200,12 +243,6 @@ class SequenceFrames:
 
     def _dataNode(self, index: int) -> slicer.vtkMRMLVolumeNode:
         return self.sequence.GetDataNodeAtValue(self.master.GetNthIndexValue(index), False)
-
-    def _times(self) -> list[float] | None:
-        seconds = SECONDS_PER_UNIT.get((self.master.GetIndexUnit() or "").lower())
-        if seconds is None or self.master.GetIndexType() != self.master.NumericIndex:
-            return None
-        return [float(self.master.GetNthIndexValue(index)) * seconds for index in range(self.numFrames)]
 
     def frame(self, index: int) -> NDArray[Any]:
         """Return the stored pixels of one frame."""

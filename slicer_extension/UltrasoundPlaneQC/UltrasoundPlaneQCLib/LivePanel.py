@@ -99,7 +99,7 @@ class LivePanel:
         """Show verdicts that have arrived; return whether the stream is being scored."""
         try:
             notice = self.live.poll()
-        except (SourceError, WorkerError) as error:
+        except (SourceError, WorkerError, OSError) as error:
             self.stop()
             self.refresh()
             slicer.util.errorDisplay(str(error))

@@ -14,6 +14,8 @@ from .ScoreSequence import NAME as SCORE_NAME
 from .ScoreSequence import scoreText
 
 LENGTH = 250  # points of the running plot: 10 s at 25 images a second
+SPAN_SECONDS = 10.0  # least width of the running plot
+MIN_POINTS = 2  # VTK cannot draw a line through fewer
 COLUMNS = ("time_s", "quality", "threshold")
 FOLDER = "STRIQ live"
 
@@ -30,10 +32,16 @@ class LivePlot:
         self._remove()
         table = newTable("STRIQ live quality", COLUMNS)
         chart = newChart("STRIQ live plot", _("Time in seconds"))
-        addSeries(chart, "Live quality", table, ("time_s", "quality"), QUALITY_COLOR)
-        addSeries(chart, "Live threshold", table, ("time_s", "threshold"), THRESHOLD_COLOR)
+        chart.SetTitle(_("Live: blue quality, dashed threshold"))
+        chart.SetXAxisRangeAuto(False)  # the plot view fits an axis once, not to points that are added
+        chart.SetXAxisRange(0.0, SPAN_SECONDS)
         fileNodes(FOLDER, [table, chart])
         self.table, self.chart = table, chart
+
+    def _addCurves(self, table: slicer.vtkMRMLTableNode, chart: slicer.vtkMRMLPlotChartNode) -> None:
+        addSeries(chart, _("Live quality"), table, ("time_s", "quality"), QUALITY_COLOR)
+        limit = addSeries(chart, _("Live threshold"), table, ("time_s", "threshold"), THRESHOLD_COLOR)
+        limit.SetLineStyle(limit.LineStyleDash)
 
     def _remove(self) -> None:
         if self.chart is None or self.chart.GetScene() is None:
@@ -43,7 +51,7 @@ class LivePlot:
 
     def add(self, live: LiveVerdict, threshold: float) -> None:
         """Add one verdict; the oldest one is dropped when the plot is full."""
-        if self.table is None:
+        if self.table is None or self.chart is None:
             return
         table = self.table.GetTable()
         values = (live.imageTime, math.nan if live.quality is None else live.quality, threshold)
@@ -56,6 +64,11 @@ class LivePlot:
             column.Modified()
         table.Modified()
         self.table.Modified()
+        times = table.GetColumnByName("time_s")
+        first = times.GetValue(0)
+        self.chart.SetXAxisRange(first, max(live.imageTime, first + SPAN_SECONDS))
+        if table.GetNumberOfRows() == MIN_POINTS:
+            self._addCurves(self.table, self.chart)
 
 
 class LiveRecorder:

@@ -86,6 +86,7 @@ class LiveScoring:
         self._sent = 0.0  # arrival of the image that is being scored
         self._sentPath: Path | None = None
         self._newest: float | None = None  # arrival of the image that waits
+        self._failure: WorkerError | SourceError | OSError | None = None  # of an image that was not sent
         self._arrivals: deque[float] = deque()
         self._scoredArrivals: deque[float] = deque()
 
@@ -113,6 +114,7 @@ class LiveScoring:
         self.stop()
         self._plane, self.recorder, self._scratch = options.plane, recorder, Scratch()
         self.received = self.scored = 0
+        self._failure = None
         self._startTime = time.monotonic()
         self.holder.request(options.modelPath, options.device)
         self.volume = volume
@@ -145,8 +147,9 @@ class LiveScoring:
         self._newest = now
         try:
             self._sendNewest()
-        except WorkerError:
-            logging.debug("The scoring process has ended; the next poll reports it.")
+        except (WorkerError, SourceError, OSError) as error:  # the next poll reports it; an observer must not raise
+            logging.debug("The image was not sent: %s", error)
+            self._failure = error
 
     def _sendNewest(self) -> None:
         if self._newest is None or self._commandId is not None or self.volume is None or self._scratch is None:
@@ -163,10 +166,13 @@ class LiveScoring:
         Raises:
             SourceError: If the stream cannot be scored; it is stopped.
             WorkerError: If the scoring process has ended on its own.
+            OSError: If an image cannot be written for the scoring process.
         """
         notice: str | None = None
         if not self.isRunning:
             return notice
+        if self._failure is not None:
+            raise self._failure
         if self._commandId is None:
             self.holder.requireRunning()
         for answer in self.holder.poll(self._commandId):

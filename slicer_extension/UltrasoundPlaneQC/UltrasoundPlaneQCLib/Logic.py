@@ -6,22 +6,25 @@ import time
 from pathlib import Path
 
 import slicer
+from slicer.i18n import tr as _
 
 from . import Navigation, Overlays
 from .Dependencies import ensureDependencies
 from .Explaining import Explainer, Explanation
 from .Folder import fileNodes
+from .FrameResult import FrameResult
 from .FrameSource import FrameSource, SequenceFrames, SourceError, openFrames
 from .ModelHolder import ModelHolder
 from .Options import AUTO, ScoringOptions
 from .Parameters import MISSING_OVERLAY, NO_OVERLAY, OVERLAYS, REFERENCE_OVERLAY
-from .Results import FrameResult, Results
+from .Results import Results
 from .ScoreChart import ScoreChart
 from .ScoreSequence import attachScores
 from .Scoring import FAILED, ScoringRun
 from .TransformWords import describeTransform
 
 POLL_SECONDS = 0.01
+MIN_PLOTTED = 2  # frames; VTK cannot draw a line through fewer
 REQUIREMENTS = Path(__file__).parents[1] / "Resources" / "requirements.txt"
 
 
@@ -88,13 +91,17 @@ class PlaneQualityLogic:
     def finishRun(self, run: ScoringRun) -> slicer.vtkMRMLPlotChartNode | None:
         """Add the scores to the browser of the frames, put the nodes into a folder and return the chart node.
 
-        ``None`` if the frames or the scores were removed meanwhile.
+        ``None`` for a single picture, and if the frames or the scores were removed meanwhile.
         """
         if not (run.source.isInScene and run.results.isInScene):
             return None
         if isinstance(run.source, SequenceFrames):
             attachScores(run.source.browser, run.results)
+        if len(run.results) < MIN_PLOTTED:
+            fileNodes(f"STRIQ {run.source.name}", [run.results.node])
+            return None
         chart = ScoreChart.create(run.results)
+        chart.showFrame(run.source.currentIndex())
         fileNodes(f"STRIQ {run.source.name}", [run.results.node, chart.node, *chart.seriesNodes()])
         return chart.node
 
@@ -148,7 +155,8 @@ class PlaneQualityLogic:
             )
         elif overlay == MISSING_OVERLAY:
             # On the scale of a residual, which reaches 2.
-            node = Overlays.showResidual(volume, sliceIndex, 2 * explanation.missing, explanation.index)
+            title = _("Missing, doubled")
+            node = Overlays.showResidual(volume, sliceIndex, 2 * explanation.missing, explanation.index, title)
         else:
             node = Overlays.showResidual(volume, sliceIndex, explanation.residual, explanation.index)
         Overlays.showOver(node, volume, opacity)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 from .Results import ACCEPTED, REJECTED, Results
 
 
 def bestFrame(results: Results) -> int | None:
     """Return the accepted frame of highest quality, or the best scored one if none is accepted."""
-    scored = [result for result in results if result.isScored]
-    accepted = [result for result in scored if result.verdict == ACCEPTED]
-    best = max(accepted or scored, key=lambda result: result.quality, default=None)
-    return None if best is None else best.frame
+    qualities, verdicts = results.column("quality"), results.column("verdict")
+    scored = [row for row, quality in enumerate(qualities) if not math.isnan(quality)]
+    accepted = [row for row in scored if verdicts[row] == ACCEPTED]
+    return max(accepted or scored, key=lambda row: qualities[row], default=None)
 
 
 def nextAccepted(results: Results, current: int) -> int | None:
@@ -24,6 +26,6 @@ def nextRejected(results: Results, current: int) -> int | None:
 
 
 def _nextFrame(results: Results, current: int, verdict: str) -> int | None:
-    rows = len(results)
-    order = [(current + step) % rows for step in range(1, rows + 1)] if rows else []
-    return next((row for row in order if results[row].verdict == verdict), None)
+    verdicts = results.column("verdict")
+    rows = range(len(verdicts))
+    return next((row for row in (*rows[current + 1 :], *rows[: current + 1]) if verdicts[row] == verdict), None)

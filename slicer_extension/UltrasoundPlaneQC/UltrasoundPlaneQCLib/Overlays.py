@@ -9,6 +9,7 @@ import numpy as np
 import slicer
 import vtk
 from numpy.typing import ArrayLike, NDArray
+from slicer.i18n import tr as _
 
 from .TransformWords import cropMatrix, square
 
@@ -16,12 +17,13 @@ from .TransformWords import cropMatrix, square
 HEAT_POINTS = ((0.0, (0.10, 0.05, 0.35)), (1.0, (0.85, 0.25, 0.20)), (2.0, (1.00, 0.95, 0.55)))
 HEAT_NAME = "STRIQ heat"
 NOTHING = -1.0  # value outside the fan; the display threshold hides it
+ALIKE = 0.15  # residuals below are not shown: the picture stays as it is
 RESIDUAL_NAME, ANCHOR_NAME, TRANSFORM_NAME = "STRIQ residual", "STRIQ reference", "STRIQ reference to frame"
 FRAME_ATTRIBUTE, VOLUME_REFERENCE = "STRIQ.frame", "striqFrameOf"
 
 
 def showResidual(
-    volume: slicer.vtkMRMLVolumeNode, sliceIndex: int, residual: NDArray[np.float32], frame: int
+    volume: slicer.vtkMRMLVolumeNode, sliceIndex: int, residual: NDArray[np.float32], frame: int, title: str = ""
 ) -> slicer.vtkMRMLScalarVolumeNode:
     """Return the heat map of a frame on its own grid: where the frame differs from the reference, and how much.
 
@@ -30,6 +32,7 @@ def showResidual(
         sliceIndex: Slice of the frame.
         residual: One value per pixel, NaN outside the fan, shape ``(H, W)``.
         frame: Number of the frame, stored in the node.
+        title: Of the color scale.
     """
     node: slicer.vtkMRMLScalarVolumeNode = _findOrAdd("vtkMRMLScalarVolumeNode", RESIDUAL_NAME)
     values = np.where(np.isfinite(residual), residual, NOTHING).astype(np.float32)
@@ -38,7 +41,7 @@ def showResidual(
     node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(ijkToRas))
     node.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
     _mark(node, volume, frame)
-    _displayHeat(node)
+    _displayHeat(node, title or _("Residual"))
     return node
 
 
@@ -136,7 +139,9 @@ def _existing(name: str) -> list[Any]:
 
 def _findOrAdd(className: str, name: str) -> Any:
     node = next((node for node in _existing(name) if node.IsA(className)), None)
-    return node or slicer.mrmlScene.AddNewNodeByClass(className, name)
+    node = node or slicer.mrmlScene.AddNewNodeByClass(className, name)
+    node.SetHideFromEditors(True)  # it is no picture to be scored
+    return node
 
 
 def _matrix(read: Callable[[vtk.vtkMatrix4x4], None]) -> NDArray[np.floating]:
@@ -158,7 +163,7 @@ def _in3d(planar: NDArray[np.floating]) -> NDArray[np.floating]:
     return matrix
 
 
-def _displayHeat(node: slicer.vtkMRMLScalarVolumeNode) -> None:
+def _displayHeat(node: slicer.vtkMRMLScalarVolumeNode, title: str) -> None:
     colors = next(iter(_existing(HEAT_NAME)), None)
     if colors is None:
         colors = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLProceduralColorNode", HEAT_NAME)
@@ -172,7 +177,12 @@ def _displayHeat(node: slicer.vtkMRMLScalarVolumeNode) -> None:
     display.SetWindowLevelMinMax(0.0, 2.0)
     display.AutoThresholdOff()
     display.ApplyThresholdOn()
-    display.SetThreshold(0.0, 2.0)
+    display.SetThreshold(ALIKE, 2.0)
+    display.SetInterpolate(False)  # values inside and outside the fan must not mix at its edge
+    legend = slicer.modules.colors.logic().AddDefaultColorLegendDisplayNode(node)
+    if legend is not None:
+        legend.SetTitleText(title)
+        legend.SetLabelFormat("%.1f")
 
 
 def _displayGray(node: slicer.vtkMRMLScalarVolumeNode) -> None:

@@ -30,6 +30,7 @@ def newChart(name: str, xTitle: str) -> slicer.vtkMRMLPlotChartNode:
     chart.SetYAxisTitle(_("Quality Q"))
     chart.SetYAxisRangeAuto(False)
     chart.SetYAxisRange(0.0, 1.0)
+    chart.SetLegendVisibility(False)  # it would lie over the end of the curve; the title says what the lines are
     return chart
 
 

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import slicer
 from slicer.i18n import tr as _
 
+from .FrameResult import FrameResult
 from .FrameSource import FrameSource
 from .Messages import FrameAnswer, ScoredFrame, TermDescription
-from .ResultsColumns import FIXED, INTERNAL, LEADING, TEXTS, TRAILING, addTermColumns, newColumn, upgradeColumns
+from .ResultsColumns import (
+    FIXED,
+    INTERNAL,
+    LEADING,
+    TEXTS,
+    TRAILING,
+    addTermColumns,
+    newColumn,
+    styleTable,
+    upgradeColumns,
+)
 from .Terms import Term
 from .Verdict import is_accepted
 
@@ -25,40 +36,11 @@ THRESHOLD, TERMS, RUN = "STRIQ.threshold", "STRIQ.terms", "STRIQ.run"
 DEFAULT_THRESHOLD = 0.5  # until a model is loaded
 
 
-@dataclass(frozen=True)
-class FrameResult:
-    """One row of the table.
-
-    Attributes:
-        normalized: Each term on the scale of Q: 1 is the best seen in training, 0 the worst.
-        weights: Weight of each term in Q; NaN in tables of older versions.
-        transform: The six numbers of the 2x3 pull-back from frame to reference; empty for a frame without a score.
-        crop: Top, left, bottom and right of the fan in pixels: the box that ``transform`` lives in.
-        reference: File of the nearest reference frame.
-        error: Why the frame was not scored.
-    """
-
-    frame: int
-    timeS: float
-    quality: float
-    verdict: str
-    decidedBy: str
-    plane: str
-    normalized: dict[str, float]
-    weights: dict[str, float]
-    transform: list[float] = field(default_factory=list[float])
-    crop: list[int] = field(default_factory=list[int])
-    reference: str = ""
-    error: str = ""
-
-    @property
-    def isScored(self) -> bool:
-        """Whether the frame has a score."""
-        return not math.isnan(self.quality)
-
-
 class Results:
     """View of one table node; all values live in the node. A table of an older version is upgraded.
+
+    Views show a change only once it is announced. Each announcement shows the whole table again, which takes a while
+    for thousands of frames.
 
     Args:
         node: Table made by :meth:`create`.
@@ -68,6 +50,8 @@ class Results:
         self.node = node
         if node.GetAttribute(TERMS) is None:
             self._keepTerms(upgradeColumns(node))
+        if not node.GetLocked() and node.GetNumberOfColumns():
+            styleTable(node)
 
     @classmethod
     def find(cls, source: FrameSource) -> Results | None:
@@ -83,15 +67,12 @@ class Results:
         node.SetAttribute(KIND, "1")
         node.SetAttribute(TERMS, "[]")
         node.AddNodeReferenceID(INPUT, source.node.GetID())
-        results = cls(node)
         with slicer.util.NodeModify(node):
             for name in FIXED:
                 node.AddColumn(newColumn(name, source.numFrames))
-            for row in range(source.numFrames):
-                results._set(row, "verdict", UNSCORED)
-                if source.timesS is not None:
-                    results._set(row, "time_s", source.timesS[row])
-        return results
+            _fill(node.GetTable().GetColumnByName("verdict"), [UNSCORED] * source.numFrames)
+            _fill(node.GetTable().GetColumnByName("time_s"), source.timesS or [])
+        return cls(node)
 
     def setTerms(self, descriptions: Sequence[TermDescription]) -> None:
         """Add the columns of the terms that the scoring process describes."""
@@ -117,7 +98,13 @@ class Results:
         return self.node.GetScene() is not None
 
     def __getitem__(self, row: int) -> FrameResult:
+        return self._row(row, self.terms)
+
+    def __iter__(self) -> Iterator[FrameResult]:
         terms = self.terms
+        return (self._row(row, terms) for row in range(len(self)))
+
+    def _row(self, row: int, terms: Sequence[Term]) -> FrameResult:
         return FrameResult(
             frame=row,
             timeS=self._get(row, "time_s"),
@@ -133,8 +120,16 @@ class Results:
             error=self._get(row, "error"),
         )
 
-    def __iter__(self) -> Iterator[FrameResult]:
-        return (self[row] for row in range(len(self)))
+    def column(self, name: str) -> list[Any]:
+        """Return the values of a column."""
+        column = self.node.GetTable().GetColumnByName(name)
+        return [column.GetValue(row) for row in range(column.GetNumberOfValues())]
+
+    def announce(self) -> None:
+        """Let views show what has changed in the table."""
+        with slicer.util.NodeModify(self.node):
+            self.node.GetTable().Modified()
+            self.node.Modified()
 
     @property
     def inputId(self) -> str | None:
@@ -146,18 +141,33 @@ class Results:
         """Quality that an accepted frame exceeds."""
         return float(self.node.GetAttribute(THRESHOLD) or DEFAULT_THRESHOLD)
 
-    def applyThreshold(self, threshold: float) -> None:
-        """Set the threshold and update all verdicts except the user's own."""
-        self.node.SetAttribute(THRESHOLD, f"{threshold:.6g}")
-        with slicer.util.NodeModify(self.node):
-            for row in range(len(self)):
-                self._updateVerdict(row)
+    def applyThreshold(self, threshold: float, *, announce: bool = True) -> None:
+        """Set the threshold and update all verdicts except the user's own.
 
-    def store(self, answers: Sequence[FrameAnswer]) -> None:
-        """Write scores into their rows; views are updated once."""
-        with slicer.util.NodeModify(self.node):
-            for answer in answers:
-                self._store(answer)
+        Args:
+            threshold: Quality that an accepted frame exceeds.
+            announce: Whether views show it at once; otherwise :meth:`announce` is to be called.
+        """
+        wasDisabled = self.node.GetDisableModifiedEvent()
+        self.node.SetDisableModifiedEvent(True)
+        self.node.SetAttribute(THRESHOLD, f"{threshold:.6g}")
+        self.node.SetDisableModifiedEvent(wasDisabled)
+        self._updateVerdicts(range(len(self)))
+        if announce:
+            self.announce()
+
+    def store(self, answers: Sequence[FrameAnswer], *, announce: bool = True) -> None:
+        """Write scores into their rows.
+
+        Args:
+            answers: Scores of frames, or why they have none.
+            announce: Whether views show them at once; otherwise :meth:`announce` is to be called.
+        """
+        for answer in answers:
+            self._store(answer)
+        self._updateVerdicts([answer["index"] for answer in answers])
+        if announce:
+            self.announce()
 
     def _store(self, answer: FrameAnswer) -> None:
         row = answer["index"]
@@ -167,7 +177,6 @@ class Results:
         else:
             self._set(row, "error", "")
             self._storeScore(row, answer)
-        self._updateVerdict(row)
 
     def _storeScore(self, row: int, answer: ScoredFrame) -> None:
         plane = answer["plane"]
@@ -184,19 +193,29 @@ class Results:
 
     def decide(self, row: int, verdict: str | None) -> None:
         """Replace the verdict of a frame by the user's; ``None`` goes back to the score's."""
-        with slicer.util.NodeModify(self.node):
-            self._set(row, "decided_by", BY_USER if verdict else "")
-            self._set(row, "verdict", verdict or "")
-            self._updateVerdict(row)
+        self._set(row, "decided_by", BY_USER if verdict else "")
+        self._set(row, "verdict", verdict or "")
+        self._updateVerdicts([row])
+        self.announce()
 
-    def _updateVerdict(self, row: int) -> None:
-        if self._get(row, "decided_by") == BY_USER:
-            return
-        quality = self._get(row, "quality")
-        isScored = not math.isnan(quality)
-        verdict = verdictOf(quality, self._get(row, "plane"), self.threshold) if isScored else UNSCORED
-        self._set(row, "verdict", verdict)
-        self._set(row, "decided_by", BY_SCORE if isScored else "")
+    def _updateVerdicts(self, rows: Iterable[int]) -> None:
+        """Judge frames by the threshold, except those that the user has decided on."""
+        table, threshold = self.node.GetTable(), self.threshold
+        columns = [table.GetColumnByName(name) for name in ("verdict", "decided_by", "quality", "plane")]
+        verdicts, deciders, qualities, planes = columns
+        for row in rows:
+            decider = deciders.GetValue(row)
+            if decider == BY_USER:
+                continue
+            quality = qualities.GetValue(row)
+            isScored = not math.isnan(quality)
+            verdict = verdictOf(quality, planes.GetValue(row), threshold) if isScored else UNSCORED
+            if verdicts.GetValue(row) != verdict:
+                verdicts.SetValue(row, verdict)
+            if (decider == BY_SCORE) != isScored:
+                deciders.SetValue(row, BY_SCORE if isScored else "")
+        verdicts.Modified()
+        deciders.Modified()
 
     def keepFacts(self, **facts: object) -> None:
         """Store facts about the run, such as the model and the device, in the table."""
@@ -219,14 +238,9 @@ class Results:
 
         terms = [name for term in self.terms for name in term.columns]
         header = [*LEADING, *terms, "threshold", *TRAILING]
-        rows = [[self._cell(row, name) for name in header] for row in range(len(self))]
-        return write_csv(path, header, rows)
-
-    def _cell(self, row: int, name: str) -> str:
-        value: Any = self.threshold if name == "threshold" else self._get(row, name)
-        if name in TEXTS:
-            return value
-        return "" if math.isnan(value) else f"{value:.9g}"
+        threshold = [self.threshold] * len(self)
+        columns = [_cells(name, threshold if name == "threshold" else self.column(name)) for name in header]
+        return write_csv(path, header, [list(row) for row in zip(*columns, strict=True)])
 
     def _get(self, row: int, name: str) -> Any:
         return self.node.GetTable().GetColumnByName(name).GetValue(row)
@@ -245,6 +259,18 @@ def verdictOf(quality: float, plane: str, threshold: float) -> str:
 def verdictWord(verdict: str) -> str:
     """Return a verdict in the language of the application; the table keeps the English word."""
     return {ACCEPTED: _("accepted"), REJECTED: _("rejected"), UNSCORED: _("not scored")}.get(verdict, verdict)
+
+
+def _cells(name: str, values: Sequence[Any]) -> list[str]:
+    if name in TEXTS:
+        return list(values)
+    return ["" if math.isnan(value) else f"{value:.9g}" for value in values]
+
+
+def _fill(column: Any, values: Sequence[float | str]) -> None:
+    for row, value in enumerate(values):
+        column.SetValue(row, value)
+    column.Modified()
 
 
 def _numbers(text: str) -> list[float]:

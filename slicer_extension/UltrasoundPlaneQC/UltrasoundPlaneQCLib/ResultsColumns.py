@@ -8,6 +8,7 @@ from typing import Any
 
 import slicer
 import vtk
+from slicer.i18n import tr as _
 
 from .Terms import Term
 
@@ -30,9 +31,40 @@ def newColumn(name: str, numRows: int) -> Any:
     column = vtk.vtkIntArray() if name == "frame" else vtk.vtkDoubleArray()
     column.SetName(name)
     column.SetNumberOfValues(numRows)
+    if name != "frame":
+        column.Fill(math.nan)
+        return column
     for row in range(numRows):
-        column.SetValue(row, row if name == "frame" else math.nan)
+        column.SetValue(row, row)
     return column
+
+
+def _titles() -> dict[str, str]:
+    return {
+        "frame": _("Frame"),
+        "time_s": _("Time (s)"),
+        "quality": _("Quality Q"),
+        "verdict": _("Verdict"),
+        "plane": _("Plane"),
+        "plane_probability": _("Plane probability"),
+        "decided_by": _("Decided by"),
+        "error": _("Error"),
+        "transform": _("Transform"),
+        "crop": _("Crop"),
+        "reference": _("Reference"),
+    }
+
+
+def styleTable(node: slicer.vtkMRMLTableNode) -> None:
+    """Give a table titles as headers and the numbers of the frames as labels of its rows; lock it against edits."""
+    titles, names = _titles(), columnNames(node)
+    with slicer.util.NodeModify(node):
+        for name in names:
+            if name in titles:
+                node.SetColumnTitle(name, titles[name])
+        node.SetUseColumnTitleAsColumnHeader(True)
+        node.SetUseFirstColumnAsRowHeader(True)
+        node.SetLocked(True)
 
 
 def columnNames(node: slicer.vtkMRMLTableNode) -> list[str]:
@@ -41,14 +73,15 @@ def columnNames(node: slicer.vtkMRMLTableNode) -> list[str]:
 
 
 def addTermColumns(node: slicer.vtkMRMLTableNode, terms: Sequence[Term]) -> None:
-    """Insert the columns of terms before the trailing ones, with their labels as headers."""
+    """Insert the columns of terms before the trailing ones, with their labels as titles."""
     table = node.GetTable()
     names = [name for term in terms for name in term.columns]
     for offset, name in enumerate(names):
         table.InsertColumn(newColumn(name, node.GetNumberOfRows()), len(LEADING) + offset)
-    node.SetUseColumnTitleAsColumnHeader(True)
     for term in terms:
-        node.SetColumnTitle(term.name, term.label)
+        titles = (term.label, _("{term}, normalized"), _("{term}, weight"))
+        for name, title in zip(term.columns, titles, strict=True):
+            node.SetColumnTitle(name, title.format(term=term.label))
         node.SetColumnDescription(term.name, term.description)
     node.Modified()
 

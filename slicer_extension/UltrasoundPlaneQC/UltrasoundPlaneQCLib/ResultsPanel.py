@@ -9,12 +9,14 @@ import slicer
 from slicer.i18n import tr as _
 
 from .Controls import Controls
-from .Results import ACCEPTED, BY_USER, REJECTED, FrameResult, Results, verdictWord
+from .FrameResult import FrameResult
+from .Results import ACCEPTED, BY_USER, REJECTED, Results, verdictWord
 from .ResultsColumns import columnNames
 from .Session import Session
 from .Views import Views
 
 SLIDER_STEP = 0.005  # half of the slider's last digit: smaller differences cannot be set
+TABLE_MS = 100  # the table shows new verdicts when the slider has been still for so long
 
 
 class ResultsPanel:
@@ -30,6 +32,11 @@ class ResultsPanel:
         self.ui, self.session, self.views = ui, session, views
         self._isFollowing = False  # the slider is moved by the model or the scene, not by the user
         self._shownColumns: list[str] = []
+        self._tableTimer = qt.QTimer()
+        self._tableTimer.setSingleShot(True)
+        self._tableTimer.setInterval(TABLE_MS)
+        self._tableTimer.connect("timeout()", self.announce)
+        ui.resultsTable.connect("clicked(QModelIndex)", self.onRow)
         ui.thresholdSlider.connect("valueChanged(double)", self.onThreshold)
         logic = session.logic
         for button, action in (
@@ -63,7 +70,7 @@ class ResultsPanel:
         if results is None or columns == self._shownColumns:
             return
         hidden = results.internalColumns()
-        for number, name in enumerate(columns):
+        for number, name in enumerate(columns[1:]):  # the first one labels the rows
             self.ui.resultsTable.setColumnHidden(number, name in hidden)
         self._shownColumns = columns
 
@@ -75,10 +82,21 @@ class ResultsPanel:
             parameters.hasOwnThreshold = True
         results, chart = self.session.results, self.session.chart
         if results is not None:
-            results.applyThreshold(threshold)
+            results.applyThreshold(threshold, announce=False)
+            self._tableTimer.start()
         if chart is not None:
             chart.showThreshold(threshold)
         self.session.changed()
+
+    def announce(self) -> None:
+        """Let the table show what has changed."""
+        results = self.session.results
+        if results is not None:
+            results.announce()
+
+    def close(self) -> None:
+        """Stop waiting for the slider."""
+        self._tableTimer.stop()
 
     def followModel(self) -> None:
         """Use the threshold of the model that was loaded, unless the user has set another."""
@@ -115,6 +133,12 @@ class ResultsPanel:
         chart, source = self.session.chart, self.session.source
         if chart is not None and source is not None:
             self.session.logic.goTo(source, chart.frameOfPoint(series, point))
+
+    def onRow(self, index: qt.QModelIndex) -> None:
+        """Show the frame of a row of the table."""
+        source = self.session.source
+        if source is not None:
+            self.session.logic.goTo(source, index.row())
 
     def onExport(self) -> None:
         """Ask for a file and write the table."""

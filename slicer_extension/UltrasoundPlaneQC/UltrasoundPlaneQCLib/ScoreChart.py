@@ -37,7 +37,7 @@ class ScoreChart:
         name = results.node.GetName()
         hasTimes = bool(len(results)) and not math.isnan(results[0].timeS)
         node = newChart(f"{name} plot", _("Time in seconds") if hasTimes else _("Frame"))
-        node.SetTitle(name)
+        node.SetTitle(_("{name}: blue quality, dashed threshold, red frame shown").format(name=name))
         lines = newTable(f"{name} lines", LINE_COLUMNS, numRows=2)
         lines.SetHideFromEditors(True)
         node.AddNodeReferenceID(RESULTS_REFERENCE, results.node.GetID())
@@ -54,6 +54,7 @@ class ScoreChart:
             node.AddNodeReferenceID(SERIES_REFERENCE, series.GetID())
         chart = cls(node)
         chart.showThreshold(results.threshold)
+        chart.showFrame(0)
         return chart
 
     def seriesNodes(self) -> list[slicer.vtkMRMLPlotSeriesNode]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctk
 import qt
 import slicer
 from slicer.i18n import tr as _
@@ -34,6 +35,7 @@ class ScorePanel:
     def __init__(self, ui: Controls, session: Session, views: Views, timer: qt.QTimer) -> None:
         self.ui, self.session, self.views, self.timer = ui, session, views, timer
         self._shown: slicer.vtkMRMLNode | None = None  # input that the panel shows
+        ui.modelPath.filters = ctk.ctkPathLineEdit.Dirs | ctk.ctkPathLineEdit.Readable  # its button browses folders
         ui.deviceSelector.addItems(DEVICES)
         ui.planeSelector.addItem(AUTO)
         ui.inputSelector.connect("currentNodeChanged(vtkMRMLNode*)", self.onInput)

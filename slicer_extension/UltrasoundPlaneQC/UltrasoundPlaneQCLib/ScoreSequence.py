@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import slicer
 
 from .Results import Results
@@ -23,9 +25,9 @@ def attachScores(browser: slicer.vtkMRMLSequenceBrowserNode, results: Results) -
         browser.AddSynchronizedSequenceNode(sequence)
     sequence.RemoveAllDataNodes()
     text = slicer.vtkMRMLTextNode()
-    for result in results:
-        text.SetText(scoreText(result.quality, result.plane) if result.isScored else "not scored")
-        sequence.SetDataNodeAtValue(text, master.GetNthIndexValue(result.frame))
+    for frame, (quality, plane) in enumerate(zip(results.column("quality"), results.column("plane"), strict=True)):
+        text.SetText("not scored" if math.isnan(quality) else scoreText(quality, plane))
+        sequence.SetDataNodeAtValue(text, master.GetNthIndexValue(frame))
 
 
 def _newScoreSequence(master: slicer.vtkMRMLSequenceNode) -> slicer.vtkMRMLSequenceNode:

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from slicer.i18n import tr as _
 
-from .FrameSource import FrameSource, SourceError
+from .FrameSource import FrameSource, SourceError, originalOf
 from .Messages import FrameAnswer
 from .ModelHolder import ModelHolder
 from .Options import ScoringOptions
 from .Results import Results
 from .WorkerClient import Scratch, WorkerError
 
+MIN_PAUSE_SECONDS, PAUSE_FACTOR = 0.2, 10  # between two updates of the table: a tenth of the time at most
 STEP_SECONDS = 0.02  # longest time that one step takes on the main thread
 EXPORTING, LOADING, SCORING = "exporting", "loading", "scoring"
 FINISHED, CANCELLED, FAILED = "finished", "cancelled", "failed"
@@ -50,6 +51,7 @@ class ScoringRun:
         self._scoreId: int | None = None
         self._scoringSince: float | None = None
         self._startTime = time.monotonic()
+        self._nextUpdate = self._startTime  # of the table
 
     @property
     def isRunning(self) -> bool:
@@ -136,6 +138,7 @@ class ScoringRun:
             frames=str(self._scratch.file("frames.npy")),
             source=self.source.name,
             plane=self.options.plane,
+            **originalOf(self.source),
             times_s=self.source.timesS,
             spacing_mm=self.source.spacingMm,
         )
@@ -146,12 +149,21 @@ class ScoringRun:
         frames = [cast("FrameAnswer", answer) for answer in answers if answer["event"] == "frame"]
         if frames:
             self.state = SCORING
-            self.results.store(frames)
+            self.results.store(frames, announce=False)
             self.done += len(frames)
+            self._updateTable()
         for answer in answers:
             if self.isRunning:
                 self._handle(answer)
         return frames
+
+    def _updateTable(self) -> None:
+        """Let views show the scores so far, unless they did so just before."""
+        started = time.monotonic()
+        if started >= self._nextUpdate:
+            self.results.announce()
+            spent = time.monotonic() - started
+            self._nextUpdate = started + spent + max(MIN_PAUSE_SECONDS, PAUSE_FACTOR * spent)
 
     def _takeModel(self) -> None:
         """Give the table the columns of the model's terms, and the model's threshold if no other is set."""
@@ -182,5 +194,7 @@ class ScoringRun:
                 model=loaded["model"], device=loaded["device"], sha256=loaded["sha256"], about=loaded["about"]
             )
         self.holder.client.forget(self._scoreId)
+        if self.results.isInScene:
+            self.results.announce()
         self._pixels = None
         self._scratch.remove()

@@ -8,10 +8,11 @@ import slicer
 import vtk
 from slicer.util import VTKObservationMixin
 
+from .FrameResult import FrameResult
 from .FrameSource import FrameSource, SequenceFrames, SourceError, openFrames
 from .Logic import PlaneQualityLogic
 from .Parameters import Parameters
-from .Results import FrameResult, Results
+from .Results import Results
 from .ScoreChart import ScoreChart
 from .Scoring import ScoringRun
 
@@ -48,6 +49,7 @@ class Session(VTKObservationMixin):
     def replaced(self) -> None:
         """Announce that other frames or other scores are chosen."""
         self._watch()
+        self._moveCursor()
         for listener in self._onReplacement:
             listener()
         self.changed()
@@ -98,7 +100,10 @@ class Session(VTKObservationMixin):
 
     def _onShown(self, caller: slicer.vtkMRMLNode, event: str) -> None:
         del caller, event
+        self._moveCursor()
+        self.changed()
+
+    def _moveCursor(self) -> None:
         chart, result = self.chart, self.currentFrame()
         if chart is not None and result is not None:
             chart.showFrame(result.frame)
-        self.changed()

@@ -1,42 +1,45 @@
-"""Keys that work while the module is open."""
+"""Keys that work while the panel has the focus."""
 
 from __future__ import annotations
 
 import qt
-import slicer
 
 from .Controls import Controls
 
+# None of these is a key of Slicer's slice, 3-D or plot views.
 KEYS = {
-    "B": "bestButton",
+    "H": "bestButton",
     "N": "nextAcceptedButton",
     "Shift+N": "nextRejectedButton",
-    "A": "acceptButton",
-    "R": "rejectButton",
-    "U": "revertButton",
-    "E": "explainButton",
+    "Y": "acceptButton",
+    "X": "rejectButton",
+    "Z": "revertButton",
+    "D": "explainButton",
 }
 
 
 class Shortcuts:
-    """Presses buttons of the panel by key.
+    """Presses buttons of the panel by key, while the panel or a control in it has the focus.
 
     Args:
         ui: Controls by name.
+        panel: Widget of the panel.
     """
 
-    def __init__(self, ui: Controls) -> None:
-        self._ui = ui
+    def __init__(self, ui: Controls, panel: qt.QWidget) -> None:
+        self._panel = panel
+        panel.setFocusPolicy(qt.Qt.ClickFocus)
         self._shortcuts: list[qt.QShortcut] = []
-
-    def install(self) -> None:
-        """Activate the keys."""
-        self.remove()
         for key, button in KEYS.items():
-            shortcut = qt.QShortcut(slicer.util.mainWindow())
+            shortcut = qt.QShortcut(panel)
             shortcut.setKey(qt.QKeySequence(key))
-            shortcut.connect("activated()", getattr(self._ui, button).click)
+            shortcut.setContext(qt.Qt.WidgetWithChildrenShortcut)
+            shortcut.connect("activated()", getattr(ui, button).click)
             self._shortcuts.append(shortcut)
+
+    def focus(self) -> None:
+        """Give the panel the focus, so that the keys work."""
+        self._panel.setFocus()
 
     def remove(self) -> None:
         """Deactivate the keys."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import qt
 from slicer.i18n import tr as _
 
-from .Results import FrameResult
+from .FrameResult import FrameResult
 from .Terms import Term
 
 

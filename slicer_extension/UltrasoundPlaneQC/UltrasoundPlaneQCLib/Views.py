@@ -10,6 +10,7 @@ import vtk
 from .Results import ACCEPTED, REJECTED
 
 LAYOUT_ID = 7301  # any number that no other layout uses
+VIEW_NAME = "Red"  # of the slice view in this layout
 LAYOUT = """
 <layout type="vertical" split="true">
  <item splitSize="650"><view class="vtkMRMLSliceNode" singletontag="Red">
@@ -36,8 +37,11 @@ class Views:
     def __init__(self, onPoint: Callable[[str, int], None]) -> None:
         self._onPoint = onPoint
         self._plotView: slicer.qMRMLPlotView | None = None
-        self._corner: vtk.vtkTextActor | None = None
-        self._renderer: vtk.vtkRenderer | None = None
+        self._corner = _newCornerText()
+        self._renderer: vtk.vtkRenderer | None = None  # of the view that shows the corner text
+        self._watched = slicer.app.layoutManager()  # ``None`` without a main window
+        if self._watched is not None:
+            self._watched.connect("layoutChanged(int)", self._onLayout)
 
     def showLayout(self, chart: slicer.vtkMRMLPlotChartNode | None) -> None:
         """Show the slice view with a chart below it."""
@@ -66,6 +70,15 @@ class Views:
             chosen = points.GetItemAsObject(number)
             if chosen is not None and chosen.GetNumberOfValues():
                 self._onPoint(series.GetValue(number), chosen.GetValue(0))
+        self._deselect()
+
+    def _deselect(self) -> None:
+        """Take the mark of selection off the point; the cursor shows the frame."""
+        if self._plotView is None:
+            return
+        chart = self._plotView.chart()
+        for number in range(chart.GetNumberOfPlots()):
+            chart.GetPlot(number).SetSelection(None)
 
     def showVolume(self, volume: slicer.vtkMRMLVolumeNode | None) -> None:
         """Show a volume in the slice views as it is stored: upright, whatever its direction in space."""
@@ -79,28 +92,52 @@ class Views:
             logic.FitSliceToBackground()
 
     def showVerdict(self, text: str, verdict: str) -> None:
-        """Write a verdict into the corner of the first slice view; an empty text removes it."""
-        manager = slicer.app.layoutManager()
-        if manager is None:
-            return
-        view = manager.sliceWidget(manager.sliceViewNames()[0]).sliceView()
-        if self._corner is None:
-            self._corner = _newCornerText()
-            self._renderer = view.renderWindow().GetRenderers().GetFirstRenderer()
-            self._renderer.AddViewProp(self._corner)
+        """Write a verdict into the corner of a slice view that the layout shows; an empty text removes it."""
         self._corner.SetInput(text)
         self._corner.GetTextProperty().SetColor(*COLORS.get(verdict, OTHER_COLOR))
-        view.scheduleRender()
+        self._placeCorner(_shownSliceView())
+
+    def _onLayout(self, layout: int) -> None:
+        del layout
+        self._placeCorner(_shownSliceView())
+
+    def _placeCorner(self, view: slicer.qMRMLSliceView | None) -> None:
+        """Move the corner text to a view; ``None`` takes it away."""
+        renderer = None if view is None else view.renderWindow().GetRenderers().GetFirstRenderer()
+        if renderer is not self._renderer:
+            if self._renderer is not None:
+                self._renderer.RemoveViewProp(self._corner)
+            if renderer is not None:
+                renderer.AddViewProp(self._corner)
+            self._renderer = renderer
+        if view is not None:
+            view.scheduleRender()
 
     def close(self) -> None:
-        """Remove the verdict and stop listening to the plot."""
+        """Remove the verdict and stop listening to the plot and the layout."""
         if self._plotView is not None:
             self._plotView.disconnect("dataSelected(vtkStringArray*, vtkCollection*)", self._onSelected)
             self._plotView = None
-        if self._corner is not None and self._renderer is not None:
-            self.showVerdict("", "")
-            self._renderer.RemoveViewProp(self._corner)
-            self._corner = self._renderer = None
+        if self._watched is not None:
+            self._watched.disconnect("layoutChanged(int)", self._onLayout)
+            self._watched = None
+        self.showVerdict("", "")
+        self._placeCorner(None)
+
+
+def _shownSliceView() -> slicer.qMRMLSliceView | None:
+    """Return a slice view that the layout shows, the module's own first; ``None`` if it shows none.
+
+    The names of the views come in no particular order, those of hidden views among them.
+    """
+    manager = slicer.app.layoutManager()
+    if manager is None:  # without a main window
+        return None
+    for name in sorted(manager.sliceViewNames(), key=lambda name: (name != VIEW_NAME, name)):
+        widget = manager.sliceWidget(name)
+        if widget.mrmlSliceNode().IsMappedInLayout():
+            return widget.sliceView()
+    return None
 
 
 def turnUpright(sliceNode: slicer.vtkMRMLSliceNode, volume: slicer.vtkMRMLVolumeNode) -> None:

@@ -120,5 +120,5 @@ def _whatItDoes(isScored: bool, isWaiting: bool) -> str:
     if isWaiting:
         return _("Frames are being scored; explain them afterwards")
     if not isScored:
-        return _("Score frames first (E)")
-    return _("Show where this frame differs from its nearest reference (E)")
+        return _("Score frames first (D)")
+    return _("Show where this frame differs from its nearest reference (D)")

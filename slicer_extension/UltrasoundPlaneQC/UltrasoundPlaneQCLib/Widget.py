@@ -28,15 +28,21 @@ class Panel(VTKObservationMixin):
 
     Args:
         ui: Controls by name, as ``slicer.util.childWidgetVariables`` gives them.
+        widget: The widget that holds them.
         logic: The module's logic; the panel changes the scene only through it.
         parameterNode: Returns the module's parameter node in the scene.
     """
 
     def __init__(
-        self, ui: Controls, logic: PlaneQualityLogic, parameterNode: Callable[[], slicer.vtkMRMLScriptedModuleNode]
+        self,
+        ui: Controls,
+        widget: qt.QWidget,
+        logic: PlaneQualityLogic,
+        parameterNode: Callable[[], slicer.vtkMRMLScriptedModuleNode],
     ) -> None:
         super().__init__()
-        self._parameterNode = parameterNode
+        self.ui, self._parameterNode = ui, parameterNode
+        self._arranged: tuple[bool, bool] | None = None  # with scores, live
         self.timer = qt.QTimer()
         self.timer.setInterval(TICK_MS)
         self.timer.connect("timeout()", self.onTick)
@@ -47,7 +53,8 @@ class Panel(VTKObservationMixin):
         self.why = WhyPanel(ui, self.session, self.timer)
         self.live = LivePanel(ui, self.session, self.views, self.timer)
         self.session.listenToReplacement(self.results.showTable)
-        self.shortcuts = Shortcuts(ui)
+        self.session.listen(self.arrange)
+        self.shortcuts = Shortcuts(ui, widget)
         self.onSceneReplaced()
 
     def onSceneReplaced(self) -> None:
@@ -62,6 +69,17 @@ class Panel(VTKObservationMixin):
             self.views.showChart(self.session.parameters.chartNode)
         self.session.replaced()
         self.addObserver(node, vtk.vtkCommand.ModifiedEvent, self.onParameters)
+
+    def arrange(self) -> None:
+        """Open the sections that are of use now, once; the user may open and close them meanwhile."""
+        now = (self.session.results is not None, self.session.isLive)
+        if now == self._arranged:
+            return
+        self._arranged = now
+        hasScores, isLive = now
+        self.ui.resultsSection.collapsed = isLive
+        self.ui.whySection.collapsed = isLive or not hasScores
+        self.ui.liveSection.collapsed = not isLive
 
     def onParameters(self, caller: slicer.vtkMRMLNode, event: str) -> None:
         """Show settings that a script or another module has changed."""
@@ -88,6 +106,7 @@ class Panel(VTKObservationMixin):
     def close(self) -> None:
         """End all work and restore the views."""
         self.timer.stop()
+        self.results.close()
         self.onSceneClosing()
         self.shortcuts.remove()
         self.views.close()

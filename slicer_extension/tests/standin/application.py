@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import random
 import sys
 import types
-from collections.abc import Callable
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,21 +18,61 @@ from PySide6.QtCore import Signal
 
 from .mrml import Scene
 from .qtdialect import Dialect
-from .rendering import SliceView
+from .rendering import Chart, SliceView
+
+SLICE_VIEWS = ("Red", "Green", "Yellow")
 
 
 class PlotView(Dialect, QtWidgets.QWidget):
-    """The plot view: it knows its node, and a test can click a point."""
+    """The plot view with a real chart, which follows the chart node as Slicer's does; a test can click a point.
+
+    An axis is fitted to the curves when they are added. It does not follow points that are added later.
+    """
 
     dataSelected = Signal(object, object)
 
+    def __init__(self, node: slicer.vtkMRMLPlotViewNode) -> None:
+        super().__init__()
+        self._node, self._chart, self._shown, self._observation = node, Chart(), None, None
+        node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._onNode())
+        node.AddObserver(node.PlotChartNodeChangedEvent, lambda *_: self._onNode())
+
+    def _onNode(self) -> None:
+        shown = self._node.GetPlotChartNode()
+        if shown is not self._shown:
+            if self._shown is not None:
+                self._shown.RemoveObserver(self._observation)
+            self._shown = shown
+            if shown is not None:
+                self._observation = shown.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._update())
+        self._update()
+
+    def _update(self) -> None:
+        self._chart.follow(self._shown)
+
+    def chart(self) -> vtk.vtkChartXY:
+        """Return the chart."""
+        return self._chart.plot
+
+    def draw(self) -> None:
+        """Paint the chart, as the application does after each event."""
+        self._chart.draw()
+
     def clickPoint(self, seriesId: str, point: int) -> None:
-        """Do what a click on a point of a series does."""
+        """Do what a click on a point of a series does: mark it as selected and say so."""
         series, points, chosen = vtk.vtkStringArray(), vtk.vtkCollection(), vtk.vtkIdTypeArray()
         series.InsertNextValue(seriesId)
         chosen.InsertNextValue(point)
         points.AddItem(chosen)
+        curve = self._chart.curves.get(seriesId)
+        if curve is not None:
+            curve.SetSelection(chosen)
         self.dataSelected.emit(series, points)
+
+    def selected(self) -> list[vtk.vtkPlot]:
+        """Return the curves with a point that is marked as selected."""
+        curves = self._chart.curves.values()
+        return [curve for curve in curves if curve.GetSelection() and curve.GetSelection().GetNumberOfValues()]
 
 
 class PlotWidget:
@@ -41,7 +83,7 @@ class PlotWidget:
         self._node.SetSingletonTag("PlotView1")
         self._node.SetLayoutName("PlotView1")
         self._node = scene.AddNode(self._node)
-        self._view = PlotView()
+        self._view = PlotView(self._node)
 
     def mrmlPlotViewNode(self) -> slicer.vtkMRMLPlotViewNode:
         """Return the node that says which chart is shown."""
@@ -78,15 +120,31 @@ class SliceWidget:
         """Nothing to do: pictures are drawn when they are asked for."""
 
 
-class LayoutManager:
-    """One slice view and one plot."""
+class LayoutManager(Dialect, QtCore.QObject):
+    """Three slice views, whose names come in no particular order, and one plot."""
+
+    layoutChanged = Signal(int)
 
     def __init__(self, scene: Scene, view: SliceView) -> None:
+        super().__init__()
         self.layoutNode = slicer.vtkMRMLLayoutNode()
         self.layoutNode.SetSingletonTag("vtkMRMLLayoutNode")
         self.layoutNode = scene.scene.AddNode(self.layoutNode)
-        self._slice, self._plot = SliceWidget(view), PlotWidget(scene.scene)
-        self.layout = 0
+        views = {name: view if name == "Red" else SliceView(scene, name) for name in SLICE_VIEWS}
+        self._slices = {name: SliceWidget(made) for name, made in views.items()}
+        self.viewOrder = random.sample(SLICE_VIEWS, len(SLICE_VIEWS))
+        self._plot = PlotWidget(scene.scene)
+        self.showAll()
+
+    def showAll(self) -> None:
+        """Choose the application's own layout, with every slice view."""
+        self._choose(0, SLICE_VIEWS)
+
+    def _choose(self, layout: int, shown: Sequence[str]) -> None:
+        self.layout = layout
+        for name, widget in self._slices.items():
+            widget.mrmlSliceNode().SetMappedInLayout(name in shown)
+        self.layoutChanged.emit(layout)
 
     def layoutLogic(self) -> LayoutManager:
         """Return what owns the layout node."""
@@ -101,15 +159,16 @@ class LayoutManager:
         if not self.layoutNode.IsLayoutDescription(layout):
             msg = f"Layout {layout} has no description."
             raise ValueError(msg)
-        self.layout = layout
+        described = ElementTree.fromstring(self.layoutNode.GetLayoutDescription(layout))
+        self._choose(layout, [view.get("singletontag") for view in described.iter("view")])
 
     def sliceViewNames(self) -> list[str]:
         """Return the names of the slice views."""
-        return ["Red"]
+        return list(self.viewOrder)
 
     def sliceWidget(self, name: str) -> SliceWidget:
         """Return the slice view of a name."""
-        return {"Red": self._slice}[name]
+        return self._slices[name]
 
     @property
     def plotViewCount(self) -> int:
@@ -254,6 +313,24 @@ class SampleDataLogic:
         SampleDataLogic.registered.append(sample)
 
 
+class DicomDatabase:
+    """Files by the number of their instance."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, str] = {}
+
+    def fileForInstance(self, uid: str) -> str:
+        """Return the path of a file, empty if it is not in the database."""
+        return self.files.get(uid, "")
+
+    def fileValue(self, path: str, tag: str) -> str:
+        """Return an element of a file as text, empty if the file has none."""
+        import pydicom
+
+        element = pydicom.dcmread(path, stop_before_pixels=True).get(tuple(int(part, 16) for part in tag.split(",")))
+        return "" if element is None else str(element.value)
+
+
 class TreePlugins:
     """The plugins of the subject hierarchy and its current item."""
 
@@ -322,7 +399,9 @@ def install(scene: Scene, view: SliceView) -> Application:
         "AbstractScriptedSubjectHierarchyPlugin",
         AbstractScriptedSubjectHierarchyPlugin=AbstractScriptedSubjectHierarchyPlugin,
     )
-    slicer.modules = types.SimpleNamespace()
+    colors = types.SimpleNamespace(logic=lambda: scene.logics["Colors"])
+    slicer.modules = types.SimpleNamespace(colors=colors)
+    slicer.dicomDatabase = DicomDatabase()
     tree = TreePlugins()
     slicer.qSlicerSubjectHierarchyPluginHandler = tree
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import types
+import xml.etree.ElementTree as ElementTree
 
 import slicer
 import vtk
@@ -88,12 +89,15 @@ class ctkSliderWidget(Dialect, QtWidgets.QWidget):
 
 
 class ctkPathLineEdit(Dialect, QtWidgets.QLineEdit):
-    """A line for a path."""
+    """A line for a path with a button that browses: for files if the filters have files, else for folders."""
 
     currentPathChanged = Signal(str)
 
+    Dirs, Files, Readable = 0x01, 0x02, 0x10
+
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
+        self._filters = self.Dirs | self.Files | self.Readable  # as a new one has them
         self.textChanged.connect(self.currentPathChanged)
 
     def setCurrentPath(self, path: str) -> None:
@@ -101,18 +105,20 @@ class ctkPathLineEdit(Dialect, QtWidgets.QLineEdit):
         self.setText(path)
 
     currentPath = Property(str, lambda self: QtWidgets.QLineEdit.text(self), setCurrentPath)
+    filters = Property(int, lambda self: self._filters, lambda self, value: setattr(self, "_filters", value))
+
+    def browsesFolders(self) -> bool:
+        """Return whether the button opens a dialog for folders."""
+        return not self._filters & self.Files
 
 
 class qMRMLWidget(Dialect, QtWidgets.QWidget):
-    """A widget that passes the scene on to its children, as the connections in the ``.ui`` file do."""
+    """A widget that announces its scene; the connections in the ``.ui`` file pass it on to the controls."""
 
     mrmlSceneChanged = Signal(object)
 
     def setMRMLScene(self, scene: object) -> None:
-        """Set the scene here and below."""
-        for child in self.findChildren(QtWidgets.QWidget):
-            if hasattr(child, "setMRMLScene"):
-                child.setMRMLScene(scene)
+        """Set the scene."""
         self.mrmlSceneChanged.emit(scene)
 
 
@@ -139,7 +145,9 @@ class qMRMLNodeComboBox(Dialect, QtWidgets.QComboBox):
     noneEnabled = Property(bool, lambda self: True, lambda self, value: self._flags.update(none=value))
     addEnabled = Property(bool, lambda self: False, lambda self, value: self._flags.update(add=value))
     removeEnabled = Property(bool, lambda self: False, lambda self, value: self._flags.update(remove=value))
-    showChildNodeTypes = Property(bool, lambda self: True, lambda self, value: self._flags.update(children=value))
+    showChildNodeTypes = Property(
+        bool, lambda self: self._flags.get("children", True), lambda self, value: self._flags.update(children=value)
+    )
 
     def setMRMLScene(self, scene: slicer.vtkMRMLScene | None) -> None:
         """Offer the nodes of a scene from now on; ``None`` lets go of it."""
@@ -160,7 +168,8 @@ class qMRMLNodeComboBox(Dialect, QtWidgets.QComboBox):
         self.addItem("None", "")
         offered = [node for kind in self._nodeTypes for node in slicer.util.getNodesByClass(kind)]
         for node in offered:
-            if not node.GetHideFromEditors() and self.findData(node.GetID()) < 0:
+            isOffered = self.showChildNodeTypes or node.GetClassName() in self._nodeTypes
+            if isOffered and not node.GetHideFromEditors() and self.findData(node.GetID()) < 0:
                 self.addItem(node.GetName(), node.GetID())
         self.setCurrentIndex(max(self.findData(before), 0))
         self._isFilling = False
@@ -186,6 +195,7 @@ class qMRMLTableView(Dialect, QtWidgets.QTableWidget):
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
         self._node = self._observation = None
+        self.fills = 0  # how often the content was shown anew
 
     def setMRMLScene(self, scene: slicer.vtkMRMLScene | None) -> None:
         """Let go of the node when there is no scene any more."""
@@ -206,17 +216,39 @@ class qMRMLTableView(Dialect, QtWidgets.QTableWidget):
         return self._node
 
     def _fill(self) -> None:
-        table = self._node.GetTable() if self._node is not None else vtk.vtkTable()
-        self.setRowCount(table.GetNumberOfRows())
-        self.setColumnCount(table.GetNumberOfColumns())
+        """Show the content as Slicer's model of tables has it.
+
+        Without titles as headers, the columns are called A, B, C, and the first row holds their names. The first column
+        may be the labels of the rows. A cell can be edited unless the node is locked.
+        """
+        self.fills += 1
+        node = self._node
+        table = node.GetTable() if node is not None else vtk.vtkTable()
+        if table.GetNumberOfColumns() == 0:
+            self.setRowCount(0)
+            self.setColumnCount(0)
+            return
+        isTitled, isLabeled = node.GetUseColumnTitleAsColumnHeader(), node.GetUseFirstColumnAsRowHeader()
+        columns = range(1 if isLabeled else 0, table.GetNumberOfColumns())
+        rows = range(0 if isTitled else -1, table.GetNumberOfRows())
         names = [table.GetColumnName(column) for column in range(table.GetNumberOfColumns())]
-        isTitled = self._node is not None and self._node.GetUseColumnTitleAsColumnHeader()
-        self.setHorizontalHeaderLabels([(isTitled and self._node.GetColumnTitle(name)) or name for name in names])
-        for row in range(table.GetNumberOfRows()):
-            for column in range(len(names)):
-                value = table.GetValue(row, column)
-                text = f"{value.ToDouble():.3g}" if value.IsDouble() else value.ToString()
-                self.setItem(row, column, QtWidgets.QTableWidgetItem(text))
+        self.setRowCount(len(rows))
+        self.setColumnCount(len(columns))
+        titles = [node.GetColumnTitle(names[column]) or names[column] for column in columns]
+        self.setHorizontalHeaderLabels(titles if isTitled else [chr(ord("A") + at % 26) for at in range(len(columns))])
+        labels = [table.GetColumnName(0) if row < 0 else table.GetValue(row, 0).ToString() for row in rows]
+        self.setVerticalHeaderLabels(labels if isLabeled else [str(at + 1) for at in range(len(rows))])
+        for atRow, row in enumerate(rows):
+            for atColumn, column in enumerate(columns):
+                item = QtWidgets.QTableWidgetItem(names[column] if row < 0 else table.GetValue(row, column).ToString())
+                if node.GetLocked():
+                    item.setFlags(item.flags() & ~QtCore.Qt.ItemIsEditable)
+                self.setItem(atRow, atColumn, item)
+
+    def clickRow(self, row: int) -> None:
+        """Click the first cell of a row that can be seen."""
+        column = next(number for number in range(self.columnCount) if not self.isColumnHidden(number))
+        self.clicked.emit(self.model().index(row, column))
 
 
 CTK = (ctkCollapsibleButton, ctkSliderWidget, ctkPathLineEdit)
@@ -241,5 +273,25 @@ def install(qt: QtModule) -> None:
             widget = control(parent)
             widget.setObjectName(name)
             return widget
+
+        def load(self, file: QtCore.QIODevice, parent: object = None) -> object:
+            """Make the widgets of a file and their connections, whose arguments Qt does not know here."""
+            described = ElementTree.fromstring(bytes(file.readAll()))
+            connections = described.find("connections")
+            described.remove(connections)
+            content = QtCore.QBuffer()
+            content.setData(ElementTree.tostring(described))
+            content.open(QtCore.QIODevice.ReadOnly)
+            top = super().load(content, parent)
+            for connection in connections:
+                sender, signal, receiver, slot = (
+                    connection.findtext(part) for part in ("sender", "signal", "receiver", "slot")
+                )
+                source, target = (
+                    top if top.objectName == name else top.findChild(QtCore.QObject, name)
+                    for name in (sender, receiver)
+                )
+                getattr(source, signal.split("(")[0]).connect(getattr(target, slot.split("(")[0]))
+            return top
 
     qt.QUiLoader = Loader

@@ -142,18 +142,60 @@ def drawChart(chart: slicer.vtkMRMLPlotChartNode, size: tuple[int, int] = (480, 
 def fillChart(plot: vtk.vtkChartXY, chart: slicer.vtkMRMLPlotChartNode) -> None:
     """Give a chart of VTK the curves and axes of a chart node."""
     plot.ClearPlots()
-    plot.SetTitle(chart.GetTitle() or "")
-    axis = plot.GetAxis(vtk.vtkAxis.LEFT)
-    axis.SetTitle(chart.GetYAxisTitle() or "")
-    axis.SetRange(*chart.GetYAxisRange())
-    axis.SetBehavior(vtk.vtkAxis.FIXED)
-    plot.GetAxis(vtk.vtkAxis.BOTTOM).SetTitle(chart.GetXAxisTitle() or "")
+    _setAxes(plot, chart)
     for number in range(chart.GetNumberOfPlotSeriesNodes()):
-        _drawSeries(plot, chart.GetNthPlotSeriesNode(number))
+        _styleCurve(plot.AddPlot(vtk.vtkChart.LINE), chart.GetNthPlotSeriesNode(number))
 
 
-def _drawSeries(plot: vtk.vtkChartXY, series: slicer.vtkMRMLPlotSeriesNode) -> None:
-    curve = plot.AddPlot(vtk.vtkChart.LINE)
+def _setAxes(plot: vtk.vtkChartXY, chart: slicer.vtkMRMLPlotChartNode) -> None:
+    plot.SetShowLegend(chart.GetLegendVisibility())
+    plot.SetTitle(chart.GetTitle() or "")
+    for place, title, isAuto, span in (
+        (vtk.vtkAxis.BOTTOM, chart.GetXAxisTitle(), chart.GetXAxisRangeAuto(), chart.GetXAxisRange()),
+        (vtk.vtkAxis.LEFT, chart.GetYAxisTitle(), chart.GetYAxisRangeAuto(), chart.GetYAxisRange()),
+    ):
+        axis = plot.GetAxis(place)
+        axis.SetTitle(title or "")
+        axis.SetBehavior(vtk.vtkAxis.AUTO if isAuto else vtk.vtkAxis.FIXED)
+        if not isAuto:
+            axis.SetUnscaledRange(*span)
+
+
+class Chart:
+    """A chart of VTK that follows a chart node as Slicer's plot view does: curves stay, with what is selected."""
+
+    def __init__(self) -> None:
+        self._context, self._window = vtk.vtkContextView(), vtk.vtkRenderWindow()
+        self._window.SetOffScreenRendering(1)
+        self._window.SetSize(480, 260)
+        self._context.SetRenderWindow(self._window)
+        self.plot = vtk.vtkChartXY()
+        self._context.GetScene().AddItem(self.plot)
+        self.curves: dict[str, vtk.vtkPlot] = {}
+
+    def follow(self, chart: slicer.vtkMRMLPlotChartNode | None) -> None:
+        """Show the curves and axes of a chart node."""
+        numbers = range(0 if chart is None else chart.GetNumberOfPlotSeriesNodes())
+        series = {node.GetID(): node for node in (chart.GetNthPlotSeriesNode(number) for number in numbers)}
+        for name in self.curves.keys() - series.keys():
+            self.plot.RemovePlotInstance(self.curves.pop(name))
+        for name, node in series.items():
+            table = node.GetTableNode()
+            if table is None or table.GetTable().GetColumnByName(node.GetYColumnName()) is None:
+                continue
+            if name not in self.curves:
+                self.curves[name] = self.plot.AddPlot(vtk.vtkChart.LINE)
+            _styleCurve(self.curves[name], node)
+        if chart is not None:
+            _setAxes(self.plot, chart)
+
+    def draw(self) -> None:
+        """Paint it."""
+        self._window.Render()
+
+
+def _styleCurve(curve: vtk.vtkPlot, series: slicer.vtkMRMLPlotSeriesNode) -> None:
+    curve.SetLabel(series.GetName())
     curve.SetInputData(series.GetTableNode().GetTable(), series.GetXColumnName(), series.GetYColumnName())
     curve.SetColorF(*series.GetColor())
     curve.SetWidth(series.GetLineWidth())
