@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from striq.commands.options import DeviceOption, ModelOption
+from striq.commands.options import DeviceOption, ModelOption, ThreadsOption
 from striq.commands.terminal import check_device, check_writable, say
 from striq.errors import StriqError
 from striq.progress_bar import progress_bar
@@ -31,6 +31,7 @@ def explain(
     ] = None,
     model: ModelOption = None,
     device: DeviceOption = "auto",
+    threads: ThreadsOption = None,
 ) -> None:
     """Draw why a frame got its score: the nearest reference warped onto it, missing structure, and the terms."""
     check_writable(out)
@@ -43,7 +44,7 @@ def explain(
     from striq.scoring.checkpoint import find_checkpoint
     from striq.scoring.loading import load_scorer
 
-    scorer = load_scorer(model, check_device(device))
+    scorer = load_scorer(model, check_device(device, threads))
     cine = open_cine(path)
     index = _extreme(scorer, cine, plane, frame) if frame in (BEST, WORST) else int(frame)
     if index >= len(cine):

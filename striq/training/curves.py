@@ -35,7 +35,8 @@ class WriteCurves:
 
 
 def _loss_of(output: list[Mapping[str, Any]] | Mapping[str, Any]) -> float | None:
-    return float(output[0]["loss"].detach()) if isinstance(output, list) else None  # a dictionary of the evaluator
+    first = output[0] if isinstance(output, list) else output
+    return float(first["loss"].detach()) if "loss" in first else None  # an evaluator has none
 
 
 def read_curves(folder: str | Path) -> dict[str, dict[str, Curve]]:

@@ -38,7 +38,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     monkeypatch.setattr(quality_benchmark, "run_benchmark", answer)
     # The handler would outlive the test, and write to a stream that is captured and closed.
-    monkeypatch.setattr(command, "show_log", lambda: None)
+    monkeypatch.setattr(command, "show_log", lambda **options: None)
     return asked
 
 
