@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,10 @@ from striq.types import Frame, FrameRecord
 TINY_PLANES = ("a4c", "abdomen")
 TINY_SIZE = (64, 64)  # of prepared frames
 DRAWN_SIZE = (96, 96)  # of pictures, whose fans must have at least 64 pixels a side
+
+# A shell starts programs in its background with interruptions ignored. Commands that tests start would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def fit_tiny_scorer() -> StriqScorer:

@@ -81,7 +81,8 @@ def quality_score(normalized: Tensor, weights: Tensor) -> Tensor:
         normalized: Terms on the scale of Q, from :func:`normalize_terms`, shape ``(B, T)``.
         weights: Weights of the terms [w_m], shape ``(T,)``; they sum to one.
     """
-    return (normalized @ weights).clamp(0, 1)  # Eq. (6); rounding makes 1.0000001 of a sum of weights
+    # Rounding may make 1.0000001 of a sum of weights.
+    return (normalized @ weights).clamp(0, 1)  # Eq. (6)
 
 
 def quality_uncertainty(pair_terms: Tensor, span: TermRange, weights: Tensor, anchor_share: float) -> Tensor:

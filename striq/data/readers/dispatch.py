@@ -82,7 +82,7 @@ def _format_of(path: Path) -> Format:
             where=path,
             expected="one file" if has_sources else f"at least one of {known_suffixes()}",
             got="a folder" if has_sources else "a folder without such files",
-            remedy="Open its files one by one (find_sources lists them)." if has_sources else "Check the path.",
+            remedy="Give one of its files." if has_sources else "Check the path.",
         )
     if not path.is_file():
         raise ReadError(
