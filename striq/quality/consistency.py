@@ -53,7 +53,8 @@ def right_plane(pairs: RegisteredPairs, config: QualityConfig) -> Tensor:
         - It is the NCC of features of unit length: bright places count no more than dark ones, so that gain and gray
           map of a scanner hardly matter. The mean vector is subtracted: what all locations have in common is no
           structure.
-        - Stage 2 sees which organ lies where. All locations count alike.
+        - Stage 2 sees which organ lies where. All locations count alike at which the anchors agree at all (a stability
+          above 0).
 
     Args:
         pairs: Moments of registered pairs.

@@ -14,7 +14,7 @@ from striq.model.network import Registration
 from striq.registration.vectors import MIN_SQUARED_LENGTH
 
 # Stages whose unit vectors are correlated, and the power of the stability that weighs their locations: structure that
-# all anchors show says how clear a frame is, the whole fan which plane it is (docs/experiments.md, "Stable structure").
+# all anchors show says how clear a frame is, nearly all of the fan which plane it is (docs/experiments.md).
 CLARITY_STAGE, PLANE_STAGE = 1, 2
 STABILITY_POWERS = {CLARITY_STAGE: 2, PLANE_STAGE: 0}
 MIN_WEIGHT = 1e-6  # smallest total weight that sums are divided by
@@ -202,7 +202,7 @@ def unit_moments(moving: Tensor, fixed: Tensor, weight: Tensor, products: Locati
 
 
 def location_weight(stability: Tensor, stage: int) -> Tensor:
-    """Return how much locations count where unit vectors are correlated, zero outside the anchors' fan.
+    """Return how much locations count where unit vectors are correlated; zero where the stability is.
 
     Args:
         stability: Stability of the anchors on the frames, zero where they do not cover the fan, any shape.

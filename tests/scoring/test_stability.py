@@ -168,3 +168,9 @@ def test_clarity_sees_stable_structure_and_not_the_rest() -> None:
     ]
     assert scores[0] == pytest.approx(scores[1]) == pytest.approx(-1, abs=1e-4)
     assert scores[2] == pytest.approx(1, abs=1e-4)
+
+
+def test_a_place_where_the_anchors_do_not_agree_at_all_does_not_count_for_the_plane() -> None:
+    stability = torch.tensor([0.0, 0.1, 1.0])
+    assert location_weight(stability, 2).tolist() == [0, 1, 1]
+    assert location_weight(stability, 1).tolist() == pytest.approx([0, 0.01, 1])
