@@ -11,13 +11,12 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 
 from striq.atomic_files import replacing
-from striq.quality.terms import TERMS
 from striq.reporting.explained_frame import ExplainedFrame
+from striq.reporting.term_bars import TRACK_COLOR, draw_terms
 from striq.scoring.curve_picture import BEST_COLOR, CURVE_COLOR, SOFT_COLOR, WORST_COLOR
 from striq.verdict import NO_PLANE
 
 SIZE_INCHES, DPI = (12.5, 4.3), 120
-BAR_COLOR, UNCOUNTED_COLOR, TRACK_COLOR = "#24507a", "#a9b4c0", "#e5e9ee"
 NOTE_WIDTH, SENTENCE_WIDTH = 56, 170  # characters of a line
 DISCLAIMER = "For research only, not for diagnosis."
 
@@ -38,7 +37,7 @@ def draw_explanation(path: str | Path, name: str, explained: ExplainedFrame) -> 
     title = f"Nearest reference, warped\n{explained.reference_name}"
     _show(reference, explained.reference, title, explained.aspect, explained.note)
     _show(missing, explained.missing, "Missing structure, in orange\n(all references show it)", explained.aspect)
-    _draw_terms(terms, explained)
+    draw_terms(terms, explained.score)
     score = explained.score
     color = BEST_COLOR if score.accepted else WORST_COLOR
     figure.suptitle(f"{name}, frame {score.index}: {headline(explained)}", color=color, fontsize=12, parse_math=False)
@@ -74,21 +73,3 @@ def _show(axes: Axes, picture: object, title: str, aspect: float, note: str = ""
         axes.set_box_aspect(0.8)
         text = fill(note, NOTE_WIDTH // 2)
         axes.text(0.5, 0.5, text, ha="center", va="center", fontsize=9, transform=axes.transAxes)
-
-
-def _draw_terms(axes: Axes, explained: ExplainedFrame) -> None:
-    """Draw the normalized terms from 0 to 1 with their weights; terms without weight are pale."""
-    score = explained.score
-    names = [name for name in TERMS if name in score.terms]
-    for place, name in enumerate(reversed(names)):
-        value, weight = score.normalized_terms[name], score.weights[name]
-        axes.barh(place, 1, height=0.42, color=TRACK_COLOR)
-        axes.barh(place, value, height=0.42, color=BAR_COLOR if weight > 0 else UNCOUNTED_COLOR)
-        color = CURVE_COLOR if weight > 0 else SOFT_COLOR
-        axes.text(0, place + 0.26, TERMS[name].label, fontsize=8.5, color=color, va="bottom")
-        figures = f"{value:.2f} × {100 * weight:.0f} %"
-        axes.text(1, place + 0.26, figures, fontsize=8.5, color=color, va="bottom", ha="right")
-    axes.set_title(f"Terms (1 is best) × weights = Q {score.quality:.2f}", fontsize=9, color=CURVE_COLOR)
-    axes.set_xlim(0, 1)
-    axes.set_ylim(-0.6, len(names) - 0.1)
-    axes.set_axis_off()

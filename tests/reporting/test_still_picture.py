@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from striq.reporting.still_picture import draw_still
+from striq.reporting.term_bars import BAR_COLOR
 from striq.types import Frame
 from tests.score_factory import make_score
 
@@ -25,14 +26,15 @@ def drawn(path: Path, quality: float, frame: Frame) -> np.ndarray:
         return np.asarray(picture.convert("RGB")).astype(int)
 
 
-def dark_pixels(picture: np.ndarray) -> int:
-    """Return the number of pixels of the bars' color on the right half."""
-    return int((np.abs(picture[:, WIDTH // 2 :] - (0x1F, 0x29, 0x37)).sum(axis=2) < 12).sum())
+def bar_pixels(picture: np.ndarray) -> int:
+    """Return the number of pixels of the color of the bars; the image is gray."""
+    bar = [int(BAR_COLOR[i : i + 2], 16) for i in (1, 3, 5)]
+    return int((np.abs(picture - bar).sum(axis=2) < 12).sum())
 
 
 def test_bars_are_as_long_as_the_terms(tmp_path: Path) -> None:
     frame = frame_of((100, 120))
-    low, high = (dark_pixels(drawn(tmp_path / f"{q}.png", q, frame)) for q in (0.25, 0.75))
+    low, high = (bar_pixels(drawn(tmp_path / f"{q}.png", q, frame)) for q in (0.25, 0.75))
     assert high / low == pytest.approx(3, rel=0.05)
 
 
