@@ -13,6 +13,7 @@ import torch
 from ignite.engine import Events
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from striq.anchors.orientation import Orientation
 from striq.anchors.provenance import anchor_source
 from striq.anchors.thumbnails import find_thumbnail, write_thumbnails
 from striq.config import EncoderConfig, QualityConfig, StriqConfig, TrainingConfig
@@ -39,6 +40,7 @@ from striq.training.setup import make_calibration
 from striq.training.trainer import make_steps
 from striq.training.training_frames import TrainingFrames
 from striq.types import FrameRecord
+from tests.conftest import fit_tiny_scorer
 from tests.training.interruption import differing_tensors, kill_in_epoch
 
 CONFIG = StriqConfig(encoder=EncoderConfig(size=(64, 64)), quality=QualityConfig(num_anchors=4))
@@ -334,3 +336,13 @@ def test_features_too_many_for_the_memory_are_mapped_and_the_same(tmp_path: Path
     assert len(list((tmp_path / "features").glob("*.npy"))) == 6
     for one, other in zip(kept.features([0, 2], 1).maps, mapped.features([0, 2], 1).maps, strict=True):
         assert torch.equal(one, other)
+
+
+def test_odd_number_of_anchors_of_a_plane_of_both_sides_makes_whole_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "striq.training.plane_calibration.find_orientation",
+        lambda layouts, *_: Orientation(torch.arange(len(layouts)) % 2 == 1, 2.0),
+    )
+    scorer = fit_tiny_scorer()  # three anchors at most
+    assert [len(sources) for sources in scorer.bank.sources] == [2, 2]
+    assert all({source.mirrored for source in sources} == {False, True} for sources in scorer.bank.sources)
