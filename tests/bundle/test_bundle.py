@@ -287,9 +287,10 @@ def test_preprocessing_of_the_evaluation_takes_effect(trained: Path, phantom: Pa
     steps = json.loads((CONFIGS / "evaluate.json").read_text(encoding="utf-8"))["validate"]["preprocessing"]
     common = {"checkpoint": str(trained), "dataset_dir": str(phantom / "phantom.csv"), "device": "cpu"}
     flipped = {"validate#preprocessing#transforms": [*steps["transforms"], flip]}
-    output = elsewhere / "upside_down"
+    as_it_is, output = elsewhere / "as_it_is", elsewhere / "upside_down"
+    run(workflow("evaluate", None, output_dir=str(as_it_is), **common))
     run(workflow("evaluate", None, output_dir=str(output), **common, **flipped))
-    plain = list(csv.DictReader((elsewhere / "evaluation" / "rated_scores.csv").open(encoding="utf-8")))
+    plain = list(csv.DictReader((as_it_is / "rated_scores.csv").open(encoding="utf-8")))
     other = list(csv.DictReader((output / "rated_scores.csv").open(encoding="utf-8")))
     assert [row["file"] for row in plain] == [row["file"] for row in other]
     assert [row["STRIQ"] for row in plain] != [row["STRIQ"] for row in other]
