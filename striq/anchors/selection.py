@@ -71,15 +71,26 @@ def _random(embeddings: Tensor, structure: Tensor, count: int, generator: torch.
 
 
 def _k_center_greedy(embeddings: Tensor, structure: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    return farthest_first(embeddings, int(_centroid(embeddings, structure, 1, generator)), count)
+
+
+def farthest_first(points: Tensor, first: int, count: int) -> Tensor:
+    """Return rows of points, each farthest from those before it; k-center greedy, shape ``(count,)``.
+
+    Args:
+        points: Shape ``(N, D)``.
+        first: Row that comes first.
+        count: Number of rows, at most N.
+    """
     import torch
 
-    centers: list[int] = _centroid(embeddings, structure, 1, generator).tolist()
-    distance = torch.cdist(embeddings, embeddings[centers]).squeeze(1)
-    while len(centers) < count:
-        distance[centers] = -1.0
-        centers.append(int(distance.argmax()))
-        distance = torch.minimum(distance, torch.cdist(embeddings, embeddings[centers[-1:]]).squeeze(1))
-    return torch.tensor(centers)
+    chosen = [first]
+    distance = torch.cdist(points, points[chosen]).squeeze(1)
+    while len(chosen) < count:
+        distance[chosen] = -1.0
+        chosen.append(int(distance.argmax()))
+        distance = torch.minimum(distance, torch.cdist(points, points[chosen[-1:]]).squeeze(1))
+    return torch.tensor(chosen)
 
 
 def _k_medoids(embeddings: Tensor, structure: Tensor, count: int, generator: torch.Generator) -> Tensor:

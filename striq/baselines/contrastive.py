@@ -11,10 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from striq.baselines.protocol import PlaneFrames, as_scores, baseline
-from striq.baselines.regression import Standardized, pooled_patches
+from striq.baselines.regression import Standardized, minimize, pooled_patches
 
-ROUNDS = 200
-LEARNING_RATE = 3e-3
 MARGIN = 0.05  # between the predictions of two frames of different pseudo-labels
 GAMMAS = (0.8, 1.25)  # of the gray map of the second view of a frame
 
@@ -58,13 +56,12 @@ def pseudo_labels(frames: Tensor, anchors: Tensor) -> Tensor:
 
 def _train(known: Tensor, views: Tensor, labels: Tensor) -> Standardized:
     network = Standardized(known, 1)
-    optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE, weight_decay=1e-3)
     order = torch.sign(labels[:, None] - labels)
-    for _ in range(ROUNDS):
+
+    def loss() -> Tensor:
         first, second = network(known)[:, 0], network(views)[:, 0]
         relativity = (MARGIN - order * (first[:, None] - first)).clamp(min=0) * order.abs()
-        loss = F.mse_loss(first, labels) + F.mse_loss(first, second) + relativity.mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        return F.mse_loss(first, labels) + F.mse_loss(first, second) + relativity.mean()
+
+    minimize(network, loss)
     return network

@@ -16,15 +16,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from striq.baselines.protocol import PlaneFrames, as_scores, baseline
-from striq.baselines.regression import Standardized, pooled_patches
+from striq.baselines.regression import Standardized, minimize, pooled_patches
 from striq.data.degradation import DEGRADATIONS, degrade
 from striq.registration.vectors import unit_vectors
 
 SEVERITIES = (0.5, 1.0)
 LEARNED_FROM = 40  # training frames that are degraded
 EMBEDDING = 32
-ROUNDS = 200
-LEARNING_RATE = 3e-3
 TEMPERATURE = 0.1
 
 
@@ -48,7 +46,7 @@ class DistortionManifold:
 
     @torch.no_grad()
     def _embed(self, frames: PlaneFrames) -> Tensor:
-        return _directions(self._network, pooled_patches(frames))
+        return unit_vectors(self._network(pooled_patches(frames)))
 
 
 def _changed(frames: PlaneFrames, kind: str, severity: float) -> PlaneFrames:
@@ -56,11 +54,6 @@ def _changed(frames: PlaneFrames, kind: str, severity: float) -> PlaneFrames:
         return frames
     images = torch.stack([degrade(image, kind, severity, seed=i) for i, image in enumerate(frames.images)])
     return PlaneFrames(images, frames.embed(images), frames.embed)
-
-
-def _directions(network: Standardized, features: Tensor) -> Tensor:
-    """Return unit vectors in the space of the projection, shape ``(N, EMBEDDING)``."""
-    return unit_vectors(network(features)[..., None])[..., 0]
 
 
 def _train(features: Tensor) -> Standardized:
@@ -71,14 +64,12 @@ def _train(features: Tensor) -> Standardized:
     """
     kinds, count = features.shape[:2]
     network = Standardized(features.flatten(0, 1), EMBEDDING)
-    optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE, weight_decay=1e-3)
-    generator = torch.Generator().manual_seed(0)
-    for _ in range(ROUNDS):
+    generator, every = torch.Generator().manual_seed(0), torch.arange(kinds)
+
+    def loss() -> Tensor:
         first, second = torch.randint(count, (2, kinds), generator=generator)
-        every = torch.arange(kinds)
-        a, b = (_directions(network, features[every, rows]) for rows in (first, second))
-        loss = F.cross_entropy(a @ b.T / TEMPERATURE, every)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        a, b = (unit_vectors(network(features[every, rows])) for rows in (first, second))
+        return F.cross_entropy(a @ b.T / TEMPERATURE, every)
+
+    minimize(network, loss)
     return network

@@ -70,8 +70,7 @@ def frame_statistics(image: Tensor) -> FloatArray:
     Args:
         image: Prepared frame, shape ``(1, H, W)``.
     """
-    half = F.avg_pool2d(image[None], 2)
-    return np.concatenate([_statistics(*normalized(part)) for part in (image[None], half)])
+    return np.concatenate([_statistics(*scale) for scale in _scales(image)])
 
 
 def patch_statistics(image: Tensor) -> FloatArray:
@@ -80,8 +79,7 @@ def patch_statistics(image: Tensor) -> FloatArray:
     Args:
         image: Prepared frame, shape ``(1, H, W)``.
     """
-    scales = [normalized(image[None]), normalized(F.avg_pool2d(image[None], 2))]
-    found = []
+    scales, found = _scales(image), []
     for row in range(0, image.shape[1] - PATCH + 1, PATCH):
         for column in range(0, image.shape[2] - PATCH + 1, PATCH):
             cuts = [(slice(row // k, (row + PATCH) // k), slice(column // k, (column + PATCH) // k)) for k in (1, 2)]
@@ -89,6 +87,11 @@ def patch_statistics(image: Tensor) -> FloatArray:
             if parts[0][1].mean() > 0.5:
                 found.append(np.concatenate([_statistics(*part) for part in parts]))
     return np.stack(found) if found else frame_statistics(image)[None]
+
+
+def _scales(image: Tensor) -> list[tuple[FloatArray, NDArray[np.bool_]]]:
+    """Return the normalized gray values and the fan of a frame at full and at half size."""
+    return [normalized(image[None]), normalized(F.avg_pool2d(image[None], 2))]
 
 
 def normalized(image: Tensor) -> tuple[FloatArray, NDArray[np.bool_]]:

@@ -36,4 +36,4 @@ def pooled_features(frames: PlaneFrames) -> Tensor:
     """Return the unit vector of the mean stage-3 features inside the fan, shape ``(N, C)``."""
     maps, masks = frames.features.maps[-1], frames.features.masks[-1]
     mean = (maps * masks).sum(dim=(2, 3)) / masks.sum(dim=(2, 3)).clamp(min=1e-6)
-    return unit_vectors(mean[..., None])[..., 0]
+    return unit_vectors(mean)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from striq.anchors.selection import farthest_first
 from striq.baselines.patches import patch_features, project, random_projection
 from striq.baselines.protocol import PlaneFrames, as_scores, baseline, inside_fan
 
@@ -48,15 +49,10 @@ class PatchCore:
 
 
 def cover(points: Tensor, count: int) -> Tensor:
-    """Return a few of the points, each farthest from those before it; k-center greedy, shape ``(count, K)``.
+    """Return a few of the points that lie far from one another, shape ``(count, K)``.
 
     Args:
         points: Shape ``(N, K)``.
         count: Number of points to keep.
     """
-    chosen = [0]
-    distance = (points - points[0]).square().sum(dim=1)
-    while len(chosen) < min(count, len(points)):
-        chosen.append(int(distance.argmax()))
-        distance = torch.minimum(distance, (points - points[chosen[-1]]).square().sum(dim=1))
-    return points[chosen]
+    return points[farthest_first(points, 0, min(count, len(points)))]

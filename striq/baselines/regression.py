@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -9,6 +11,8 @@ from striq.baselines.patches import patch_features
 from striq.baselines.protocol import PlaneFrames, inside_fan
 
 HIDDEN = 64
+ROUNDS = 200
+LEARNING_RATE, WEIGHT_DECAY = 3e-3, 1e-3
 
 
 def pooled_patches(frames: PlaneFrames) -> Tensor:
@@ -39,3 +43,17 @@ class Standardized(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Return the outputs, shape ``(N, outputs)``."""
         return self.layers((features - self.mean) / self.spread)
+
+
+def minimize(network: nn.Module, loss: Callable[[], Tensor]) -> None:
+    """Train a network.
+
+    Args:
+        network: Whose weights are changed.
+        loss: Returns the loss, once for each step.
+    """
+    optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    for _ in range(ROUNDS):
+        optimizer.zero_grad()
+        loss().backward()
+        optimizer.step()

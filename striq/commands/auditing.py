@@ -43,10 +43,7 @@ def audit(
     plane: Annotated[
         str, typer.Option(help="Plane that the frames show, or 'auto' to recognize it frame by frame.")
     ] = "auto",
-    threshold: Annotated[
-        float | None,
-        typer.Option(min=0.0, max=1.0, help="Quality that an accepted frame exceeds.", show_default="the model's"),
-    ] = None,
+    threshold: options.ThresholdOption = None,
     max_frames_per_cine: Annotated[
         int | None,
         typer.Option(min=1, help="Maximum number of frames scored of a cine, evenly spread.", show_default="all"),

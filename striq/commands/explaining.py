@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from striq.commands.options import DeviceOption, ModelOption, ThreadsOption
+from striq.commands.options import DeviceOption, ModelOption, ThreadsOption, ThresholdOption
 from striq.commands.terminal import check_device, check_writable, say
 from striq.errors import StriqError
 from striq.progress_bar import progress_bar
@@ -25,10 +25,7 @@ def explain(
     out: Annotated[Path, typer.Option("--out", "-o", help="Picture to write: PNG, PDF or SVG.")],
     frame: Annotated[str, typer.Option(help="Frame to explain: best, worst, or its number from 0.")] = BEST,
     plane: Annotated[str, typer.Option(help="Plane that the frame shows, or 'auto' to recognize it.")] = "auto",
-    threshold: Annotated[
-        float | None,
-        typer.Option(min=0.0, max=1.0, help="Quality that an accepted frame exceeds.", show_default="the model's"),
-    ] = None,
+    threshold: ThresholdOption = None,
     model: ModelOption = None,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,

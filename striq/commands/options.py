@@ -53,6 +53,10 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JS
 DicomSrOption = Annotated[
     Path | None, typer.Option(help="Folder for a DICOM structured report (TID 1500) of each DICOM file.")
 ]
+ThresholdOption = Annotated[
+    float | None,
+    typer.Option(min=0.0, max=1.0, help="Quality that an accepted frame exceeds.", show_default="the model's"),
+]
 NoteOption = Annotated[str, typer.Option(help="Sentence printed with every table and picture.")]
 SeedsOption = Annotated[int, typer.Option(min=1, help="Number of seeds, from 0.")]
 SubjectsOption = Annotated[int, typer.Option(min=4, help="Subjects of the phantom.")]

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from striq.commands.options import DeviceOption, DicomSrOption, ModelOption, PrecisionOption, QuietOption, ThreadsOption
+from striq.commands.options import (
+    DeviceOption,
+    DicomSrOption,
+    ModelOption,
+    PrecisionOption,
+    QuietOption,
+    ThreadsOption,
+    ThresholdOption,
+)
 from striq.commands.outputs import OutputOptions, Outputs
 from striq.commands.terminal import be_quiet, check_device, check_writable, complain, inform, say
 from striq.csv_cells import printable
@@ -40,10 +48,7 @@ def score(
     plane: Annotated[
         str, typer.Option(help="Plane that the frames show, or 'auto' to recognize it frame by frame.")
     ] = "auto",
-    threshold: Annotated[
-        float | None,
-        typer.Option(min=0.0, max=1.0, help="Quality that an accepted frame exceeds.", show_default="the model's"),
-    ] = None,
+    threshold: ThresholdOption = None,
     model: ModelOption = None,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,

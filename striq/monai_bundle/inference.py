@@ -18,7 +18,6 @@ from striq.data.transforms import ERROR, SOURCE, UNOPENED
 from striq.errors import CheckpointError, StriqError
 from striq.scoring.recognition import recognize
 from striq.scoring.scorer import StriqScorer
-from striq.verdict import NO_PLANE
 
 PLANE = "plane"  # key of the recognized plane
 
@@ -54,9 +53,7 @@ class NamePlaned(MapTransform):
     @torch.inference_mode()
     def _plane_of(self, image: Tensor) -> str:
         scorer = self.scorer
-        found = recognize(scorer, image, scorer.embed(image), scorer.frame_terms(image))
-        shows_none = int(found.posterior[0].argmax()) == len(scorer.planes)
-        return NO_PLANE if shows_none else scorer.planes[found.planes[0]]
+        return recognize(scorer, image, scorer.embed(image), scorer.frame_terms(image)).names(scorer.planes)[0]
 
 
 class NameQualitiesd(MapTransform):

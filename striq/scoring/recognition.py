@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from striq.quality.plane_evidence import (
     with_evidence,
 )
 from striq.quality.plane_scores import PlaneScores, score_by_plane
+from striq.verdict import NO_PLANE
 
 if TYPE_CHECKING:
     from striq.scoring.scorer import StriqScorer
@@ -34,6 +36,22 @@ class Recognized:
     posterior: Tensor
     planes: list[int]
     scores: list[PlaneScores]
+
+    @property
+    def show_none(self) -> list[bool]:
+        """Whether each frame shows none of the planes."""
+        return (self.posterior.argmax(dim=1) == self.posterior.shape[1] - 1).tolist()
+
+    def names(self, planes: Sequence[str]) -> list[str]:
+        """Return the name of the plane of each frame, or ``"none"``.
+
+        Args:
+            planes: Names of the scorer's planes.
+        """
+        return [
+            NO_PLANE if shows_none else planes[plane]
+            for plane, shows_none in zip(self.planes, self.show_none, strict=True)
+        ]
 
 
 def recognize(scorer: StriqScorer, image: Tensor, frozen: Pyramid, frame_terms: Tensor) -> Recognized:

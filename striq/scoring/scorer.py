@@ -255,14 +255,14 @@ class StriqScorer(nn.Module):
         if plane is None:
             recognized = recognize(self, image, frozen, frame_terms)
             posterior, planes, found = recognized.posterior.cpu(), recognized.planes, recognized.scores
+            rejected = recognized.show_none
         else:
             posterior, planes = self.plane_posterior(frozen).cpu(), [plane] * len(batch.frames)
             together = self.score_as_plane(frozen, frame_terms, plane)
-            found = [together.frame(i) for i in range(len(batch.frames))]
+            found, rejected = [together.frame(i) for i in range(len(batch.frames))], [False] * len(batch.frames)
         scores = []
         for i, (frame, chosen, of_frame) in enumerate(zip(batch.frames, planes, found, strict=True)):
-            rejected = plane is None and bool(posterior[i].argmax() == len(self.planes))
-            score = self._frame_score(of_frame.cpu(), chosen, posterior[i], threshold, rejected=rejected)
+            score = self._frame_score(of_frame.cpu(), chosen, posterior[i], threshold, rejected=rejected[i])
             if not np.isfinite(score.quality):
                 msg = f"{frame.source}, frame {frame.index}: the score is not a number. Please report this frame."
                 raise StriqError(msg)

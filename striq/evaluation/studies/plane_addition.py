@@ -19,7 +19,7 @@ from striq.progress_bar import track
 from striq.scoring.recognition import recognize
 from striq.scoring.scorer import StriqScorer
 from striq.types import FrameRecord
-from striq.verdict import NO_PLANE, is_accepted
+from striq.verdict import is_accepted
 
 FloatArray = NDArray[np.float64]
 UNDEFINED = float("nan")
@@ -76,14 +76,12 @@ def score_and_predict(scorer: StriqScorer, records: Sequence[FrameRecord], *, qu
         records: Frames, read one at a time.
         quiet: Do not show a progress bar.
     """
-    names = [*scorer.planes, NO_PLANE]
     quality: list[float] = []
     predicted: list[str] = []
     for record in track(records, description="Scoring", quiet=quiet):
         image = load_images([record], scorer.config.encoder.size, quiet=True).to(scorer.device)
         frozen = scorer.embed(image)
-        named = recognize(scorer, image, frozen, scorer.frame_terms(image))
-        predicted.append(names[int(named.posterior[0].argmax())])
+        predicted += recognize(scorer, image, frozen, scorer.frame_terms(image)).names(scorer.planes)
         known = record.plane in scorer.planes
         quality.append(FrameInputs.encode(scorer, image, record.plane, frozen).quality() if known else UNDEFINED)
     return PredictedFrames(np.array(quality), tuple(predicted))
