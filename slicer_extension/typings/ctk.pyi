@@ -5,6 +5,7 @@ class ctkSliderWidget(qt.QWidget):
     def setValue(self, value: float) -> None: ...
 
 class ctkCollapsibleButton(qt.QWidget):
+    def layout(self) -> qt.QFormLayout: ...
     collapsed: bool
 
 class ctkPathLineEdit(qt.QWidget):

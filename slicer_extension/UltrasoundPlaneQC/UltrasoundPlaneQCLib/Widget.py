@@ -10,6 +10,7 @@ import vtk
 from slicer.util import VTKObservationMixin
 
 from .Controls import Controls
+from .LiveHintPanel import LiveHintPanel
 from .LivePanel import LivePanel
 from .Logic import PlaneQualityLogic
 from .Parameters import openParameters
@@ -52,6 +53,7 @@ class Panel(VTKObservationMixin):
         self.results = ResultsPanel(ui, self.session, self.views)
         self.why = WhyPanel(ui, self.session, self.timer)
         self.live = LivePanel(ui, self.session, self.views, self.timer)
+        self.hints = LiveHintPanel(ui, self.session, self.views, self.live)
         self.session.listenToReplacement(self.results.showTable)
         self.session.listen(self.arrange)
         self.shortcuts = Shortcuts(ui, widget)
@@ -63,7 +65,7 @@ class Panel(VTKObservationMixin):
         node = self._parameterNode()
         self.session.parameters = openParameters(node)
         self.score.showScene()
-        for section in (self.results, self.why, self.live):
+        for section in (self.results, self.why, self.live, self.hints):
             section.show()
         if self.session.parameters.chartNode is not None:
             self.views.showChart(self.session.parameters.chartNode)
@@ -85,7 +87,7 @@ class Panel(VTKObservationMixin):
         """Show settings that a script or another module has changed."""
         del caller, event
         if not slicer.mrmlScene.IsBatchProcessing():
-            for section in (self.score, self.results, self.why, self.live):
+            for section in (self.score, self.results, self.why, self.live, self.hints):
                 section.show()
 
     def onTick(self) -> None:
@@ -99,6 +101,7 @@ class Panel(VTKObservationMixin):
         """End all work on the scene, which is about to be closed."""
         self.removeObservers()
         self.live.stop()
+        self.hints.forget()
         self.score.abandon()
         self.session.logic.explainer.close()
         self.session.removeObservers()
