@@ -7,6 +7,7 @@ class ctkSliderWidget(qt.QWidget):
 class ctkCollapsibleButton(qt.QWidget):
     def layout(self) -> qt.QFormLayout: ...
     collapsed: bool
+    text: str
 
 class ctkPathLineEdit(qt.QWidget):
     Dirs: int

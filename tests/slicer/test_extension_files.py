@@ -20,10 +20,12 @@ LIB = MODULE / f"{NAME}Lib"
 UI = MODULE / "Resources" / "UI" / f"{NAME}.ui"
 WITH_QT = {
     "Controls",
+    "DicomPanel",
     "LiveHintPanel",
     "LivePanel",
     "ResultsPanel",
     "ScorePanel",
+    "Sections",
     "Shortcuts",
     "TermBars",
     "Views",
@@ -229,7 +231,7 @@ def test_controls_that_choose_nodes_are_given_the_scene() -> None:
 def test_torch_is_left_to_its_extension() -> None:
     lines = (MODULE / "Resources" / "requirements.txt").read_text().splitlines()
     wanted = [line for line in lines if line and not line.startswith("#")]
-    assert wanted == ["striq>=0.1"]
+    assert wanted == ["striq[dicom-sr]>=0.1"]
 
 
 SAYS = {

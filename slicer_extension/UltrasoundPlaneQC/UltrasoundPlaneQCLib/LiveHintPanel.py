@@ -11,6 +11,7 @@ from .Controls import Controls
 from .LiveHints import HintWords, SoundCue
 from .LivePanel import LivePanel
 from .LiveScoring import LiveVerdict
+from .Sections import rowOf
 from .Session import Session
 from .Views import Views
 
@@ -66,11 +67,7 @@ class LiveHintPanel:
         self.soundBox = qt.QCheckBox(_("Sound"))
         self.soundBox.setObjectName("soundCheckBox")
         self.soundBox.setToolTip(_("Beep when the verdict turns to accepted, at most once a second"))
-        row = qt.QWidget()
-        layout = qt.QHBoxLayout(row)
-        layout.setContentsMargins(0, 0, 0, 0)
-        for control in (self.holdButton, self.bestButton, self.secondsBox, self.soundBox):
-            layout.addWidget(control)
+        row = rowOf(self.holdButton, self.bestButton, self.secondsBox, self.soundBox)
         section = ui.liveSection.layout()
         section.insertRow(HINT_ROW, self.hintLabel)
         section.insertRow(HINT_ROW + 1, row)

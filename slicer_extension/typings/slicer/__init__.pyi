@@ -246,6 +246,7 @@ app: qSlicerApplication
 mrmlScene: vtkMRMLScene
 
 class ctkDICOMDatabase(qt.QObject):
+    isOpen: bool
     def fileForInstance(self, uid: str) -> str: ...
     def fileValue(self, path: str, tag: str) -> str: ...
 
