@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "striq"
 # Each layer may import itself and the layers before it, never those after.
 LAYERS = (
     {
+        "about",
         "types",
         "config",
         "errors",

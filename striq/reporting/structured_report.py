@@ -29,6 +29,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.sr.codedict import codes
 
 import striq
+from striq.about import PUBLISHER
 from striq.atomic_files import replacing
 from striq.errors import ReadError
 from striq.reporting import report_codes as known
@@ -130,7 +131,7 @@ class _Writer:
             series_number=SERIES_NUMBER,
             sop_instance_uid=UID.from_uuid(str(uuid.uuid4())),
             instance_number=max(1, int(self.image.get("InstanceNumber") or 1)),
-            manufacturer="STRIQ contributors",
+            manufacturer=PUBLISHER,
             manufacturer_model_name="STRIQ",
             software_versions=striq.__version__,
             series_description=SERIES_DESCRIPTION,
@@ -145,7 +146,7 @@ class _Writer:
         attributes = DeviceObserverIdentifyingAttributes(
             uid=_derived_uid("device", self.model.sha256, striq.__version__),
             name="STRIQ",
-            manufacturer_name="STRIQ contributors",
+            manufacturer_name=PUBLISHER,
             model_name=f"STRIQ {striq.__version__}",
         )
         return ObserverContext(codes.DCM.Device, attributes)
