@@ -117,7 +117,8 @@ def test_start_up_imports_nothing_that_must_be_installed(path: Path) -> None:
     }
     standard = {
         "__future__", "collections", "contextlib", "dataclasses", "functools", "importlib", "json", "logging", "math",
-        "os", "pathlib", "queue", "shutil", "subprocess", "sys", "tempfile", "threading", "time", "typing", "unittest",
+        "os", "pathlib", "queue", "re", "shutil", "subprocess", "sys", "tempfile", "threading",
+        "time", "typing", "unittest",
     }  # fmt: skip
     assert imported_at_file_scope(path) <= shipped_with_slicer | standard
 
