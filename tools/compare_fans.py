@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,7 +20,17 @@ from striq.scoring.loading import load_scorer
 from striq.scoring.scorer import StriqScorer
 from striq.types import Frame
 
-HEADER = "| Cine | Frames | share the first one's fan | ms, one fan | ms, own fans | change of Q from frame to frame, one fan | own fans | difference of Q, mean | largest |"
+COLUMNS = (
+    "Cine",
+    "Frames",
+    "share the first one's fan",
+    "ms, one fan",
+    "ms, own fans",
+    "change of Q from frame to frame, one fan",
+    "own fans",
+    "difference of Q, mean",
+    "largest",
+)
 
 
 def compare(scorer: StriqScorer, path: Path, plane: str) -> str:
@@ -63,10 +74,9 @@ def main() -> None:
     parser.add_argument("--plane", default="auto")
     given = parser.parse_args()
     scorer = load_scorer(given.model, "cpu")
-    print(HEADER)
-    print("|---" * HEADER.count(" | ") + "|---|")
+    sys.stdout.write(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|\n")
     for path in given.cines:
-        print(compare(scorer, path, given.plane), flush=True)
+        sys.stdout.write(f"{compare(scorer, path, given.plane)}\n")
 
 
 if __name__ == "__main__":

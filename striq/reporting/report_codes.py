@@ -7,6 +7,7 @@ from highdicom.sr import CodedConcept
 from pydicom.sr.codedict import codes
 
 import striq
+from striq.about import PUBLISHER
 from striq.verdict import NO_PLANE
 
 SCHEME = "99STRIQ"
@@ -41,7 +42,7 @@ def coding_scheme() -> CodingSchemeIdentificationItem:
         SCHEME,
         name="STRIQ plane quality of ultrasound frames",
         version=striq.__version__,
-        responsible_organization="STRIQ contributors",
+        responsible_organization=PUBLISHER,
     )
 
 
