@@ -21,6 +21,7 @@ from striq.commands.inspection import info
 from striq.commands.listing import list_frames
 from striq.commands.planes import add_plane
 from striq.commands.pretraining import pretrain
+from striq.commands.reproduction import reproduce
 from striq.commands.sample import sample
 from striq.commands.scoring import score
 from striq.commands.study import add_moved_commands, study
@@ -64,6 +65,7 @@ for command in (
     train,
     curves,
     evaluate,
+    reproduce,
     pretrain,
     phantom,
     sample,
