@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from striq.data.datasets.table import read_rows, require_columns
+from striq.data.loading import read_frame
 from striq.data.preprocessing import Box, crop_and_prepare
-from striq.data.readers import open_cine
 from striq.errors import DatasetError
 from striq.types import FrameRecord
 
@@ -49,7 +49,7 @@ class MarkedBoxes:
         marked = self.by_file.get(record.path.resolve(), ())
         if not marked:
             return ()
-        _, crop = crop_and_prepare(open_cine(record.path)[record.frame_index], size)
+        _, crop = crop_and_prepare(read_frame(record), size)
         return tuple(StructureBox(name, _within(box, crop)) for name, box in marked)
 
 
