@@ -46,14 +46,14 @@ EVIDENCE_KEYWORDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID", "SO
 
 
 def write_structured_report(
-    path: str | Path, dicom: str | Path, results: Sequence[FrameResult], model: ModelIdentity
+    path: str | Path, dicom: str | Path, results: Sequence[FrameResult], model: ModelIdentity, *, key: str = ""
 ) -> Path:
     """Write the scores of one DICOM file as a Comprehensive SR, atomically, and return the path.
 
     Convention:
         - The report counts frames from 1, as DICOM does; ``results`` count them from 0.
-        - Each call writes a new instance with its own UID. Reports on images of one series, by one model and one
-          version of STRIQ, form one series; the tracking UID of a frame is the same in all reports.
+        - Each call writes a new instance with its own UID, unless a key is given. Reports on images of one series, by
+          one model and one version of STRIQ, form one series; the tracking UID of a frame is the same in all reports.
         - A frame without a score has the evaluation *not scored* and no measurement.
 
     Args:
@@ -61,6 +61,8 @@ def write_structured_report(
         dicom: File that was scored.
         results: One per frame.
         model: Model that scored the frames.
+        key: The same key, image, model and threshold give the same UID, so that a report that is written and sent
+            again is the same instance.
 
     Raises:
         ReadError: If the file is not DICOM, or lacks an identifier that a report needs.
@@ -72,30 +74,35 @@ def write_structured_report(
         raise ValueError(msg)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about unusual but readable values of the image
-        image = _header(Path(dicom))
+        image = read_image_header(Path(dicom))
         try:
-            report = _Writer(image, model).report(results)
+            report = _Writer(image, model).report(results, key)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise _unfit(dicom, " ".join(str(error).split())) from error
+            raise unfit(dicom, " ".join(str(error).split())) from error
         with replacing(path) as stream:
             report.save_as(stream)
     return Path(path)
 
 
-def _header(path: Path) -> Dataset:
-    """Return the header of the image, with every attribute that a report copies."""
+def read_image_header(path: Path) -> Dataset:
+    """Return the header of an image, with every attribute that a report copies.
+
+    Raises:
+        ReadError: If the file is not DICOM, or lacks an identifier that a report needs.
+    """
     try:
         header = pydicom.dcmread(path, stop_before_pixels=True)
     except InvalidDicomError as error:
-        raise _unfit(path, "a file of another format") from error
+        raise unfit(path, "a file of another format") from error
     missing = [keyword for keyword in EVIDENCE_KEYWORDS if not header.get(keyword)]
     missing += ["PatientID"] if "PatientID" not in header else []
     if missing:
-        raise _unfit(path, f"no {', '.join(missing)}")
+        raise unfit(path, f"no {', '.join(missing)}")
     return complete_context(header)
 
 
-def _unfit(path: str | Path, got: str) -> ReadError:
+def unfit(path: str | Path, got: str) -> ReadError:
+    """Return the error of a file about which no report can be written."""
     return ReadError(
         what="No structured report can be written for this file",
         where=path,
@@ -113,10 +120,12 @@ class _Writer:
         self.is_multiframe = "NumberOfFrames" in image
         self.algorithm = AlgorithmIdentification("STRIQ", striq.__version__, _parameters(model))
 
-    def report(self, results: Sequence[FrameResult]) -> ComprehensiveSR:
+    def report(self, results: Sequence[FrameResult], key: str) -> ComprehensiveSR:
         """Return the report of all frames."""
+        model = self.model
+        instance = (self.image.SOPInstanceUID, key, model.sha256, f"{model.threshold:g}", striq.__version__)
         content = MeasurementReport(
-            observation_context=ObservationContext(observer_device_context=self._device()),
+            observation_context=ObservationContext(observer_device_context=device_observer(self.model)),
             procedure_reported=known.PROCEDURE,
             imaging_measurements=[self._cine(results), *(self._frame(result) for result in results)],
             title=codes.cid7021.ImagingMeasurementReport,
@@ -124,11 +133,11 @@ class _Writer:
         return ComprehensiveSR(
             evidence=[self.image],
             content=content,
-            series_instance_uid=_derived_uid(
+            series_instance_uid=derived_uid(
                 "series", self.image.SeriesInstanceUID, self.model.sha256, striq.__version__
             ),
             series_number=SERIES_NUMBER,
-            sop_instance_uid=UID.from_uuid(str(uuid.uuid4())),
+            sop_instance_uid=derived_uid("report", *instance) if key else UID.from_uuid(str(uuid.uuid4())),
             instance_number=max(1, int(self.image.get("InstanceNumber") or 1)),
             manufacturer=PUBLISHER,
             manufacturer_model_name="STRIQ",
@@ -140,15 +149,6 @@ class _Writer:
             is_final=True,
             is_verified=False,
         )
-
-    def _device(self) -> ObserverContext:
-        attributes = DeviceObserverIdentifyingAttributes(
-            uid=_derived_uid("device", self.model.sha256, striq.__version__),
-            name="STRIQ",
-            manufacturer_name=PUBLISHER,
-            model_name=f"STRIQ {striq.__version__}",
-        )
-        return ObserverContext(codes.DCM.Device, attributes)
 
     def _cine(self, results: Sequence[FrameResult]) -> MeasurementsAndQualitativeEvaluations:
         """Return the group that summarizes all frames."""
@@ -190,7 +190,7 @@ class _Writer:
         numbers = None if index is None else self._numbers(index)
         image = SourceImageForMeasurementGroup(self.image.SOPClassUID, self.image.SOPInstanceUID, numbers)
         return MeasurementsAndQualitativeEvaluations(
-            tracking_identifier=TrackingIdentifier(_derived_uid("part", self.image.SOPInstanceUID, name), name),
+            tracking_identifier=TrackingIdentifier(derived_uid("part", self.image.SOPInstanceUID, name), name),
             algorithm_id=self.algorithm,
             measurements=measurements or None,
             qualitative_evaluations=evaluations,
@@ -200,6 +200,17 @@ class _Writer:
     def _numbers(self, index: int) -> list[int] | None:
         """Return the frame number for a reference; ``None`` for an image of a single frame, as DICOM requires."""
         return [index + 1] if self.is_multiframe else None
+
+
+def device_observer(model: ModelIdentity) -> ObserverContext:
+    """Return STRIQ with a model as the observer of a report."""
+    attributes = DeviceObserverIdentifyingAttributes(
+        uid=derived_uid("device", model.sha256, striq.__version__),
+        name="STRIQ",
+        manufacturer_name=PUBLISHER,
+        model_name=f"STRIQ {striq.__version__}",
+    )
+    return ObserverContext(codes.DCM.Device, attributes)
 
 
 def _parameters(model: ModelIdentity) -> list[str]:
@@ -213,6 +224,6 @@ def _number(name: CodedConcept, value: float, **given: object) -> Measurement:
     return Measurement(name, float(f"{value:.7g}"), known.NO_UNITS, **given)  # type: ignore[arg-type]
 
 
-def _derived_uid(*parts: str) -> UID:
+def derived_uid(*parts: str) -> UID:
     """Return the same UID for the same parts (UUID version 5 under the root 2.25)."""
     return UID.from_uuid(str(uuid.uuid5(NAMESPACE, "\n".join(map(str, parts)))))
