@@ -67,7 +67,7 @@ class StorageScp:
         if self.settings.tls is not None:
             context = ServerContext(self.settings.tls, lambda: metrics.labels("tls").inc())
         address = (self.settings.host, self.settings.port)
-        handlers = [
+        handlers: list[Any] = [
             (evt.EVT_C_STORE, self._store),
             (evt.EVT_REJECTED, lambda event: metrics.labels("rejected").inc()),
             (evt.EVT_ABORTED, lambda event: metrics.labels("aborted").inc()),
