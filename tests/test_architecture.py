@@ -23,6 +23,8 @@ LAYERS = (
         "waiting",
         "processors",
         "progress_bar",
+        "toml_files",
+        "policies",
     },
     {"registration"},
     {"data"},

@@ -86,7 +86,7 @@ def _document(
         content=content,
         series_instance_uid=derived_uid("key object series", study, model.sha256, striq.__version__),
         series_number=SERIES_NUMBER,
-        sop_instance_uid=derived_uid("key objects", study, key, model.sha256, f"{model.threshold:g}"),
+        sop_instance_uid=derived_uid("key objects", study, key, *model.settings),
         instance_number=1,
         manufacturer=PUBLISHER,
         manufacturer_model_name="STRIQ",

@@ -40,6 +40,7 @@ from striq.scoring.results import FrameResult
 from striq.types import FrameScore
 
 SERIES_NUMBER = 9100
+LONGEST_PARAMETER = 1024  # characters, as DICOM allows a text
 SERIES_DESCRIPTION = "STRIQ plane quality (research only, not for diagnosis)"
 NAMESPACE = uuid.UUID("6f2f4a1e-0c43-4b0e-9a57-4b6a1d0b7c55")  # random, but fixed: UIDs are derived from it
 EVIDENCE_KEYWORDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID", "SOPInstanceUID")
@@ -122,8 +123,7 @@ class _Writer:
 
     def report(self, results: Sequence[FrameResult], key: str) -> ComprehensiveSR:
         """Return the report of all frames."""
-        model = self.model
-        instance = (self.image.SOPInstanceUID, key, model.sha256, f"{model.threshold:g}", striq.__version__)
+        instance = (self.image.SOPInstanceUID, key, *self.model.settings, striq.__version__)
         content = MeasurementReport(
             observation_context=ObservationContext(observer_device_context=device_observer(self.model)),
             procedure_reported=known.PROCEDURE,
@@ -154,7 +154,7 @@ class _Writer:
         """Return the group that summarizes all frames."""
         summary = CineFigures.of(results)
         measurements = [
-            _number(known.THRESHOLD, self.model.threshold),
+            *self._thresholds(results),
             _number(known.FRAMES, summary.num_frames),
             _number(known.FRAMES_ACCEPTED, summary.num_accepted),
             _number(known.FRAMES_NOT_SCORED, summary.num_not_scored),
@@ -169,6 +169,13 @@ class _Writer:
         evaluations = [QualitativeEvaluation(known.INTENDED_USE, known.RESEARCH_ONLY)]
         return self._group("all frames", None, measurements, evaluations)
 
+    def _thresholds(self, results: Sequence[FrameResult]) -> list[Measurement]:
+        """Return the threshold of all frames; none where a policy gives them several, which the frames' groups name."""
+        found = {result.score.threshold for result in results if result.score is not None}
+        if self.model.policy is None or not found:
+            found = {self.model.threshold}
+        return [_number(known.THRESHOLD, found.pop())] if len(found) == 1 else []
+
     def _extreme(self, score: FrameScore, derivation: CodedConcept) -> Measurement:
         frame = SourceImageForMeasurement(self.image.SOPClassUID, self.image.SOPInstanceUID, self._numbers(score.index))
         return _number(known.QUALITY, score.quality, derivation=derivation, referenced_images=[frame])
@@ -182,7 +189,10 @@ class _Writer:
             QualitativeEvaluation(known.VERDICT, known.ACCEPTED if score.accepted else known.NOT_ACCEPTED),
             QualitativeEvaluation(known.VIEW, known.plane_code(score.plane)),
         ]
-        return self._group(name, index, [_number(known.QUALITY, score.quality)], evaluations)
+        measurements = [_number(known.QUALITY, score.quality)]
+        if self.model.policy is not None:
+            measurements.append(_number(known.THRESHOLD, score.threshold))
+        return self._group(name, index, measurements, evaluations)
 
     def _group(
         self, name: str, index: int | None, measurements: list[Measurement], evaluations: list[QualitativeEvaluation]
@@ -214,9 +224,12 @@ def device_observer(model: ModelIdentity) -> ObserverContext:
 
 
 def _parameters(model: ModelIdentity) -> list[str]:
-    """Return the parameters of the algorithm: model and threshold."""
+    """Return the parameters of the algorithm: model, threshold and policy."""
     version = f" {model.version}" if model.version else ""
-    return [f"model: {model.name}{version}", f"model sha256: {model.sha256}", f"threshold: {model.threshold:g}"]
+    parameters = [f"model: {model.name}{version}", f"model sha256: {model.sha256}", f"threshold: {model.threshold:g}"]
+    if model.policy is not None:
+        parameters += [f"policy: {model.policy}"[:LONGEST_PARAMETER], f"policy sha256: {model.policy.sha256}"]
+    return parameters
 
 
 def _number(name: CodedConcept, value: float, **given: object) -> Measurement:

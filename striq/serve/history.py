@@ -12,6 +12,7 @@ from typing import Any
 from striq.atomic_files import replacing, write_bytes
 from striq.audit.attributes import Attributes
 from striq.audit.parquet import pyarrow
+from striq.audit.plan import AuditSettings
 from striq.audit.pseudonyms import pseudonym
 from striq.audit.shard_files import AuditRow, score_table
 
@@ -29,9 +30,9 @@ def day_path(folder: Path, received: float) -> Path:
     return folder / f"part-{day:%Y%m%d}.parquet"
 
 
-def write_rows(path: Path, rows: Sequence[AuditRow], model_sha256: str) -> None:
+def write_rows(path: Path, rows: Sequence[AuditRow], settings: AuditSettings) -> None:
     """Write the rows of one object, atomically."""
-    _write(path, score_table(rows, model_sha256))
+    _write(path, score_table(rows, settings))
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

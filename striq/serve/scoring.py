@@ -7,6 +7,7 @@ from pathlib import Path
 from striq.audit.attributes import read_attributes
 from striq.audit.plan import ArchiveFile, AuditSettings
 from striq.audit.scoring import score_batch
+from striq.policies.reading import parse_policy
 from striq.reporting.explained_frame import FrameExplainer
 from striq.reporting.frame_pictures import Explain
 from striq.reporting.identity import ModelIdentity
@@ -19,6 +20,7 @@ from striq.serve.layout import Layout
 from striq.serve.queue import QueuedObject
 from striq.serve.settings import ServeSettings
 from striq.serve.study_report import ReportJob, StudyFigures, StudyReporter
+from striq.toml_files import read_toml_text
 from striq.types import Frame, FrameScore
 
 
@@ -41,7 +43,8 @@ class ObjectScorer:
         self.scorer = load_scorer(checkpoint, check_device(device), precision=chosen.precision)
         self.scorer.score([], chosen.plane)
         threshold = self.scorer.config.quality.threshold if chosen.threshold is None else chosen.threshold
-        self.model = ModelIdentity.of(checkpoint, threshold)
+        policy = read_toml_text(Path(chosen.policy)) if chosen.policy else ""
+        self.model = ModelIdentity.of(checkpoint, threshold, parse_policy(policy) if policy else None)
         self.settings = AuditSettings(
             self.model.sha256,
             self.model.name,
@@ -49,17 +52,19 @@ class ObjectScorer:
             threshold,
             plane=chosen.plane,
             max_frames_per_cine=chosen.max_frames_per_cine,
+            policy=policy,
+            planes=tuple(self.scorer.planes),
         )
         self.operators = Operators(settings.reports.operators, self.layout.operator_key)
         explain = self._explainer(checkpoint) if settings.reports.explain else None
-        self.reporter = StudyReporter(self.layout, settings.reports, self.model, explain)
+        self.reporter = StudyReporter(self.layout, settings.reports, self.model, tuple(self.scorer.planes), explain)
 
     def score(self, one: QueuedObject) -> int:
         """Score an object, write its rows, and return the number of its frames."""
         path = self.layout.source(one.study_uid, one.instance_uid, one.digest)
         file = ArchiveFile(str(path), attributes=self.operators.hide(read_attributes(path)))
         rows = score_batch(self.scorer, [file], self.settings)
-        write_rows(self.layout.result(one.number), rows, self.model.sha256)
+        write_rows(self.layout.result(one.number), rows, self.settings)
         return sum(row.result.index is not None for row in rows)
 
     def report(self, job: ReportJob) -> StudyFigures:

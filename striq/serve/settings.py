@@ -126,6 +126,7 @@ class Scoring:
         model: A model.pt or a bundle folder; empty for the shipped model.
         plane: Plane that the frames show, or ``auto``.
         threshold: Quality that an accepted frame exceeds; the model's by default.
+        policy: Policy of the department, a TOML file; empty for none.
         max_frames_per_cine: Frames scored of a cine at most, evenly spread; 0 for all.
         precision: Precision of the encoder.
         max_seconds: Seconds that one object may take; a worker that takes longer is ended.
@@ -135,6 +136,7 @@ class Scoring:
     model: str = setting("")
     plane: str = setting("auto", minLength=1)
     threshold: float | None = setting(None, minimum=0, maximum=1)
+    policy: str = setting("")
     max_frames_per_cine: int = setting(0, minimum=0)
     precision: str = setting("float32", enum=["float32", "mixed", "bfloat16", "float16", "auto"])
     max_seconds: float = setting(600.0, exclusiveMinimum=0)

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
 
+from striq.errors import StriqError, one_line
+from striq.policies.reading import read_policy
 from striq.serve.settings import Destination, ServeSettings, Tls
 
 Fault = tuple[tuple[str | int, ...], str]
@@ -102,8 +104,19 @@ def _files(settings: ServeSettings) -> Iterator[Fault]:
                 yield from _file((table, index, "token_file"), one.token_file)
     if settings.http.token_file:
         yield from _file(("http", "token_file"), settings.http.token_file)
+    if settings.scoring.policy:
+        yield from _policy(settings)
     if settings.scoring.model and not Path(settings.scoring.model).exists():
         yield ("scoring", "model"), f"expected a file or folder that exists, got {settings.scoring.model!r}"
+
+
+def _policy(settings: ServeSettings) -> Iterator[Fault]:
+    if settings.scoring.threshold is not None:
+        yield ("scoring", "threshold"), "expected no value beside a policy, which holds the thresholds, got one"
+    try:
+        read_policy(Path(settings.scoring.policy))
+    except (StriqError, OSError) as error:
+        yield ("scoring", "policy"), f"expected a policy, got: {one_line(error)}"
 
 
 def _http(settings: ServeSettings) -> Iterator[Fault]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -10,9 +10,11 @@ from typing import Any
 
 import striq
 from striq.atomic_files import write_json
+from striq.audit.attributes import read_attributes
 from striq.audit.row_results import result_of
 from striq.data.readers import open_cine
 from striq.errors import ReadError, StriqError
+from striq.policies.completeness import check_completeness
 from striq.reporting.cine_figures import CineFigures
 from striq.reporting.frame_pictures import Explain
 from striq.reporting.html_report import CineReport, report_cine, write_html
@@ -65,12 +67,20 @@ class StudyReporter:
     Args:
         layout: Paths of the service.
         settings: What to write.
-        model: The model that scores.
+        model: The model that scores, with the policy.
+        planes: Planes that the model knows.
         explain: Returns what the score of a frame rests on; ``None`` to leave it out.
     """
 
-    def __init__(self, layout: Layout, settings: Reports, model: ModelIdentity, explain: Explain | None) -> None:
-        self.layout, self.settings, self.model, self.explain = layout, settings, model, explain
+    def __init__(
+        self,
+        layout: Layout,
+        settings: Reports,
+        model: ModelIdentity,
+        planes: Sequence[str],
+        explain: Explain | None,
+    ) -> None:
+        self.layout, self.settings, self.model, self.planes, self.explain = layout, settings, model, planes, explain
 
     def write(self, job: ReportJob) -> StudyFigures:
         """Write the files of a study; the same job gives instances with the same UIDs.
@@ -145,17 +155,31 @@ class StudyReporter:
             "last_received": datetime.fromtimestamp(job.study.last_received, timezone.utc).isoformat(),
             "striq_version": striq.__version__,
             "model": {"name": self.model.name, "sha256": self.model.sha256, "threshold": self.model.threshold},
+            "policy": None if self.model.policy is None else str(self.model.policy),
             "objects": len(job.objects),
             "objects_without_report": not_scored,
             "frames": figures.num_frames,
             "frames_accepted": figures.num_accepted,
             "frames_not_scored": figures.num_not_scored,
             "best_frames": [_best(path, score) for path, score in best_frames(cines)],
+            "completeness": self._completeness(cines),
             "reports": [item.instance_uid for item in items],
             "intended_use": "For research only, not for diagnosis",
         }
         path = write_json(folder / "message.json", message)
         return Item(WEBHOOK, uid, str(path.relative_to(self.layout.root)))
+
+    def _completeness(self, cines: Mapping[Path, Sequence[FrameResult]]) -> dict[str, Any] | None:
+        """Return what the study has of the required planes; ``None`` without a policy or an examination type."""
+        policy = self.model.policy
+        descriptions = [read_attributes(path).examination for path in cines] if policy is not None else []
+        examination = None if policy is None else policy.examination_of(next(filter(None, descriptions), ""))
+        if examination is None:
+            return None
+        scores = [result.score for results in cines.values() for result in results if result.score is not None]
+        found = check_completeness(examination, scores, self.planes)
+        views = [{"plane": view.plane, "state": view.state.value} for view in found.views]
+        return {"examination": found.examination, "state": found.state.value, "views": views}
 
 
 def _best(path: Path, score: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow.parquet
 import pytest
 
-from striq.audit.plan import ArchiveFile
+from striq.audit.plan import ArchiveFile, AuditSettings
 from striq.audit.shard_files import AuditRow
 from striq.scoring.results import FrameResult
 from striq.serve import database
@@ -26,6 +26,7 @@ from striq.serve.worker import Done
 from tests.score_factory import make_score
 from tests.serve.conftest import Bench, Clock, make_settings, write_object
 
+SETTINGS = AuditSettings("sha", "model.pt", "0", 0.5)
 OBJECTS = [(1, 1), (1, 2), (2, 1)]  # study and number
 
 
@@ -121,7 +122,7 @@ class World:
             source = bench.layout.source(job.study_uid, job.instance_uid, job.digest)
             assert source.is_file()
             result = FrameResult(str(source), 0, make_score())
-            write_rows(bench.layout.result(job.number), [AuditRow(ArchiveFile(str(source)), result)], "sha")
+            write_rows(bench.layout.result(job.number), [AuditRow(ArchiveFile(str(source)), result)], SETTINGS)
             return 1
         items = [
             self._item(bench, job, REPORT, f"{one.instance_uid}.9") for one in job.objects if one.number in job.new
