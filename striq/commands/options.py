@@ -193,7 +193,8 @@ def find_backbone(backbone: Path | None, *, download: bool, folder: Path) -> Pat
         msg = "Give either --backbone or --download-imagenet, not both."
         raise StriqError(msg)
     from striq.config import EncoderConfig
-    from striq.model.encoder import IMAGENET_URL, FrozenEncoder, download_imagenet
+    from striq.model.backbone_files import IMAGENET_URL, download_imagenet
+    from striq.model.encoder import FrozenEncoder
 
     try:
         download_imagenet(FrozenEncoder(EncoderConfig()), folder)

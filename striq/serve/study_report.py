@@ -15,12 +15,13 @@ from striq.audit.row_results import result_of
 from striq.data.readers import open_cine
 from striq.errors import ReadError, StriqError
 from striq.policies.completeness import check_completeness
+from striq.reporting.best_frames import best_frames, write_best_frames
 from striq.reporting.cine_figures import CineFigures
 from striq.reporting.frame_pictures import Explain
 from striq.reporting.html_report import CineReport, report_cine, write_html
 from striq.reporting.identity import ModelIdentity
-from striq.reporting.key_objects import best_frames, write_key_objects
-from striq.reporting.structured_report import derived_uid, write_structured_report
+from striq.reporting.report_uids import derived_uid
+from striq.reporting.structured_report import write_structured_report
 from striq.scoring.results import FrameResult
 from striq.serve.history import read_rows
 from striq.serve.layout import Layout
@@ -125,7 +126,7 @@ class StudyReporter:
             return []
         path = folder / "key_objects.dcm"
         try:
-            write_key_objects(path, frames, self.model, key=str(job.study.revision))
+            write_best_frames(path, frames, self.model, key=str(job.study.revision))
         except ReadError:
             return []
         return [self._item(KEY_OBJECTS, path)]
