@@ -25,6 +25,7 @@ from striq.commands.pretraining import pretrain
 from striq.commands.reproduction import reproduce
 from striq.commands.sample import sample
 from striq.commands.scoring import score
+from striq.commands.serving import serve
 from striq.commands.study import add_moved_commands, study
 from striq.commands.terminal import complain, say, start_messages
 from striq.commands.thresholds import threshold
@@ -61,6 +62,7 @@ for command in (
     explain,
     threshold,
     audit,
+    serve,
     policy,
     info,
     anchors,
