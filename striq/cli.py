@@ -22,6 +22,7 @@ from striq.commands.listing import list_frames
 from striq.commands.planes import add_plane
 from striq.commands.policies import policy
 from striq.commands.pretraining import pretrain
+from striq.commands.reproduction import reproduce
 from striq.commands.sample import sample
 from striq.commands.scoring import score
 from striq.commands.serving import serve
@@ -68,6 +69,7 @@ for command in (
     train,
     curves,
     evaluate,
+    reproduce,
     pretrain,
     phantom,
     sample,
