@@ -23,8 +23,10 @@ from striq.commands.listing import list_frames
 from striq.commands.planes import add_plane
 from striq.commands.policies import policy
 from striq.commands.pretraining import pretrain
+from striq.commands.reproduction import reproduce
 from striq.commands.sample import sample
 from striq.commands.scoring import score
+from striq.commands.serving import serve
 from striq.commands.study import add_moved_commands, study
 from striq.commands.terminal import complain, say, start_messages
 from striq.commands.thresholds import threshold
@@ -61,6 +63,7 @@ for command in (
     explain,
     threshold,
     audit,
+    serve,
     policy,
     listen,
     info,
@@ -68,6 +71,7 @@ for command in (
     train,
     curves,
     evaluate,
+    reproduce,
     pretrain,
     phantom,
     sample,
