@@ -21,6 +21,7 @@ UI = MODULE / "Resources" / "UI" / f"{NAME}.ui"
 WITH_QT = {
     "Controls",
     "DicomPanel",
+    "InstallPanel",
     "LiveHintPanel",
     "LivePanel",
     "RemotePanel",
@@ -117,9 +118,9 @@ def test_start_up_imports_nothing_that_must_be_installed(path: Path) -> None:
         "AbstractScriptedSubjectHierarchyPlugin",
     }
     standard = {
-        "__future__", "collections", "contextlib", "dataclasses", "functools", "importlib", "json", "logging", "math",
-        "os", "pathlib", "queue", "re", "shutil", "subprocess", "sys", "tempfile", "threading",
-        "time", "typing", "unittest",
+        "__future__", "collections", "concurrent", "contextlib", "dataclasses", "functools", "importlib", "json",
+        "logging", "math", "os", "pathlib", "queue", "re", "shutil", "signal", "subprocess", "sys", "tempfile",
+        "threading", "time", "typing", "unittest", "urllib",
     }  # fmt: skip
     assert imported_at_file_scope(path) <= shipped_with_slicer | standard
 

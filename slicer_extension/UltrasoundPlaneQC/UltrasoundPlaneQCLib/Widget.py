@@ -11,6 +11,7 @@ from slicer.util import VTKObservationMixin
 
 from .Controls import Controls
 from .DicomPanel import DicomPanel
+from .InstallPanel import InstallPanel
 from .LiveHintPanel import LiveHintPanel
 from .LivePanel import LivePanel
 from .Logic import PlaneQualityLogic
@@ -18,6 +19,7 @@ from .Parameters import openParameters
 from .RemotePanel import RemotePanel
 from .ResultsPanel import ResultsPanel
 from .ScorePanel import ScorePanel
+from .Sections import MoreSection
 from .Session import Session
 from .Shortcuts import Shortcuts
 from .Views import Views
@@ -56,8 +58,11 @@ class Panel(VTKObservationMixin):
         self.why = WhyPanel(ui, self.session, self.timer)
         self.live = LivePanel(ui, self.session, self.views, self.timer)
         self.hints = LiveHintPanel(ui, self.session, self.views, self.live)
-        self.dicom = DicomPanel(ui, self.session, self.timer)
-        self.remote = RemotePanel(ui, self.session, self.timer)
+        self.more = MoreSection(ui)
+        self.more.section.collapsed = True
+        self.dicom = DicomPanel(self.more, self.session, self.timer)
+        self.remote = RemotePanel(ui, self.more, self.session, self.timer)
+        self.install = InstallPanel(self.more, self.session, self.timer)
         self.session.listenToReplacement(self.results.showTable)
         self.session.listen(self.arrange)
         self.shortcuts = Shortcuts(ui, widget)
@@ -96,7 +101,9 @@ class Panel(VTKObservationMixin):
 
     def onTick(self) -> None:
         """Advance all work; without work the timer stops."""
-        isBusy = [section.advance() for section in (self.score, self.why, self.live, self.dicom, self.remote)]
+        isBusy = [
+            section.advance() for section in (self.score, self.why, self.live, self.dicom, self.remote, self.install)
+        ]
         self.results.followModel()
         if not any(isBusy):
             self.timer.stop()
@@ -119,4 +126,5 @@ class Panel(VTKObservationMixin):
         self.shortcuts.remove()
         self.views.close()
         self.remote.close()
+        self.install.close()
         self.session.logic.close()
