@@ -79,7 +79,7 @@ def test_project_has_the_name_of_its_index_entry_and_all_metadata() -> None:
 def test_screenshots_and_icon_that_the_index_shows_exist() -> None:
     text = (ROOT / "CMakeLists.txt").read_text()
     places = [url.split("/main/")[1] for url in re.findall(r"https://\S+?\.png", text)]
-    assert len(places) == 4
+    assert len(places) == 6
     for place in places:
         with Image.open(ROOT / place) as picture:
             assert picture.format == "PNG"
