@@ -24,6 +24,8 @@ LAYERS = (
         "waiting",
         "processors",
         "progress_bar",
+        "toml_files",
+        "policies",
     },
     {"registration"},
     {"data"},
@@ -34,7 +36,7 @@ LAYERS = (
     {"training", "evaluation"},
     {"reporting"},
     {"audit"},
-    {"service", "monai_bundle"},
+    {"service", "monai_bundle", "serve"},
     {"commands"},
     {"cli", "demo"},
 )

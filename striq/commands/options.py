@@ -17,7 +17,9 @@ from striq.errors import StriqError
 from striq.types import FrameRecord, Mode
 
 if TYPE_CHECKING:
+    from striq.baselines.extras import BaselineExtras
     from striq.config import StriqConfig, TrainingConfig
+    from striq.policies.policy import Policy
 
 PROTOCOLS = ("joint", "sequential")
 PRECISIONS = ("float32", "mixed", "bfloat16", "float16", "auto")
@@ -57,6 +59,10 @@ ThresholdOption = Annotated[
     float | None,
     typer.Option(min=0.0, max=1.0, help="Quality that an accepted frame exceeds.", show_default="the model's"),
 ]
+PolicyOption = Annotated[
+    Path | None,
+    typer.Option(help="TOML file with thresholds by plane and site, and the planes that examinations require."),
+]
 NoteOption = Annotated[str, typer.Option(help="Sentence printed with every table and picture.")]
 SeedsOption = Annotated[int, typer.Option(min=1, help="Number of seeds, from 0.")]
 SubjectsOption = Annotated[int, typer.Option(min=4, help="Subjects of the phantom.")]
@@ -86,6 +92,16 @@ GroupPatternOption = Annotated[
     str | None, typer.Option(help=r"Regular expression that finds the group in a file name, such as '^(\d{3})_'.")
 ]
 RatingTableOption = Annotated[Path | None, typer.Option(help="CSV of ratings; only evaluations use it.")]
+BoxesOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="CSV of boxes of structures (image,structure,top,left,bottom,right), for baselines that use them.",
+        show_default="those of the phantom",
+    ),
+]
+ClipOption = Annotated[
+    Path | None, typer.Option(help="Folder of a CLIP model (transformers format), for the baseline that uses it.")
+]
 EpochsOption = Annotated[int | None, typer.Option(min=1, help="Passes over the training frames.")]
 StrategyOption = Annotated[
     str | None,
@@ -138,6 +154,36 @@ def make_config(mode: str, strategy: str | None, num_anchors: int | None) -> Str
     return StriqConfig(aligner=AlignerConfig(mode=cast("Mode", mode)), quality=quality)
 
 
+def read_given_policy(policy: Path | None, threshold: float | None) -> tuple[Policy | None, str]:
+    """Return the policy that the user has given, and its text; ``None`` and an empty text if there is none.
+
+    Raises:
+        StriqError: If the file is no policy, or a threshold is given as well.
+    """
+    if policy is None:
+        return None, ""
+    if threshold is not None:
+        msg = "Give either --policy or --threshold, not both: the policy states the thresholds."
+        raise StriqError(msg)
+    from striq.policies.reading import parse_policy
+    from striq.toml_files import read_toml_text
+
+    text = read_toml_text(policy)
+    return parse_policy(text, policy), text
+
+
+def warn_of_policy(policy: Policy | None, planes: Sequence[str]) -> list[str]:
+    """Return sentences about a policy that the user should know before frames are judged by it."""
+    if policy is None:
+        return []
+    unknown = policy.unknown_planes(tuple(planes))
+    warnings = [f"Policy {policy}: the model does not know {', '.join(unknown)}."] if unknown else []
+    return [
+        *warnings,
+        *([f"Policy {policy}: is an example; adapt it to your department."] if policy.is_example else []),
+    ]
+
+
 def make_training(epochs: int | None, seed: int, *, amp: bool = False) -> TrainingConfig:
     """Return the settings of a training."""
     from striq.config import TrainingConfig
@@ -158,7 +204,8 @@ def find_backbone(backbone: Path | None, *, download: bool, folder: Path) -> Pat
         msg = "Give either --backbone or --download-imagenet, not both."
         raise StriqError(msg)
     from striq.config import EncoderConfig
-    from striq.model.encoder import IMAGENET_URL, FrozenEncoder, download_imagenet
+    from striq.model.backbone_files import IMAGENET_URL, download_imagenet
+    from striq.model.encoder import FrozenEncoder
 
     try:
         download_imagenet(FrozenEncoder(EncoderConfig()), folder)
@@ -210,6 +257,38 @@ def read_records(
             group_pattern=group_pattern,
         )
     return records, join_notes(*notes)
+
+
+def baseline_extras(
+    boxes: Path | None,
+    clip: Path | None,
+    out: Path,
+    dataset: Path | None,
+    planes: Sequence[str] | None,
+    seed: int,
+    subjects: int | None = None,
+) -> BaselineExtras:
+    """Return what some baselines need beside frames; boxes of the phantom if no data set is given.
+
+    Args:
+        boxes: Table of boxes.
+        clip: Folder of a CLIP model.
+        out: Folder of the phantom.
+        dataset: Folder or CSV list of frames, if one is given.
+        planes: Planes of the phantom.
+        seed: Seed of the phantom.
+        subjects: Subjects of the phantom.
+
+    Raises:
+        DatasetError: If the table cannot be used.
+    """
+    from striq.baselines.extras import BaselineExtras
+    from striq.data.phantom.storage import BOXES_NAME
+
+    if boxes is None and dataset is None:
+        found = phantom_table(out, planes, seed, subjects).with_name(BOXES_NAME)
+        boxes = found if found.is_file() else None  # a phantom of an earlier version has none
+    return BaselineExtras.read(boxes, clip)
 
 
 @dataclass(frozen=True)
