@@ -12,7 +12,6 @@ import pytest
 import torch
 from PIL import Image
 
-from striq.baselines.extras import BaselineExtras
 from striq.baselines.protocol import BASELINES
 from striq.config import EncoderConfig, QualityConfig, StriqConfig, TrainingConfig
 from striq.data.datasets import load_dataset
@@ -251,12 +250,14 @@ def test_scores_of_other_frames_are_refused(run: ReproductionRun, records: list[
 
 
 @pytest.mark.slow
-def test_everything_runs_with_trainings(run: ReproductionRun, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_everything_runs_with_trainings(run: ReproductionRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("sklearn")
     monkeypatch.setattr(run_module, "cross_validate", _few_baselines(run_module.cross_validate))
-    small = replace(run, num_seeds=1, extras=BaselineExtras())
+    more = load_dataset(write_phantom(tmp_path / "more", 8, 2, planes=PLANES[:2], size=(96, 96)))
+    small = replace(run, records_of_seed=lambda _: more, num_seeds=1)
     assert reproduce(small, choose_parts(["all"])) == []
     assert "not made yet" not in write_reproduction_page(small.folder).read_text()
+    assert reproduce(small, choose_parts(["all"])) == list(PARTS)
 
 
 def _few_baselines(cross_validate: object) -> object:
