@@ -13,7 +13,7 @@ from striq.commands import options
 from striq.commands.terminal import check_device, check_writable, say, show_log
 from striq.types import FrameRecord
 
-QUICK_SUBJECTS, QUICK_FOLDS, QUICK_VIEWS = 8, 2, 1
+QUICK_SUBJECTS, QUICK_FOLDS, QUICK_VIEWS = 6, 2, 1
 PHANTOM_DATA = "Synthetic phantom with known quality."
 
 

@@ -42,12 +42,12 @@ def test_quick_takes_a_small_phantom_with_its_boxes(
     assert (given.num_folds, given.num_seeds) == (2, 1)
     assert (given.setup.training.max_epochs, given.setup.training.views) == (1, 1)
     assert given.data == (
-        "Synthetic phantom with known quality. 32 frames of 8 groups; planes: a4c. Quick: one epoch, few frames."
+        "Synthetic phantom with known quality. 24 frames of 6 groups; planes: a4c. Quick: one epoch, few frames."
     )
     assert given.note == "Synthetic phantom, not patients."
     assert given.extras.names == ["boxes"]
     assert given.records_of_seed(0) is given.records_of_seed(0)
-    assert len({record.path for record in (*given.records_of_seed(0), *given.records_of_seed(1))}) == 64
+    assert len({record.path for record in (*given.records_of_seed(0), *given.records_of_seed(1))}) == 48
     assert (tmp_path / "reproduction.html").is_file()
     assert "Kept from before: table1." in capsys.readouterr().out
 
