@@ -25,9 +25,9 @@ def handed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[ReproductionRun, Seque
     """Runs and parts that the command hands on; nothing is computed."""
     found: list[tuple[ReproductionRun, Sequence[Part]]] = []
 
-    def record(given: ReproductionRun, parts: Sequence[Part]) -> list[str]:
+    def record(given: ReproductionRun, parts: Sequence[Part]) -> writing.Outcome:
         found.append((given, parts))
-        return ["table1"]
+        return writing.Outcome(["table1"], {"fig6": "One plane only."} if len(parts) == 2 else {})
 
     monkeypatch.setattr(writing, "reproduce", record)
     return found
@@ -53,11 +53,12 @@ def test_quick_takes_a_small_phantom_with_its_boxes(
 
 
 def test_frames_of_the_user_are_the_same_for_every_seed(
-    handed: list[tuple[ReproductionRun, Sequence[Part]]], tmp_path: Path
+    handed: list[tuple[ReproductionRun, Sequence[Part]]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     table = write_phantom(tmp_path / "mine", 2, 1, planes=["a4c"], size=(96, 96))
     out = tmp_path / "out"
-    assert run("reproduce", "fig3", "table2", "--data", table, "--folds", 3, "--note", "Mind this.", "--out", out) == 0
+    assert run("reproduce", "fig3", "table2", "--data", table, "--folds", 3, "--note", "Mind this.", "--out", out) == 1
+    assert "error: fig6: One plane only." in capsys.readouterr().err
     ((given, parts),) = handed
     assert [part.name for part in parts] == ["table2", "fig3"]
     assert given.records_of_seed(0) is given.records_of_seed(2)
