@@ -54,7 +54,7 @@ $(SLICER_READY): pyproject.toml constraints.txt slicer_extension/constraints.txt
 	$(PYTHON) -m venv $(SLICER_VENV)
 	$(SLICER_BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
 	$(SLICER_BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
-		-c slicer_extension/constraints.txt slicer-core PySide6-Essentials pyigtl pytest -e .
+		-c slicer_extension/constraints.txt slicer-core PySide6-Essentials pyigtl pytest -e '.[dicom-sr]'
 	touch $(SLICER_READY)
 
 test-slicer: $(SLICER_READY)

@@ -23,8 +23,10 @@ from striq.commands.listing import list_frames
 from striq.commands.planes import add_plane
 from striq.commands.policies import policy
 from striq.commands.pretraining import pretrain
+from striq.commands.reproduction import reproduce
 from striq.commands.sample import sample
 from striq.commands.scoring import score
+from striq.commands.serving import serve
 from striq.commands.study import add_moved_commands, study
 from striq.commands.terminal import complain, say, start_messages
 from striq.commands.thresholds import threshold
@@ -62,12 +64,14 @@ for command in (
     threshold,
     audit,
     dashboard,
+    serve,
     policy,
     info,
     anchors,
     train,
     curves,
     evaluate,
+    reproduce,
     pretrain,
     phantom,
     sample,

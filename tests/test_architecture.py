@@ -36,7 +36,7 @@ LAYERS = (
     {"reporting"},
     {"audit"},
     {"dashboard"},
-    {"service", "monai_bundle"},
+    {"service", "monai_bundle", "serve"},
     {"commands"},
     {"cli", "demo"},
 )

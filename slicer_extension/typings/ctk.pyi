@@ -5,7 +5,9 @@ class ctkSliderWidget(qt.QWidget):
     def setValue(self, value: float) -> None: ...
 
 class ctkCollapsibleButton(qt.QWidget):
+    def layout(self) -> qt.QFormLayout: ...
     collapsed: bool
+    text: str
 
 class ctkPathLineEdit(qt.QWidget):
     Dirs: int

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import uuid
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
-import pydicom
-from highdicom import UID
 from highdicom.sr import (
     AlgorithmIdentification,
     CodedConcept,
@@ -25,36 +22,39 @@ from highdicom.sr import (
     TrackingIdentifier,
 )
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 from pydicom.sr.codedict import codes
 
 import striq
 from striq.about import PUBLISHER
 from striq.atomic_files import replacing
-from striq.errors import ReadError
 from striq.reporting import report_codes as known
 from striq.reporting.cine_figures import CineFigures
 from striq.reporting.identity import ModelIdentity
-from striq.reporting.patient_context import complete_context
+from striq.reporting.patient_context import read_context, unfit
+from striq.reporting.report_uids import derived_uid, new_uid
 from striq.scoring.results import FrameResult
 from striq.types import FrameScore
 
 SERIES_NUMBER = 9100
 LONGEST_PARAMETER = 1024  # characters, as DICOM allows a text
 SERIES_DESCRIPTION = "STRIQ plane quality (research only, not for diagnosis)"
-NAMESPACE = uuid.UUID("6f2f4a1e-0c43-4b0e-9a57-4b6a1d0b7c55")  # random, but fixed: UIDs are derived from it
-EVIDENCE_KEYWORDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID", "SOPInstanceUID")
 
 
 def write_structured_report(
-    path: str | Path, dicom: str | Path, results: Sequence[FrameResult], model: ModelIdentity
+    path: str | Path,
+    dicom: str | Path,
+    results: Sequence[FrameResult],
+    model: ModelIdentity,
+    *,
+    decided_by_user: Collection[int] = (),
+    key: str = "",
 ) -> Path:
     """Write the scores of one DICOM file as a Comprehensive SR, atomically, and return the path.
 
     Convention:
         - The report counts frames from 1, as DICOM does; ``results`` count them from 0.
-        - Each call writes a new instance with its own UID. Reports on images of one series, by one model and one
-          version of STRIQ, form one series; the tracking UID of a frame is the same in all reports.
+        - Each call writes a new instance with its own UID, unless a key is given. Reports on images of one series, by
+          one model and one version of STRIQ, form one series; the tracking UID of a frame is the same in all reports.
         - A frame without a score has the evaluation *not scored* and no measurement.
 
     Args:
@@ -62,6 +62,9 @@ def write_structured_report(
         dicom: File that was scored.
         results: One per frame.
         model: Model that scored the frames.
+        decided_by_user: Indices of the frames whose verdict is a person's and not the score's.
+        key: The same key, image, model, threshold and policy give the same UID, so that a report that is written and
+            sent again is the same instance.
 
     Raises:
         ReadError: If the file is not DICOM, or lacks an identifier that a report needs.
@@ -73,49 +76,27 @@ def write_structured_report(
         raise ValueError(msg)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about unusual but readable values of the image
-        image = _header(Path(dicom))
+        image = read_context(Path(dicom))
         try:
-            report = _Writer(image, model).report(results)
+            report = _Writer(image, model, decided_by_user).report(results, key)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise _unfit(dicom, " ".join(str(error).split())) from error
+            raise unfit(dicom, " ".join(str(error).split())) from error
         with replacing(path) as stream:
             report.save_as(stream)
     return Path(path)
 
 
-def _header(path: Path) -> Dataset:
-    """Return the header of the image, with every attribute that a report copies."""
-    try:
-        header = pydicom.dcmread(path, stop_before_pixels=True)
-    except InvalidDicomError as error:
-        raise _unfit(path, "a file of another format") from error
-    missing = [keyword for keyword in EVIDENCE_KEYWORDS if not header.get(keyword)]
-    missing += ["PatientID"] if "PatientID" not in header else []
-    if missing:
-        raise _unfit(path, f"no {', '.join(missing)}")
-    return complete_context(header)
-
-
-def _unfit(path: str | Path, got: str) -> ReadError:
-    return ReadError(
-        what="No structured report can be written for this file",
-        where=path,
-        expected="a DICOM image that names its patient, study, series and instance",
-        got=got,
-        remedy="Its frames are in the table of scores. For a report, score the DICOM file that the scanner wrote.",
-    )
-
-
 class _Writer:
     """Builds the report on one image by one model."""
 
-    def __init__(self, image: Dataset, model: ModelIdentity) -> None:
-        self.image, self.model = image, model
+    def __init__(self, image: Dataset, model: ModelIdentity, decided_by_user: Collection[int]) -> None:
+        self.image, self.model, self.decided_by_user = image, model, decided_by_user
         self.is_multiframe = "NumberOfFrames" in image
         self.algorithm = AlgorithmIdentification("STRIQ", striq.__version__, _parameters(model))
 
-    def report(self, results: Sequence[FrameResult]) -> ComprehensiveSR:
+    def report(self, results: Sequence[FrameResult], key: str) -> ComprehensiveSR:
         """Return the report of all frames."""
+        instance = (self.image.SOPInstanceUID, key, *self.model.settings, striq.__version__)
         content = MeasurementReport(
             observation_context=ObservationContext(observer_device_context=self._device()),
             procedure_reported=known.PROCEDURE,
@@ -125,11 +106,11 @@ class _Writer:
         return ComprehensiveSR(
             evidence=[self.image],
             content=content,
-            series_instance_uid=_derived_uid(
+            series_instance_uid=derived_uid(
                 "series", self.image.SeriesInstanceUID, self.model.sha256, striq.__version__
             ),
             series_number=SERIES_NUMBER,
-            sop_instance_uid=UID.from_uuid(str(uuid.uuid4())),
+            sop_instance_uid=derived_uid("report", *instance) if key else new_uid(),
             instance_number=max(1, int(self.image.get("InstanceNumber") or 1)),
             manufacturer=PUBLISHER,
             manufacturer_model_name="STRIQ",
@@ -144,7 +125,7 @@ class _Writer:
 
     def _device(self) -> ObserverContext:
         attributes = DeviceObserverIdentifyingAttributes(
-            uid=_derived_uid("device", self.model.sha256, striq.__version__),
+            uid=derived_uid("device", self.model.sha256, striq.__version__),
             name="STRIQ",
             manufacturer_name=PUBLISHER,
             model_name=f"STRIQ {striq.__version__}",
@@ -186,8 +167,13 @@ class _Writer:
         name = f"frame {index + 1}"
         if score is None:
             return self._group(name, index, [], [QualitativeEvaluation(known.VERDICT, known.NOT_SCORED)])
+        accepted, not_accepted = (
+            (known.ACCEPTED_BY_USER, known.NOT_ACCEPTED_BY_USER)
+            if index in self.decided_by_user
+            else (known.ACCEPTED, known.NOT_ACCEPTED)
+        )
         evaluations = [
-            QualitativeEvaluation(known.VERDICT, known.ACCEPTED if score.accepted else known.NOT_ACCEPTED),
+            QualitativeEvaluation(known.VERDICT, accepted if score.accepted else not_accepted),
             QualitativeEvaluation(known.VIEW, known.plane_code(score.plane)),
         ]
         measurements = [_number(known.QUALITY, score.quality)]
@@ -201,7 +187,7 @@ class _Writer:
         numbers = None if index is None else self._numbers(index)
         image = SourceImageForMeasurementGroup(self.image.SOPClassUID, self.image.SOPInstanceUID, numbers)
         return MeasurementsAndQualitativeEvaluations(
-            tracking_identifier=TrackingIdentifier(_derived_uid("part", self.image.SOPInstanceUID, name), name),
+            tracking_identifier=TrackingIdentifier(derived_uid("part", self.image.SOPInstanceUID, name), name),
             algorithm_id=self.algorithm,
             measurements=measurements or None,
             qualitative_evaluations=evaluations,
@@ -225,8 +211,3 @@ def _parameters(model: ModelIdentity) -> list[str]:
 def _number(name: CodedConcept, value: float, **given: object) -> Measurement:
     # Seven digits are the precision of float32.
     return Measurement(name, float(f"{value:.7g}"), known.NO_UNITS, **given)  # type: ignore[arg-type]
-
-
-def _derived_uid(*parts: str) -> UID:
-    """Return the same UID for the same parts (UUID version 5 under the root 2.25)."""
-    return UID.from_uuid(str(uuid.uuid5(NAMESPACE, "\n".join(map(str, parts)))))

@@ -16,6 +16,8 @@
 ``explained``
     What ``frame`` holds, and NumPy files: ``residual`` and ``missing`` (where structure that all references show is
     not found) on the pixels of the frame, ``anchor_picture`` or null.
+``reported``
+    ``files`` that were written.
 ``notice``
     ``text`` for the user and the new ``device``.
 ``error``
@@ -125,6 +127,11 @@ def finished(number: Id, results: Sequence[FrameResult], *, total: int, cancelle
         "total": total,
         "summary": json_safe(asdict(summary)),
     }
+
+
+def reported(number: Id, files: Sequence[Path]) -> Answer:
+    """Return the answer to a report command."""
+    return {"event": "reported", "id": number, "files": [str(path) for path in files]}
 
 
 def notice(number: Id, text: str, *, device: str) -> Answer:

@@ -113,6 +113,7 @@ def _from_original(pictures: Cine, original: str, first: int, shape: tuple[int, 
         spacing_mm=pictures.spacing_mm,
         times_s=pictures.times_s,
         crop=cine.crop,
+        fan=cine.fan,
     )
 
 

@@ -21,6 +21,7 @@ from striq.service.requests import (
     Explain,
     Load,
     Malformed,
+    Report,
     Request,
     Score,
     Stop,
@@ -51,7 +52,7 @@ class Inbox:
         finally:
             self._arrived.put(None)
 
-    def __iter__(self) -> Iterator[Load | Score | Explain | Malformed]:
+    def __iter__(self) -> Iterator[Load | Score | Explain | Report | Malformed]:
         while True:
             request = self._waiting.pop(0) if self._waiting else self._arrived.get()
             if request is None or isinstance(request, Stop):

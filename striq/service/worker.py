@@ -20,7 +20,8 @@ from striq.scoring.threads import use_threads
 from striq.service import answers
 from striq.service.cines import on_picture, open_requested, picture_shape
 from striq.service.loaded_model import CPU, LoadedModel, Notify
-from striq.service.requests import Explain, Id, Load, Malformed, Score
+from striq.service.reports import write_reports
+from striq.service.requests import Explain, Id, Load, Malformed, Report, Score
 
 Send = Callable[[answers.Answer], None]
 FORESEEN = (StriqError, OSError, ValueError, IndexError)  # their messages tell the user what is wrong
@@ -38,7 +39,7 @@ class Worker:
         self._send, self._interrupted = send, interrupted
         self._model: LoadedModel | None = None
 
-    def handle(self, request: Load | Score | Explain | Malformed) -> None:
+    def handle(self, request: Load | Score | Explain | Report | Malformed) -> None:
         """Carry out a command. A command that cannot be carried out is answered with an error."""
         try:
             use_threads()  # again for each command, because the programs beside this one change
@@ -48,6 +49,8 @@ class Worker:
                 self._score(request)
             elif isinstance(request, Explain):
                 self._explain(request)
+            elif isinstance(request, Report):
+                self._send(answers.reported(request.id, write_reports(request)))
             else:
                 self._send(answers.error(request.id, request.reason))
         except Exception as error:  # no command may end the process

@@ -43,6 +43,8 @@ class Parameters:
         explainEachFrame: Whether every frame shown is explained.
         liveNode: Volume that a stream updates.
         recordLive: Whether live frames and their scores are recorded.
+        liveSound: Whether an accepted live frame is heard.
+        bestSeconds: How far back the best live frame is looked for.
         resultsNode: Table of the scores.
         chartNode: Plot of the scores.
     """
@@ -58,6 +60,8 @@ class Parameters:
     explainEachFrame: bool = False
     liveNode: VolumeNode
     recordLive: bool = False
+    liveSound: bool = False
+    bestSeconds: Annotated[float, WithinRange(1.0, 60.0)] = 5.0
     resultsNode: TableNode
     chartNode: ChartNode
 
