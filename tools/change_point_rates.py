@@ -34,10 +34,11 @@ def measure(weeks: list[list[dict[str, int]]]) -> list[dict]:
 def main() -> None:
     """Print the rates."""
     found = measure(series(11, num=1000))
+    outside = sum(one["outside"] for one in found) / len(found) / NUM_WEEKS
     sys.stdout.write(
         f"no change, {len(found)} series of {NUM_WEEKS} weeks: {sum(bool(one['changes']) for one in found)} with a "
-        f"change point, {sum(one['outside'] for one in found) / len(found) / NUM_WEEKS:.2%} of the weeks outside the limits, "
-        f"{sum(one['drifts'] for one in found)} series with the average outside its limits\n"
+        f"change point, {outside:.2%} of the weeks outside the limits, {sum(one['drifts'] for one in found)} series "
+        "with the average outside its limits\n"
     )
     for change in (0.05, 0.10, 0.15):
         found = measure(series(12, change=change, num=300))

@@ -28,15 +28,20 @@ GROUPS = {"plane": "Plane", "site": "Site", "model": "Scanner model", "operator"
 NUM_PICTURES, PER_GROUP = 40, 2  # pictures of studies: in all, and of each group at least
 
 
-def write_dashboard(path: Path, history: History, *, pictures: bool = True, written: datetime | None = None) -> Path:
+def write_dashboard(
+    path: Path, history: History, *, pictures: bool | None = None, written: datetime | None = None
+) -> Path:
     """Write the dashboard, atomically, and return its path.
 
     Args:
         path: File to write.
         history: What it shows.
-        pictures: Show the worst frames of the worst studies; never where operators have pseudonyms in the audit.
+        pictures: Show the worst frames of the worst studies; by default, unless the rows hold pseudonyms of operators,
+            because text burned into a frame may name people.
         written: Time of writing shown on the page; now by default.
     """
+    if pictures is None:
+        pictures = not (history.has_pseudonyms or history.settings.hash_operators)
     environment = Environment(
         loader=FileSystemLoader(PAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -53,7 +58,7 @@ def write_dashboard(path: Path, history: History, *, pictures: bool = True, writ
         style=Markup("".join(style.read_text(encoding="utf-8") for style in STYLES)),
         script=script,
         script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
-        data=_script_safe(_data(history, pictures=pictures and not history.settings.hash_operators)),
+        data=_script_safe(_data(history, pictures=pictures)),
     )
     return write_text(path, text)
 

@@ -130,6 +130,18 @@ def test_nothing_is_loaded_from_elsewhere(audit: Path, tmp_path: Path) -> None:
     assert "http" not in text.replace('<meta http-equiv="Content-Security-Policy"', "")
 
 
+def test_rows_without_a_plan_have_a_history_too(audit: Path, tmp_path: Path) -> None:
+    (audit / "_plan" / "files.parquet").unlink()
+    policy = tmp_path / "policy.toml"
+    policy.write_text(POLICY.replace("abdomen", "liver"), encoding="utf-8")
+    out = tmp_path / "page.html"
+    assert run("dashboard", audit, "--out", out, "--policy", policy) == 0
+    text = out.read_text(encoding="utf-8")
+    assert "ab" * 32 in text
+    assert "policy Ours 1" in text
+    assert '["heart","not assessed","",""]' in text  # no frame shows a liver, so that the model may not know it
+
+
 def test_an_audit_without_frames_is_refused(tmp_path: Path, settings: AuditSettings) -> None:
     with pytest.raises(StriqError, match="no scored frame"):
         read_history(tmp_path, Plan(settings, ((ArchiveFile("/a.png"),),)))
