@@ -19,6 +19,7 @@ from striq.commands.evaluation import evaluate
 from striq.commands.explaining import explain
 from striq.commands.exporting import export
 from striq.commands.inspection import info
+from striq.commands.listening import listen
 from striq.commands.listing import list_frames
 from striq.commands.planes import add_plane
 from striq.commands.policies import policy
@@ -66,6 +67,7 @@ for command in (
     dashboard,
     serve,
     policy,
+    listen,
     info,
     anchors,
     train,
