@@ -13,8 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from striq.audit.plan import ArchiveFile
-from striq.audit.plan import AuditSettings
+from striq.audit.plan import ArchiveFile, AuditSettings
 from striq.audit.shard_files import AuditRow, score_table
 from striq.commands.inspection import describe
 from striq.config import QualityConfig
