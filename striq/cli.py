@@ -14,6 +14,7 @@ from striq.commands.anchors import anchors
 from striq.commands.auditing import audit
 from striq.commands.completion import completion, prepare_completion
 from striq.commands.curves import curves
+from striq.commands.dashboard import dashboard
 from striq.commands.evaluation import evaluate
 from striq.commands.explaining import explain
 from striq.commands.exporting import export
@@ -63,6 +64,7 @@ for command in (
     explain,
     threshold,
     audit,
+    dashboard,
     serve,
     policy,
     listen,
