@@ -15,10 +15,12 @@ from striq.commands.anchors import anchors
 from striq.commands.auditing import audit
 from striq.commands.completion import completion, prepare_completion
 from striq.commands.curves import curves
+from striq.commands.dashboard import dashboard
 from striq.commands.evaluation import evaluate
 from striq.commands.explaining import explain
 from striq.commands.exporting import export
 from striq.commands.inspection import info
+from striq.commands.listening import listen
 from striq.commands.listing import list_frames
 from striq.commands.planes import add_plane
 from striq.commands.policies import policy
@@ -64,8 +66,10 @@ for command in (
     explain,
     threshold,
     audit,
+    dashboard,
     serve,
     policy,
+    listen,
     info,
     anchors,
     train,

@@ -36,6 +36,7 @@ LAYERS = (
     {"training", "evaluation"},
     {"reporting"},
     {"audit"},
+    {"dashboard"},
     {"service", "monai_bundle", "serve"},
     {"commands"},
     {"cli", "demo"},
