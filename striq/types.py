@@ -71,6 +71,7 @@ class FrameRecord:
 
     ``group`` names the patient, fetus, exam or clip. ``rating`` is a human judgement, higher is better;
     it is used by the final table only, never in training, anchor selection or the default threshold.
+    ``frame_axis`` names the axis that counts the frames where the file does not (``striq.data.readers.open_cine``).
     """
 
     path: Path
@@ -78,6 +79,7 @@ class FrameRecord:
     group: str
     frame_index: int = 0
     rating: float | None = None
+    frame_axis: int | None = None
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,8 @@ LAYERS = (
     {"training", "evaluation"},
     {"reporting"},
     {"audit"},
-    {"service", "monai_bundle"},
+    {"dashboard"},
+    {"service", "monai_bundle", "serve"},
     {"commands"},
     {"cli", "demo"},
 )

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def gpu_check(monkeypatch: pytest.MonkeyPatch):
+def gpu_check(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.syspath_prepend(str(ROOT))
     from benchmarks import gpu_check
 
@@ -39,7 +40,7 @@ def test_script_prints_one_json_object() -> None:
     assert found["training"]["single"]["finite"] is True
 
 
-def test_part_that_fails_does_not_end_the_others(gpu_check, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_part_that_fails_does_not_end_the_others(gpu_check: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail() -> object:
         msg = "no such kernel"
         raise RuntimeError(msg)
@@ -52,7 +53,7 @@ def test_part_that_fails_does_not_end_the_others(gpu_check, monkeypatch: pytest.
     assert gpu_check.has_failed(found)
 
 
-def test_parts_that_would_begin_too_late_are_left_out_by_name(gpu_check, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_that_would_begin_too_late_are_left_out_by_name(gpu_check: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu_check.Check, "parts", lambda _: {"times": lambda: {"single_ms": 1.0}})
     found = gpu_check.Check("cpu", small=True, limit_s=-1.0).run()
     assert "have passed" in found["times"]["left_out"]

@@ -23,6 +23,7 @@ WITH_QT = {
     "DicomPanel",
     "LiveHintPanel",
     "LivePanel",
+    "RemotePanel",
     "ResultsPanel",
     "ScorePanel",
     "Sections",

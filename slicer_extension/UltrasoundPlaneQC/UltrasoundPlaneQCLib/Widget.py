@@ -15,6 +15,7 @@ from .LiveHintPanel import LiveHintPanel
 from .LivePanel import LivePanel
 from .Logic import PlaneQualityLogic
 from .Parameters import openParameters
+from .RemotePanel import RemotePanel
 from .ResultsPanel import ResultsPanel
 from .ScorePanel import ScorePanel
 from .Session import Session
@@ -56,6 +57,7 @@ class Panel(VTKObservationMixin):
         self.live = LivePanel(ui, self.session, self.views, self.timer)
         self.hints = LiveHintPanel(ui, self.session, self.views, self.live)
         self.dicom = DicomPanel(ui, self.session, self.timer)
+        self.remote = RemotePanel(ui, self.session, self.timer)
         self.session.listenToReplacement(self.results.showTable)
         self.session.listen(self.arrange)
         self.shortcuts = Shortcuts(ui, widget)
@@ -94,7 +96,7 @@ class Panel(VTKObservationMixin):
 
     def onTick(self) -> None:
         """Advance all work; without work the timer stops."""
-        isBusy = [section.advance() for section in (self.score, self.why, self.live, self.dicom)]
+        isBusy = [section.advance() for section in (self.score, self.why, self.live, self.dicom, self.remote)]
         self.results.followModel()
         if not any(isBusy):
             self.timer.stop()
@@ -116,4 +118,5 @@ class Panel(VTKObservationMixin):
         self.onSceneClosing()
         self.shortcuts.remove()
         self.views.close()
+        self.remote.close()
         self.session.logic.close()
