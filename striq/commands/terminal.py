@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterable
+from io import TextIOWrapper
 from pathlib import Path
 
 from striq.collection import end_loading
@@ -49,6 +50,13 @@ def inform(text: str) -> None:
 def complain(text: str) -> None:
     """Print one line about an error to standard error."""
     sys.stderr.write(f"{printable(' '.join(text.split()))}\n")
+
+
+def print_in_any_encoding() -> None:
+    """Let what a stream cannot encode, as another language's letters on Windows, be printed as an escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 class _PrintableFormatter(logging.Formatter):
