@@ -59,7 +59,7 @@ ae_title = "ORTHANC"
 first_s = 0.5
 longest_s = 5
 [disk]
-max_gb = {max_gb}
+max_gb = 10
 min_free_gb = 0.1
 [http]
 port = {http_port}
@@ -69,12 +69,12 @@ port = {http_port}
 class Stage:
     """A service and a PACS in a folder of their own."""
 
-    def __init__(self, folder: Path, model: Path, *, workers: int, quiet_s: float, max_gb: float = 10.0) -> None:
+    def __init__(self, folder: Path, model: Path, *, workers: int, quiet_s: float) -> None:
         self.folder, self.port, http_port = folder, free_port(), free_port()
         self.orthanc = Orthanc(folder / "pacs", self.port)
         settings = folder / "striq.toml"
         values = {"folder": folder / "service", "port": self.port, "model": model, "http_port": http_port}
-        values |= {"pacs_port": self.orthanc.dicom_port, "workers": workers, "quiet_s": quiet_s, "max_gb": max_gb}
+        values |= {"pacs_port": self.orthanc.dicom_port, "workers": workers, "quiet_s": quiet_s}
         settings.write_text(SETTINGS.format(**values), encoding="utf-8")
         self.service = ServiceProcess(settings, http_port)
 
@@ -239,7 +239,7 @@ def referenced(stage: Stage, report: str) -> str:
 
 def measure_memory(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Send many small objects over a few associations, and follow the memory of the service."""
-    stage = Stage(folder, options.model, workers=options.workers, quiet_s=1, max_gb=0.05)
+    stage = Stage(folder, options.model, workers=options.workers, quiet_s=1)
     base = pydicom.dcmread(make_cines(folder / "cines", 1, 1, options.frames)[0])
     found: list[dict[str, float]] = []
     entity = AE(ae_title="SENDER")

@@ -87,8 +87,8 @@ def test_the_example_shows_every_key_with_its_default() -> None:
         (
             'folder = "d"\n[[destinations]]\nname = "a"\nkind = "dicom"',
             [
-                ", line 2: destinations[1].host: expected a value, because kind is dicom, got none",
                 ", line 2: destinations[1].ae_title: expected a value, because kind is dicom, got none",
+                ", line 2: destinations[1].host: expected a value, because kind is dicom, got none",
             ],
         ),
         (
