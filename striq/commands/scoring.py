@@ -153,10 +153,12 @@ def _run_to_file(job: _Job, sources: list[Path], out: Path, settings: Settings, 
 
 def _run(job: _Job, sources: list[Path], name: str, *, num_kept: int = 0, say: Callable[[str], object] = say) -> int:
     """Score the sources and complete table and page; the page also after an interruption or an error."""
+    from striq.scoring.opening import open_ahead
+
     try:
         with progress_bar() as progress:
-            for path in progress.track(sources, description="Files"):
-                job.score_file(path, progress)
+            for path, cine in progress.track(open_ahead(sources), total=len(sources), description="Files"):
+                job.score_file(path, cine, progress)
         job.table.finish()
     finally:
         job.outputs.finish(len(sources) - job.num_done)
@@ -180,23 +182,20 @@ class _Job:
         """Take the table to write to, and the numbers of rows and failures that it has."""
         self.table, self.num_rows, self.num_failed = table, num_rows, num_failed
 
-    def score_file(self, path: Path, progress: Progress) -> None:
+    def score_file(self, path: Path, cine: Cine | StriqError, progress: Progress) -> None:
         """Write the rows of one file; print one line if the file or some of its frames cannot be scored."""
         from striq.audit.judgement import judge_by
-        from striq.data.readers import open_cine
         from striq.reporting.rows import source_name
         from striq.scoring.cine_scoring import score_cine, until_failure
         from striq.scoring.results import FrameResult
 
         source, threshold = source_name(path), self.outputs.model.threshold
-        try:
-            cine = open_cine(path)
-        except StriqError as error:
-            failed = FrameResult(source, None, error=str(error))
+        if isinstance(cine, StriqError):
+            failed = FrameResult(source, None, error=str(cine))
             self._add(failed)
             self.outputs.add_unreadable(failed)
             self.num_done += 1
-            complain(f"error: {error}")
+            complain(f"error: {cine}")
             return
         results: list[FrameResult] = []
         task = progress.add_task(printable(path.name), total=len(cine))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from striq.anchors.bank import AnchorBank
 from striq.config import StriqConfig
 from striq.data.inputs import Reading
 from striq.errors import StriqError
+from striq.model.blank import BlankWeights
 from striq.model.network import Pyramid, StriqModel
 from striq.model.tracing import TracedNetwork
 from striq.quality.normalization import TermRange, normalize_terms, quality_score, quality_uncertainty
@@ -361,7 +363,8 @@ class StriqScorer(nn.Module):
         """
         check_state(state_dict)
         extra, device = state_dict["_extra_state"], self.device
-        self.rebuild(extra["planes"], stored_settings(extra))
+        with BlankWeights() if strict else nullcontext():  # all are loaded next
+            self.rebuild(extra["planes"], stored_settings(extra))
         self.bank.resize([len(sources) for sources in extra["anchor_sources"]])
         self.to(device)
         if extra["format_version"] < FORMAT_VERSION:  # without stability, which is then 1 everywhere, and evidence
