@@ -43,6 +43,8 @@ class Parameters:
         explainEachFrame: Whether every frame shown is explained.
         liveNode: Volume that a stream updates.
         recordLive: Whether live frames and their scores are recorded.
+        rater: Name of the person who rates.
+        isBlind: Whether scores are hidden until a frame is rated.
         resultsNode: Table of the scores.
         chartNode: Plot of the scores.
     """
@@ -58,6 +60,8 @@ class Parameters:
     explainEachFrame: bool = False
     liveNode: VolumeNode
     recordLive: bool = False
+    rater: str = ""
+    isBlind: bool = False
     resultsNode: TableNode
     chartNode: ChartNode
 

@@ -9,8 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import slicer
+from numpy.typing import NDArray
 from slicer.i18n import tr as _
+from vtk.util.numpy_support import vtk_to_numpy
 
 from .FrameResult import FrameResult
 from .FrameSource import FrameSource
@@ -56,9 +59,13 @@ class Results:
     @classmethod
     def find(cls, source: FrameSource) -> Results | None:
         """Return the newest scores of a source in the scene; ``None`` if there are none."""
-        tables: list[slicer.vtkMRMLTableNode] = slicer.util.getNodesByClass("vtkMRMLTableNode")
-        known = [node for node in tables if node.GetAttribute(KIND) and node.GetNodeReference(INPUT) is source.node]
-        return cls(known[-1]) if known else None
+        return cls.findOf(source.node)
+
+    @classmethod
+    def findOf(cls, node: slicer.vtkMRMLNode | None) -> Results | None:
+        """Return the newest scores of a browser or volume in the scene; ``None`` if there are none."""
+        known = [table for table in resultsTables() if table.GetNodeReference(INPUT) is node]
+        return cls(known[-1]) if known and node is not None else None
 
     @classmethod
     def create(cls, source: FrameSource) -> Results:
@@ -66,7 +73,8 @@ class Results:
         node: slicer.vtkMRMLTableNode = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", f"{source.name} quality")
         node.SetAttribute(KIND, "1")
         node.SetAttribute(TERMS, "[]")
-        node.AddNodeReferenceID(INPUT, source.node.GetID())
+        if source.node is not None:
+            node.AddNodeReferenceID(INPUT, source.node.GetID())
         with slicer.util.NodeModify(node):
             for name in FIXED:
                 node.AddColumn(newColumn(name, source.numFrames))
@@ -125,6 +133,14 @@ class Results:
         column = self.node.GetTable().GetColumnByName(name)
         return [column.GetValue(row) for row in range(column.GetNumberOfValues())]
 
+    def numbers(self, name: str) -> NDArray[np.float64]:
+        """Return the values of a column of numbers as an array of its own."""
+        return np.array(vtk_to_numpy(self.node.GetTable().GetColumnByName(name)), np.float64)
+
+    def value(self, row: int, name: str) -> Any:
+        """Return the value of one cell."""
+        return self._get(row, name)
+
     def announce(self) -> None:
         """Let views show what has changed in the table."""
         with slicer.util.NodeModify(self.node):
@@ -135,6 +151,10 @@ class Results:
     def inputId(self) -> str | None:
         """ID of the node that was scored."""
         return self.node.GetNodeReferenceID(INPUT)
+
+    def setInput(self, node: slicer.vtkMRMLNode) -> None:
+        """Set the node that the scores belong to."""
+        self.node.SetNodeReferenceID(INPUT, node.GetID())
 
     @property
     def threshold(self) -> float:
@@ -236,11 +256,16 @@ class Results:
         """
         from striq.atomic_files import write_csv
 
+        header, rows = self.exportedRows()
+        return write_csv(path, header, rows)
+
+    def exportedRows(self) -> tuple[list[str], list[list[str]]]:
+        """Return the header and the rows of the CSV file."""
         terms = [name for term in self.terms for name in term.columns]
         header = [*LEADING, *terms, "threshold", *TRAILING]
         threshold = [self.threshold] * len(self)
         columns = [_cells(name, threshold if name == "threshold" else self.column(name)) for name in header]
-        return write_csv(path, header, [list(row) for row in zip(*columns, strict=True)])
+        return header, [list(row) for row in zip(*columns, strict=True)]
 
     def _get(self, row: int, name: str) -> Any:
         return self.node.GetTable().GetColumnByName(name).GetValue(row)
@@ -249,6 +274,12 @@ class Results:
         column = self.node.GetTable().GetColumnByName(name)
         column.SetValue(row, value)
         column.Modified()
+
+
+def resultsTables() -> list[slicer.vtkMRMLTableNode]:
+    """Return all tables of scores in the scene, the oldest first."""
+    tables: list[slicer.vtkMRMLTableNode] = slicer.util.getNodesByClass("vtkMRMLTableNode")
+    return [node for node in tables if node.GetAttribute(KIND)]
 
 
 def verdictOf(quality: float, plane: str, threshold: float) -> str:

@@ -15,6 +15,8 @@ from .Parameters import Parameters
 from .Results import Results
 from .ScoreChart import ScoreChart
 from .Scoring import ScoringRun
+from .Study import Study
+from .StudyRun import StudyRun
 
 
 class Session(VTKObservationMixin):
@@ -29,6 +31,7 @@ class Session(VTKObservationMixin):
         super().__init__()
         self.logic, self.parameters = logic, parameters
         self.run: ScoringRun | None = None
+        self.batch: StudyRun | None = None
         self.isLive = False
         self._onChange: list[Callable[[], None]] = []
         self._onReplacement: list[Callable[[], None]] = []
@@ -57,7 +60,17 @@ class Session(VTKObservationMixin):
     @property
     def isBusy(self) -> bool:
         """Whether a run or a stream occupies the scoring process; it does one thing at a time."""
-        return self.run is not None or self.isLive
+        return self.isScoring or self.isLive
+
+    @property
+    def isScoring(self) -> bool:
+        """Whether a run occupies the scoring process."""
+        return self.run is not None or self.batch is not None
+
+    @property
+    def study(self) -> Study | None:
+        """The cines of the scene's study; ``None`` if it has none."""
+        return Study.find()
 
     @property
     def source(self) -> FrameSource | None:

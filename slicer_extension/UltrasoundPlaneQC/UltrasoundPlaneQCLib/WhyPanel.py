@@ -65,7 +65,7 @@ class WhyPanel:
     def explain(self) -> None:
         """Request an explanation of the frame shown."""
         source, shown = self.session.source, self.session.currentFrame()
-        if source is None or shown is None or not shown.isScored or self.session.run is not None:
+        if source is None or shown is None or not shown.isScored or self.session.isScoring:
             return
         try:
             self.session.logic.explainer.ask(source, shown.frame, scoringOptions(self.session.parameters))
@@ -102,7 +102,7 @@ class WhyPanel:
         """Update bars and words for the frame shown; remove an overlay of another frame."""
         source, shown, results = self.session.source, self.session.currentFrame(), self.session.results
         isScored = shown is not None and shown.isScored
-        isWaiting = self.session.run is not None
+        isWaiting = self.session.isScoring
         self.ui.explainButton.setEnabled(isScored and not isWaiting)
         self.ui.explainButton.setToolTip(_whatItDoes(isScored, isWaiting))
         self.bars.show(results.terms if results else [], shown)
