@@ -6,6 +6,7 @@ class ctkSliderWidget(qt.QWidget):
 
 class ctkCollapsibleButton(qt.QWidget):
     collapsed: bool
+    def layout(self) -> qt.QLayout: ...
 
 class ctkPathLineEdit(qt.QWidget):
     Dirs: int

@@ -19,11 +19,15 @@ NAME = MODULE.name
 LIB = MODULE / f"{NAME}Lib"
 UI = MODULE / "Resources" / "UI" / f"{NAME}.ui"
 WITH_QT = {
+    "CinesTab",
     "Controls",
     "LivePanel",
+    "Picking",
     "ResultsPanel",
     "ScorePanel",
     "Shortcuts",
+    "StudySection",
+    "StudyTable",
     "TermBars",
     "Views",
     "WhyPanel",

@@ -9,9 +9,11 @@ import numpy as np
 import slicer
 import vtk
 from numpy.typing import NDArray
+from slicer.i18n import tr as _
 
 from .Asking import Steps, ask
 from .Folder import fileNodes
+from .FrameSource import SourceError
 from .ModelHolder import ModelHolder
 from .ScoreChart import ScoreChart
 from .ScoreSequence import attachScores
@@ -29,19 +31,20 @@ def openCine(study: Study, key: str, holder: ModelHolder) -> Steps[slicer.vtkMRM
         SourceError: If they are neither in the scene nor readable.
         WorkerError: If the scoring process cannot start or ends on its own.
     """
-    node = study.frames(key)
-    if node is None and study[key].path:
-        node = yield from _load(study, key, holder)
-    source, results = study.source(key), study.results(key)
+    if study.frames(key) is None and study[key].path:
+        yield from _load(study, key, holder)
+    node, results = study.source(key).node, study.results(key)
+    if node is None:
+        raise SourceError(_("{name} was not loaded.").format(name=study[key].name))
     if results is not None and ScoreChart.find(results) is None and len(results) >= MIN_PLOTTED:
         chart = ScoreChart.create(results)
         fileNodes(NAME, [chart.node, *chart.seriesNodes()])
         if isinstance(node, slicer.vtkMRMLSequenceBrowserNode):
             attachScores(node, results)
-    return source.node or node
+    return node
 
 
-def _load(study: Study, key: str, holder: ModelHolder) -> Steps[slicer.vtkMRMLSequenceBrowserNode]:
+def _load(study: Study, key: str, holder: ModelHolder) -> Steps[None]:
     cine, scratch = study[key], Scratch()
     try:
         read = yield from ask(holder, "read", file=cine.path, folder=str(scratch.path))
@@ -51,7 +54,6 @@ def _load(study: Study, key: str, holder: ModelHolder) -> Steps[slicer.vtkMRMLSe
     finally:
         scratch.remove()
     study.setFrames(key, browser)
-    return browser
 
 
 def _makeBrowser(
@@ -83,4 +85,6 @@ def _makeBrowser(
 def _upright(spacingMm: list[float] | None) -> vtk.vtkMatrix4x4:
     """Return the matrix with which stored pictures are shown upright."""
     rowMm, columnMm = spacingMm or (1.0, 1.0)
-    return slicer.util.vtkMatrixFromArray(np.diag([-columnMm, -rowMm, columnMm, 1.0]))
+    return slicer.util.vtkMatrixFromArray(
+        np.array([[-columnMm, 0, 0, 0], [0, -rowMm, 0, 0], [0, 0, columnMm, 0], [0, 0, 0, 1.0]])
+    )

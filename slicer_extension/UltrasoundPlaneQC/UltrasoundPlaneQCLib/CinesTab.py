@@ -65,7 +65,7 @@ class CinesTab:
             (self.exportButton, self.onExport),
         ):
             button.connect("clicked()", action)
-        self.table.widget.connect("cellClicked(int,int)", lambda row, _column: self.open(self.table.rows[row].key))
+        self.table.widget.connect("cellClicked(int,int)", self.onCell)
 
     def _arrange(self) -> None:
         column = qt.QVBoxLayout(self.widget)
@@ -192,6 +192,11 @@ class CinesTab:
 
     # Showing of cines
 
+    def onCell(self, row: int, column: int) -> None:
+        """Show the cine of a row."""
+        del column
+        self.open(self.table.rows[row].key)
+
     def open(self, key: str, frame: int | None = None) -> None:
         """Show a cine, loaded first if it is a file, and one of its frames."""
         study = self.session.study
@@ -255,18 +260,13 @@ class CinesTab:
         steps, onDone = job
         try:
             next(steps)
-            return
         except StopIteration as ended:
-            outcome, error = ended.value, None
-        except ERRORS as raised:
-            outcome, error = None, raised
-        except Exception as raised:  # a file like no other must not stop the timer
-            logging.exception("A cine was not opened.")
-            outcome, error = None, raised
-        self._jobs.remove(job)
-        if error is None:
-            onDone(outcome)
-        else:
+            self._jobs.remove(job)
+            onDone(ended.value)
+        except Exception as error:  # a file like no other must not stop the timer
+            self._jobs.remove(job)
+            if not isinstance(error, ERRORS):
+                logging.exception("A task of the study failed.")
             self._tell(error)
 
     def _dropJobs(self) -> None:

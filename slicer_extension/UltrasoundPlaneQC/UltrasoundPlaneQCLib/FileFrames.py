@@ -20,10 +20,12 @@ class FileFrames:
     """
 
     def __init__(self, name: str, path: str, answer: dict[str, Any]) -> None:
-        self.name, self.file = name, path
+        self.name = name
+        self.file: str | None = path
         self.numFrames: int = answer["total"]
         self.timesS: list[float] | None = answer["times_s"]
-        self.spacingMm: tuple[float, float] = tuple(answer["spacing_mm"] or (1.0, 1.0))
+        rowMm, columnMm = answer["spacing_mm"] or (1.0, 1.0)
+        self.spacingMm: tuple[float, float] = (rowMm, columnMm)
         self.dicomFile: str | None = None
         self.isInScene = True  # nothing in the scene can be removed
 

@@ -13,7 +13,6 @@ import numpy as np
 import slicer
 from numpy.typing import NDArray
 from slicer.i18n import tr as _
-from vtk.util.numpy_support import vtk_to_numpy
 
 from .FrameResult import FrameResult
 from .FrameSource import FrameSource
@@ -135,7 +134,7 @@ class Results:
 
     def numbers(self, name: str) -> NDArray[np.float64]:
         """Return the values of a column of numbers as an array of its own."""
-        return np.array(vtk_to_numpy(self.node.GetTable().GetColumnByName(name)), np.float64)
+        return np.array(slicer.util.arrayFromTableColumn(self.node, name), np.float64)
 
     def value(self, row: int, name: str) -> Any:
         """Return the value of one cell."""

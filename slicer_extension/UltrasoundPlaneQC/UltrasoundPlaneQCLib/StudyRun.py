@@ -166,18 +166,19 @@ class StudyRun:
     def _scoreFrames(self, source: FrameSource) -> Steps[tuple[Results, list[FrameAnswer]]]:
         run = self.run = ScoringRun(source, self.holder, Results.create(source), self.options)
         answers: list[FrameAnswer] = []
+        isGood = False
         try:
             while run.isRunning:
                 answers += run.advance()
                 yield
-            if run.state != FINISHED:
-                raise SourceError(run.message or _("Scoring ended early."))
-            if answers and all("error" in answer for answer in answers):
-                raise SourceError(str(answers[0].get("error")))
-        except BaseException:  # a cancel closes the generator
-            run.abandon()
-            slicer.mrmlScene.RemoveNode(run.results.node)
-            raise
+            isGood = run.state == FINISHED and not all("error" in answer for answer in answers)
+        finally:  # after a cancel as well, which closes the generator
+            if not isGood:
+                run.abandon(run.message)
+                slicer.mrmlScene.RemoveNode(run.results.node)
+        if not isGood:
+            reason = str(answers[0].get("error", "")) if answers and run.state == FINISHED else ""
+            raise SourceError(run.message or reason or _("Scoring ended early."))
         return run.results, answers
 
     def _restore(self, cine: Cine, stored: StoredScores) -> Results:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import vtk
 from numpy.typing import NDArray
-from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 from .Results import Results
 
@@ -42,24 +41,27 @@ def frameOfThumbnail(results: Results) -> int | None:
 def pngOf(gray: NDArray[np.uint8]) -> bytes:
     """Return a picture of gray values, shape ``(H, W)``, as PNG."""
     height, width = gray.shape
-    image = vtk.vtkImageData()
-    image.SetDimensions(width, height, 1)
-    pixels = numpy_to_vtk(np.ascontiguousarray(gray[::-1]).ravel(), deep=True)  # the first row of VTK is the lowest
-    image.GetPointData().SetScalars(pixels)
+    picture = vtk.vtkImageImport()
+    picture.SetDataScalarTypeToUnsignedChar()
+    picture.SetWholeExtent(0, width - 1, 0, height - 1, 0, 0)
+    picture.SetDataExtentToWholeExtent()
+    pixels = gray[::-1].tobytes()  # the first row of VTK is the lowest
+    picture.CopyImportVoidPointer(pixels, len(pixels))
     writer = vtk.vtkPNGWriter()
     writer.WriteToMemoryOn()
-    writer.SetInputData(image)
+    writer.SetInputConnection(picture.GetOutputPort())
     writer.Write()
-    return vtk_to_numpy(writer.GetResult()).tobytes()
+    return bytes(memoryview(writer.GetResult()))
 
 
 def _small(picture: NDArray[Any]) -> NDArray[np.uint8]:
     """Return gray values of 8 bits, the mean over blocks of pixels."""
-    gray = picture.astype(np.float64)
+    gray: NDArray[np.float64] = picture.astype(np.float64)
     if gray.ndim == 3:
         gray = gray[..., :3].mean(axis=2)
     step = -(-max(gray.shape) // SIDE)
     rows, columns = (size // step for size in gray.shape)
-    means = gray[: rows * step, : columns * step].reshape(rows, step, columns, step).mean(axis=(1, 3))
+    blocks = np.reshape(gray[: rows * step, : columns * step], (rows, step, columns, step))
+    means: NDArray[np.float64] = blocks.mean(axis=(1, 3))
     high = 255.0 if picture.dtype == np.uint8 else max(float(means.max()), 1e-9)
-    return np.clip(np.round(means / high * 255), 0, 255).astype(np.uint8)
+    return np.round(np.minimum(np.maximum(means / high, 0.0), 1.0) * 255).astype(np.uint8)

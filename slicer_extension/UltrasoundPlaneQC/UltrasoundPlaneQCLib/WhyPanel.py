@@ -31,7 +31,7 @@ class WhyPanel:
         self.ui, self.session, self.timer = ui, session, timer
         self.bars = TermBars(ui.termsBox)
         self._explained: Explanation | None = None  # the last answer
-        self._asked: tuple[slicer.vtkMRMLNode, int] | None = None  # input and frame of the last request
+        self._asked: tuple[slicer.vtkMRMLNode | None, int] | None = None  # input and frame of the last request
         ui.overlaySelector.addItems(OVERLAYS)
         ui.explainButton.connect("clicked()", self.explain)
         ui.explainEachFrameCheckBox.connect("toggled(bool)", self.onEachFrame)
