@@ -22,7 +22,7 @@ DEPLOY_VENV := .venv-deploy
 DEPLOY_BIN := $(DEPLOY_VENV)/bin
 DEPLOY_READY := $(DEPLOY_VENV)/.ready
 
-.PHONY: setup lint types types-slicer test test-slow test-slicer test-label test-deploy pictures-slicer measure-slicer wheel bundle curves docs notebooks conventions test-bundle demo clean
+.PHONY: setup lint types types-slicer test test-slow test-slicer test-label test-deploy pictures-slicer measure-slicer wheel bundle curves docs notebooks conventions about test-bundle demo clean
 
 setup: $(READY)
 
@@ -54,7 +54,7 @@ $(SLICER_READY): pyproject.toml constraints.txt slicer_extension/constraints.txt
 	$(PYTHON) -m venv $(SLICER_VENV)
 	$(SLICER_BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
 	$(SLICER_BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
-		-c slicer_extension/constraints.txt slicer-core PySide6-Essentials pyigtl pytest -e .
+		-c slicer_extension/constraints.txt slicer-core PySide6-Essentials pyigtl pytest -e '.[dicom-sr]'
 	touch $(SLICER_READY)
 
 test-slicer: $(SLICER_READY)
@@ -106,6 +106,10 @@ notebooks: $(READY)
 # The page of all conventions, written from the docstrings.
 conventions: $(READY)
 	$(BIN)/python tools/make_conventions.py
+
+# Publisher, addresses and version, from striq/about.py and pyproject.toml into the files that need them.
+about:
+	$(PYTHON) tools/write_about.py
 
 # The stub stands in for a part of torchvision that the CPU build of torch has not; other builds need none.
 $(LABEL_READY): monailabel_app/requirements.txt

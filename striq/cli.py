@@ -20,6 +20,7 @@ from striq.commands.exporting import export
 from striq.commands.inspection import info
 from striq.commands.listing import list_frames
 from striq.commands.planes import add_plane
+from striq.commands.policies import policy
 from striq.commands.pretraining import pretrain
 from striq.commands.sample import sample
 from striq.commands.scoring import score
@@ -59,6 +60,7 @@ for command in (
     explain,
     threshold,
     audit,
+    policy,
     info,
     anchors,
     train,

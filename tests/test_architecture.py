@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "striq"
 # Each layer may import itself and the layers before it, never those after.
 LAYERS = (
     {
+        "about",
         "types",
         "config",
         "errors",
@@ -22,6 +23,8 @@ LAYERS = (
         "waiting",
         "processors",
         "progress_bar",
+        "toml_files",
+        "policies",
     },
     {"registration"},
     {"data"},

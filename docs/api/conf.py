@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.metadata
 
+from striq.about import PUBLISHER
+
 project = "STRIQ"
-author = "STRIQ contributors"
+author = PUBLISHER
 release = importlib.metadata.version("striq")
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 napoleon_google_docstring, napoleon_numpy_docstring = True, False

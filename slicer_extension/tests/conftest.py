@@ -80,13 +80,13 @@ class Clicker:
     def __init__(self, widget: object, scene: mrml.Scene) -> None:
         self.widget, self.panel, self.ui, self._scene = widget, widget.panel, widget.ui, scene
 
-    def click(self, name: str) -> None:
-        """Press a button with the mouse; a disabled button is an error of the test."""
+    def click(self, control: object) -> None:
+        """Press a button, given itself or by its name, with the mouse; a disabled button is an error of the test."""
         from PySide6 import QtCore, QtTest, QtWidgets
 
-        button = getattr(self.ui, name)
-        assert button.isEnabled(), f"{name} is disabled: {button.toolTip}"
-        for section in (self.ui.resultsSection, self.ui.whySection, self.ui.liveSection):
+        button = getattr(self.ui, control) if isinstance(control, str) else control
+        assert button.isEnabled(), f"{control} is disabled: {button.toolTip}"
+        for section in self.widget.parent.findChildren(controls.ctkCollapsibleButton):
             if section.isAncestorOf(button) and section.collapsed:
                 section.collapsed = False
         isBox = isinstance(button, QtWidgets.QCheckBox)  # which takes clicks on the box and the text only

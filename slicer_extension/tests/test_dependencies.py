@@ -49,7 +49,7 @@ def computer(monkeypatch: pytest.MonkeyPatch) -> Computer:
 
 def test_torch_comes_first_and_from_its_extension(computer: Computer) -> None:
     Dependencies.ensureDependencies(REQUIREMENTS)
-    assert computer.asked == ["torch>=2.8", "striq>=0.1"]
+    assert computer.asked == ["torch>=2.8", "striq[dicom-sr]>=0.1"]
 
 
 def test_nothing_is_asked_when_all_is_there(computer: Computer) -> None:

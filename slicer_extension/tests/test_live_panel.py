@@ -80,8 +80,9 @@ def test_verdict_is_shown_large_in_color_and_in_the_view(live: Clicker, volume, 
     assert live.panel.views._corner.GetInput().startswith("accepted  Q ")
     green = (plain[..., 1] > 150) & (plain[..., 0] < 120)
     rows, columns = np.nonzero(green)
-    assert rows.max() < plain.shape[0] / 4  # in the upper right corner
-    assert columns.min() > plain.shape[1] / 3
+    assert rows.min() < plain.shape[0] / 16  # in the upper right corner, the hint below it
+    assert rows.max() < plain.shape[0] / 2
+    assert columns[rows < rows.min() + 22].min() > plain.shape[1] / 4  # of the verdict's own line
     live.ui.thresholdSlider.setValue(1.0)
     show(volume, cine_pixels[4])
     live.waitFor(lambda: scored(live) == 2)

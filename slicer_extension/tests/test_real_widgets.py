@@ -12,7 +12,7 @@ import pytest
 import slicer
 import vtk
 from conftest import FRAME_RATE, MODULE, NUM_FRAMES, Clicker, add_browser, shown
-from PySide6 import QtCore
+from PySide6 import QtCore, QtWidgets
 from standin import mrml
 from standin.rendering import SliceView
 from UltrasoundPlaneQCLib import Overlays, SelfTest
@@ -276,3 +276,13 @@ def test_ten_thousand_frames_are_handled_at_once(many: Clicker, capsys: pytest.C
     with capsys.disabled():
         print(f"\n{MANY} frames: create {create:.3f} s, slider {tick:.3f} s, best {best:.3f} s")  # noqa: T201 (a figure)
     assert max(create, tick, best) < SOON_SECONDS
+
+
+def test_every_control_explains_itself_and_has_a_name_of_its_own(clicker: Clicker) -> None:
+    kinds = (QtWidgets.QPushButton, QtWidgets.QCheckBox, QtWidgets.QComboBox, QtWidgets.QLineEdit)
+    controls = [control for kind in kinds for control in clicker.widget.parent.findChildren(kind)]
+    named = [(name, control) for control in controls if (name := control.property("objectName"))]
+    named = [(name, control) for name, control in named if not name.startswith("qt_")]  # parts of other controls
+    assert len(named) > 20
+    assert [name for name, control in named if not control.property("toolTip")] == []
+    assert len({name for name, _control in named}) == len(named)

@@ -68,7 +68,7 @@ def test_results_come_back_with_the_scene(browser, scored, scene: mrml.Scene, tm
     assert [result.quality for result in results] == pytest.approx([result.quality for result in expected], abs=1e-5)
     assert results[4].transform == pytest.approx(expected[4].transform)
     assert results[4].crop == expected[4].crop
-    assert results[4].normalized == pytest.approx(expected[4].normalized)
+    assert results[4].normalized == pytest.approx(expected[4].normalized, abs=1e-5)
     assert results.terms == before_terms
     assert results.threshold == 0.3
     source = openFrames(again.inputNode)

@@ -5,8 +5,9 @@ class ctkSliderWidget(qt.QWidget):
     def setValue(self, value: float) -> None: ...
 
 class ctkCollapsibleButton(qt.QWidget):
+    def layout(self) -> qt.QFormLayout: ...
     collapsed: bool
-    def layout(self) -> qt.QLayout: ...
+    text: str
 
 class ctkPathLineEdit(qt.QWidget):
     Dirs: int

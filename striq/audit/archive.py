@@ -14,7 +14,7 @@ from striq.data.datasets.table import Row, column_name, read_rows, require_colum
 from striq.data.readers import find_sources
 from striq.errors import DatasetError
 
-MANIFEST_COLUMNS = ("path", "site", "operator", "study", "date")
+MANIFEST_COLUMNS = ("path", "site", "operator", "study", "date", "examination")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,8 @@ def list_archive(archive: Path) -> tuple[list[ListedFile], int]:
 
     Args:
         archive: Folder, searched recursively; or a CSV or Parquet table with the column ``path`` and the optional
-            columns ``site``, ``operator``, ``study`` and ``date``. Relative paths start at the folder of the table.
+            columns ``site``, ``operator``, ``study``, ``date`` and ``examination``. Relative paths start at
+            the folder of the table.
 
     Raises:
         DatasetError: If there is nothing to audit or the manifest is not usable.
@@ -106,6 +107,7 @@ def _stated(row: Row) -> Attributes:
         site=row.cells.get("site", ""),
         operator=row.cells.get("operator", ""),
         date=date,
+        examination=row.cells.get("examination", ""),
     )
 
 

@@ -15,7 +15,8 @@ from striq.data.readers.dicom import DICOM_ERRORS
 
 DATES = ("StudyDate", "AcquisitionDateTime", "AcquisitionDate", "SeriesDate", "ContentDate")  # the first valid one
 SITES = ("InstitutionName", "StationName")
-KEYWORDS = ("StudyInstanceUID", "SeriesInstanceUID", "OperatorsName", "Manufacturer", *SITES, *DATES)
+TEXTS = ("StudyInstanceUID", "SeriesInstanceUID", "OperatorsName", "Manufacturer", "ManufacturerModelName")
+KEYWORDS = (*TEXTS, "StudyDescription", *SITES, *DATES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,9 @@ class Attributes:
         operator: OperatorsName.
         manufacturer: Manufacturer of the device.
         date: Date of the study, or of the acquisition if that is missing.
+        scanner_model: ManufacturerModelName.
+        station: StationName, or the AE title that the file came from if that is missing.
+        examination: StudyDescription, by which a policy knows the examination type.
     """
 
     study_instance_uid: str = ""
@@ -37,6 +41,9 @@ class Attributes:
     operator: str = ""
     manufacturer: str = ""
     date: datetime.date | None = None
+    scanner_model: str = ""
+    station: str = ""
+    examination: str = ""
 
 
 UNKNOWN = Attributes()
@@ -55,6 +62,9 @@ def read_attributes(path: Path) -> Attributes:
                 operator=_text(header, "OperatorsName"),
                 manufacturer=_text(header, "Manufacturer"),
                 date=next(filter(None, (parse_date(_text(header, keyword)) for keyword in DATES)), None),
+                scanner_model=_text(header, "ManufacturerModelName"),
+                station=_text(header, "StationName") or _text(header.file_meta, "SourceApplicationEntityTitle"),
+                examination=_text(header, "StudyDescription"),
             )
         except DICOM_ERRORS:  # reported when the file is scored
             return UNKNOWN

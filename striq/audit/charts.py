@@ -14,7 +14,7 @@ NUM_BINS = 20
 LABEL_WIDTH = 95  # of a week and its date, in units of the chart
 
 
-def histogram(scores: Distribution, threshold: float, *, width: int = 220, height: int = 80) -> str:
+def histogram(scores: Distribution, *, width: int = 220, height: int = 80) -> str:
     """Return the histogram of Q from 0 to 1 with the threshold marked."""
     counts, _ = np.histogram(np.clip(scores.quality, 0, 1), NUM_BINS, (0, 1))
     step, tallest = width / NUM_BINS, max(int(counts.max()), 1)
@@ -29,10 +29,10 @@ def histogram(scores: Distribution, threshold: float, *, width: int = 220, heigh
         for x, anchor, text in ((0, "start", "0"), (width / 2, "middle", "Q"), (width, "end", "1"))
     ]
     base = f'<line x1="0" x2="{width}" y1="{height}" y2="{height}" class="base"/>'
-    return _svg(width, height + 18, "Histogram of Q", [*bars, base, _mark(threshold * width, height), *labels])
+    return _svg(width, height + 18, "Histogram of Q", [*bars, base, _mark(scores.threshold, width, height), *labels])
 
 
-def box(scores: Distribution, threshold: float, *, width: int = 240, height: int = 20) -> str:
+def box(scores: Distribution, *, width: int = 240, height: int = 20) -> str:
     """Return a box plot: quartiles, median, and whiskers at 5 and 95 %; a dash if no frame shows a plane."""
     if not len(scores.quality):
         return "–"
@@ -40,7 +40,7 @@ def box(scores: Distribution, threshold: float, *, width: int = 240, height: int
     middle = height / 2
     parts = [
         f'<rect x="0" y="0" width="{width}" height="{height}" class="wash"/>',
-        _mark(threshold * width, height),
+        _mark(scores.threshold, width, height),
         f'<line x1="{low:.1f}" x2="{high:.1f}" y1="{middle}" y2="{middle}" class="whisker"/>',
         f'<rect x="{lower:.1f}" y="4" width="{max(upper - lower, 1):.1f}" height="{height - 8}" class="box"/>',
         f'<line x1="{median:.1f}" x2="{median:.1f}" y1="2" y2="{height - 2}" class="median"/>',
@@ -48,7 +48,7 @@ def box(scores: Distribution, threshold: float, *, width: int = 240, height: int
     return _svg(width, height, "Box plot of Q", parts)
 
 
-def timeline(weeks: Sequence[Distribution], threshold: float, *, width: int = 1000, height: int = 180) -> str:
+def timeline(weeks: Sequence[Distribution], *, width: int = 1000, height: int = 180) -> str:
     """Return the median of Q by week, in a band between the quartiles; weeks lie where they are in time."""
     days = np.array([_monday(week.name).toordinal() for week in weeks])
     left, right = 60, width - 50
@@ -58,11 +58,12 @@ def timeline(weeks: Sequence[Distribution], threshold: float, *, width: int = 10
         [(x, height * (1 - week.quantile(share))) for x, week in zip(across, weeks, strict=True)]
         for share in (0.25, 0.5, 0.75)
     )
-    level = height * (1 - threshold)
+    thresholds = {week.threshold for week in weeks}
+    levels = [height * (1 - one) for one in thresholds if one is not None and len(thresholds) == 1]
     parts = [
         f'<rect x="0" y="0" width="{width}" height="{height}" class="wash"/>',
         f'<polygon points="{_points([*above, *below[::-1]])}" class="band"/>',
-        f'<line x1="0" x2="{width}" y1="{level:.1f}" y2="{level:.1f}" class="threshold"/>',
+        *(f'<line x1="0" x2="{width}" y1="{level:.1f}" y2="{level:.1f}" class="threshold"/>' for level in levels),
         f'<polyline points="{_points(middle)}" class="line"/>',
         *(_dot(week, place) for week, place in zip(weeks, middle, strict=True)),
         *(f'<text x="4" y="{y:g}">{q}</text>' for q, y in (("Q = 1", 14), ("0.5", height / 2 + 4), ("0", height - 4))),
@@ -106,7 +107,11 @@ def _points(points: Sequence[tuple[float, float]]) -> str:
     return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
 
 
-def _mark(x: float, height: int) -> str:
+def _mark(threshold: float | None, width: int, height: int) -> str:
+    """Return the line of a threshold; nothing if the frames have several."""
+    if threshold is None:
+        return ""
+    x = threshold * width
     return f'<line x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{height}" class="threshold"/>'
 
 

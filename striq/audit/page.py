@@ -24,7 +24,7 @@ STYLES = (
     Path(striq.reporting.__file__).parent / "page" / "style.css",
     TEMPLATE / "audit.css",
 )  # shared by all pages; of this page
-MOST = SimpleNamespace(groups=50, files=5, unreadable=500, pictures=24)  # shown per table
+MOST = SimpleNamespace(groups=50, files=5, unreadable=500, pictures=24, incomplete=100)  # shown per table
 
 
 def write_summary(path: Path, summary: AuditSummary) -> Path:
@@ -37,24 +37,29 @@ def write_summary(path: Path, summary: AuditSummary) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    threshold = summary.settings.threshold
     studies = [*summary.worst, *summary.without_plane]
     weeks = [week for week in summary.weeks if len(week.quality)]
     text = environment.get_template("audit.html.j2").render(
         summary=summary,
         settings=summary.settings,
+        policy=summary.settings.rules,
         weeks=weeks,
         dated=[week for week in weeks if week.name],
         most=MOST,
         few=FEW_STUDIES,
-        short=short_names([study.scores.name for study in studies]),
+        short=short_names([*(study.scores.name for study in studies), *_incomplete(summary)]),
         pictures=_pictures(summary),
         style=Markup("".join(style.read_text(encoding="utf-8") for style in STYLES)),
         uri=lambda file: Path(file).as_uri(),
         name=lambda file: PurePath(file).name,
-        **{draw.__name__: partial(_drawn, draw, threshold) for draw in (box, histogram, timeline)},
+        **{draw.__name__: partial(_drawn, draw) for draw in (box, histogram, timeline)},
     )
     return write_text(path, text)
+
+
+def _incomplete(summary: AuditSummary) -> list[str]:
+    """Return the names of the studies that the tables of completeness list."""
+    return [study.name for one in summary.checklists for study in one.incomplete[: MOST.incomplete]]
 
 
 def _pictures(summary: AuditSummary) -> dict[str, str]:
@@ -68,8 +73,8 @@ def _pictures(summary: AuditSummary) -> dict[str, str]:
     return {study.scores.name: thumbnail(*study.lowest) for study in shown}
 
 
-def _drawn(draw: Any, threshold: float, *scores: Any) -> Markup:
-    return Markup(draw(*scores, threshold))
+def _drawn(draw: Any, *scores: Any) -> Markup:
+    return Markup(draw(*scores))
 
 
 def _printed(value: Any) -> Any:

@@ -15,12 +15,14 @@ from striq.audit.attributes import UNKNOWN, Attributes
 from striq.audit.layout import FORMER_PLAN_NAME, PLAN_NAME
 from striq.audit.parquet import PARQUET_ERRORS, pyarrow
 from striq.errors import StriqError
+from striq.policies.policy import Policy
+from striq.policies.reading import parse_policy
 
 CONTENT_KEY = b"striq_audit"  # of the settings, in the metadata of the list of files
 ROWS_AT_ONCE = 10_000  # read from the list of files, which may have millions
 
 
-FREE_SETTINGS = ("model_name", "threshold", "shard_size")  # that may change while an audit grows
+FREE_SETTINGS = ("model_name", "threshold", "shard_size", "policy", "planes")  # that may change while an audit grows
 
 
 class FileState(str, Enum):
@@ -39,12 +41,14 @@ class AuditSettings:
         model_sha256: SHA-256 of the checkpoint.
         model_name: Name of the model, for people.
         striq_version: Version of STRIQ.
-        threshold: Quality that an accepted frame exceeds.
+        threshold: Quality that an accepted frame exceeds, where the policy states no other.
         plane: Name of the plane that the frames show, or ``"auto"``.
         max_frames_per_cine: Maximum number of frames scored of a cine, evenly spread; 0 means all.
         hash_operators: Whether names of operators are replaced by pseudonyms.
         shard_size: Files per shard; a shard has more only if it is a single larger study.
         precision: Precision of the encoder.
+        policy: Policy of the department as TOML; empty if there is none.
+        planes: Planes that the model knows; empty if that is not recorded.
     """
 
     model_sha256: str
@@ -56,6 +60,29 @@ class AuditSettings:
     hash_operators: bool = False
     shard_size: int = 32
     precision: str = "float32"
+    policy: str = ""
+    planes: tuple[str, ...] = ()
+
+    @property
+    def rules(self) -> Policy | None:
+        """The policy, if there is one."""
+        return parse_policy(self.policy) if self.policy else None
+
+    def site_of(self, origin: Attributes) -> str:
+        """Return the label of a file's site in the policy; empty if it has none there."""
+        site = None if self.rules is None else self.rules.site_of(origin.site, origin.station)
+        return "" if site is None else site.label
+
+    def threshold_of(self, plane: str, origin: Attributes) -> float:
+        """Return the threshold that applies to a frame.
+
+        Args:
+            plane: Plane whose anchors scored the frame.
+            origin: Origin of its file.
+        """
+        if self.rules is None:
+            return self.threshold
+        return self.rules.threshold_of(plane, origin.site, origin.station, otherwise=self.threshold)
 
     @property
     def fixed(self) -> dict[str, Any]:
@@ -119,7 +146,7 @@ class Plan:
     def row_state(self, number: int) -> str:
         """Return a SHA-256 of all that a shard's rows say beside scores, stored in its file."""
         files = [(file.path, file.state.value, astuple(file.attributes)) for file in self.shards[number]]
-        return _digest([self.settings.threshold, files])
+        return _digest([self.settings.threshold, self.settings.policy, files])
 
 
 def _digest(content: object) -> str:
@@ -186,7 +213,9 @@ def read_plan(folder: Path) -> Plan | None:
         for batch in table.iter_batches(ROWS_AT_ONCE):
             for row in batch.to_pylist():
                 shards[row["shard"]].append(_file(row))
-        return Plan(AuditSettings(**content["settings"]), tuple(map(tuple, shards)))
+        settings: dict[str, Any] = content["settings"]
+        settings["planes"] = tuple(settings.get("planes", ()))
+        return Plan(AuditSettings(**settings), tuple(map(tuple, shards)))
     except (*PARQUET_ERRORS, ValueError, KeyError, TypeError, IndexError) as error:
         reason = " ".join(str(error).split())[:150]
         msg = f"{file}: the plan of this audit cannot be read ({reason}). Give another --out folder."
@@ -194,7 +223,7 @@ def read_plan(folder: Path) -> Plan | None:
 
 
 def _file(row: Mapping[str, Any]) -> ArchiveFile:
-    attributes = Attributes(**{field.name: row[field.name] for field in fields(Attributes)})
+    attributes = Attributes(**{field.name: row[field.name] for field in fields(Attributes) if field.name in row})
     path = row["path"].decode("utf-8", "surrogateescape")
     return ArchiveFile(path, row["size"], row["mtime_ns"], attributes, row["stated"], FileState(row["state"]))
 

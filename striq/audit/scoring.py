@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from striq.audit.crash_journal import GIVEN_UP, MAX_CRASHES
+from striq.audit.judgement import judged
 from striq.audit.plan import ArchiveFile, AuditSettings
 from striq.audit.shard_files import AuditRow
 from striq.data.cine import Cine
@@ -49,7 +50,9 @@ def score_batch(
     for index, file in enumerate(files):
         with watch(index) as may_be_scored:
             results = _score_file(scorer, file, settings) if may_be_scored else [_skipped(file)]
-        rows.extend(AuditRow(file, result) for result in results)
+        rows.extend(
+            AuditRow(file, judged(result, settings.rules, file.attributes, settings.threshold)) for result in results
+        )
     return rows
 
 

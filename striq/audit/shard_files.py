@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from striq.atomic_files import replacing
+from striq.audit.attributes import Attributes
 from striq.audit.crash_journal import GIVEN_UP
 from striq.audit.layout import JOURNAL_FOLDER, SHARD_PATTERN, journal_path, shard_path
 from striq.audit.parquet import PARQUET_ERRORS, pyarrow
-from striq.audit.plan import ArchiveFile, Plan
+from striq.audit.plan import ArchiveFile, AuditSettings, Plan
 from striq.reporting.rows import score_columns, score_row
 from striq.scoring.results import FrameResult
 
@@ -22,7 +23,8 @@ PARQUET_TYPES: Mapping[type, Any] = {
     bool: pyarrow.bool_(),
 }
 GONE_COLUMN = "gone"
-ORIGIN_COLUMNS = ("study_instance_uid", "series_instance_uid", "site", "operator", "manufacturer", "date")
+ORIGIN_COLUMNS = tuple(field.name for field in fields(Attributes))
+POLICY_COLUMNS = ("policy_name", "policy_version", "policy_sha256", "policy_site")
 PLAN_KEY, STATE_KEY = b"striq_plan", b"striq_rows"  # in the metadata of a shard's file: what was scored, what rows say
 
 
@@ -35,13 +37,14 @@ class AuditRow:
 
 
 def score_schema() -> Any:
-    """Return the columns of a shard's file: those of ``striq score``, origin of the file, model, whether it is gone."""
+    """Return the columns of a shard's file: those of ``striq score``, origin of the file, model, policy, ``gone``."""
     types = {name: PARQUET_TYPES[kind] for name, kind in score_columns().items()}
     types |= {name: origin_type(name) for name in ORIGIN_COLUMNS}
-    return pyarrow.schema([*types.items(), ("model_sha256", pyarrow.string()), (GONE_COLUMN, pyarrow.bool_())])
+    types |= dict.fromkeys(("model_sha256", *POLICY_COLUMNS), pyarrow.string())
+    return pyarrow.schema([*types.items(), (GONE_COLUMN, pyarrow.bool_())])
 
 
-def score_table(rows: Sequence[AuditRow], model_sha256: str) -> Any:
+def score_table(rows: Sequence[AuditRow], settings: AuditSettings) -> Any:
     """Return rows as a Parquet table.
 
     Convention:
@@ -53,11 +56,22 @@ def score_table(rows: Sequence[AuditRow], model_sha256: str) -> Any:
     }
     for name in ORIGIN_COLUMNS:
         columns[name] = [getattr(row.file.attributes, name) or None for row in rows]
-    columns["model_sha256"] = [model_sha256] * len(rows)
+    columns["model_sha256"] = [settings.model_sha256] * len(rows)
+    policies = [policy_cells(row.file, settings) for row in rows]
+    columns |= {name: [cells[name] for cells in policies] for name in POLICY_COLUMNS}
     columns[GONE_COLUMN] = ["false"] * len(rows)
     schema = score_schema()
     arrays = [pyarrow.array(columns[name], origin_type(name)).cast(schema.field(name).type) for name in schema.names]
     return pyarrow.Table.from_arrays(arrays, schema=schema)
+
+
+def policy_cells(file: ArchiveFile, settings: AuditSettings) -> dict[str, str | None]:
+    """Return what the rows of a file say about the policy by which they were judged; null without one."""
+    policy = settings.rules
+    if policy is None:
+        return dict.fromkeys(POLICY_COLUMNS)
+    cells = (policy.name, policy.version, policy.sha256, settings.site_of(file.attributes) or None)
+    return dict(zip(POLICY_COLUMNS, cells, strict=True))
 
 
 def origin_type(name: str) -> Any:
@@ -67,7 +81,7 @@ def origin_type(name: str) -> Any:
 
 def write_shard(folder: Path, number: int, rows: Sequence[AuditRow], plan: Plan) -> Path:
     """Write the file of a shard that has been scored, atomically, and return its path."""
-    return write_table(folder, number, score_table(rows, plan.settings.model_sha256), plan)
+    return write_table(folder, number, score_table(rows, plan.settings), plan)
 
 
 def write_table(folder: Path, number: int, table: Any, plan: Plan) -> Path:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from striq.audit.checklists import ExaminationSummary, check_studies, study_names, summarize_checklists
 from striq.audit.intervals import FEW_STUDIES, NO_INTERVALS, GroupIntervals, group_intervals
 from striq.audit.layout import shard_path
 from striq.audit.parquet import pyarrow
@@ -24,11 +25,13 @@ COLUMNS = (
     "plane",
     "quality",
     "accepted",
+    "threshold",
     "error",
     "study_instance_uid",
     "site",
     "operator",
     "date",
+    "examination",
 )
 NUM_WORST = 100  # studies listed
 
@@ -44,6 +47,7 @@ class Distribution:
         num_without_plane: Number of frames that show none of the planes.
         num_studies: Number of studies.
         intervals: 95 % intervals of its figures, over studies.
+        threshold: Threshold of all its frames; ``None`` if they have several.
     """
 
     name: str
@@ -52,6 +56,7 @@ class Distribution:
     num_without_plane: int
     num_studies: int
     intervals: GroupIntervals = NO_INTERVALS
+    threshold: float | None = None
 
     @property
     def num_frames(self) -> int:
@@ -120,6 +125,7 @@ class AuditSummary:
         without_plane: Studies in which no frame shows one of the planes, most frames first.
         num_without_plane: Number of all such studies.
         unreadable: Files with frames that could not be scored.
+        checklists: Studies by examination type, if the audit has a policy that requires planes.
     """
 
     settings: AuditSettings
@@ -134,6 +140,7 @@ class AuditSummary:
     without_plane: tuple[StudySummary, ...]
     num_without_plane: int
     unreadable: tuple[Unreadable, ...]
+    checklists: tuple[ExaminationSummary, ...] = ()
 
     @property
     def num_scored(self) -> int:
@@ -146,7 +153,8 @@ def summarize(folder: Path, plan: Plan) -> AuditSummary:
     paths = [shard_path(folder, number) for number in range(len(plan.shards))]
     table = pyarrow.concat_tables(pyarrow.parquet.read_table(path, columns=[*COLUMNS, GONE_COLUMN]) for path in paths)
     table = table.filter(pyarrow.compute.call_function("invert", [table[GONE_COLUMN]]))
-    frames = _Frames(table.filter(table["error"].is_null()))
+    scored = table.filter(table["error"].is_null())
+    frames = _Frames(scored)
     studies = frames.by(frames.study, with_intervals=False)
     empty = sorted((study for study in studies if not len(study.quality)), key=lambda study: -study.num_frames)
     return AuditSummary(
@@ -162,6 +170,7 @@ def summarize(folder: Path, plan: Plan) -> AuditSummary:
         without_plane=tuple(frames.describe_study(study) for study in empty[:NUM_WORST]),
         num_without_plane=len(empty),
         unreadable=_unreadable(table.filter(table["error"].is_valid())),
+        checklists=summarize_checklists(check_studies(scored, plan.settings)),
     )
 
 
@@ -180,10 +189,9 @@ class _Frames:
         self.table = table
         self.quality: NDArray[np.float64] = table["quality"].to_numpy()
         self.accepted: NDArray[np.bool_] = table["accepted"].to_numpy()
+        self.threshold: NDArray[np.float64] = table["threshold"].to_numpy()
         self.source = self.column("source")
-        self.study = self._encode(
-            pyarrow.compute.call_function("coalesce", [table["study_instance_uid"], table["source"]])
-        )
+        self.study = self._encode(study_names(table))
         self.plane = self.column("plane")
         self.shows_plane = np.array([name != NO_PLANE for name in self.plane.names], bool)[self.plane.codes]
 
@@ -223,6 +231,7 @@ class _Frames:
             num_without_plane=len(rows) - len(shown),
             num_studies=len(np.unique(self.study.codes[rows])),
             intervals=self._intervals(rows, of_none=of_none) if with_intervals else NO_INTERVALS,
+            threshold=_only(self.threshold[shown]),
         )
 
     def _intervals(self, rows: NDArray[np.int64], *, of_none: bool) -> GroupIntervals:
@@ -249,6 +258,11 @@ class _Frames:
             files=tuple(files),
             lowest=(files[0][0], int(self.table["frame"][int(lowest)].as_py())),
         )
+
+
+def _only(values: NDArray[np.float64]) -> float | None:
+    """Return the value that all have in common, if there is one."""
+    return float(values[0]) if len(values) and np.ptp(values) == 0 else None
 
 
 def _groups(column: _Column) -> list[tuple[str, NDArray[np.int64]]]:

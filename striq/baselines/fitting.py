@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
+from pkgutil import iter_modules
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+import striq.baselines
 from striq.anchors.selection import select_anchors
-from striq.baselines import (
-    contrastive,
-    distortion_manifold,
-    natural_statistics,
-    neighbors,
-    padim,
-    patch_core,
-    patch_mixture,
-    physics,
-    structural_similarity,
-)
 from striq.baselines.neighbors import pooled_features
 from striq.baselines.protocol import BASELINES, Baseline, PlaneFrames
 from striq.data.preprocessing import structure_richness
@@ -29,19 +21,11 @@ from striq.model.network import Pyramid, concatenate
 from striq.scoring.scorer import StriqScorer
 from striq.types import FrameRecord
 
-MODULES = (
-    contrastive,
-    distortion_manifold,
-    natural_statistics,
-    neighbors,
-    padim,
-    patch_core,
-    patch_mixture,
-    physics,
-    structural_similarity,
-)
 ALL = "all"
 BATCH_SIZE = 16
+
+for _module in iter_modules(striq.baselines.__path__):  # each registers its baselines when it is imported
+    import_module(f"{striq.baselines.__name__}.{_module.name}")
 
 
 def find_baselines(names: Sequence[str]) -> list[Baseline]:

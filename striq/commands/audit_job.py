@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from striq.commands.options import warn_of_policy
 from striq.commands.terminal import complain, inform, say, say_json
 from striq.errors import StriqError
 
@@ -29,6 +30,7 @@ class GivenSettings:
     hash_operators: bool
     shard_size: int
     precision: str
+    policy: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,15 @@ class AuditJob:
     as_json: bool = False
     threads: int | None = None
 
-    @cached_property
+    @property
     def identity(self) -> ModelIdentity:
-        """The model, and the threshold to apply."""
+        """The model, with the threshold and the policy to apply."""
+        return self._model[0]
+
+    @cached_property
+    def _model(self) -> tuple[ModelIdentity, tuple[str, ...]]:
+        """The model, and the planes that it knows."""
+        from striq.policies.reading import parse_policy
         from striq.reporting.identity import ModelIdentity
         from striq.scoring.checkpoint import find_checkpoint
         from striq.scoring.loading import load_scorer
@@ -72,7 +80,11 @@ class AuditJob:
         scorer = load_scorer(checkpoint, self.device, precision=self.given.precision)  # raises if it cannot compute so
         scorer.score([], self.given.plane)  # raises if the model does not know the plane
         given = self.given.threshold
-        return ModelIdentity.of(checkpoint, scorer.config.quality.threshold if given is None else given)
+        policy = parse_policy(self.given.policy) if self.given.policy else None
+        for sentence in warn_of_policy(policy, scorer.planes):
+            inform(sentence)
+        threshold = scorer.config.quality.threshold if given is None else given
+        return ModelIdentity.of(checkpoint, threshold, policy), tuple(scorer.planes)
 
     def plan(self, progress: Progress) -> Plan:
         """Return the plan of the audit, new or grown; rows scored earlier are brought up to date."""
@@ -93,6 +105,8 @@ class AuditJob:
             hash_operators=given.hash_operators,
             shard_size=given.shard_size,
             precision=given.precision,
+            policy=given.policy,
+            planes=self._model[1],
         )
         plan = plan_audit(
             self.archive,
@@ -158,10 +172,12 @@ class AuditJob:
 
 def _facts(summary: AuditSummary, out: Path, page: Path, num_unreported: int) -> dict[str, Any]:
     """Return a summary as plain JSON values."""
+    policy = summary.settings.rules
     return {
         "folder": str(out),
         "summary_page": str(page),
         "threshold": summary.settings.threshold,
+        "policy": None if policy is None else {"name": policy.name, "version": policy.version, "sha256": policy.sha256},
         "files": summary.num_files,
         "files_gone": summary.num_gone,
         "files_with_failures": len(summary.unreadable),
@@ -177,5 +193,14 @@ def _facts(summary: AuditSummary, out: Path, page: Path, num_unreported: int) ->
                 "median_quality": plane.quantile(0.5) if len(plane.quality) else None,
             }
             for plane in summary.planes
+        },
+        "examinations": {
+            one.examination or "not in the policy": {
+                "studies": one.num_studies,
+                "complete": one.num_complete,
+                "incomplete": len(one.incomplete),
+                "not_assessed": one.num_not_assessed,
+            }
+            for one in summary.checklists
         },
     }

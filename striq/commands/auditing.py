@@ -30,7 +30,9 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 def audit(
     archive: Annotated[
         Path,
-        typer.Argument(help="Folder of an archive, or a CSV or Parquet manifest (path[,site,operator,study,date])."),
+        typer.Argument(
+            help="Folder of an archive, or a CSV or Parquet manifest (path[,site,operator,study,date,examination])."
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for Parquet files and the summary page.")],
     engine: Annotated[
@@ -44,6 +46,7 @@ def audit(
         str, typer.Option(help="Plane that the frames show, or 'auto' to recognize it frame by frame.")
     ] = "auto",
     threshold: options.ThresholdOption = None,
+    policy: options.PolicyOption = None,
     max_frames_per_cine: Annotated[
         int | None,
         typer.Option(min=1, help="Maximum number of frames scored of a cine, evenly spread.", show_default="all"),
@@ -77,13 +80,14 @@ def audit(
     """Score every frame of an archive into Parquet, with a summary page; the same command resumes and continues it.
 
     On an archive that has grown, new and changed files are scored, and the rows of files that are gone are marked.
-    Another threshold is applied without scoring.
+    Another threshold or policy is applied without scoring.
 
     Exit status 0: everything was scored. 1: some files or frames failed, see the column 'error'. 2: wrong use, no
     model, or a worker failed. 130: interrupted; the Parquet files written so far are complete.
     """
     be_quiet(quiet=quiet)
     check_writable(out / "part")
+    _, policy_text = options.read_given_policy(policy, threshold)
     OutputOptions(dicom_sr=dicom_sr).check([archive])
     if engine == "local" and workers not in (None, 1):
         msg = f"The engine 'local' is one process. For {workers} of them add --engine torchrun or --engine ray."
@@ -100,7 +104,7 @@ def audit(
         out,
         model,
         check_device(device, threads),
-        GivenSettings(plane, threshold, max_frames_per_cine or 0, hash_operators, shard_size, precision),
+        GivenSettings(plane, threshold, max_frames_per_cine or 0, hash_operators, shard_size, precision, policy_text),
         since=None if since is None else since.date(),
         dicom_sr=dicom_sr,
         keep_plan=keep_plan,

@@ -16,6 +16,11 @@ from striq.commands.terminal import say
 
 PROGRAM, VARIABLE = "striq", "_STRIQ_COMPLETE"  # by the variable, the script of a shell asks for completions
 SHELLS = ("bash", "zsh", "fish")
+# zsh reads a file of its functions at the first Tab. Without these lines, that Tab would only read it.
+FIRST_TAB = """
+if [[ $zsh_eval_context[-1] == loadautofunc ]]; then
+  _striq_completion "$@"
+fi"""
 
 
 def completion(
@@ -25,7 +30,8 @@ def completion(
 
     For bash: striq completion bash > ~/.local/share/bash-completion/completions/striq
     """
-    say(get_completion_script(prog_name=PROGRAM, complete_var=VARIABLE, shell=shell))
+    script = get_completion_script(prog_name=PROGRAM, complete_var=VARIABLE, shell=shell)
+    say(script + FIRST_TAB if shell == "zsh" else script)
 
 
 def prepare_completion() -> None:

@@ -18,6 +18,7 @@ from striq.types import FrameRecord, Mode
 
 if TYPE_CHECKING:
     from striq.config import StriqConfig, TrainingConfig
+    from striq.policies.policy import Policy
 
 PROTOCOLS = ("joint", "sequential")
 PRECISIONS = ("float32", "mixed", "bfloat16", "float16", "auto")
@@ -56,6 +57,10 @@ DicomSrOption = Annotated[
 ThresholdOption = Annotated[
     float | None,
     typer.Option(min=0.0, max=1.0, help="Quality that an accepted frame exceeds.", show_default="the model's"),
+]
+PolicyOption = Annotated[
+    Path | None,
+    typer.Option(help="TOML file with thresholds by plane and site, and the planes that examinations require."),
 ]
 NoteOption = Annotated[str, typer.Option(help="Sentence printed with every table and picture.")]
 SeedsOption = Annotated[int, typer.Option(min=1, help="Number of seeds, from 0.")]
@@ -136,6 +141,36 @@ def make_config(mode: str, strategy: str | None, num_anchors: int | None) -> Str
     given: dict[str, Any] = {"anchor_strategy": strategy, "num_anchors": num_anchors}
     quality = QualityConfig(**{name: value for name, value in given.items() if value is not None})
     return StriqConfig(aligner=AlignerConfig(mode=cast("Mode", mode)), quality=quality)
+
+
+def read_given_policy(policy: Path | None, threshold: float | None) -> tuple[Policy | None, str]:
+    """Return the policy that the user has given, and its text; ``None`` and an empty text if there is none.
+
+    Raises:
+        StriqError: If the file is no policy, or a threshold is given as well.
+    """
+    if policy is None:
+        return None, ""
+    if threshold is not None:
+        msg = "Give either --policy or --threshold, not both: the policy states the thresholds."
+        raise StriqError(msg)
+    from striq.policies.reading import parse_policy
+    from striq.toml_files import read_toml_text
+
+    text = read_toml_text(policy)
+    return parse_policy(text, policy), text
+
+
+def warn_of_policy(policy: Policy | None, planes: Sequence[str]) -> list[str]:
+    """Return sentences about a policy that the user should know before frames are judged by it."""
+    if policy is None:
+        return []
+    unknown = policy.unknown_planes(tuple(planes))
+    warnings = [f"Policy {policy}: the model does not know {', '.join(unknown)}."] if unknown else []
+    return [
+        *warnings,
+        *([f"Policy {policy}: is an example; adapt it to your department."] if policy.is_example else []),
+    ]
 
 
 def make_training(epochs: int | None, seed: int, *, amp: bool = False) -> TrainingConfig:

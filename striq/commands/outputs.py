@@ -106,7 +106,7 @@ class Outputs:
         from striq.reporting.explained_frame import FrameExplainer
 
         explainer = FrameExplainer(scorer, self.model.checkpoint)
-        self._explain = lambda frame, _score: explainer.explain(frame, plane, self.model.threshold)
+        self._explain = lambda frame, score: explainer.explain(frame, plane, score.threshold)
 
     def add(self, path: Path, cine: Cine, results: list[FrameResult]) -> None:
         """Write the pictures and reports of one scored file; a failure is counted and printed."""

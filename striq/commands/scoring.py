@@ -12,10 +12,13 @@ from striq.commands.options import (
     DeviceOption,
     DicomSrOption,
     ModelOption,
+    PolicyOption,
     PrecisionOption,
     QuietOption,
     ThreadsOption,
     ThresholdOption,
+    read_given_policy,
+    warn_of_policy,
 )
 from striq.commands.outputs import OutputOptions, Outputs
 from striq.commands.terminal import be_quiet, check_device, check_writable, complain, inform, say
@@ -49,6 +52,7 @@ def score(
         str, typer.Option(help="Plane that the frames show, or 'auto' to recognize it frame by frame.")
     ] = "auto",
     threshold: ThresholdOption = None,
+    policy: PolicyOption = None,
     model: ModelOption = None,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
@@ -79,6 +83,7 @@ def score(
     be_quiet(quiet=quiet)
     to_stdout = out is None or str(out) == STDOUT
     _check_wishes(out, as_json=as_json)
+    rules, _ = read_given_policy(policy, threshold)
     options = OutputOptions(plots, dicom_sr, html)
     options.check(paths)
     if resume and (to_stdout or html is not None):
@@ -96,13 +101,17 @@ def score(
         if plane != AUTO:
             scorer.plane_index(plane)
         limit = scorer.config.quality.threshold if threshold is None else threshold
-        identity = ModelIdentity.of(find_checkpoint(model), limit)
+        identity = ModelIdentity.of(find_checkpoint(model), limit, rules)
+        for sentence in warn_of_policy(rules, scorer.planes):
+            inform(sentence)
         sources = options.leave_out(find_sources(paths), paths)
         job = _Job(scorer, plane, Outputs(identity, options), StreamedRows() if as_json else None)
         if out is None or to_stdout:
             job.start(NoTable() if as_json else StreamedTable())
             raise typer.Exit(_run(job, sources, "standard output", say=inform))
         settings = {"model_sha256": identity.sha256, "threshold": limit, "plane": plane, "precision": precision}
+        if rules is not None:
+            settings["policy_sha256"] = rules.sha256
         raise typer.Exit(_run_to_file(job, sources, out, settings, resume=resume))
 
 
@@ -173,6 +182,7 @@ class _Job:
 
     def score_file(self, path: Path, progress: Progress) -> None:
         """Write the rows of one file; print one line if the file or some of its frames cannot be scored."""
+        from striq.audit.judgement import judge_by
         from striq.data.readers import open_cine
         from striq.reporting.rows import source_name
         from striq.scoring.cine_scoring import score_cine, until_failure
@@ -192,7 +202,8 @@ class _Job:
         task = progress.add_task(printable(path.name), total=len(cine))
         try:
             scores = score_cine(self.scorer, cine, source, plane=self.plane, threshold=threshold)
-            for result in until_failure(scores, source):
+            judge = judge_by(self.outputs.model, path)
+            for result in map(judge, until_failure(scores, source)):
                 self._add(result)
                 results.append(result)
                 progress.advance(task)

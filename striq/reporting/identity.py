@@ -7,6 +7,8 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from striq.policies.policy import Policy
+
 BLOCK_BYTES = 1 << 20
 
 
@@ -17,9 +19,10 @@ class ModelIdentity:
     Attributes:
         name: Name of the bundle, or the file name of a checkpoint outside a bundle.
         sha256: SHA-256 of the checkpoint.
-        threshold: Quality that an accepted frame exceeds.
+        threshold: Quality that an accepted frame exceeds, where the policy states no other.
         version: Version of the bundle; empty for a checkpoint outside a bundle.
         checkpoint: Its file, if it is at hand.
+        policy: The policy by which frames are accepted; without one, the threshold alone counts.
     """
 
     name: str
@@ -27,16 +30,17 @@ class ModelIdentity:
     threshold: float
     version: str = ""
     checkpoint: Path | None = field(default=None, compare=False)
+    policy: Policy | None = None
 
     @classmethod
-    def of(cls, checkpoint: Path, threshold: float) -> ModelIdentity:
-        """Return the identity of a checkpoint.
+    def of(cls, checkpoint: Path, threshold: float, policy: Policy | None = None) -> ModelIdentity:
+        """Return the identity of a checkpoint, with the threshold and the policy used with it.
 
         Raises:
             OSError: If the checkpoint cannot be read.
         """
         name, version = _bundle_metadata(checkpoint)
-        return cls(name or checkpoint.name, sha256_of(checkpoint), threshold, version, checkpoint)
+        return cls(name or checkpoint.name, sha256_of(checkpoint), threshold, version, checkpoint, policy)
 
 
 def sha256_of(path: Path) -> str:

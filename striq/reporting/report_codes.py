@@ -7,6 +7,7 @@ from highdicom.sr import CodedConcept
 from pydicom.sr.codedict import codes
 
 import striq
+from striq.about import PUBLISHER
 from striq.verdict import NO_PLANE
 
 SCHEME = "99STRIQ"
@@ -26,10 +27,14 @@ FRAMES_ACCEPTED = CodedConcept("frames_accepted", SCHEME, "Number of frames acce
 FRAMES_NOT_SCORED = CodedConcept("frames_no_score", SCHEME, "Number of frames that could not be scored")
 ACCEPTED = CodedConcept("accepted", SCHEME, "Accepted: above the threshold, and a plane of the model")
 NOT_ACCEPTED = CodedConcept("not_accepted", SCHEME, "Not accepted")
+ACCEPTED_BY_USER = CodedConcept("accepted_user", SCHEME, "Accepted by a person, whatever the score")
+NOT_ACCEPTED_BY_USER = CodedConcept("rejected_user", SCHEME, "Not accepted by a person, whatever the score")
 NOT_SCORED = CodedConcept("not_scored", SCHEME, "Not scored: the frame could not be read or scored")
 INTENDED_USE = CodedConcept("intended_use", SCHEME, "Intended use")
 RESEARCH_ONLY = CodedConcept("research_only", SCHEME, "For research only, not for diagnosis")
 OTHER_PLANE = CodedConcept(NO_PLANE, SCHEME, "None of the planes that the model knows")
+
+KEY_FRAMES_TITLE = codes.cid7010.ForResearch
 
 # Views of echocardiography (CID 12226) by their names in data sets.
 KNOWN_VIEWS = {"a4c": codes.cid12226.ApicalFourChamber, "a2c": codes.cid12226.ApicalTwoChamber}
@@ -41,7 +46,7 @@ def coding_scheme() -> CodingSchemeIdentificationItem:
         SCHEME,
         name="STRIQ plane quality of ultrasound frames",
         version=striq.__version__,
-        responsible_organization="STRIQ contributors",
+        responsible_organization=PUBLISHER,
     )
 
 

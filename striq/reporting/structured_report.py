@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import uuid
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
-import pydicom
-from highdicom import UID
 from highdicom.sr import (
     AlgorithmIdentification,
     CodedConcept,
@@ -25,27 +22,31 @@ from highdicom.sr import (
     TrackingIdentifier,
 )
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 from pydicom.sr.codedict import codes
 
 import striq
+from striq.about import PUBLISHER
 from striq.atomic_files import replacing
-from striq.errors import ReadError
 from striq.reporting import report_codes as known
 from striq.reporting.cine_figures import CineFigures
 from striq.reporting.identity import ModelIdentity
-from striq.reporting.patient_context import complete_context
+from striq.reporting.patient_context import read_context, unfit
+from striq.reporting.report_uids import derived_uid, new_uid
 from striq.scoring.results import FrameResult
 from striq.types import FrameScore
 
 SERIES_NUMBER = 9100
+LONGEST_PARAMETER = 1024  # characters, as DICOM allows a text
 SERIES_DESCRIPTION = "STRIQ plane quality (research only, not for diagnosis)"
-NAMESPACE = uuid.UUID("6f2f4a1e-0c43-4b0e-9a57-4b6a1d0b7c55")  # random, but fixed: UIDs are derived from it
-EVIDENCE_KEYWORDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID", "SOPInstanceUID")
 
 
 def write_structured_report(
-    path: str | Path, dicom: str | Path, results: Sequence[FrameResult], model: ModelIdentity
+    path: str | Path,
+    dicom: str | Path,
+    results: Sequence[FrameResult],
+    model: ModelIdentity,
+    *,
+    decided_by_user: Collection[int] = (),
 ) -> Path:
     """Write the scores of one DICOM file as a Comprehensive SR, atomically, and return the path.
 
@@ -60,6 +61,7 @@ def write_structured_report(
         dicom: File that was scored.
         results: One per frame.
         model: Model that scored the frames.
+        decided_by_user: Indices of the frames whose verdict is a person's and not the score's.
 
     Raises:
         ReadError: If the file is not DICOM, or lacks an identifier that a report needs.
@@ -71,44 +73,21 @@ def write_structured_report(
         raise ValueError(msg)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about unusual but readable values of the image
-        image = _header(Path(dicom))
+        image = read_context(Path(dicom))
         try:
-            report = _Writer(image, model).report(results)
+            report = _Writer(image, model, decided_by_user).report(results)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise _unfit(dicom, " ".join(str(error).split())) from error
+            raise unfit(dicom, " ".join(str(error).split())) from error
         with replacing(path) as stream:
             report.save_as(stream)
     return Path(path)
 
 
-def _header(path: Path) -> Dataset:
-    """Return the header of the image, with every attribute that a report copies."""
-    try:
-        header = pydicom.dcmread(path, stop_before_pixels=True)
-    except InvalidDicomError as error:
-        raise _unfit(path, "a file of another format") from error
-    missing = [keyword for keyword in EVIDENCE_KEYWORDS if not header.get(keyword)]
-    missing += ["PatientID"] if "PatientID" not in header else []
-    if missing:
-        raise _unfit(path, f"no {', '.join(missing)}")
-    return complete_context(header)
-
-
-def _unfit(path: str | Path, got: str) -> ReadError:
-    return ReadError(
-        what="No structured report can be written for this file",
-        where=path,
-        expected="a DICOM image that names its patient, study, series and instance",
-        got=got,
-        remedy="Its frames are in the table of scores. For a report, score the DICOM file that the scanner wrote.",
-    )
-
-
 class _Writer:
     """Builds the report on one image by one model."""
 
-    def __init__(self, image: Dataset, model: ModelIdentity) -> None:
-        self.image, self.model = image, model
+    def __init__(self, image: Dataset, model: ModelIdentity, decided_by_user: Collection[int]) -> None:
+        self.image, self.model, self.decided_by_user = image, model, decided_by_user
         self.is_multiframe = "NumberOfFrames" in image
         self.algorithm = AlgorithmIdentification("STRIQ", striq.__version__, _parameters(model))
 
@@ -123,13 +102,13 @@ class _Writer:
         return ComprehensiveSR(
             evidence=[self.image],
             content=content,
-            series_instance_uid=_derived_uid(
+            series_instance_uid=derived_uid(
                 "series", self.image.SeriesInstanceUID, self.model.sha256, striq.__version__
             ),
             series_number=SERIES_NUMBER,
-            sop_instance_uid=UID.from_uuid(str(uuid.uuid4())),
+            sop_instance_uid=new_uid(),
             instance_number=max(1, int(self.image.get("InstanceNumber") or 1)),
-            manufacturer="STRIQ contributors",
+            manufacturer=PUBLISHER,
             manufacturer_model_name="STRIQ",
             software_versions=striq.__version__,
             series_description=SERIES_DESCRIPTION,
@@ -142,9 +121,9 @@ class _Writer:
 
     def _device(self) -> ObserverContext:
         attributes = DeviceObserverIdentifyingAttributes(
-            uid=_derived_uid("device", self.model.sha256, striq.__version__),
+            uid=derived_uid("device", self.model.sha256, striq.__version__),
             name="STRIQ",
-            manufacturer_name="STRIQ contributors",
+            manufacturer_name=PUBLISHER,
             model_name=f"STRIQ {striq.__version__}",
         )
         return ObserverContext(codes.DCM.Device, attributes)
@@ -153,7 +132,7 @@ class _Writer:
         """Return the group that summarizes all frames."""
         summary = CineFigures.of(results)
         measurements = [
-            _number(known.THRESHOLD, self.model.threshold),
+            *self._thresholds(results),
             _number(known.FRAMES, summary.num_frames),
             _number(known.FRAMES_ACCEPTED, summary.num_accepted),
             _number(known.FRAMES_NOT_SCORED, summary.num_not_scored),
@@ -168,6 +147,13 @@ class _Writer:
         evaluations = [QualitativeEvaluation(known.INTENDED_USE, known.RESEARCH_ONLY)]
         return self._group("all frames", None, measurements, evaluations)
 
+    def _thresholds(self, results: Sequence[FrameResult]) -> list[Measurement]:
+        """Return the threshold of all frames; none where a policy gives them several, which the frames' groups name."""
+        found = {result.score.threshold for result in results if result.score is not None}
+        if self.model.policy is None or not found:
+            found = {self.model.threshold}
+        return [_number(known.THRESHOLD, found.pop())] if len(found) == 1 else []
+
     def _extreme(self, score: FrameScore, derivation: CodedConcept) -> Measurement:
         frame = SourceImageForMeasurement(self.image.SOPClassUID, self.image.SOPInstanceUID, self._numbers(score.index))
         return _number(known.QUALITY, score.quality, derivation=derivation, referenced_images=[frame])
@@ -177,11 +163,19 @@ class _Writer:
         name = f"frame {index + 1}"
         if score is None:
             return self._group(name, index, [], [QualitativeEvaluation(known.VERDICT, known.NOT_SCORED)])
+        accepted, not_accepted = (
+            (known.ACCEPTED_BY_USER, known.NOT_ACCEPTED_BY_USER)
+            if index in self.decided_by_user
+            else (known.ACCEPTED, known.NOT_ACCEPTED)
+        )
         evaluations = [
-            QualitativeEvaluation(known.VERDICT, known.ACCEPTED if score.accepted else known.NOT_ACCEPTED),
+            QualitativeEvaluation(known.VERDICT, accepted if score.accepted else not_accepted),
             QualitativeEvaluation(known.VIEW, known.plane_code(score.plane)),
         ]
-        return self._group(name, index, [_number(known.QUALITY, score.quality)], evaluations)
+        measurements = [_number(known.QUALITY, score.quality)]
+        if self.model.policy is not None:
+            measurements.append(_number(known.THRESHOLD, score.threshold))
+        return self._group(name, index, measurements, evaluations)
 
     def _group(
         self, name: str, index: int | None, measurements: list[Measurement], evaluations: list[QualitativeEvaluation]
@@ -189,7 +183,7 @@ class _Writer:
         numbers = None if index is None else self._numbers(index)
         image = SourceImageForMeasurementGroup(self.image.SOPClassUID, self.image.SOPInstanceUID, numbers)
         return MeasurementsAndQualitativeEvaluations(
-            tracking_identifier=TrackingIdentifier(_derived_uid("part", self.image.SOPInstanceUID, name), name),
+            tracking_identifier=TrackingIdentifier(derived_uid("part", self.image.SOPInstanceUID, name), name),
             algorithm_id=self.algorithm,
             measurements=measurements or None,
             qualitative_evaluations=evaluations,
@@ -202,16 +196,14 @@ class _Writer:
 
 
 def _parameters(model: ModelIdentity) -> list[str]:
-    """Return the parameters of the algorithm: model and threshold."""
+    """Return the parameters of the algorithm: model, threshold and policy."""
     version = f" {model.version}" if model.version else ""
-    return [f"model: {model.name}{version}", f"model sha256: {model.sha256}", f"threshold: {model.threshold:g}"]
+    parameters = [f"model: {model.name}{version}", f"model sha256: {model.sha256}", f"threshold: {model.threshold:g}"]
+    if model.policy is not None:
+        parameters += [f"policy: {model.policy}"[:LONGEST_PARAMETER], f"policy sha256: {model.policy.sha256}"]
+    return parameters
 
 
 def _number(name: CodedConcept, value: float, **given: object) -> Measurement:
     # Seven digits are the precision of float32.
     return Measurement(name, float(f"{value:.7g}"), known.NO_UNITS, **given)  # type: ignore[arg-type]
-
-
-def _derived_uid(*parts: str) -> UID:
-    """Return the same UID for the same parts (UUID version 5 under the root 2.25)."""
-    return UID.from_uuid(str(uuid.uuid5(NAMESPACE, "\n".join(map(str, parts)))))

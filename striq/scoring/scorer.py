@@ -60,9 +60,11 @@ class StriqScorer(nn.Module):
     def __init__(self, planes: Sequence[str], config: StriqConfig | None = None) -> None:
         super().__init__()
         keep_threads()
-        self._build(list(planes), config or StriqConfig())
+        self.rebuild(planes, config)
 
-    def _build(self, planes: list[str], config: StriqConfig) -> None:
+    def rebuild(self, planes: Sequence[str], config: StriqConfig | None = None) -> None:
+        """Start anew, unfitted, with other planes and settings; see the class."""
+        planes, config = list(planes), config or StriqConfig()
         if not planes or len(set(planes)) != len(planes) or {AUTO, NO_PLANE} & set(planes):
             msg = f"'planes' must be distinct names other than '{AUTO}' and '{NO_PLANE}', got {planes}."
             raise ValueError(msg)
@@ -357,7 +359,7 @@ class StriqScorer(nn.Module):
         """
         check_state(state_dict)
         extra, device = state_dict["_extra_state"], self.device
-        self._build(list(extra["planes"]), StriqConfig.from_dict(extra["config"]))
+        self.rebuild(extra["planes"], StriqConfig.from_dict(extra["config"]))
         self.bank.resize([len(sources) for sources in extra["anchor_sources"]])
         self.to(device)
         if extra["format_version"] < FORMAT_VERSION:  # without stability, which is then 1 everywhere, and evidence

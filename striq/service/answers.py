@@ -21,6 +21,8 @@
 ``read``
     ``total`` number of frames, ``times_s`` and ``spacing_mm`` or null, ``pictures``: a NumPy file of 8-bit gray values,
     shape ``(N, H, W)``, or null if none were asked for.
+``reported``
+    ``files`` that were written.
 ``notice``
     ``text`` for the user and the new ``device``.
 ``error``
@@ -154,6 +156,11 @@ def read(number: Id, cine: Cine, pictures: Path | None) -> Answer:
         "spacing_mm": None if cine.spacing_mm is None else list(cine.spacing_mm),
         "pictures": None if pictures is None else str(pictures),
     }
+
+
+def reported(number: Id, files: Sequence[Path]) -> Answer:
+    """Return the answer to a report command."""
+    return {"event": "reported", "id": number, "files": [str(path) for path in files]}
 
 
 def notice(number: Id, text: str, *, device: str) -> Answer:

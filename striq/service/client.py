@@ -20,7 +20,7 @@ from typing import IO, Any, cast
 
 Answer = dict[str, Any]
 
-LAST_EVENTS = ("loaded", "finished", "explained", "error")  # each ends the answers to its command
+LAST_EVENTS = ("loaded", "finished", "explained", "reported", "error")  # each ends the answers to its command
 UNANSWERED = ("cancel", "stop")
 STOP_SECONDS = 2.0
 EXIT_SECONDS = 1.0  # from the end of the answers to the end of the process

@@ -15,6 +15,8 @@ A line holds one object: ``command``, ``id`` (a number or a string that every an
     Search a folder and its subfolders for files that STRIQ reads. Needs no model.
 ``{"command": "read", "id": 7, "file": "cine.dcm", "folder": "pictures", "first": 0, "count": null}``
     Write frames of a file as 8-bit pictures; ``"count": 0`` only tells their number and times. Needs no model.
+``{"command": "report", "id": 5, "table": "scores.csv", "original": "cine.dcm", "key_frames": [3], ...}``
+    Write a structured report, key frames or pictures of them as DICOM, where the fields of :class:`Report` say.
 ``{"command": "cancel"}``
     End the running score early.
 ``{"command": "stop"}``
@@ -156,6 +158,57 @@ class Read:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Report:
+    """Write results that a program keeps as DICOM objects; each path that is given says what to write.
+
+    Attributes:
+        id: Returned with every answer.
+        table: CSV file of results: ``frame`` from 0, ``quality``, ``verdict``, ``plane``, ``decided_by``, ``error``.
+        original: DICOM file that was scored; a report and a key object need it.
+        key_frames: Frames chosen, from 0.
+        report: File for the structured report.
+        key_object: File for the key frames as references to ``original``.
+        captures: Folder for the key frames as pictures; needs ``frames``.
+        frames: A NumPy file of one picture per key frame.
+        spacing_mm: Distance between neighboring rows, then columns, of the pictures.
+        patient_id: Identifier of the patient for pictures without ``original``.
+        name: Name of the model that scored.
+        version: Its version.
+        sha256: Its checksum.
+        threshold: Quality that an accepted frame exceeds.
+    """
+
+    id: int | str | None = None
+    table: str
+    original: str | None = None
+    key_frames: list[float] | None = None
+    report: str | None = None
+    key_object: str | None = None
+    captures: str | None = None
+    frames: str | None = None
+    spacing_mm: list[float] | None = None
+    patient_id: str = ""
+    name: str = ""
+    version: str = ""
+    sha256: str = ""
+    threshold: float = 0.5
+
+    def __post_init__(self) -> None:
+        needed = {"report": self.original, "key_object": self.original, "captures": self.frames}
+        asked = [name for name in needed if getattr(self, name)]
+        if not asked:
+            msg = f"Expected a path in one of {', '.join(needed)}, got none."
+            raise ValueError(msg)
+        for name in asked:
+            if not needed[name]:
+                msg = f"{name!r} needs {'frames' if name == 'captures' else 'original'!r}, got none."
+                raise ValueError(msg)
+        if self.spacing_mm is not None and len(self.spacing_mm) != 2:
+            msg = f"'spacing_mm' must be two numbers (row, column), got {self.spacing_mm}."
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Cancel:
     """End the running score early."""
 
@@ -182,15 +235,16 @@ class Malformed:
     id: Id = None
 
 
-Work = Load | Score | Explain | Find | Read | Malformed  # what a worker carries out
+Work = Load | Score | Explain | Find | Read | Report | Malformed  # what a worker carries out
 Request = Work | Cancel | Stop
 
-COMMANDS: dict[str, type[Load | Score | Explain | Find | Read | Cancel | Stop]] = {
+COMMANDS: dict[str, type[Load | Score | Explain | Find | Read | Report | Cancel | Stop]] = {
     "load": Load,
     "score": Score,
     "explain": Explain,
     "find": Find,
     "read": Read,
+    "report": Report,
     "cancel": Cancel,
     "stop": Stop,
 }

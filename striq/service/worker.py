@@ -22,7 +22,8 @@ from striq.service import answers
 from striq.service.cines import on_picture, open_requested, picture_shape
 from striq.service.loaded_model import CPU, LoadedModel, Notify
 from striq.service.pictures import find_files, write_pictures
-from striq.service.requests import Explain, Find, Id, Load, Read, Score, Work
+from striq.service.reports import write_reports
+from striq.service.requests import Explain, Find, Id, Load, Read, Report, Score, Work
 
 Send = Callable[[answers.Answer], None]
 FORESEEN = (StriqError, OSError, ValueError, IndexError)  # their messages tell the user what is wrong
@@ -54,6 +55,8 @@ class Worker:
                 self._send(answers.found(request.id, find_files(request.folder)))
             elif isinstance(request, Read):
                 self._read(request)
+            elif isinstance(request, Report):
+                self._send(answers.reported(request.id, write_reports(request)))
             else:
                 self._send(answers.error(request.id, request.reason))
         except Exception as error:  # no command may end the process

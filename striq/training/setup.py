@@ -30,6 +30,7 @@ def make_calibration(
     training: TrainingConfig | None = None,
     images: Tensor | None = None,
     augmentation: Augmentation | None = None,
+    scorer: StriqScorer | None = None,
 ) -> Calibration:
     """Return an unprepared calibration of a new scorer, with some groups held out for validation.
 
@@ -40,6 +41,7 @@ def make_calibration(
         training: Settings of the training.
         images: The frames, prepared, shape ``(N, 1, H, W)``; read and prepared here by default.
         augmentation: Makes the random views; ``striq.data.transforms.RandomView`` by default.
+        scorer: Becomes the new scorer, whatever it was before.
 
     Raises:
         CheckpointError: If there is nothing to resume from, or the backbone does not fit.
@@ -51,7 +53,11 @@ def make_calibration(
     if images is None:
         size = (config or StriqConfig()).encoder.size
         records, images = load_readable_images(records, size, quiet=options.quiet, left_out=left_out)
-    scorer = StriqScorer(planes, config).to(pick_device(str(options.device)))
+    if scorer is None:
+        scorer = StriqScorer(planes, config)
+    else:
+        scorer.rebuild(planes, config)
+    scorer.to(pick_device(str(options.device)))
     pretrained = load_initial_weights(scorer, options)
     held_out = held_out_frames(records, training)
     return Calibration(

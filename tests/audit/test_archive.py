@@ -124,7 +124,7 @@ def test_the_header_says_where_when_and_by_whom(tmp_path: Path) -> None:
     }
     found = read_attributes(write_cine(tmp_path / "a.dcm", **header))
     day = datetime.date(2024, 1, 31)
-    assert found == Attributes("1.2.3", "1.2.3.4", "North <Hospital> & Sons", "Doe^John", "Maker", day)
+    assert found == Attributes("1.2.3", "1.2.3.4", "North <Hospital> & Sons", "Doe^John", "Maker", day, "", "cart 3")
 
 
 def test_station_and_acquisition_stand_in(tmp_path: Path) -> None:

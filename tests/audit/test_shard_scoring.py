@@ -78,7 +78,7 @@ def test_a_term_that_the_model_lacks_is_null(tiny_scorer: StriqScorer, plan: Pla
     assert frame.result.score is not None
     terms = {name: value for name, value in frame.result.score.terms.items() if name != "contrast"}
     lacking = replace(frame, result=replace(frame.result, score=replace(frame.result.score, terms=terms)))
-    (row,) = score_table([lacking], "sha").to_pylist()
+    (row,) = score_table([lacking], plan.settings).to_pylist()
     assert [row[name] for name in term_columns("contrast")] == [None] * 3
     assert isinstance(row["ncc"], float)
 

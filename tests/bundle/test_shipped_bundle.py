@@ -93,7 +93,8 @@ def test_planes_are_the_same_everywhere() -> None:
     planes = striq.load_scorer(MODEL, device="cpu").planes
     output = json.loads(Path(METADATA).read_text(encoding="utf-8"))["network_data_format"]["outputs"]["pred"]
     assert [output["channel_def"][str(index)] for index in range(output["num_channels"])] == planes
-    assert json.loads(Path(INFERENCE).read_text(encoding="utf-8"))["network_def"]["planes"] == planes
+    for config in (Path(INFERENCE), CONFIGS / "train.json"):
+        assert json.loads(config.read_text(encoding="utf-8"))["network_def"]["planes"] == planes
 
 
 def test_anchors_are_kept_as_features_with_their_source_and_without_a_path_of_any_machine() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -127,24 +126,6 @@ def test_a_reader_that_has_enough_ends_the_run_without_a_traceback(folder: Path,
         process.stdout.close()
         assert "Traceback" not in process.stderr.read()
     assert process.returncode == 1
-
-
-@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
-def test_bash_completes_commands_and_options(tmp_path: Path) -> None:
-    program = tmp_path / "striq"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m striq.cli "$@"\n')
-    program.chmod(0o755)
-    script = """
-source <(striq completion bash)
-complete -p striq
-COMP_WORDS=(striq comple); COMP_CWORD=1; _striq_completion striq; echo "${COMPREPLY[@]}"
-COMP_WORDS=(striq audit --sin); COMP_CWORD=2; _striq_completion striq; echo "${COMPREPLY[@]}"
-"""
-    path = os.pathsep.join([str(tmp_path), os.environ["PATH"], "/usr/bin"])
-    ended = subprocess.run(
-        ["bash", "-c", script], env={**os.environ, "PATH": path}, capture_output=True, text=True, check=True
-    )
-    assert ended.stdout.splitlines()[-2:] == ["completion", "--since"]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -11,6 +12,8 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *(path for folder in FOLDERS for path in
 FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<code>.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 HEADING = re.compile(r"^#{1,6} (.+)$", re.MULTILINE)
+NOT_RUN = re.compile(r"<!-- not run: (?P<reason>[^>]+?) -->\n\Z")
+PROGRAMS = ("striq", "python", "pip", "make", "bash", "torchrun", "rm", "source", "curl", "monailabel", "unzip")
 
 
 def name_of(path: Path) -> str:
@@ -49,3 +52,28 @@ def broken_links(document: Path) -> list[str]:
         if not page.exists() or (anchor and anchor not in anchors(page.read_text(encoding="utf-8"))):
             broken.append(target)
     return broken
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of code in a document, and why it is not run, if it is not."""
+
+    language: str
+    code: str
+    reason: str
+
+    @property
+    def is_program(self) -> bool:
+        """Whether it is something to run, rather than a file, a diagram or an output."""
+        lines = self.code.splitlines()
+        return self.language == "python" or (not self.language and bool(lines) and lines[0].split(" ")[0] in PROGRAMS)
+
+
+def marked_blocks(document: Path) -> list[Block]:
+    """Return the blocks of a document in order."""
+    text = document.read_text(encoding="utf-8")
+    found: list[Block] = []
+    for match in FENCE.finditer(text):
+        marked = NOT_RUN.search(text[: match.start()])
+        found.append(Block(match["language"], match["code"], marked["reason"] if marked else ""))
+    return found

@@ -3,36 +3,24 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from documents import FENCE, ROOT
+from documents import ROOT, marked_blocks
 
 from striq.scoring.checkpoint import default_checkpoint
 
 PAGES = {name: ROOT / "docs" / f"for-{name}.md" for name in ("sonographers", "researchers", "monai-users", "hospitals")}
 LONG = ("researchers", "monai-users")  # they train
-NOT_RUN = re.compile(r"<!-- not run: (?P<reason>[^>]+?) -->\n\Z")
 BESIDE = {
     "sonographers": ["scores.csv", "report.html", "pictures/sample_face.dcm.png", "named.csv"],
     "researchers": ["runs/mine/train_report.html", "runs/evaluation/evaluation.md", "anchors.png"],
     "monai-users": ["results/quality.csv", "results_of_python/quality.csv", "runs/evaluated/evaluation.md"],
     "hospitals": ["audit/_summary.html", "scores.csv", "report.html", "reports/sample_face.dcm.sr.dcm"],
 }
-
-
-def blocks(page: Path) -> list[tuple[str, str, str]]:
-    """Return language, code, and why it is not run, of each block of a page."""
-    text = page.read_text(encoding="utf-8")
-    found = []
-    for match in FENCE.finditer(text):
-        marked = NOT_RUN.search(text[: match.start()])
-        found.append((match["language"], match["code"], marked["reason"] if marked else ""))
-    return found
 
 
 def run_block(language: str, code: str, folder: Path) -> None:
@@ -52,12 +40,12 @@ def run_block(language: str, code: str, folder: Path) -> None:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_every_block_is_run_or_says_why_not(name: str) -> None:
-    found = blocks(PAGES[name])
-    assert any(not reason for *_, reason in found)
-    for language, code, reason in found:
-        assert language in {"", "python"}, code
-        if not reason and not language:
-            assert all(line.startswith(("striq ", "python ")) for line in code.splitlines()), code
+    found = marked_blocks(PAGES[name])
+    assert any(not block.reason for block in found)
+    for block in found:
+        assert block.language in {"", "python"}, block.code
+        if not block.reason and not block.language:
+            assert all(line.startswith(("striq ", "python ")) for line in block.code.splitlines()), block.code
 
 
 @pytest.mark.skipif(not default_checkpoint().is_file(), reason="no shipped model")
@@ -66,9 +54,9 @@ def test_every_block_is_run_or_says_why_not(name: str) -> None:
 )
 def test_page_runs_from_top_to_bottom(name: str, tmp_path: Path) -> None:
     (tmp_path / "monai_bundle").symlink_to(ROOT / "monai_bundle")
-    for language, code, reason in blocks(PAGES[name]):
-        if not reason:
-            run_block(language, code, tmp_path)
+    for block in marked_blocks(PAGES[name]):
+        if not block.reason:
+            run_block(block.language, block.code, tmp_path)
     assert [place for place in BESIDE[name] if not (tmp_path / place).is_file()] == []
 
 
@@ -81,11 +69,3 @@ def test_page_on_the_paper_has_every_table_and_figure() -> None:
             of_it = [row for row in rows if row.startswith(f"| {kind} {number}")]
             assert of_it, f"{kind} {number}"
             assert all("`striq " in row or "none" in row or "](" in row for row in of_it), of_it
-
-
-def test_readme_leads_to_every_page() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    for page in [*PAGES.values(), ROOT / "docs" / "paper.md"]:
-        assert f"(docs/{page.name})" in text
-    head = text.split("\n## ", maxsplit=1)[0]
-    assert "![" in head, "no picture at the top"

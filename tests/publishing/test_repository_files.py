@@ -68,10 +68,3 @@ def test_issue_forms_have_fields(path: Path) -> None:
         assert form["name"]
         assert form["description"]
         assert any(field["type"] != "markdown" for field in form["body"])
-
-
-def test_placeholder_of_the_address_stands_only_where_the_release_list_says() -> None:
-    page = (ROOT / "docs" / "releasing.md").read_text(encoding="utf-8")
-    for path in ("CMakeLists.txt", "slicer_extension/STRIQ.json", "monai_bundle/large_files.yml"):
-        assert path in page
-        assert "example.org" in (ROOT / path).read_text(encoding="utf-8")

@@ -54,6 +54,13 @@ def test_every_frame_comes_back_with_quality_verdict_and_view(tmp_path: Path) ->
     ]
 
 
+def test_verdict_of_a_person_is_told_from_that_of_the_score(tmp_path: Path) -> None:
+    image = write_dicom(tmp_path / "cine.dcm", 2)
+    path = write_structured_report(tmp_path / "a.sr.dcm", image, results_of([0.25, 0.75]), MODEL, decided_by_user={1})
+    _cine, *frames = groups_of(path)
+    assert [words(frame)["Quality Assessment"] for frame in frames] == ["not_accepted", "accepted_user"]
+
+
 def test_frames_are_referenced_by_numbers_from_one(tmp_path: Path) -> None:
     cine, *frames = groups_of(report_on(tmp_path, [0.25, None, 0.75]))
     assert frames_of(cine) is None

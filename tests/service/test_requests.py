@@ -73,7 +73,10 @@ def test_wrong_fields_are_named(command: dict[str, Any], reason: str) -> None:
         ("[1]", "'[1]' is not an object with a 'command'"),
         ("{}", "is not an object with a 'command'"),
         ('{"command": 1}', "is not an object with a 'command'"),
-        ('{"command": "fly"}', "The command 'fly' is unknown. Expected one of: load, score, explain, cancel, stop."),
+        (
+            '{"command": "fly"}',
+            "The command 'fly' is unknown. Expected one of: load, score, explain, find, read, report, cancel, stop.",
+        ),
     ],
 )
 def test_lines_that_are_no_command_are_told_apart(line: str, reason: str) -> None:

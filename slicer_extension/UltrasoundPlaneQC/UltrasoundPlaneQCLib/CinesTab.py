@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Generator
-from typing import Any
-
 import qt
 import slicer
 from slicer.i18n import tr as _
@@ -13,7 +9,7 @@ from slicer.i18n import tr as _
 from .Asking import findFiles
 from .CineOpening import openCine
 from .DicomSeries import cinesOf, ultrasoundSeries
-from .FrameSource import SourceError
+from .Jobs import ERRORS, Jobs
 from .Parameters import scoringOptions
 from .Picking import pickItems
 from .Scoring import CANCELLED, FAILED
@@ -22,9 +18,6 @@ from .Study import Study
 from .StudyExport import exportStudy
 from .StudyRun import StudyRun
 from .StudyTable import PictureTable, cineRow, cineTitles
-from .WorkerClient import WorkerError
-
-ERRORS = (SourceError, WorkerError, OSError)
 
 
 class CinesTab:
@@ -37,7 +30,7 @@ class CinesTab:
 
     def __init__(self, session: Session, timer: qt.QTimer) -> None:
         self.session, self.timer = session, timer
-        self._jobs: list[tuple[Generator[None, None, Any], Callable[[Any], None]]] = []
+        self.jobs = Jobs(session.logic, timer, self._tell)
         self.widget = qt.QWidget()
         self.folderButton = _button(_("Folder..."), _("Add all cines and pictures of a folder and its subfolders"))
         self.browsersButton = _button(_("Browsers..."), _("Add sequence browsers of the scene"))
@@ -105,7 +98,7 @@ class CinesTab:
             self.refresh()
 
         self.statusLabel.setText(_("Searching {folder}").format(folder=path))
-        self._begin(findFiles(self.session.logic.holder, path), add, needsWorker=True)
+        self.jobs.begin(findFiles(self.session.logic.holder, path), add, needsWorker=True)
 
     def onBrowsers(self) -> None:
         """Ask for browsers of the scene and add them."""
@@ -162,18 +155,16 @@ class CinesTab:
 
     def abandon(self) -> None:
         """End all work at once: the scene is about to be closed."""
-        self._dropJobs()
+        self.jobs.drop()
         run, self.session.batch = self.run, None
         if run is not None:
             run.cancel()
 
     def advance(self) -> bool:
         """Do the next step of all work; return whether there is more."""
-        for job in list(self._jobs):
-            self._advanceJob(job)
-        run = self.run
+        hasJobs, run = self.jobs.advance(), self.run
         if run is None:
-            return bool(self._jobs)
+            return hasJobs
         before, reached = run.current, run.reached
         run.advance()
         self._showProgress(run)
@@ -214,8 +205,8 @@ class CinesTab:
         isHere = study.frames(key) is not None
         if not isHere:
             self.statusLabel.setText(_("Loading {name}").format(name=study[key].name))
-            self._dropJobs()  # a cine that was asked for before is not wanted any more
-        self._begin(openCine(study, key, self.session.logic.holder), show, needsWorker=not isHere)
+            self.jobs.drop()  # a cine that was asked for before is not wanted any more
+        self.jobs.begin(openCine(study, key, self.session.logic.holder), show, needsWorker=not isHere)
 
     def step(self, by: int) -> None:
         """Show the next or the previous cine."""
@@ -238,41 +229,6 @@ class CinesTab:
             with slicer.util.tryWithErrorDisplay(_("The study was not written.")):
                 cines, frames = exportStudy(study, path)
                 self.statusLabel.setText(_("Written: {cines} and {frames}").format(cines=cines, frames=frames.name))
-
-    # Work in small steps
-
-    def _begin(self, steps: Generator[None, None, Any], onDone: Callable[[Any], None], *, needsWorker: bool) -> None:
-        """Start a task; its outcome is passed on. What needs no waiting is done at once."""
-        try:
-            if needsWorker and not self.session.logic.holder.client.isRunning():
-                self.session.logic.ensureDependencies()
-        except (*ERRORS, RuntimeError) as error:
-            self._tell(error)
-            return
-        job = (steps, onDone)
-        self._jobs.append(job)
-        self._advanceJob(job)
-        self.timer.start()
-
-    def _advanceJob(self, job: tuple[Generator[None, None, Any], Callable[[Any], None]]) -> None:
-        if job not in self._jobs:  # dropped meanwhile
-            return
-        steps, onDone = job
-        try:
-            next(steps)
-        except StopIteration as ended:
-            self._jobs.remove(job)
-            onDone(ended.value)
-        except Exception as error:  # a file like no other must not stop the timer
-            self._jobs.remove(job)
-            if not isinstance(error, ERRORS):
-                logging.exception("A task of the study failed.")
-            self._tell(error)
-
-    def _dropJobs(self) -> None:
-        for steps, _onDone in self._jobs:
-            steps.close()
-        self._jobs = []
 
     def _tell(self, error: Exception) -> None:
         self.statusLabel.setText(str(error))

@@ -58,3 +58,6 @@ class Controls(Protocol):
     recordCheckBox: qt.QCheckBox
     liveVerdictLabel: qt.QLabel
     liveRateLabel: qt.QLabel
+
+    # Below all sections
+    researchLabel: qt.QLabel

@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 
 import slicer
 from numpy.typing import NDArray
+from slicer.i18n import tr as _
 
 from .FrameSource import SourceError
 
@@ -41,7 +42,7 @@ class FileFrames:
         Raises:
             SourceError: Always.
         """
-        raise SourceError(f"{self.name} is not loaded.")
+        raise self._notLoaded()
 
     def frame(self, index: int) -> NDArray[Any]:
         """Frames are read by the scoring process only.
@@ -49,7 +50,8 @@ class FileFrames:
         Raises:
             SourceError: Always.
         """
-        raise SourceError(f"{self.name} is not loaded, frame {index}.")
+        del index
+        raise self._notLoaded()
 
     def currentIndex(self) -> int:
         """Return 0: no frame is shown."""
@@ -64,4 +66,8 @@ class FileFrames:
         Raises:
             SourceError: Always.
         """
-        raise SourceError(f"{self.name} is not loaded, frame {index}.")
+        del index
+        raise self._notLoaded()
+
+    def _notLoaded(self) -> SourceError:
+        return SourceError(_("{name} is not loaded.").format(name=self.name))

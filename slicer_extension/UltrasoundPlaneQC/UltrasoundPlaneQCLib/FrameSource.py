@@ -14,6 +14,8 @@ from .DicomFile import fileOf, frameTimes
 
 SECONDS_PER_UNIT = {"s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3, "us": 1e-6}
 
+UNSET_SPACING = (1.0, 1.0)  # of a volume whose maker has set none
+
 
 class SourceError(ValueError):
     """A node has no frames to score, or they cannot be scored."""
@@ -143,6 +145,15 @@ def spacingOf(volume: slicer.vtkMRMLVolumeNode) -> tuple[float, float]:
     """Return the distance between rows, then columns, in millimeters."""
     columnMm, rowMm, _sliceMm = volume.GetSpacing()
     return (rowMm, columnMm)
+
+
+def knownSpacingOf(volume: slicer.vtkMRMLVolumeNode) -> tuple[float, float] | None:
+    """Return the distance between rows, then columns, in millimeters; ``None`` where no spacing was ever set.
+
+    A volume without a spacing has 1 mm in every direction.
+    """
+    spacing = spacingOf(volume)
+    return None if spacing == UNSET_SPACING else spacing
 
 
 class StackFrames:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import qt
 import slicer
 from slicer.i18n import tr as _
@@ -35,10 +37,15 @@ class LivePanel:
         self.ui, self.session, self.views, self.timer = ui, session, views, timer
         self.live = LiveScoring(session.logic.holder, lambda: session.parameters.threshold, self.onVerdict)
         self._plot = LivePlot()
+        self._listeners: list[Callable[[LiveVerdict], str]] = []
         ui.liveSelector.connect("currentNodeChanged(vtkMRMLNode*)", self.onStream)
         ui.recordCheckBox.connect("toggled(bool)", self.onRecord)
         ui.liveButton.connect("clicked()", self.onButton)
         session.listen(self.refresh)
+
+    def listen(self, listener: Callable[[LiveVerdict], str]) -> None:
+        """Call a function with each verdict; the view shows the text that it returns below the verdict."""
+        self._listeners.append(listener)
 
     def show(self) -> None:
         """Show the settings."""
@@ -113,7 +120,8 @@ class LivePanel:
         quality = "" if live.quality is None else f"  Q {live.quality:.2f}"
         text = f"{verdictWord(live.verdict)}{quality}"
         self._showVerdict(text if live.quality is None else text.upper(), live.verdict)
-        self.views.showVerdict(text, live.verdict)
+        beside = [listener(live) for listener in self._listeners]
+        self.views.showVerdict("\n".join(filter(None, [text, *beside])), live.verdict)
         self._plot.add(live, self.session.parameters.threshold)
         received, scored = self.live.rates()
         self.ui.liveRateLabel.setText(

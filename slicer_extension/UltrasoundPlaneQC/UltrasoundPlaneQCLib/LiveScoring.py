@@ -6,15 +6,16 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 import slicer
+from numpy.typing import NDArray
 from slicer.i18n import tr as _
 
-from .FrameSource import SourceError, pictureOf
+from .FrameSource import SourceError, knownSpacingOf, pictureOf
 from .Messages import FrameAnswer
 from .ModelHolder import ModelHolder
 from .Options import ScoringOptions
@@ -36,6 +37,10 @@ class LiveVerdict:
         frameMs: Time that scoring took, in milliseconds.
         latencyMs: Time from the arrival of the image to the verdict, in milliseconds.
         imageTime: Time at which the image arrived, in seconds since the start.
+        transform: Pull-back from the image to its nearest reference, 2x3; ``None`` without a score.
+        crop: Top, left, bottom and right of the box that ``transform`` lives in; ``None`` without a score.
+        pixels: The image as stored.
+        spacingMm: Distance between its rows, then columns; ``None`` if unknown.
     """
 
     quality: float | None
@@ -44,6 +49,10 @@ class LiveVerdict:
     frameMs: float
     latencyMs: float
     imageTime: float
+    transform: list[list[float]] | None = None
+    crop: list[int] | None = None
+    pixels: NDArray[Any] | None = field(default=None, compare=False, repr=False)
+    spacingMm: tuple[float, float] | None = None
 
 
 class Recorder(Protocol):
@@ -78,6 +87,7 @@ class LiveScoring:
         self.volume: slicer.vtkMRMLVolumeNode | None = None
         self.recorder: Recorder | None = None
         self.received = self.scored = 0
+        self.isHeld = False  # images are received, but not scored
         self._plane = ""
         self._startTime = 0.0
         self._scratch: Scratch | None = None
@@ -85,6 +95,8 @@ class LiveScoring:
         self._commandId: int | None = None
         self._sent = 0.0  # arrival of the image that is being scored
         self._sentPath: Path | None = None
+        self._sentPixels: NDArray[Any] | None = None
+        self._sentSpacing: tuple[float, float] | None = None
         self._newest: float | None = None  # arrival of the image that waits
         self._failure: WorkerError | SourceError | OSError | None = None  # of an image that was not sent
         self._arrivals: deque[float] = deque()
@@ -114,6 +126,7 @@ class LiveScoring:
         self.stop()
         self._plane, self.recorder, self._scratch = options.plane, recorder, Scratch()
         self.received = self.scored = 0
+        self.isHeld = False
         self._failure = None
         self._startTime = time.monotonic()
         self.holder.request(options.modelPath, options.device)
@@ -144,6 +157,8 @@ class LiveScoring:
         self._arrivals.append(now)
         if self.recorder is not None:
             self.recorder.addImage(caller, now - self._startTime)
+        if self.isHeld:
+            return
         self._newest = now
         try:
             self._sendNewest()
@@ -157,7 +172,8 @@ class LiveScoring:
         self._sent, self._newest = self._newest, None
         # A new name for each image: on Windows, a file that is still mapped cannot be overwritten.
         self._sentPath = self._scratch.file(f"live{self.scored}.npy")
-        np.save(self._sentPath, pictureOf(self.volume)[None])
+        self._sentPixels, self._sentSpacing = np.array(pictureOf(self.volume)), knownSpacingOf(self.volume)
+        np.save(self._sentPath, self._sentPixels[None])
         self._commandId = self.holder.client.send("score", frames=str(self._sentPath), plane=self._plane)
 
     def poll(self) -> str | None:
@@ -206,6 +222,10 @@ class LiveScoring:
             frameMs=answer["ms"],
             latencyMs=(time.monotonic() - self._sent) * 1000,
             imageTime=self._sent - self._startTime,
+            transform=None if "error" in answer else answer["transform"],
+            crop=None if "error" in answer else answer["crop"],
+            pixels=self._sentPixels,
+            spacingMm=self._sentSpacing,
         )
         if self.recorder is not None:
             self.recorder.addScore(live)

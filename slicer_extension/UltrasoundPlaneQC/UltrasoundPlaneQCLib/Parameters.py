@@ -45,6 +45,8 @@ class Parameters:
         recordLive: Whether live frames and their scores are recorded.
         rater: Name of the person who rates.
         isBlind: Whether scores are hidden until a frame is rated.
+        liveSound: Whether an accepted live frame is heard.
+        bestSeconds: How far back the best live frame is looked for.
         resultsNode: Table of the scores.
         chartNode: Plot of the scores.
     """
@@ -62,6 +64,8 @@ class Parameters:
     recordLive: bool = False
     rater: str = ""
     isBlind: bool = False
+    liveSound: bool = False
+    bestSeconds: Annotated[float, WithinRange(1.0, 60.0)] = 5.0
     resultsNode: TableNode
     chartNode: ChartNode
 

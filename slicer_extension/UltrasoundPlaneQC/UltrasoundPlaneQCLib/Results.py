@@ -14,6 +14,7 @@ import slicer
 from numpy.typing import NDArray
 from slicer.i18n import tr as _
 
+from .Cells import csvCells, fillColumn, numbersOf, orNan
 from .FrameResult import FrameResult
 from .FrameSource import FrameSource
 from .Messages import FrameAnswer, ScoredFrame, TermDescription
@@ -21,7 +22,6 @@ from .ResultsColumns import (
     FIXED,
     INTERNAL,
     LEADING,
-    TEXTS,
     TRAILING,
     addTermColumns,
     newColumn,
@@ -77,8 +77,8 @@ class Results:
         with slicer.util.NodeModify(node):
             for name in FIXED:
                 node.AddColumn(newColumn(name, source.numFrames))
-            _fill(node.GetTable().GetColumnByName("verdict"), [UNSCORED] * source.numFrames)
-            _fill(node.GetTable().GetColumnByName("time_s"), source.timesS or [])
+            fillColumn(node.GetTable().GetColumnByName("verdict"), [UNSCORED] * source.numFrames)
+            fillColumn(node.GetTable().GetColumnByName("time_s"), source.timesS or [])
         return cls(node)
 
     def setTerms(self, descriptions: Sequence[TermDescription]) -> None:
@@ -121,8 +121,8 @@ class Results:
             plane=self._get(row, "plane"),
             normalized={term.name: self._get(row, term.normalizedColumn) for term in terms},
             weights={term.name: self._get(row, term.weightColumn) for term in terms},
-            transform=_numbers(self._get(row, "transform")),
-            crop=[int(edge) for edge in _numbers(self._get(row, "crop"))],
+            transform=numbersOf(self._get(row, "transform")),
+            crop=[int(edge) for edge in numbersOf(self._get(row, "crop"))],
             reference=self._get(row, "reference"),
             error=self._get(row, "error"),
         )
@@ -199,13 +199,13 @@ class Results:
 
     def _storeScore(self, row: int, answer: ScoredFrame) -> None:
         plane = answer["plane"]
-        self._set(row, "quality", _orNan(answer["quality"]))
+        self._set(row, "quality", orNan(answer["quality"]))
         self._set(row, "plane", plane)
-        self._set(row, "plane_probability", _orNan(answer["plane_probabilities"][plane]))
+        self._set(row, "plane_probability", orNan(answer["plane_probabilities"][plane]))
         for term in self.terms:
-            self._set(row, term.name, _orNan(answer["terms"][term.name]))
-            self._set(row, term.normalizedColumn, _orNan(answer["normalized_terms"][term.name]))
-            self._set(row, term.weightColumn, _orNan(answer["weights"][term.name]))
+            self._set(row, term.name, orNan(answer["terms"][term.name]))
+            self._set(row, term.normalizedColumn, orNan(answer["normalized_terms"][term.name]))
+            self._set(row, term.weightColumn, orNan(answer["weights"][term.name]))
         self._set(row, "transform", " ".join(f"{value:.9g}" for line in answer["transform"] for value in line))
         self._set(row, "crop", " ".join(str(edge) for edge in answer["crop"]))
         self._set(row, "reference", f"{answer['scored_plane']} {answer['anchor_number'] + 1}")
@@ -263,7 +263,7 @@ class Results:
         terms = [name for term in self.terms for name in term.columns]
         header = [*LEADING, *terms, "threshold", *TRAILING]
         threshold = [self.threshold] * len(self)
-        columns = [_cells(name, threshold if name == "threshold" else self.column(name)) for name in header]
+        columns = [csvCells(name, threshold if name == "threshold" else self.column(name)) for name in header]
         return header, [list(row) for row in zip(*columns, strict=True)]
 
     def _get(self, row: int, name: str) -> Any:
@@ -289,23 +289,3 @@ def verdictOf(quality: float, plane: str, threshold: float) -> str:
 def verdictWord(verdict: str) -> str:
     """Return a verdict in the language of the application; the table keeps the English word."""
     return {ACCEPTED: _("accepted"), REJECTED: _("rejected"), UNSCORED: _("not scored")}.get(verdict, verdict)
-
-
-def _cells(name: str, values: Sequence[Any]) -> list[str]:
-    if name in TEXTS:
-        return list(values)
-    return ["" if math.isnan(value) else f"{value:.9g}" for value in values]
-
-
-def _fill(column: Any, values: Sequence[float | str]) -> None:
-    for row, value in enumerate(values):
-        column.SetValue(row, value)
-    column.Modified()
-
-
-def _numbers(text: str) -> list[float]:
-    return [float(part) for part in text.split()]
-
-
-def _orNan(value: float | None) -> float:
-    return math.nan if value is None else value

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import slicer
+from slicer.i18n import tr as _
 
 from .Folder import fileNodes
 from .FrameSource import FrameSource, SourceError, openFrames
@@ -160,7 +161,7 @@ class Study:
         """
         node = self.frames(key)
         if node is None:
-            raise SourceError(f"{self[key].name} is not in the scene any more. Load it again.")
+            raise SourceError(_("{name} is not in the scene any more. Load it again.").format(name=self[key].name))
         return openFrames(node)
 
     def setFrames(self, key: str, node: slicer.vtkMRMLNode) -> None:

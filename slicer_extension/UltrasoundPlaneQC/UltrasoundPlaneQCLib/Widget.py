@@ -10,6 +10,8 @@ import vtk
 from slicer.util import VTKObservationMixin
 
 from .Controls import Controls
+from .DicomPanel import DicomPanel
+from .LiveHintPanel import LiveHintPanel
 from .LivePanel import LivePanel
 from .Logic import PlaneQualityLogic
 from .Parameters import openParameters
@@ -54,6 +56,8 @@ class Panel(VTKObservationMixin):
         self.why = WhyPanel(ui, self.session, self.timer)
         self.live = LivePanel(ui, self.session, self.views, self.timer)
         self.study = StudySection(ui, self.session, self.timer)
+        self.hints = LiveHintPanel(ui, self.session, self.views, self.live)
+        self.dicom = DicomPanel(ui, self.session, self.timer)
         self.session.listenToReplacement(self.results.showTable)
         self.session.listen(self.arrange)
         self.shortcuts = Shortcuts(ui, widget)
@@ -65,7 +69,7 @@ class Panel(VTKObservationMixin):
         node = self._parameterNode()
         self.session.parameters = openParameters(node)
         self.score.showScene()
-        for section in (self.results, self.why, self.live, self.study):
+        for section in (self.results, self.why, self.live, self.hints, self.dicom, self.study):
             section.show()
         self.study.onSceneReplaced()
         if self.session.parameters.chartNode is not None:
@@ -88,12 +92,12 @@ class Panel(VTKObservationMixin):
         """Show settings that a script or another module has changed."""
         del caller, event
         if not slicer.mrmlScene.IsBatchProcessing():
-            for section in (self.score, self.results, self.why, self.live, self.study):
+            for section in (self.score, self.results, self.why, self.live, self.hints, self.dicom, self.study):
                 section.show()
 
     def onTick(self) -> None:
         """Advance all work; without work the timer stops."""
-        isBusy = [section.advance() for section in (self.score, self.why, self.live, self.study)]
+        isBusy = [section.advance() for section in (self.score, self.why, self.live, self.dicom, self.study)]
         self.results.followModel()
         if not any(isBusy):
             self.timer.stop()
@@ -102,6 +106,8 @@ class Panel(VTKObservationMixin):
         """End all work on the scene, which is about to be closed."""
         self.removeObservers()
         self.live.stop()
+        self.hints.forget()
+        self.dicom.close()
         self.score.abandon()
         self.study.abandon()
         self.session.logic.explainer.close()

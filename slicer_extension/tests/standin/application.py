@@ -318,6 +318,7 @@ class DicomDatabase:
 
     def __init__(self) -> None:
         self.files: dict[str, str] = {}
+        self.isOpen = True
         self.series: dict[str, dict[str, dict[str, list[str]]]] = {}  # files by patient, study and series
 
     def patients(self) -> list[str]:
@@ -351,6 +352,25 @@ class DicomDatabase:
 
         element = pydicom.dcmread(path, stop_before_pixels=True).get(tuple(int(part, 16) for part in tag.split(",")))
         return "" if element is None else str(element.value)
+
+
+class DICOMUtils:
+    """Slicer's functions for the database."""
+
+    @staticmethod
+    def importDicom(folder: str, database: DicomDatabase | None = None, copyFiles: bool = False) -> bool:
+        """Put the files of a folder into the database; those that are not copied stay where they are."""
+        import shutil
+        import tempfile
+
+        import pydicom
+
+        place = Path(tempfile.mkdtemp(prefix="database-")) if copyFiles else None
+        for path in sorted(Path(folder).rglob("*.dcm")):
+            kept = path if place is None else Path(shutil.copy(path, place))
+            uid = str(pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID)
+            (database or slicer.dicomDatabase).files[uid] = str(kept)
+        return True
 
 
 class TreePlugins:
@@ -425,6 +445,7 @@ def install(scene: Scene, view: SliceView) -> Application:
     sequences = types.SimpleNamespace(logic=lambda: scene.logics["Sequences"])
     slicer.modules = types.SimpleNamespace(colors=colors, sequences=sequences)
     slicer.dicomDatabase = DicomDatabase()
+    _module("DICOMLib", DICOMUtils=DICOMUtils)
     tree = TreePlugins()
     slicer.qSlicerSubjectHierarchyPluginHandler = tree
 

@@ -13,6 +13,7 @@ from striq.evaluation.agreement.frames import RatedFrame, ScoredFrames
 from striq.evaluation.agreement.tables import MEAN, EvaluationRow, EvaluationTable
 from striq.evaluation.statistics.bootstrap import BootstrapOptions, paired_comparison, percentile_interval, resample
 from striq.evaluation.statistics.metrics import METRIC_NAMES, Agreement, agreement, check_pairs, midpoint
+from striq.evaluation.statistics.multiple_testing import holm
 from striq.evaluation.statistics.resampled_metrics import (
     FloatArray,
     weighted_auc,
@@ -157,5 +158,10 @@ def _rows(plane: str, agreements: Mapping[str, Agreement], samples: FloatArray, 
         name: paired_comparison(main.srcc - agreements[name].srcc, srcc_samples[:, 0] - srcc_samples[:, index], level)
         for index, name in enumerate(names)
         if index > 0
+    }
+    corrected = holm([found.p_value for found in against.values()])
+    against = {
+        name: replace(found, corrected_p=float(p_value))
+        for (name, found), p_value in zip(against.items(), corrected, strict=True)
     }
     return [replace(rows[0], against=against), *rows[1:]]

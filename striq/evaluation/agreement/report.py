@@ -12,11 +12,13 @@ from matplotlib.figure import Figure
 from striq.evaluation.agreement.comparison import evaluate_scores
 from striq.evaluation.agreement.frames import RatedFrame, ScoredFrames
 from striq.evaluation.agreement.tables import MEAN, EvaluationTable
+from striq.evaluation.reports.critical_difference import critical_difference_report
 from striq.evaluation.reports.figures import draw_points, new_figure
 from striq.evaluation.reports.study_report import ReportTable, StudyReport
 from striq.evaluation.reports.text import interval_text, number_text
 from striq.evaluation.statistics.bootstrap import BootstrapOptions
 from striq.evaluation.statistics.metrics import METRIC_NAMES, srcc
+from striq.evaluation.statistics.rank_tests import FEWEST_BLOCKS, FEWEST_SCORES, compare_ranks
 
 TITLES = {"srcc": "SRCC", "plcc": "PLCC", "kendall_tau_b": "Kendall tau-b", "auc": "AUC best/worst", "f1": "F1"}
 PANEL_WIDTH, ROW_HEIGHT, FRAME_HEIGHT = 3.6, 0.42, 1.5  # inches
@@ -30,12 +32,15 @@ def compare_with_ratings(
     Args:
         frames: N rated frames.
         scored: Their scores.
-        output: Folder for ``evaluation.*`` and, with several folds, ``folds.*``.
+        output: Folder for ``evaluation.*``, with three planes or more ``critical_difference.*``, and with several folds
+            ``folds.*``.
         note: A sentence printed with every table and picture.
         seed: Seed of the bootstrap.
     """
     table = evaluate_scores(frames, scored, bootstrap=BootstrapOptions(seed), note=note)
     agreement_report(table).write(output)
+    if (ranks := ranks_report(table)) is not None:
+        ranks.write(output)
     if len({frame.fold for frame in frames}) > 1:
         folds_report(frames, scored, note=note).write(output)
     return table
@@ -52,6 +57,16 @@ def agreement_report(table: EvaluationTable) -> StudyReport:
         draw=lambda: _draw(table),
         caption=f"Bars: {100 * table.bootstrap.level:g} % bootstrap intervals over groups.",
     )
+
+
+def ranks_report(table: EvaluationTable) -> StudyReport | None:
+    """Return the report on the mean ranks of the scores over planes; nothing for fewer than three planes or scores."""
+    planes = [plane for plane in table.planes if plane != MEAN]
+    values = np.array([[row.agreement.srcc for row in table.of_plane(plane)] for plane in planes])
+    if len(planes) < FEWEST_BLOCKS or values.shape[1] < FEWEST_SCORES or not np.isfinite(values).all():
+        return None
+    names = [row.score for row in table.of_plane(planes[0])]
+    return critical_difference_report(compare_ranks(values, names), table.main, note=table.note)
 
 
 def folds_report(frames: Sequence[RatedFrame], scored: ScoredFrames, *, note: str = "") -> StudyReport:
@@ -88,11 +103,17 @@ def _tables_of_plane(table: EvaluationTable, plane: str) -> list[ReportTable]:
         remarks=[method],
     )
     differences = ReportTable(
-        [f"{table.main} against", "SRCC difference", "one-sided p"],
+        [f"{table.main} against", "SRCC difference", "one-sided p", "corrected p"],
         [
-            [name, interval_text(found.difference, found.interval, sign="+"), number_text(found.p_value, digits=4)]
+            [
+                name,
+                interval_text(found.difference, found.interval, sign="+"),
+                number_text(found.p_value, digits=4),
+                number_text(found.corrected_p, digits=4),
+            ]
             for name, found in rows[0].against.items()
         ],
+        remarks=["Corrected: by Holm's method, for the rows of this table. Paired bootstrap over groups."],
     )
     return [agreement, differences] if rows[0].against else [agreement]
 

@@ -53,11 +53,13 @@ class PairedComparison:
     Convention:
         - ``difference`` is the statistic of score a minus that of score b: positive where a is better.
         - ``p_value`` is one-sided, for "a is no better than b": the share of resamples with a difference of at most 0.
+        - ``corrected_p`` is corrected for the comparisons in the same table (Holm); NaN for one that is in no table.
     """
 
     difference: float
     interval: Interval
     p_value: float
+    corrected_p: float = math.nan
 
 
 def resample(

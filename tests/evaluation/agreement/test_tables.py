@@ -13,11 +13,12 @@ from PIL import Image
 
 from striq.evaluation.agreement.comparison import evaluate_scores
 from striq.evaluation.agreement.frames import RatedFrame, ScoredFrames
-from striq.evaluation.agreement.report import agreement_report
+from striq.evaluation.agreement.report import agreement_report, ranks_report
 from striq.evaluation.agreement.tables import MEAN, EvaluationRow, EvaluationTable
 from striq.evaluation.reports.figures import save_figure
 from striq.evaluation.statistics.bootstrap import BootstrapOptions
 from striq.evaluation.statistics.metrics import METRIC_NAMES, f1_at_threshold, srcc
+from striq.evaluation.statistics.multiple_testing import holm
 from striq.evaluation.statistics.resampled_metrics import FloatArray, weighted_kendall_tau_b, weighted_srcc
 from tests.references.single_bootstrap import bootstrap_interval, paired_bootstrap
 
@@ -89,6 +90,25 @@ def test_intervals_and_comparison_equal_those_of_the_bootstrap_alone(table: Eval
     assert row.against["in-fan std"].interval == paired.interval
     assert row.against["in-fan std"].p_value == paired.p_value
     assert row.against["in-fan std"].difference == pytest.approx(paired.difference)
+
+
+def test_p_values_are_corrected_for_the_rows_of_a_planes_table(table: EvaluationTable) -> None:
+    row = find(table, "A2C", "STRIQ")
+    plain = [found.p_value for found in row.against.values()]
+    corrected = [found.corrected_p for found in row.against.values()]
+    np.testing.assert_allclose(corrected, holm(plain))
+    assert corrected != plain
+
+
+def test_ranks_are_compared_over_three_planes_or_more(table: EvaluationTable, tmp_path: Path) -> None:
+    assert ranks_report(table) is None
+    planes = np.repeat(["A2C", "A4C", "A3C"], NUM_FRAMES // 3)
+    scores = {"STRIQ": RATINGS, "in-fan std": SCORES["in-fan std"], "worst": -RATINGS}
+    found = ranks_report(evaluate_scores(rated(RATINGS, GROUPS, planes), ScoredFrames(scores), bootstrap=BOOTSTRAP))
+    assert found is not None
+    assert found.tables[0].rows[0] == ["STRIQ", "1.00"]
+    found.write(tmp_path)
+    assert (tmp_path / "critical_difference.png").stat().st_size > 5000
 
 
 def test_mean_row_averages_the_planes_and_counts_a_patient_once(table: EvaluationTable) -> None:

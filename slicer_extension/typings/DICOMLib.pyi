@@ -1,0 +1,3 @@
+class DICOMUtils:
+    @staticmethod
+    def importDicom(dicomDataDir: str, dicomDatabase: object, copyFiles: bool) -> bool: ...

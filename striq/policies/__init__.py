@@ -1,0 +1,1 @@
+"""Policies of a department: thresholds by plane and site, and the planes that each examination type requires."""
