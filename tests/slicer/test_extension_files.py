@@ -19,6 +19,7 @@ NAME = MODULE.name
 LIB = MODULE / f"{NAME}Lib"
 UI = MODULE / "Resources" / "UI" / f"{NAME}.ui"
 WITH_QT = {
+    "ChecklistTab",
     "CinesTab",
     "Controls",
     "DicomPanel",
@@ -26,6 +27,7 @@ WITH_QT = {
     "LiveHintPanel",
     "LivePanel",
     "Picking",
+    "RatersTab",
     "ResultsPanel",
     "ScorePanel",
     "Sections",

@@ -34,6 +34,7 @@ from .Verdict import is_accepted
 ACCEPTED, REJECTED, UNSCORED = "accepted", "rejected", "not scored"
 BY_SCORE, BY_USER = "score", "user"
 KIND, INPUT = "STRIQ.results", "striqInput"
+RATINGS = "STRIQ.ratings"  # attribute; ratings stay with the frames when these are scored again
 THRESHOLD, TERMS, RUN = "STRIQ.threshold", "STRIQ.terms", "STRIQ.run"
 DEFAULT_THRESHOLD = 0.5  # until a model is loaded
 
@@ -69,7 +70,10 @@ class Results:
     @classmethod
     def create(cls, source: FrameSource) -> Results:
         """Return an empty table for the frames of a source; :meth:`setTerms` adds the columns of the terms."""
+        before = cls.findOf(source.node)
         node: slicer.vtkMRMLTableNode = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", f"{source.name} quality")
+        if before is not None and len(before) == source.numFrames:
+            node.SetAttribute(RATINGS, before.node.GetAttribute(RATINGS))
         node.SetAttribute(KIND, "1")
         node.SetAttribute(TERMS, "[]")
         if source.node is not None:

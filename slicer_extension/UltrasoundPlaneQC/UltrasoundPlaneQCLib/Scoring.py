@@ -198,7 +198,11 @@ class ScoringRun:
         loaded = self.holder.loaded
         if loaded is not None:
             self.results.keepFacts(
-                model=loaded["model"], device=loaded["device"], sha256=loaded["sha256"], about=loaded["about"]
+                model=loaded["model"],
+                device=loaded["device"],
+                sha256=loaded["sha256"],
+                about=loaded["about"],
+                planes=loaded["planes"],
             )
         self.holder.client.forget(self._scoreId)
         if self.results.isInScene:

@@ -12,6 +12,7 @@ from .FrameResult import FrameResult
 from .FrameSource import FrameSource, SequenceFrames, SourceError, openFrames
 from .Logic import PlaneQualityLogic
 from .Parameters import Parameters
+from .Ratings import Ratings
 from .Results import Results
 from .ScoreChart import ScoreChart
 from .Scoring import ScoringRun
@@ -92,6 +93,22 @@ class Session(VTKObservationMixin):
         """Plot of the scores; ``None`` before it is made."""
         node = self.parameters.chartNode
         return None if node is None else ScoreChart(node)
+
+    @property
+    def hidesScores(self) -> bool:
+        """Whether the rater may not see the scores of all frames: some frames of the cine are not rated yet."""
+        results, parameters = self.results, self.parameters
+        if not parameters.isBlind or results is None:
+            return parameters.isBlind
+        return not parameters.rater or not Ratings(results).isComplete(parameters.rater)
+
+    @property
+    def hidesScore(self) -> bool:
+        """Whether the rater may not see the score of the frame shown: it is not rated yet."""
+        results, source, parameters = self.results, self.source, self.parameters
+        if not parameters.isBlind or results is None or source is None:
+            return parameters.isBlind
+        return not parameters.rater or source.currentIndex() not in Ratings(results).of(parameters.rater)
 
     def currentFrame(self) -> FrameResult | None:
         """Return the result of the frame shown; ``None`` if there is none."""

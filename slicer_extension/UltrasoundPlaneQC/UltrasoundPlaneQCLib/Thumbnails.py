@@ -23,7 +23,7 @@ def keepThumbnail(results: Results, frame: int, picture: NDArray[Any]) -> None:
         frame: Number of the frame.
         picture: Gray or color values, shape ``(H, W)`` or ``(H, W, C)``.
     """
-    results.node.SetAttribute(PICTURE, base64.b64encode(pngOf(_small(picture))).decode("ascii"))
+    results.node.SetAttribute(PICTURE, base64.b64encode(thumbnailPng(picture)).decode("ascii"))
     results.node.SetAttribute(PICTURE_FRAME, str(frame))
 
 
@@ -36,6 +36,11 @@ def frameOfThumbnail(results: Results) -> int | None:
     """Return the number of the frame that the small picture shows; ``None`` if there is none."""
     text = results.node.GetAttribute(PICTURE_FRAME)
     return int(text) if text else None
+
+
+def thumbnailPng(picture: NDArray[Any]) -> bytes:
+    """Return a small picture of gray or color values, shape ``(H, W)`` or ``(H, W, C)``, as PNG."""
+    return pngOf(_small(picture))
 
 
 def pngOf(gray: NDArray[np.uint8]) -> bytes:

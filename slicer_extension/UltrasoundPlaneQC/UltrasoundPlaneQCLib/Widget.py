@@ -60,7 +60,7 @@ class Panel(VTKObservationMixin):
         self.dicom = DicomPanel(ui, self.session, self.timer)
         self.session.listenToReplacement(self.results.showTable)
         self.session.listen(self.arrange)
-        self.shortcuts = Shortcuts(ui, widget)
+        self.shortcuts = Shortcuts(ui, widget, self.study.keys())
         self.onSceneReplaced()
 
     def onSceneReplaced(self) -> None:
