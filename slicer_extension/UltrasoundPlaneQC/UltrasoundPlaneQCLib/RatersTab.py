@@ -39,9 +39,13 @@ class RatersTab:
               "other frames, once all frames of the cine are rated")
         )  # fmt: skip
         self.rateAcceptedButton = _button(_("Rate accepted"), _("Rate this frame as accepted (1)"))
+        self.rateAcceptedButton.setObjectName("rateAcceptedButton")
         self.rateRejectedButton = _button(_("Rate rejected"), _("Rate this frame as rejected (2)"))
+        self.rateRejectedButton.setObjectName("rateRejectedButton")
         self.clearRatingButton = _button(_("Clear"), _("Take back the rating of this frame (0)"))
+        self.clearRatingButton.setObjectName("clearRatingButton")
         self.nextUnratedButton = _button(_("Next unrated"), _("Show the next frame without a rating (M)"))
+        self.nextUnratedButton.setObjectName("nextUnratedButton")
         self.exportButton = _button(_("Export CSV..."), _("Write all ratings, and the agreement beside them"))
         self.stateLabel, self.statusLabel = qt.QLabel(""), qt.QLabel("")
         titles = (_("Rater"), _("Against"), _("Frames"), _("Agreement"), _("Cohen's kappa"))
