@@ -18,12 +18,15 @@ from striq.commands.evaluation import evaluate
 from striq.commands.explaining import explain
 from striq.commands.exporting import export
 from striq.commands.inspection import info
+from striq.commands.listening import listen
 from striq.commands.listing import list_frames
 from striq.commands.planes import add_plane
 from striq.commands.policies import policy
 from striq.commands.pretraining import pretrain
+from striq.commands.reproduction import reproduce
 from striq.commands.sample import sample
 from striq.commands.scoring import score
+from striq.commands.serving import serve
 from striq.commands.study import add_moved_commands, study
 from striq.commands.terminal import complain, say, start_messages
 from striq.commands.thresholds import threshold
@@ -60,12 +63,15 @@ for command in (
     explain,
     threshold,
     audit,
+    serve,
     policy,
+    listen,
     info,
     anchors,
     train,
     curves,
     evaluate,
+    reproduce,
     pretrain,
     phantom,
     sample,

@@ -20,11 +20,13 @@ class EncoderConfig:
         channels: Channels kept of stages 1, 2 and 3. Stages 1 and 2 are compressed by principal components, which
             keeps a bank of anchors small; stage 3 keeps its 256, on which the knowledge subspace works.
         seed: Of the initialization used where no weights are given.
+        backbone: Name of the network, one of ``striq.model.resnet.BACKBONES``.
     """
 
     size: tuple[int, int] = (256, 256)
     channels: tuple[int, int, int] = (16, 32, 256)
     seed: int = 0
+    backbone: str = "resnet18"
 
 
 @dataclass(frozen=True)

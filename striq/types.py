@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,14 @@ Mode = Literal[
 ]
 
 
+class FanFinder(Protocol):
+    """Finds the fan of the frames of one cine."""
+
+    def mask(self, pixels: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Return the fan of a frame with gray values in [0, 1], shape ``(H, W)``."""
+        ...
+
+
 @dataclass(frozen=True)
 class Frame:
     """One two-dimensional ultrasound image and where it comes from.
@@ -29,6 +37,7 @@ class Frame:
         - ``pixels`` has shape ``(H, W)``, float32 in [0, 1]; row 0 is the top of the picture as displayed.
         - ``spacing_mm`` is ``(row, column)``: the distance between neighboring rows, then columns.
         - ``crop`` is ``(top, left, bottom, right)`` in pixels of the stored picture; ``None`` means all of it.
+        - ``fan`` finds the fan of the frames of a cine; ``None`` for a frame that is judged by itself.
 
     Raises:
         ValueError: If ``pixels`` has another shape, type or range, or a value that is not a number.
@@ -40,6 +49,7 @@ class Frame:
     spacing_mm: tuple[float, float] | None = None
     time_s: float | None = None
     crop: tuple[int, int, int, int] | None = None
+    fan: FanFinder | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         pixels = self.pixels
@@ -61,6 +71,7 @@ class FrameRecord:
 
     ``group`` names the patient, fetus, exam or clip. ``rating`` is a human judgement, higher is better;
     it is used by the final table only, never in training, anchor selection or the default threshold.
+    ``frame_axis`` names the axis that counts the frames where the file does not (``striq.data.readers.open_cine``).
     """
 
     path: Path
@@ -68,6 +79,7 @@ class FrameRecord:
     group: str
     frame_index: int = 0
     rating: float | None = None
+    frame_axis: int | None = None
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ LAYERS = (
     {"training", "evaluation"},
     {"reporting"},
     {"audit"},
-    {"service", "monai_bundle"},
+    {"service", "monai_bundle", "serve"},
     {"commands"},
     {"cli", "demo"},
 )

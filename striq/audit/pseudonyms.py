@@ -13,6 +13,11 @@ from striq.audit.attributes import Attributes
 from striq.audit.plan import ArchiveFile
 
 
+def pseudonym(key: bytes, name: str) -> str:
+    """Return the pseudonym of a name, from which the name cannot be found without the key."""
+    return f"operator-{hmac.digest(key, name.encode(), 'sha256').hex()[:8]}"
+
+
 class Pseudonyms:
     """Replaces names of operators; the same name gets the same pseudonym throughout an audit.
 
@@ -33,8 +38,7 @@ class Pseudonyms:
         name = attributes.operator
         if not name:
             return attributes
-        made = f"operator-{hmac.digest(self._key, name.encode(), 'sha256').hex()[:8]}"
-        return replace(attributes, operator=self._known.get(name, made))
+        return replace(attributes, operator=self._known.get(name, pseudonym(self._key, name)))
 
     @cached_property
     def _known(self) -> dict[str, str]:

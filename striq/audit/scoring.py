@@ -71,6 +71,7 @@ def _score_file(scorer: StriqScorer, file: ArchiveFile, settings: AuditSettings)
         lambda index: cine[chosen[index]].pixels,
         spacing_mm=cine.spacing_mm,
         times_s=None if cine.times_s is None else [cine.times_s[index] for index in chosen],
+        fan=cine.fan,
     )
     scores = score_cine(scorer, some, source, plane=settings.plane, threshold=settings.threshold)
     results = [_renumbered(result, chosen) for result in until_failure(scores, source)]

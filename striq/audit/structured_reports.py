@@ -7,9 +7,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pydicom
 from pydicom.misc import is_dicom
 from pydicom.uid import UID
@@ -18,14 +16,13 @@ from striq.atomic_files import write_text
 from striq.audit.layout import reported_path, shard_path
 from striq.audit.parquet import pyarrow
 from striq.audit.plan import ArchiveFile, FileState, Plan
+from striq.audit.row_results import result_of
 from striq.data.readers.dicom import DICOM_ERRORS
 from striq.errors import ReadError, unexpected
-from striq.quality.terms import TERMS
 from striq.reporting.identity import ModelIdentity
-from striq.reporting.rows import source_name, term_columns
+from striq.reporting.rows import source_name
 from striq.reporting.structured_report import write_structured_report
 from striq.scoring.results import FrameResult
-from striq.types import AnchorSource, FrameScore
 
 SUFFIX = ".sr.dcm"
 Track = Callable[[Iterable[int]], Iterable[int]]
@@ -86,36 +83,9 @@ def _results(folder: Path, plan: Plan, number: int) -> Iterator[tuple[ArchiveFil
     files = {source_name(Path(file.path)): file for file in plan.shards[number] if file.state is FileState.CURRENT}
     rows = pyarrow.parquet.read_table(shard_path(folder, number)).to_pylist()
     for source, of_file in groupby(rows, key=lambda row: row["source"]):
-        results = [_result(row) for row in of_file if row["frame"] is not None]
+        results = [result_of(row) for row in of_file if row["frame"] is not None]
         if results and source in files:
             yield files[source], results
-
-
-def _result(row: dict[str, Any]) -> FrameResult:
-    """Return the result that a row was made from, without where the frame lies in the picture."""
-    if row["quality"] is None:
-        return FrameResult(row["source"], row["frame"], error=row["error"] or "")
-    names = [name for name in TERMS if row[name] is not None]
-    raw, normalized, weights = ({name: row[term_columns(name)[place]] for name in names} for place in range(3))
-    score = FrameScore(
-        quality=row["quality"],
-        accepted=row["accepted"],
-        plane=row["plane"],
-        scored_plane=row["scored_plane"],
-        plane_probabilities={row["plane"]: row["plane_probability"]},
-        terms=raw,
-        normalized_terms=normalized,
-        weights=weights,
-        threshold=row["threshold"],
-        crop=(0, 0, 0, 0),
-        transform=np.eye(2, 3, dtype=np.float32),
-        nearest_anchor=AnchorSource("", ""),
-        uncertainty=row["uncertainty"],
-        source=row["source"],
-        index=row["frame"],
-        time_s=row["time_s"],
-    )
-    return FrameResult(row["source"], row["frame"], score)
 
 
 def _is_dicom(file: ArchiveFile) -> bool:

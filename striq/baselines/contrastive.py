@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from striq.baselines.protocol import PlaneFrames, as_scores, baseline
+from striq.baselines.protocol import Baseline, PlaneFrames, as_scores, baseline
 from striq.baselines.regression import Standardized, minimize, pooled_patches
 
 MARGIN = 0.05  # between the predictions of two frames of different pseudo-labels
@@ -18,7 +18,7 @@ GAMMAS = (0.8, 1.25)  # of the gray map of the second view of a frame
 
 
 @baseline
-class ContrastiveRegression:
+class ContrastiveRegression(Baseline):
     """A regressor of pseudo-labels, trained so that two views of a frame agree and pairs keep their order.
 
     The pseudo-label of a frame is the distance of the distribution of its features (a Gaussian of diagonal covariance)
@@ -32,8 +32,7 @@ class ContrastiveRegression:
         known = pooled_patches(frames)
         labels = pseudo_labels(known, pooled_patches(anchors))
         gammas = torch.tensor(GAMMAS).repeat(len(frames))[: len(frames), None, None, None]
-        images = frames.images**gammas
-        views = pooled_patches(PlaneFrames(images, frames.embed(images), frames.embed))
+        views = pooled_patches(frames.with_images(frames.images**gammas))
         self._network = _train(known, views, labels)
 
     @torch.no_grad()

@@ -6,7 +6,6 @@ are projected; the projection is trained on frames of the plane that lose struct
 
 from __future__ import annotations
 
-import itertools
 from typing import ClassVar
 
 import numpy as np
@@ -15,9 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from striq.baselines.protocol import PlaneFrames, as_scores, baseline
+from striq.baselines.degraded import degraded_copies
+from striq.baselines.protocol import Baseline, PlaneFrames, as_scores, baseline
 from striq.baselines.regression import Standardized, minimize, pooled_patches
-from striq.data.degradation import DEGRADATIONS, degrade
 from striq.registration.vectors import unit_vectors
 
 SEVERITIES = (0.5, 1.0)
@@ -27,7 +26,7 @@ TEMPERATURE = 0.1
 
 
 @baseline
-class DistortionManifold:
+class DistortionManifold(Baseline):
     """Mean cosine to the anchors, in a space in which frames with the same degradation lie together."""
 
     name: ClassVar[str] = "ARNIQA (frozen encoder)"
@@ -36,8 +35,7 @@ class DistortionManifold:
         """Train the projection on frames with every degradation, and keep the anchors in its space."""
         chosen = torch.linspace(0, len(frames) - 1, min(LEARNED_FROM, len(frames))).long()
         some = frames[chosen]
-        changes = [("", 0.0), *itertools.product(DEGRADATIONS, SEVERITIES)]
-        self._network = _train(torch.stack([pooled_patches(_changed(some, *change)) for change in changes]))
+        self._network = _train(torch.stack([pooled_patches(copy) for copy in degraded_copies(some, SEVERITIES)]))
         self._anchors = self._embed(anchors)
 
     def score(self, frames: PlaneFrames) -> NDArray[np.float64]:
@@ -47,13 +45,6 @@ class DistortionManifold:
     @torch.no_grad()
     def _embed(self, frames: PlaneFrames) -> Tensor:
         return unit_vectors(self._network(pooled_patches(frames)))
-
-
-def _changed(frames: PlaneFrames, kind: str, severity: float) -> PlaneFrames:
-    if not kind:
-        return frames
-    images = torch.stack([degrade(image, kind, severity, seed=i) for i, image in enumerate(frames.images)])
-    return PlaneFrames(images, frames.embed(images), frames.embed)
 
 
 def _train(features: Tensor) -> Standardized:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 import striq.baselines
 from striq.anchors.selection import select_anchors
+from striq.baselines.extras import REMEDIES, BaselineExtras
 from striq.baselines.neighbors import pooled_features
 from striq.baselines.protocol import BASELINES, Baseline, PlaneFrames
 from striq.data.preprocessing import structure_richness
@@ -28,17 +29,27 @@ for _module in iter_modules(striq.baselines.__path__):  # each registers its bas
     import_module(f"{striq.baselines.__name__}.{_module.name}")
 
 
-def find_baselines(names: Sequence[str]) -> list[Baseline]:
-    """Return new baselines of the given names; ``"all"`` stands for every one.
+def find_baselines(names: Sequence[str], extras: BaselineExtras | None = None) -> list[Baseline]:
+    """Return new baselines of the given names; ``"all"`` stands for every one that has what it needs.
+
+    Args:
+        names: Names of baselines.
+        extras: What the user has given beside frames.
 
     Raises:
-        StriqError: If a name is not known.
+        StriqError: If a name is not known, or what the baseline needs is not given.
     """
+    given = extras or BaselineExtras()
     unknown = [name for name in names if name != ALL and name not in BASELINES]
     if unknown:
         msg = f"No baseline {unknown[0]!r}; choose among: {ALL}, {', '.join(sorted(BASELINES))}."
         raise StriqError(msg)
-    return [cls() for name, cls in sorted(BASELINES.items()) if ALL in names or name in names]
+    lacking = [name for name in names if name != ALL and not given.has(BASELINES[name].needs)]
+    if lacking:
+        msg = f"The baseline {lacking[0]!r} needs {REMEDIES[BASELINES[lacking[0]].needs]}."
+        raise StriqError(msg)
+    usable = {name: cls for name, cls in sorted(BASELINES.items()) if given.has(cls.needs)}
+    return [cls() for name, cls in usable.items() if ALL in names or name in names]
 
 
 def score_by_baselines(
@@ -46,6 +57,7 @@ def score_by_baselines(
     names: Sequence[str],
     training: tuple[Tensor, Sequence[FrameRecord]],
     held_out: tuple[Tensor, Sequence[FrameRecord]],
+    extras: BaselineExtras | None = None,
 ) -> dict[str, NDArray[np.float64]]:
     """Fit baselines for every plane on training frames, and score held-out frames, each as its plane.
 
@@ -54,14 +66,16 @@ def score_by_baselines(
         names: Names of the baselines.
         training: Prepared frames, shape ``(N, 1, H, W)``, and what they are. Ratings are not looked at.
         held_out: M frames of groups that are not among the training frames.
+        extras: What some baselines need beside frames.
 
     Returns:
         Scores of the held-out frames by name, each ``(M,)``.
     """
-    baselines = find_baselines(names)
+    given = extras or BaselineExtras()
+    baselines = find_baselines(names, given)
     scores = {one.name: np.full(len(held_out[1]), np.nan) for one in baselines}
     for plane in sorted({record.plane for record in held_out[1]}):
-        (known, _), (unseen, rows) = (_of_plane(scorer, *part, plane) for part in (training, held_out))
+        (known, _), (unseen, rows) = (_of_plane(scorer, *part, plane, given) for part in (training, held_out))
         anchors = known[_anchors(scorer, known)]
         for one in baselines:
             one.fit(known, anchors)
@@ -70,7 +84,7 @@ def score_by_baselines(
 
 
 def _of_plane(
-    scorer: StriqScorer, images: Tensor, records: Sequence[FrameRecord], plane: str
+    scorer: StriqScorer, images: Tensor, records: Sequence[FrameRecord], plane: str, extras: BaselineExtras
 ) -> tuple[PlaneFrames, Tensor]:
     rows = torch.tensor([i for i, record in enumerate(records) if record.plane == plane])
 
@@ -78,7 +92,9 @@ def _of_plane(
         with torch.no_grad():
             return concatenate([scorer.embed(part.to(scorer.device)) for part in pictures.split(BATCH_SIZE)])
 
-    return PlaneFrames(images[rows], embed(images[rows]), embed), rows
+    chosen, size = [records[row] for row in rows.tolist()], (images.shape[2], images.shape[3])
+    boxes = None if extras.boxes is None else extras.boxes.of_frames(chosen, size)
+    return PlaneFrames(images[rows], embed(images[rows]), embed, boxes, extras.clip), rows
 
 
 def _anchors(scorer: StriqScorer, frames: PlaneFrames) -> Tensor:

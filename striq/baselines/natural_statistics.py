@@ -14,7 +14,7 @@ from scipy.special import gamma
 from torch import Tensor
 from torch.nn import functional as F
 
-from striq.baselines.protocol import PlaneFrames, baseline
+from striq.baselines.protocol import Baseline, PlaneFrames, baseline
 from striq.data.preprocessing import blur_inside
 
 FloatArray = NDArray[np.float64]
@@ -28,7 +28,7 @@ SHRINKAGE = 0.1  # of covariances toward their diagonal; anchors are few
 
 
 @baseline
-class Niqe:
+class Niqe(Baseline):
     """Minus the distance between the statistics of a frame's patches and those of the anchors' patches."""
 
     name: ClassVar[str] = "NIQE (anchors)"
@@ -48,7 +48,7 @@ class Niqe:
 
 
 @baseline
-class Brisque:
+class Brisque(Baseline):
     """Minus the distance of a frame's statistics to those of the anchors."""
 
     name: ClassVar[str] = "BRISQUE (anchors)"

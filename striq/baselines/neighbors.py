@@ -9,14 +9,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from striq.baselines.protocol import PlaneFrames, as_scores, baseline
+from striq.baselines.protocol import Baseline, PlaneFrames, as_scores, baseline
 from striq.registration.vectors import unit_vectors
 
 NEIGHBORS = 5
 
 
 @baseline
-class NearestNeighbors:
+class NearestNeighbors(Baseline):
     """Minus the mean distance of the pooled features to those of the nearest training frames."""
 
     name: ClassVar[str] = "pooled kNN"

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from striq.baselines.patches import patch_features, project, random_projection
-from striq.baselines.protocol import PlaneFrames, as_scores, baseline, inside_fan
+from striq.baselines.protocol import Baseline, PlaneFrames, as_scores, baseline, inside_fan
 
 CHANNELS = 50
 RIDGE = 0.01  # of the covariance, as published; times its mean variance, because features are not standardized
 
 
 @baseline
-class Padim:
+class Padim(Baseline):
     """Minus the largest Mahalanobis distance of a location inside the fan, after smoothing."""
 
     name: ClassVar[str] = "PaDiM"

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from striq.anchors.selection import farthest_first
 from striq.baselines.patches import patch_features, project, random_projection
-from striq.baselines.protocol import PlaneFrames, as_scores, baseline, inside_fan
+from striq.baselines.protocol import Baseline, PlaneFrames, as_scores, baseline, inside_fan
 
 CHANNELS = 64
 MEMORY = 1000  # patches kept
@@ -20,7 +20,7 @@ CANDIDATES = 20_000  # patches that the memory is chosen from
 
 
 @baseline
-class PatchCore:
+class PatchCore(Baseline):
     """Minus the largest distance of a patch inside the fan to the nearest patch of the memory."""
 
     name: ClassVar[str] = "PatchCore"

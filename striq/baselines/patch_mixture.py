@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from striq.baselines.patches import patch_features, project
-from striq.baselines.protocol import PlaneFrames, as_scores, baseline, inside_fan
+from striq.baselines.protocol import Baseline, PlaneFrames, as_scores, baseline, inside_fan
 
 CHANNELS = 16
 COMPONENTS = 8
@@ -21,7 +21,7 @@ SMALLEST_VARIANCE = 1e-3
 
 
 @baseline
-class PatchMixture:
+class PatchMixture(Baseline):
     """Mean log-likelihood of the worst 15 % of the patches of a frame."""
 
     name: ClassVar[str] = "patch mixture"

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
-from striq.baselines.protocol import PlaneFrames, as_scores, baseline
+from striq.baselines.protocol import Baseline, PlaneFrames, as_scores, baseline
 
 SOBEL = ((1.0, 0.0, -1.0), (2.0, 0.0, -2.0), (1.0, 0.0, -1.0))
 CELL = 16  # pixels a side of the regions that are compared
@@ -18,7 +18,7 @@ REGIONS = 5  # brightest and darkest regions that are compared
 
 
 @baseline
-class Tenengrad:
+class Tenengrad(Baseline):
     """Mean squared gradient inside the fan; Tenenbaum's measure of focus."""
 
     name: ClassVar[str] = "Tenengrad"
@@ -36,7 +36,7 @@ class Tenengrad:
 
 
 @baseline
-class GeneralizedContrast:
+class GeneralizedContrast(Baseline):
     """Generalized contrast-to-noise ratio between the brightest and the darkest regions of a frame.
 
     One minus the overlap of the histograms of gray values (Rodriguez-Molares et al., IEEE TUFFC 2020). Which regions

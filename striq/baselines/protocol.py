@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from striq.data.structure_boxes import StructureBox
 from striq.model.network import Pyramid
 
 BASELINES: dict[str, type[Baseline]] = {}
@@ -24,17 +26,26 @@ class PlaneFrames:
         images: Prepared frames, zero outside the fan, shape ``(N, 1, H, W)``.
         features: Their frozen features.
         embed: Computes the frozen features of other prepared pictures, for baselines that change frames.
+        boxes: Structures that a person has marked in each frame, for baselines that use them; else ``None``.
+        clip: Folder of a CLIP model, for baselines that use it; else ``None``.
     """
 
     images: Tensor
     features: Pyramid
     embed: Callable[[Tensor], Pyramid]
+    boxes: tuple[tuple[StructureBox, ...], ...] | None = None
+    clip: Path | None = None
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __getitem__(self, rows: Tensor) -> PlaneFrames:
-        return PlaneFrames(self.images[rows], self.features[rows], self.embed)
+        boxes = None if self.boxes is None else tuple(self.boxes[row] for row in rows.tolist())
+        return replace(self, images=self.images[rows], features=self.features[rows], boxes=boxes)
+
+    def with_images(self, images: Tensor) -> PlaneFrames:
+        """Return the same frames with other pictures, such as degraded ones."""
+        return replace(self, images=images, features=self.embed(images))
 
 
 class Baseline(Protocol):
@@ -42,9 +53,11 @@ class Baseline(Protocol):
 
     Attributes:
         name: Name of its row in tables. Where it stands in for a published method that cannot be had, the name says so.
+        needs: What it needs beside frames, one of ``striq.baselines.extras.REMEDIES``; empty if nothing.
     """
 
     name: ClassVar[str]
+    needs: ClassVar[str] = ""
 
     def fit(self, frames: PlaneFrames, anchors: PlaneFrames) -> None:
         """Fit on a plane.

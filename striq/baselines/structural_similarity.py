@@ -9,11 +9,11 @@ import torch
 from monai.metrics.regression import MultiScaleSSIMMetric
 from numpy.typing import NDArray
 
-from striq.baselines.protocol import PlaneFrames, as_scores, baseline
+from striq.baselines.protocol import Baseline, PlaneFrames, as_scores, baseline
 
 
 @baseline
-class MeanStructuralSimilarity:
+class MeanStructuralSimilarity(Baseline):
     """Mean multi-scale structural similarity to the anchors."""
 
     name: ClassVar[str] = "MSSIM"

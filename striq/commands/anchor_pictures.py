@@ -12,8 +12,7 @@ from striq.anchors.identification import find_frames_of_anchors
 from striq.anchors.thumbnails import as_picture, find_thumbnail
 from striq.commands.options import FramesOptions
 from striq.commands.terminal import say
-from striq.data.loading import iterate_images
-from striq.data.readers import open_cine
+from striq.data.loading import iterate_images, read_frame
 from striq.errors import StriqError
 from striq.reporting.anchor_sheet import SheetCell, draw_sheet
 from striq.scoring.anchor_usage import agreement_ranks, count_nearest
@@ -60,7 +59,7 @@ def _cells(
     frames_of = find_frames_of_anchors(scorer.bank, scorer.plane_index(plane), images, scorer.embed)
     of_anchors = {number for found in frames_of for number in found}
     others = [record for number, record in enumerate(records) if number not in of_anchors]
-    frames = (open_cine(record.path)[record.frame_index] for record in others)
+    frames = (read_frame(record) for record in others)
     nearest = count_nearest(scorer, plane, frames) if others else []
     cells: list[SheetCell] = []
     for number, source in enumerate(sources):

@@ -29,6 +29,8 @@ def evaluate(
         list[str] | None,
         typer.Option("--with", help="Baseline to fit on each fold as well, 'all' for every one; repeat for several."),
     ] = None,
+    boxes: options.BoxesOption = None,
+    clip: options.ClipOption = None,
     robustness: Annotated[
         bool, typer.Option("--robustness", help="Also test the score under nuisance and loss of structure (slow).")
     ] = False,
@@ -95,6 +97,7 @@ def evaluate(
             resume=resume,
             note=note,
             baselines=baselines or (),
+            extras=options.baseline_extras(boxes, clip, out, dataset, planes, seed),
             observe_fold=observer,
         )
     if observer is not None:

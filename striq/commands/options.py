@@ -17,6 +17,7 @@ from striq.errors import StriqError
 from striq.types import FrameRecord, Mode
 
 if TYPE_CHECKING:
+    from striq.baselines.extras import BaselineExtras
     from striq.config import StriqConfig, TrainingConfig
     from striq.policies.policy import Policy
 
@@ -91,6 +92,16 @@ GroupPatternOption = Annotated[
     str | None, typer.Option(help=r"Regular expression that finds the group in a file name, such as '^(\d{3})_'.")
 ]
 RatingTableOption = Annotated[Path | None, typer.Option(help="CSV of ratings; only evaluations use it.")]
+BoxesOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="CSV of boxes of structures (image,structure,top,left,bottom,right), for baselines that use them.",
+        show_default="those of the phantom",
+    ),
+]
+ClipOption = Annotated[
+    Path | None, typer.Option(help="Folder of a CLIP model (transformers format), for the baseline that uses it.")
+]
 EpochsOption = Annotated[int | None, typer.Option(min=1, help="Passes over the training frames.")]
 StrategyOption = Annotated[
     str | None,
@@ -193,7 +204,8 @@ def find_backbone(backbone: Path | None, *, download: bool, folder: Path) -> Pat
         msg = "Give either --backbone or --download-imagenet, not both."
         raise StriqError(msg)
     from striq.config import EncoderConfig
-    from striq.model.encoder import IMAGENET_URL, FrozenEncoder, download_imagenet
+    from striq.model.backbone_files import IMAGENET_URL, download_imagenet
+    from striq.model.encoder import FrozenEncoder
 
     try:
         download_imagenet(FrozenEncoder(EncoderConfig()), folder)
@@ -245,6 +257,38 @@ def read_records(
             group_pattern=group_pattern,
         )
     return records, join_notes(*notes)
+
+
+def baseline_extras(
+    boxes: Path | None,
+    clip: Path | None,
+    out: Path,
+    dataset: Path | None,
+    planes: Sequence[str] | None,
+    seed: int,
+    subjects: int | None = None,
+) -> BaselineExtras:
+    """Return what some baselines need beside frames; boxes of the phantom if no data set is given.
+
+    Args:
+        boxes: Table of boxes.
+        clip: Folder of a CLIP model.
+        out: Folder of the phantom.
+        dataset: Folder or CSV list of frames, if one is given.
+        planes: Planes of the phantom.
+        seed: Seed of the phantom.
+        subjects: Subjects of the phantom.
+
+    Raises:
+        DatasetError: If the table cannot be used.
+    """
+    from striq.baselines.extras import BaselineExtras
+    from striq.data.phantom.storage import BOXES_NAME
+
+    if boxes is None and dataset is None:
+        found = phantom_table(out, planes, seed, subjects).with_name(BOXES_NAME)
+        boxes = found if found.is_file() else None  # a phantom of an earlier version has none
+    return BaselineExtras.read(boxes, clip)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import typer
 
 from striq.commands import options
 from striq.commands.terminal import check_device, check_writable, say, show_log
+from striq.errors import StriqError
 
 
 def pretrain(
@@ -20,6 +21,9 @@ def pretrain(
     frames_per_file: Annotated[int, typer.Option(min=1, help="Frames taken from a cine, evenly spaced.")] = 1,
     steps: Annotated[int, typer.Option(min=2, help="Optimizer steps, half a second each on two cores.")] = 1600,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted pretraining of --out.")] = False,
+    backbone: Annotated[
+        str, typer.Option("--backbone", help="Network: resnet18, or one of the lighter ones.")
+    ] = "resnet18",
     seed: options.SeedOption = 0,
     threads: options.ThreadsOption = None,
     quiet: options.QuietOption = False,
@@ -28,9 +32,13 @@ def pretrain(
     check_writable(out)
     show_log(quiet=quiet)
     from striq.data.unlabeled import gather_images
+    from striq.model.resnet import BACKBONES
     from striq.training.pretraining import PretrainingConfig, pretrain_backbone
 
+    if backbone not in BACKBONES:
+        msg = f"--backbone: expected one of {', '.join(BACKBONES)}, got {backbone!r}."
+        raise StriqError(msg)
     check_device("cpu", threads)
     images = gather_images(paths or [], phantom_subjects=phantom_subjects, frames_per_file=frames_per_file)
-    pretrain_backbone(images, out, PretrainingConfig(steps=steps, seed=seed), resume=resume)
+    pretrain_backbone(images, out, PretrainingConfig(steps=steps, seed=seed, backbone=backbone), resume=resume)
     say(f"Pretrained on {len(images)} frames: {out}")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from striq.data.fan.geometry import CineFan
 from striq.errors import ReadError, as_read_error
-from striq.types import Frame
+from striq.types import FanFinder, Frame
 
 
 class Cine(Sequence[Frame]):
@@ -28,6 +30,8 @@ class Cine(Sequence[Frame]):
         spacing_mm: Distance between neighboring rows, then columns.
         times_s: Time of every frame in seconds; times are counted from the first frame.
         crop: ``(top, left, bottom, right)`` in pixels of the stored image.
+        fan: Finds the fan of the frames; by default, that of the first frame is the fan of all that show the same
+            geometry (:class:`striq.data.fan.geometry.CineFan`).
     """
 
     def __init__(
@@ -39,6 +43,7 @@ class Cine(Sequence[Frame]):
         spacing_mm: tuple[float, float] | None = None,
         times_s: Sequence[float] | None = None,
         crop: tuple[int, int, int, int] | None = None,
+        fan: FanFinder | None = None,
     ) -> None:
         if num_frames < 1:
             msg = f"'num_frames' must be at least 1, got {num_frames}."
@@ -52,6 +57,9 @@ class Cine(Sequence[Frame]):
         self.crop = crop
         self._num_frames = num_frames
         self._read_pixels = read_pixels
+        # Without a reference to the cine, which would keep its file open.
+        own = CineFan(partial(_read, read_pixels, 0, crop, source)) if fan is None and num_frames > 1 else None
+        self.fan, self._own_fan = fan or own, own
 
     def __len__(self) -> int:
         return self._num_frames
@@ -73,14 +81,10 @@ class Cine(Sequence[Frame]):
         return self._frame(position)
 
     def _frame(self, position: int) -> Frame:
-        """Read, crop and check one frame; ``position`` lies in ``range(len(self))``."""
-        with as_read_error(f"{self.source}, frame {position}"):
-            pixels = self._read_pixels(position)
-        if self.crop is not None:
-            top, left, bottom, right = self.crop
-            pixels = pixels[top:bottom, left:right]
-        pixels = np.ascontiguousarray(pixels, dtype=np.float32)
-        _refuse_unusable(pixels, f"{self.source}, frame {position}")
+        """Return one frame; ``position`` lies in ``range(len(self))``."""
+        pixels = _read(self._read_pixels, position, self.crop, self.source)
+        if position == 0 and self._own_fan is not None:
+            self._own_fan.offer_first(pixels)
         return Frame(
             pixels=pixels,
             source=self.source,
@@ -88,7 +92,25 @@ class Cine(Sequence[Frame]):
             spacing_mm=self.spacing_mm,
             time_s=None if self.times_s is None else self.times_s[position],
             crop=self.crop,
+            fan=self.fan,
         )
+
+
+def _read(
+    read_pixels: Callable[[int], NDArray[np.float32]],
+    position: int,
+    crop: tuple[int, int, int, int] | None,
+    source: str,
+) -> NDArray[np.float32]:
+    """Read, crop and check the pixels of one frame."""
+    with as_read_error(f"{source}, frame {position}"):
+        pixels = read_pixels(position)
+    if crop is not None:
+        top, left, bottom, right = crop
+        pixels = pixels[top:bottom, left:right]
+    pixels = np.ascontiguousarray(pixels, dtype=np.float32)
+    _refuse_unusable(pixels, f"{source}, frame {position}")
+    return pixels
 
 
 def _refuse_unusable(pixels: NDArray[np.float32], where: str) -> None:

@@ -16,6 +16,7 @@ from striq.types import Frame
 
 # Metadata of an image; the first is MONAI's name.
 PATH_KEY, FRAME, SPACING, CROP = "filename_or_obj", "frame", "spacing_mm", "crop"
+FAN = "fan"  # finds the fan of a cine; only between reading and preparing
 
 
 def plain_tensor(value: Any) -> Tensor:
@@ -26,6 +27,8 @@ def plain_tensor(value: Any) -> Tensor:
 def frame_image(frame: Frame) -> MetaTensor:
     """Return the gray values of a frame with its metadata, shape ``(1, H, W)``; ``LoadFrame`` lists the metadata."""
     meta: dict[str, Any] = {PATH_KEY: frame.source, FRAME: frame.index}
+    if frame.fan is not None:
+        meta[FAN] = frame.fan
     affine = torch.eye(4, dtype=torch.float64)
     if frame.spacing_mm is not None:
         meta[SPACING] = frame.spacing_mm
@@ -53,10 +56,11 @@ def prepare_image(image: Any, size: tuple[int, int]) -> MetaTensor:
             got=f"{tuple(pixels.shape)}",
             remedy="Give one gray frame, channel first.",
         )
-    frame = Frame(pixels[0].float().numpy(), source=str(meta.get(PATH_KEY, "")), index=int(meta.get(FRAME, 0)))
+    source, index = str(meta.get(PATH_KEY, "")), int(meta.get(FRAME, 0))
+    frame = Frame(pixels[0].float().numpy(), source=source, index=index, fan=meta.get(FAN))
     prepared, box = crop_and_prepare(frame, size)
     affine = image.affine if isinstance(image, MetaTensor) else torch.eye(4, dtype=torch.float64)
-    kept = {name: value for name, value in meta.items() if name != "affine"}
+    kept = {name: value for name, value in meta.items() if name not in ("affine", FAN)}
     return MetaTensor(prepared, affine=affine @ _crop_affine(box, size), meta={**kept, CROP: box})
 
 

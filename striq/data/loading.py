@@ -12,7 +12,7 @@ from striq.data.preprocessing import prepare_frame
 from striq.data.readers import open_cine
 from striq.errors import DatasetError, ReadError, as_read_error
 from striq.progress_bar import track
-from striq.types import FrameRecord
+from striq.types import Frame, FrameRecord
 
 logger = logging.getLogger(__name__)
 
@@ -86,8 +86,13 @@ def iterate_images(records: Sequence[FrameRecord], size: tuple[int, int], *, qui
         yield _prepare(record, size)
 
 
-def _prepare(record: FrameRecord, size: tuple[int, int]) -> Tensor:
-    cine, index = open_cine(record.path), record.frame_index
+def read_frame(record: FrameRecord) -> Frame:
+    """Read one frame.
+
+    Raises:
+        ReadError: If the file cannot be read, or has no such frame.
+    """
+    cine, index = open_cine(record.path, frame_axis=record.frame_axis), record.frame_index
     where = f"{record.path}, frame {index}"
     if index >= len(cine):
         raise ReadError(
@@ -98,4 +103,10 @@ def _prepare(record: FrameRecord, size: tuple[int, int]) -> Tensor:
             remedy="Correct the list of frames.",
         )
     with as_read_error(where):
-        return prepare_frame(cine[index], size)
+        return cine[index]
+
+
+def _prepare(record: FrameRecord, size: tuple[int, int]) -> Tensor:
+    frame = read_frame(record)
+    with as_read_error(f"{record.path}, frame {record.frame_index}"):
+        return prepare_frame(frame, size)

@@ -45,7 +45,7 @@ def crop_and_prepare(frame: Frame, size: tuple[int, int]) -> tuple[Tensor, Box]:
     Raises:
         ReadError: If the fan has less than 64 rows or columns.
     """
-    mask = fan_mask(frame.pixels)
+    mask = fan_mask(frame.pixels) if frame.fan is None else frame.fan.mask(frame.pixels)
     top, left, bottom, right = box = bounding_box(mask)
     if min(bottom - top, right - left) < SMALLEST_SIDE:
         raise ReadError(

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striq.config import EncoderConfig
-from striq.errors import CheckpointError
-from striq.model.resnet import STAGE_CHANNELS, ResNetStages
-from striq.model.tensor_files import read_tensors
+from striq.model.resnet import ResNetStages, find_architecture
 
 STAGE_STRIDES = (4, 8, 16)
-HEAD = "head"  # key prefix of the projection heads in a file of backbone weights
 # Normalization that the published ImageNet weights were trained with (torchvision documentation).
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-IMAGENET_URL = "https://download.pytorch.org/models/resnet18-f37072fd.pth"
-IMAGENET_SHA256_PREFIX = "f37072fd"
 
 
 class FrozenEncoder(nn.Module):
@@ -40,11 +33,12 @@ class FrozenEncoder(nn.Module):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.config = config
+        self.stage_channels = find_architecture(config.backbone).channels  # before compression
         self.heads: list[Tensor] = []  # pretrained projections, each (D, C), from which an aligner is initialized
-        self.backbone = ResNetStages(config.seed)
+        self.backbone = ResNetStages(config.seed, config.backbone)
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None], persistent=False)
-        for stage, (reduced, full) in enumerate(zip(config.channels, STAGE_CHANNELS, strict=True), start=1):
+        for stage, (reduced, full) in enumerate(zip(config.channels, self.stage_channels, strict=True), start=1):
             self.register_buffer(f"compression{stage}", torch.eye(reduced, full))
         self.requires_grad_(requires_grad=False)
         self.eval()
@@ -109,7 +103,7 @@ def fit_compression(encoder: FrozenEncoder, batches: Iterable[Tensor]) -> None:
         encoder: Encoder whose compression matrices are replaced.
         batches: Prepared frames, each ``(B, 1, H, W)``.
     """
-    sums = [torch.zeros(c + 1, c + 1, dtype=torch.float64) for c in STAGE_CHANNELS]
+    sums = [torch.zeros(c + 1, c + 1, dtype=torch.float64) for c in encoder.stage_channels]
     for image in batches:
         for total, maps in zip(sums, encoder.stages(image), strict=True):
             inside = fan_masks(image, [maps.shape[-2:]])[0][:, 0] > 0
@@ -150,84 +144,8 @@ def fan_masks(image: Tensor, sizes: Sequence[Sequence[int]]) -> tuple[Tensor, ..
     return tuple(masks)
 
 
-def load_backbone(encoder: FrozenEncoder, path: str | Path) -> str:
-    """Load backbone weights from a local file and return a one-line description of them.
-
-    Args:
-        encoder: Encoder whose backbone weights are replaced.
-        path: A ``.pt`` or ``.pth`` state dict with torchvision's ResNet-18 keys, or an ``.npz`` with the same keys and
-            batch normalization folded into the weights and biases of the convolutions.
-
-    Raises:
-        CheckpointError: If the file is missing or lacks keys of ResNet-18.
-    """
-    file = Path(path)
-    if not file.is_file():
-        msg = f"{file}: no such file of backbone weights. Pass a ResNet-18 state dict (.pt, .pth or folded .npz)."
-        raise CheckpointError(msg)
-    weights = read_tensors(file, "a ResNet-18 state dict")
-    if file.suffix == ".npz":
-        weights = _unfold(weights)
-    current = encoder.backbone.state_dict()
-    missing = [key for key in current if key not in weights and not key.startswith(("layer4", "fc"))]
-    if missing:
-        msg = f"{file}: not a ResNet-18 state dict; {len(missing)} keys are missing, among them {missing[0]!r}."
-        raise CheckpointError(msg)
-    for key, value in current.items():
-        given = weights.get(key, value)
-        if not isinstance(given, Tensor) or given.shape != value.shape or not bool(torch.isfinite(given).all()):
-            msg = f"{file}: not a ResNet-18 state dict; {key!r} must hold {tuple(value.shape)} finite numbers."
-            raise CheckpointError(msg)
-    encoder.backbone.load_state_dict({key: weights.get(key, value) for key, value in current.items()})
-    heads = [f"{HEAD}{stage}.weight" for stage in range(1, len(STAGE_CHANNELS) + 1)]
-    encoder.heads = [weights[key].float().flatten(1) for key in heads] if set(heads) <= set(weights) else []
-    return f"backbone weights from {file.name} (sha256 {hashlib.sha256(file.read_bytes()).hexdigest()[:12]})"
-
-
-def shipped_backbone() -> Path | None:
-    """Return the path of the backbone weights in the package, pretrained without labels; ``None`` if absent."""
-    file = Path(__file__).with_name("backbone.pt")
-    return file if file.is_file() else None
-
-
-def download_imagenet(encoder: FrozenEncoder, folder: str | Path) -> str:
-    """Download torchvision's ImageNet weights if needed, verify their hash, and load them.
-
-    Call this only on the user's explicit request. Nothing else in STRIQ opens a network connection.
-
-    Args:
-        encoder: Encoder whose backbone weights are replaced.
-        folder: Folder that holds, or will hold, the downloaded file.
-
-    Returns:
-        A one-line description of the weights.
-    """
-    target = Path(folder) / Path(IMAGENET_URL).name
-    if not target.is_file():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(IMAGENET_URL, str(target), hash_prefix=IMAGENET_SHA256_PREFIX)
-    return load_backbone(encoder, target)
-
-
 def _principal_rows(total: Tensor, count: int) -> Tensor:
     number = total[-1, -1]
     mean = total[-1, :-1] / number
     covariance = total[:-1, :-1] / number - mean[:, None] * mean[None, :]
     return torch.linalg.eigh(covariance).eigenvectors.flip(1)[:, :count].T.float()
-
-
-def _unfold(folded: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return folded weights as a state dict whose batch normalizations only add the folded bias."""
-    weights: dict[str, Tensor] = {}
-    for key in [key for key in folded if key.endswith(".weight")]:
-        name = key.removesuffix(".weight")
-        bias = folded.get(f"{name}.bias", torch.zeros(len(folded[key]) if folded[key].ndim else 0))
-        norm = name.replace("conv", "bn") if "conv" in name else f"{name[:-1]}1"
-        weights[key] = folded[key]
-        weights[f"{norm}.bias"] = bias
-        weights[f"{norm}.running_mean"] = torch.zeros_like(bias)
-        # sqrt(variance + eps) = 1 makes the normalization an addition.
-        weights[f"{norm}.running_var"] = torch.full_like(bias, 1 - 1e-5)
-        weights[f"{norm}.weight"] = torch.ones_like(bias)
-        weights[f"{norm}.num_batches_tracked"] = torch.tensor(0)
-    return weights

@@ -32,6 +32,11 @@ class ModelIdentity:
     checkpoint: Path | None = field(default=None, compare=False)
     policy: Policy | None = None
 
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """All that verdicts depend on: the checkpoint, the threshold and the policy."""
+        return (self.sha256, f"{self.threshold:g}", "" if self.policy is None else self.policy.sha256)
+
     @classmethod
     def of(cls, checkpoint: Path, threshold: float, policy: Policy | None = None) -> ModelIdentity:
         """Return the identity of a checkpoint, with the threshold and the policy used with it.

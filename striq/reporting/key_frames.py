@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from highdicom.ko import KeyObjectSelection, KeyObjectSelectionDocument
@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
 import striq
+from striq.about import PUBLISHER
 from striq.atomic_files import replacing
 from striq.reporting import report_codes as known
 from striq.reporting.patient_context import read_context, unfit
@@ -24,29 +25,41 @@ SERIES_DESCRIPTION = "STRIQ key frames (research only, not for diagnosis)"
 def write_key_frames(path: str | Path, dicom: str | Path, indices: Sequence[int], *, description: str = "") -> Path:
     """Write a document that names key frames of one DICOM file, atomically, and return the path.
 
+    Arguments and errors are those of :func:`write_study_key_frames`.
+    """
+    return write_study_key_frames(path, {Path(dicom): indices}, description=description)
+
+
+def write_study_key_frames(
+    path: str | Path, frames: Mapping[Path, Sequence[int]], *, description: str = "", key: str = ""
+) -> Path:
+    """Write a document that names key frames of DICOM files of one study, atomically, and return the path.
+
     Convention:
-        - The document counts frames from 1, as DICOM does; ``indices`` count them from 0.
-        - It points to the image and copies no pixel. Each call writes a new instance.
+        - The document counts frames from 1, as DICOM does; ``frames`` count them from 0.
+        - It points to the images and copies no pixel. Each call writes a new instance, unless a key is given.
 
     Args:
         path: File to write.
-        dicom: The image.
-        indices: Key frames, in the order to be kept.
+        frames: Key frames of each image, in the order to be kept.
         description: Text for the reader; no names of patients.
+        key: The same key and study give the same UID, so that a document that is written and sent again is the same
+            instance.
 
     Raises:
-        ReadError: If the file is not DICOM, or lacks an identifier that a document needs.
-        ValueError: If there is no key frame, or one that the image does not have.
+        ReadError: If a file is not DICOM, or lacks an identifier that a document needs.
+        ValueError: If there is no key frame, or one that its image does not have.
         OSError: If the document cannot be written.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about unusual but readable values of the image
-        image = read_context(Path(dicom))
-        _check(indices, int(image.get("NumberOfFrames") or 1))
+        warnings.simplefilter("ignore")  # about unusual but readable values of the images
+        images = [(read_context(file), indices) for file, indices in frames.items()]
+        for image, indices in images:
+            _check(indices, int(image.get("NumberOfFrames") or 1))
         try:
-            document = _document(image, indices, description)
+            document = _document(images, description, key)
         except (AttributeError, KeyError, TypeError) as error:
-            raise unfit(dicom, " ".join(str(error).split())) from error
+            raise unfit(next(iter(frames)), " ".join(str(error).split())) from error
         with replacing(path) as stream:
             document.save_as(stream)
     return Path(path)
@@ -65,30 +78,34 @@ def _check(indices: Sequence[int], num_frames: int) -> None:
         raise ValueError(msg)
 
 
-def _document(image: Dataset, indices: Sequence[int], description: str) -> KeyObjectSelectionDocument:
+def _document(
+    images: Sequence[tuple[Dataset, Sequence[int]]], description: str, key: str
+) -> KeyObjectSelectionDocument:
     observer = DeviceObserverIdentifyingAttributes(
         uid=derived_uid("device", striq.__version__),
         name="STRIQ",
-        manufacturer_name="STRIQ contributors",
+        manufacturer_name=PUBLISHER,
         model_name=f"STRIQ {striq.__version__}",
     )
     content = KeyObjectSelection(
         document_title=known.KEY_FRAMES_TITLE,
-        referenced_objects=[image],
+        referenced_objects=[image for image, _ in images],
         observer_device_context=ObserverContext(codes.DCM.Device, observer),
         description=description or None,
     )
-    if "NumberOfFrames" in image:  # highdicom refers to whole images only
-        (reference,) = content.get_references()
-        reference.ReferencedSOPSequence[0].ReferencedFrameNumber = [index + 1 for index in indices]
+    for reference, (image, indices) in zip(content.get_references(), images, strict=True):
+        if "NumberOfFrames" in image:  # highdicom refers to whole images only
+            reference.ReferencedSOPSequence[0].ReferencedFrameNumber = [index + 1 for index in indices]
+    first = images[0][0]
+    series = first.SeriesInstanceUID if len(images) == 1 and not key else first.StudyInstanceUID
     return KeyObjectSelectionDocument(
-        evidence=[image],
+        evidence=[image for image, _ in images],
         content=content,
-        series_instance_uid=derived_uid("key frames", image.SeriesInstanceUID, striq.__version__),
+        series_instance_uid=derived_uid("key frames", series, striq.__version__),
         series_number=SERIES_NUMBER,
-        sop_instance_uid=new_uid(),
-        instance_number=max(1, int(image.get("InstanceNumber") or 1)),
-        manufacturer="STRIQ contributors",
+        sop_instance_uid=derived_uid("key frames", first.StudyInstanceUID, key) if key else new_uid(),
+        instance_number=max(1, int(first.get("InstanceNumber") or 1)),
+        manufacturer=PUBLISHER,
         specific_character_set="ISO_IR 192",
         manufacturer_model_name="STRIQ",
         software_versions=striq.__version__,

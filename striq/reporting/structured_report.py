@@ -47,13 +47,14 @@ def write_structured_report(
     model: ModelIdentity,
     *,
     decided_by_user: Collection[int] = (),
+    key: str = "",
 ) -> Path:
     """Write the scores of one DICOM file as a Comprehensive SR, atomically, and return the path.
 
     Convention:
         - The report counts frames from 1, as DICOM does; ``results`` count them from 0.
-        - Each call writes a new instance with its own UID. Reports on images of one series, by one model and one
-          version of STRIQ, form one series; the tracking UID of a frame is the same in all reports.
+        - Each call writes a new instance with its own UID, unless a key is given. Reports on images of one series, by
+          one model and one version of STRIQ, form one series; the tracking UID of a frame is the same in all reports.
         - A frame without a score has the evaluation *not scored* and no measurement.
 
     Args:
@@ -62,6 +63,8 @@ def write_structured_report(
         results: One per frame.
         model: Model that scored the frames.
         decided_by_user: Indices of the frames whose verdict is a person's and not the score's.
+        key: The same key, image, model, threshold and policy give the same UID, so that a report that is written and
+            sent again is the same instance.
 
     Raises:
         ReadError: If the file is not DICOM, or lacks an identifier that a report needs.
@@ -75,7 +78,7 @@ def write_structured_report(
         warnings.simplefilter("ignore")  # about unusual but readable values of the image
         image = read_context(Path(dicom))
         try:
-            report = _Writer(image, model, decided_by_user).report(results)
+            report = _Writer(image, model, decided_by_user).report(results, key)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise unfit(dicom, " ".join(str(error).split())) from error
         with replacing(path) as stream:
@@ -91,8 +94,9 @@ class _Writer:
         self.is_multiframe = "NumberOfFrames" in image
         self.algorithm = AlgorithmIdentification("STRIQ", striq.__version__, _parameters(model))
 
-    def report(self, results: Sequence[FrameResult]) -> ComprehensiveSR:
+    def report(self, results: Sequence[FrameResult], key: str) -> ComprehensiveSR:
         """Return the report of all frames."""
+        instance = (self.image.SOPInstanceUID, key, *self.model.settings, striq.__version__)
         content = MeasurementReport(
             observation_context=ObservationContext(observer_device_context=self._device()),
             procedure_reported=known.PROCEDURE,
@@ -106,7 +110,7 @@ class _Writer:
                 "series", self.image.SeriesInstanceUID, self.model.sha256, striq.__version__
             ),
             series_number=SERIES_NUMBER,
-            sop_instance_uid=new_uid(),
+            sop_instance_uid=derived_uid("report", *instance) if key else new_uid(),
             instance_number=max(1, int(self.image.get("InstanceNumber") or 1)),
             manufacturer=PUBLISHER,
             manufacturer_model_name="STRIQ",

@@ -12,6 +12,7 @@ from torch import Tensor
 from striq.config import StriqConfig
 from striq.errors import CheckpointError, one_line
 from striq.model.encoder import STAGE_STRIDES
+from striq.model.resnet import BACKBONES
 from striq.plane_names import RULE, is_plane_name
 from striq.scoring.checkpoint import FORMAT_VERSION, READABLE_VERSIONS
 from striq.types import Mode
@@ -71,6 +72,9 @@ def _check_settings(config: StriqConfig) -> None:
             _check_setting(f"{part}.{name}", value, is_size=name not in FREE_SETTINGS)
     _require(config.aligner.mode in get_args(Mode), f"unknown mode {config.aligner.mode!r}")
     _require(0 <= config.quality.threshold <= 1, f"the threshold {config.quality.threshold} is outside 0 to 1")
+    _require(config.encoder.backbone in BACKBONES, f"unknown backbone {str(config.encoder.backbone)[:60]!r}")
+    kept = zip(config.encoder.channels, BACKBONES[config.encoder.backbone].channels, strict=True)
+    _require(all(few <= all_ for few, all_ in kept), "more channels are kept than the backbone has")
     sizes = (*config.encoder.size, *config.encoder.channels, config.quality.num_anchors, config.subspace.rank)
     _require(all(size > 0 for size in sizes), f"sizes must be positive, got {sizes}")
 

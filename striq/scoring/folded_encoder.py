@@ -10,11 +10,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from striq.errors import StriqError
-from striq.model.encoder import STAGE_CHANNELS, STAGE_STRIDES, FrozenEncoder
-from striq.scoring.folded_convolution import Convolution
+from striq.model.encoder import STAGE_STRIDES, FrozenEncoder
+from striq.scoring.folded_convolution import Convolution, SeparableConvolution, fold_convolution
 
 BORDER = 2  # rows and columns on each side of the first convolution's maps that padding reaches
 SINGLE, HALF = torch.float32, torch.bfloat16
+Foldable = Convolution | SeparableConvolution
 PRECISIONS: dict[str, tuple[torch.dtype, ...]] = {  # of the convolutions of each residual block, two in a stage
     "float32": (SINGLE,) * 6,
     "mixed": (*(SINGLE,) * 5, HALF),
@@ -42,7 +43,7 @@ class FoldedEncoder:
             [_folded(block, next(of_blocks), size) for block in layer]
             for layer, size in zip(layers, sizes, strict=True)
         ]
-        rows = [encoder.compression(stage).clone() for stage in range(1, len(STAGE_CHANNELS) + 1)]
+        rows = [encoder.compression(stage).clone() for stage in range(1, len(STAGE_STRIDES) + 1)]
         self.compression = [None if torch.equal(r, torch.eye(r.shape[1]).to(r)) else r for r in rows]
 
     def __call__(self, image: Tensor) -> list[Tensor]:
@@ -121,12 +122,10 @@ class _Stem:
         return [(border, excess[border].contiguous(memory_format=torch.channels_last)) for border in borders]
 
 
-def _folded(
-    block: Any, dtype: torch.dtype, size: tuple[int, int]
-) -> tuple[Convolution, Convolution, Convolution | None]:
-    down, across = block.conv1.stride
+def _folded(block: Any, dtype: torch.dtype, size: tuple[int, int]) -> tuple[Foldable, Foldable, Convolution | None]:
+    first, second = fold_convolution(block.conv1, block.bn1), fold_convolution(block.conv2, block.bn2)
+    down, across = first.stride
     entering = size[0] * down, size[1] * across
-    first, second = Convolution.of(block.conv1, block.bn1), Convolution.of(block.conv2, block.bn2)
     shortcut = None if block.downsample is None else Convolution.of(*block.downsample).ready(SINGLE, entering)
     return first.ready(dtype, entering), second.ready(dtype, size), shortcut
 

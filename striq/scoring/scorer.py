@@ -214,7 +214,7 @@ class StriqScorer(nn.Module):
         axes: str | None = None,
         value_range: tuple[float, float] | None = None,
     ) -> Scores:
-        """Score frames; each result depends on its own frame only.
+        """Score frames; each result depends on its own frame only, and on the fan of its cine (``Frame.fan``).
 
         Args:
             frames: Frames as read, or anything that :mod:`striq.data.inputs` takes: paths, cines, NumPy arrays, PyTorch

@@ -5,24 +5,27 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from striq.data.cine import Cine
-from striq.data.preprocessing import Box
 from striq.data.readers import open_cine
 from striq.data.readers.gray_frames import GrayFrames
 from striq.data.readers.limits import refuse_large_frame
 from striq.errors import ReadError
-from striq.service.requests import CineRequest
 from striq.types import FrameScore
+
+if TYPE_CHECKING:  # these import PyTorch, which a client that prepares pictures does not need
+    from striq.data.preprocessing import Box
+    from striq.service.requests import CineRequest
 
 logger = logging.getLogger(__name__)
 NUM_COMPARED = 3  # pictures, evenly spaced, that are compared with those of the original file
 MAX_MEAN_DIFFERENCE = 1 / 255
 LARGE_DIFFERENCE, MAX_LARGE_SHARE = 0.1, 1e-3  # of the pixels: converted colors differ by more at few places
+EXACT = 1e-3  # of a gray level of 8 bits
 PICTURE_KINDS = "biuf"  # NumPy's letters for truth values, integers and floats
 
 
@@ -35,19 +38,45 @@ def open_requested(request: CineRequest) -> Cine:
     """
     if request.file:
         return open_cine(request.file)
-    path = Path(request.frames or "")
+    path, spacing = Path(request.frames or ""), request.spacing_mm
     stored = _open_array(path)
-    spacing, source = request.spacing_mm, request.source or path.name
     pictures = Cine(
-        source,
+        request.source or path.name,
         len(stored),
-        GrayFrames(source, len(stored), lambda index: np.array(stored[index])),
+        _gray(stored, request.source or path.name),
         spacing_mm=None if spacing is None else (spacing[0], spacing[1]),
         times_s=request.times_s,
     )
     if not request.original:
         return pictures
     return _from_original(pictures, request.original, request.original_index, stored.shape[1:3]) or pictures
+
+
+def gray_of_original(frames: Path, original: str, first: int) -> tuple[NDArray[np.uint8], Box] | None:
+    """Return pictures with the gray values and the crop of the file that they were read from, and the crop.
+
+    ``None`` where the file shows something else, cannot be read, or has more than 8 bits.
+
+    Args:
+        frames: NumPy file of the pictures.
+        original: The file.
+        first: Number of the first picture in it.
+    """
+    stored = _open_array(frames)
+    pictures = Cine(frames.name, len(stored), _gray(stored, frames.name))
+    shape = cast("tuple[int, int]", stored.shape[1:3])
+    cine = _from_original(pictures, original, first, shape)
+    if cine is None:
+        return None
+    gray = np.stack([cine[index].pixels for index in range(len(cine))]) * np.float32(255)
+    whole = np.round(gray)
+    if not np.allclose(gray, whole, rtol=0, atol=EXACT):
+        return None
+    return whole.astype(np.uint8), cine.crop or (0, 0, *shape)
+
+
+def _gray(stored: NDArray[Any], source: str) -> GrayFrames:
+    return GrayFrames(source, len(stored), lambda index: np.array(stored[index]))
 
 
 def picture_shape(request: CineRequest) -> tuple[int, int]:
@@ -113,6 +142,7 @@ def _from_original(pictures: Cine, original: str, first: int, shape: tuple[int, 
         spacing_mm=pictures.spacing_mm,
         times_s=pictures.times_s,
         crop=cine.crop,
+        fan=cine.fan,
     )
 
 

@@ -13,10 +13,10 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import IO, Any, cast
+from typing import IO, Any, Protocol, cast
 
 Answer = dict[str, Any]
 
@@ -91,6 +91,47 @@ class _Mailbox:
     failure: ServiceError | None = None
 
 
+class Process(Protocol):
+    """A scoring process, here or on a server.
+
+    Attributes:
+        arrived: Answers in their order, then ``None``.
+    """
+
+    arrived: queue.SimpleQueue[Answer | ServiceError | None]
+
+    @property
+    def pid(self) -> int:
+        """Number of the process."""
+        ...
+
+    @property
+    def exit_status(self) -> int | None:
+        """Its exit status; ``None`` while it runs and where it is not known."""
+        ...
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it takes commands."""
+        ...
+
+    def write(self, command: Mapping[str, Any]) -> None:
+        """Write a command; an ``OSError`` says that the process has ended."""
+        ...
+
+    def read_to_end(self) -> None:
+        """Wait for the last answers of a process that has ended."""
+        ...
+
+    def stderr_text(self) -> str:
+        """Return what it wrote to its standard error."""
+        ...
+
+    def stop(self, seconds: float) -> None:
+        """End it, waiting so long at each step."""
+        ...
+
+
 class ServiceClient:
     """One scoring process. Only one thread may use it at a time; a thread of its own reads the answers.
 
@@ -100,11 +141,20 @@ class ServiceClient:
         command: Program and arguments, such as ``[sys.executable, "-m", "striq.service"]``.
         protocol: The protocol that the caller is written for.
         environment: Environment variables of the process; those of this process by default.
+        launch: Starts the process; by default, the program is run on this computer.
     """
 
-    def __init__(self, command: Sequence[str], *, protocol: int, environment: Mapping[str, str] | None = None) -> None:
-        self._command, self._protocol, self._environment = list(command), protocol, environment
-        self._process: _Process | None = None
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        protocol: int,
+        environment: Mapping[str, str] | None = None,
+        launch: Callable[[], Process] | None = None,
+    ) -> None:
+        self._protocol = protocol
+        self._launch = launch or (lambda: LocalProcess(list(command), environment))
+        self._process: Process | None = None
         self._failure: ServiceError | None = None
         self._is_failure_known = False
         self._mailboxes: dict[int, _Mailbox] = {}
@@ -137,7 +187,7 @@ class ServiceClient:
             self._process.stop(0.0)
         self._process = self._failure = None
         self._is_failure_known = False
-        self._process = _Process(self._command, self._environment)
+        self._process = self._launch()
 
     def send(self, command: str, **fields: Any) -> int:
         """Send a command and return its number; :meth:`poll` with the number gives the answers.
@@ -293,7 +343,7 @@ class ServiceClient:
         return self._failure
 
 
-class _Process:
+class LocalProcess:
     """A process, a thread that reads its answers, and a file that takes its standard error.
 
     Attributes:
@@ -327,14 +377,17 @@ class _Process:
 
     @property
     def pid(self) -> int:
+        """Number of the process that answers; of the program until that is known."""
         return self._worker_pid or self._popen.pid
 
     @property
     def exit_status(self) -> int | None:
+        """Exit status of the program; ``None`` while it runs."""
         return self._popen.poll()
 
     @property
     def is_alive(self) -> bool:
+        """Whether it takes commands."""
         return self._reader.is_alive() and not self._has_ended and self.exit_status is None
 
     def write(self, command: Mapping[str, Any]) -> None:
@@ -352,10 +405,12 @@ class _Process:
         self._reader.join(EXIT_SECONDS)
 
     def stderr_text(self) -> str:
+        """Return what the process wrote to its standard error."""
         self._log.seek(0)
         return self._log.read().decode("utf-8", errors="replace").strip()
 
     def stop(self, seconds: float) -> None:
+        """End the process: by command, after ``seconds`` by a signal, at last by force."""
         with suppress(OSError):  # it has ended already
             self.write({"command": "stop"})
         with suppress(OSError):

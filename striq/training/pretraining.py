@@ -22,7 +22,8 @@ from striq.atomic_files import replacing
 from striq.config import AlignerConfig, EncoderConfig
 from striq.data.augmentation import extend_beyond_fan
 from striq.errors import CheckpointError, one_line
-from striq.model.encoder import HEAD, STAGE_CHANNELS, STAGE_STRIDES, FrozenEncoder
+from striq.model.backbone_files import HEAD, NAME, RESNET18, fit_encoder_config
+from striq.model.encoder import STAGE_STRIDES, FrozenEncoder
 from striq.model.tensor_files import read_tensors
 from striq.progress_bar import track
 from striq.registration.vectors import unit_vectors
@@ -45,6 +46,7 @@ class PretrainingConfig:
         temperature: Of the contrastive loss.
         decoding_weight: Weight of the decoders' squared error, in units of the variance of gray values.
         seed: Of everything random.
+        backbone: Name of the network, one of ``striq.model.resnet.BACKBONES``.
     """
 
     steps: int = 1600
@@ -54,6 +56,7 @@ class PretrainingConfig:
     temperature: float = 0.1
     decoding_weight: float = 1.0
     seed: int = 0
+    backbone: str = "resnet18"
 
 
 def pretrain_backbone(
@@ -105,10 +108,10 @@ class PretrainingRun:
     def __init__(self, config: PretrainingConfig) -> None:
         self.config, self.step = config, 0
         self.generator = torch.Generator().manual_seed(config.seed)
-        self.encoder = FrozenEncoder(EncoderConfig(seed=config.seed))
+        self.encoder = FrozenEncoder(fit_encoder_config(EncoderConfig(seed=config.seed), config.backbone))
         self.encoder.backbone.requires_grad_(requires_grad=True)
         self.encoder.backbone.train()
-        self.heads, self.decoders = _linear_maps(config.seed)
+        self.heads, self.decoders = _linear_maps(self.encoder.stage_channels, config.seed)
         trained = (self.encoder.backbone, self.heads, self.decoders)
         parameters = [parameter for part in trained for parameter in part.parameters()]
         self.optimizer = torch.optim.AdamW(parameters, config.learning_rate, weight_decay=1e-4)
@@ -166,17 +169,18 @@ class PretrainingRun:
         }
 
 
-def _linear_maps(seed: int) -> tuple[nn.ModuleList, nn.ModuleList]:
+def _linear_maps(channels: Sequence[int], seed: int) -> tuple[nn.ModuleList, nn.ModuleList]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        widths = zip(STAGE_CHANNELS, AlignerConfig().projections, strict=True)
+        widths = zip(channels, AlignerConfig().projections, strict=True)
         heads = nn.ModuleList(nn.Conv2d(full, kept, 1, bias=False) for full, kept in widths)
-        return heads, nn.ModuleList(nn.Conv2d(full, SIDE**2, 1) for full in STAGE_CHANNELS)
+        return heads, nn.ModuleList(nn.Conv2d(full, SIDE**2, 1) for full in channels)
 
 
 def _save(run: PretrainingRun, path: Path) -> None:
     heads = {f"{HEAD}{stage}.weight": cast("Tensor", head.weight) for stage, head in enumerate(run.heads, start=1)}
     state: dict[str, Tensor] = {**run.encoder.backbone.state_dict(), **heads}
     halved = {key: value.detach().half() if value.is_floating_point() else value for key, value in state.items()}
+    name = {} if run.config.backbone == RESNET18 else {NAME: run.config.backbone}
     with replacing(path) as stream:
-        torch.save(halved, stream)
+        torch.save({**name, **halved}, stream)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from torch import Tensor
 
 from striq.config import StriqConfig, TrainingConfig
 from striq.data.loading import load_readable_images
 from striq.data.transforms import Augmentation, RandomView
-from striq.model.encoder import load_backbone, shipped_backbone
+from striq.model.backbone_files import fit_encoder_config, load_backbone, read_backbone_name, shipped_backbone
 from striq.scoring.devices import pick_device
 from striq.scoring.scorer import StriqScorer
 from striq.training.cache import FeatureCache, ViewSettings
@@ -53,6 +55,7 @@ def make_calibration(
     if images is None:
         size = (config or StriqConfig()).encoder.size
         records, images = load_readable_images(records, size, quiet=options.quiet, left_out=left_out)
+    config = _fitting(config or StriqConfig(), options)
     if scorer is None:
         scorer = StriqScorer(planes, config)
     else:
@@ -76,11 +79,25 @@ def load_initial_weights(scorer: StriqScorer, options: RunOptions) -> bool:
     Raises:
         CheckpointError: If the file does not fit.
     """
-    weights = shipped_backbone() if options.backbone is None else options.backbone
-    if weights is None or str(weights) == SEEDED:
+    weights = _initial_weights(options)
+    if weights is None:
         return False
     scorer.info["encoder"] = load_backbone(scorer.model.encoder, weights)
     return True
+
+
+def _initial_weights(options: RunOptions) -> str | Path | None:
+    """Return the file of backbone weights that a run asks for; ``None`` for the seeded initialization."""
+    weights = shipped_backbone() if options.backbone is None else options.backbone
+    return None if str(weights) == SEEDED else weights
+
+
+def _fitting(config: StriqConfig, options: RunOptions) -> StriqConfig:
+    """Return the settings with the network whose weights a run asks for."""
+    weights = _initial_weights(options)
+    if weights is None:
+        return config
+    return replace(config, encoder=fit_encoder_config(config.encoder, read_backbone_name(weights)))
 
 
 def make_cache(

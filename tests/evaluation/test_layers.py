@@ -1,4 +1,4 @@
-"""Imports inside the evaluation point one way: statistics, reports, agreement, studies."""
+"""Imports inside the evaluation point one way: statistics, reports, agreement, studies, reproduction."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "striq" / "evaluation"
-LAYERS = ("statistics", "reports", "agreement", "studies")  # each may import itself and those before it
+LAYERS = ("statistics", "reports", "agreement", "studies", "reproduction")  # each may import itself and those before it
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
 
 

@@ -12,7 +12,8 @@ from torch.nn import functional as F
 
 from striq.config import EncoderConfig
 from striq.errors import CheckpointError
-from striq.model.encoder import STAGE_STRIDES, FrozenEncoder, calibrate, fan_masks, fit_compression, load_backbone
+from striq.model.backbone_files import load_backbone
+from striq.model.encoder import STAGE_STRIDES, FrozenEncoder, calibrate, fan_masks, fit_compression
 
 WEIGHTS = Path(__file__).parents[2] / ".." / "shared" / "weights" / "resnet18_imagenet_stem_to_layer3_bn_folded.npz"
 CONFIG = EncoderConfig(size=(64, 64))

@@ -58,3 +58,27 @@ def test_the_seed_decides_and_the_global_generator_is_left_alone() -> None:
     one, other = ResNetStages(0), ResNetStages(1)
     assert torch.equal(torch.rand(3), expected)
     assert not torch.equal(one.conv1.weight, other.conv1.weight)
+
+
+@pytest.mark.parametrize(
+    ("name", "channels", "millions"),
+    [
+        ("resnet18", (64, 128, 256), 2.78),
+        ("resnet18_half", (32, 64, 128), 0.70),
+        ("resnet18_quarter", (16, 32, 64), 0.18),
+        ("resnet18_separable", (64, 128, 256), 0.37),
+    ],
+)
+def test_lighter_networks_have_the_same_stages(name: str, channels: tuple[int, ...], millions: float) -> None:
+    network = ResNetStages(0, name).eval()
+    with torch.no_grad():
+        maps = network(torch.rand(1, 3, 64, 96))
+    assert [tuple(found.shape) for found in maps] == [
+        (1, c, 64 // s, 96 // s) for c, s in zip(channels, (4, 8, 16), strict=True)
+    ]
+    assert sum(p.numel() for p in network.parameters()) / 1e6 == pytest.approx(millions, abs=0.01)
+
+
+def test_unknown_network_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"one of resnet18, resnet18_half, .*, got 'resnet19'"):
+        ResNetStages(0, "resnet19")

@@ -14,7 +14,8 @@ import torch
 
 from striq.config import EncoderConfig
 from striq.errors import CheckpointError
-from striq.model.encoder import FrozenEncoder, load_backbone
+from striq.model.backbone_files import load_backbone
+from striq.model.encoder import FrozenEncoder
 from striq.model.tensor_files import read_tensors
 from striq.scoring.checkpoint import NEW_BUFFERS
 from striq.scoring.loading import load_scorer
@@ -90,6 +91,9 @@ CHANGES: dict[str, Callable[[State], None]] = {
     "no frames": setting("encoder", "size", (0, 64)),
     "frames of text": setting("encoder", "size", "ab"),
     "huge channels": setting("encoder", "channels", (16, 32, 10**9)),
+    "unknown backbone": setting("encoder", "backbone", "vgg"),
+    "more channels than the backbone has": setting("encoder", "backbone", "resnet18_quarter"),
+    "backbone of another width": setting("encoder", "backbone", "resnet18_separable"),
     "huge rank": setting("subspace", "rank", 10**9),
     "NaN setting": setting("aligner", "ridge", float("nan")),
     "infinite sharpness": setting("aligner", "sharpness", float("inf")),

@@ -7,8 +7,9 @@ import torch
 
 from striq.config import EncoderConfig
 from striq.errors import StriqError
+from striq.model.backbone_files import fit_encoder_config
 from striq.model.encoder import FrozenEncoder, calibrate
-from striq.model.resnet import STAGE_CHANNELS
+from striq.model.resnet import BACKBONES, STAGE_CHANNELS
 from striq.scoring import folded_convolution
 from striq.scoring.folded_encoder import PRECISIONS, FoldedEncoder, pick_precision
 
@@ -62,6 +63,21 @@ def test_maps_of_one_stage_are_not_changed_by_the_next() -> None:
     calibrate(frozen, [IMAGE])
     for found, plain in zip(FoldedEncoder(frozen, PRECISIONS["float32"])(IMAGE), frozen(IMAGE), strict=True):
         torch.testing.assert_close(found, plain, atol=1e-4, rtol=1e-4)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("prepacked", [True, False])
+@pytest.mark.parametrize("name", BACKBONES)
+def test_folded_maps_of_every_network_are_the_encoders(
+    name: str, prepacked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not prepacked:
+        monkeypatch.setattr(folded_convolution, "prepacking_works", lambda dtype: False)
+    frozen = FrozenEncoder(fit_encoder_config(EncoderConfig(size=(64, 64)), name))
+    calibrate(frozen, [IMAGE])
+    for precision, within in (("float32", 1e-4), ("bfloat16", 0.05)):
+        for found, plain in zip(FoldedEncoder(frozen, PRECISIONS[precision])(IMAGE), frozen(IMAGE), strict=True):
+            assert float((found - plain).norm() / plain.norm()) < within
 
 
 def test_unknown_precision_is_refused() -> None:

@@ -28,6 +28,7 @@ WITH_QT = {
     "LivePanel",
     "Picking",
     "RatersTab",
+    "RemotePanel",
     "ResultsPanel",
     "ScorePanel",
     "Sections",
@@ -124,8 +125,8 @@ def test_start_up_imports_nothing_that_must_be_installed(path: Path) -> None:
     }
     standard = {
         "__future__", "base64", "collections", "contextlib", "dataclasses", "functools", "hashlib", "importlib",
-        "itertools", "json", "logging", "math", "os", "pathlib", "queue", "re", "shutil", "subprocess", "sys", "tempfile",
-        "threading", "time", "typing", "unittest",
+        "itertools", "json", "logging", "math", "os", "pathlib", "queue", "re", "shutil", "subprocess", "sys",
+        "tempfile", "threading", "time", "typing", "unittest",
     }  # fmt: skip
     assert imported_at_file_scope(path) <= shipped_with_slicer | standard
 

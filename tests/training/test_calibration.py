@@ -23,6 +23,8 @@ from striq.data.phantom import write_phantom
 from striq.data.preprocessing import prepare_batch
 from striq.data.readers import open_cine
 from striq.errors import CheckpointError, DatasetError, StriqError
+from striq.model.backbone_files import fit_encoder_config
+from striq.model.encoder import FrozenEncoder
 from striq.quality.normalization import plane_weights
 from striq.registration.affine import invert_affine, pixel_grid
 from striq.registration.matching import Matches
@@ -270,6 +272,19 @@ def test_training_logs_where_the_encoder_comes_from(
         calibration = make_calibration(records, replace(OPTIONS, backbone="seeded"), config=CONFIG, training=SHORT)
         calibration.prepare()
     assert "seeded initialization 0" in caplog.text
+
+
+def test_model_takes_the_network_of_the_backbone_file_and_keeps_it(records: list[FrameRecord], tmp_path: Path) -> None:
+    name = "resnet18_quarter"
+    encoder = FrozenEncoder(fit_encoder_config(EncoderConfig(), name))
+    torch.save({"backbone": name, **encoder.backbone.state_dict()}, tmp_path / "light.pt")
+    options = replace(options_for(tmp_path), backbone=tmp_path / "light.pt")
+    trained = train_scorer(records, options, config=CONFIG, training=SHORT)
+    assert trained.config.encoder.backbone == name
+    assert trained.config.encoder.channels == (16, 32, 64)
+    loaded = load_scorer(tmp_path)
+    frame = open_cine(records[0].path)[0]
+    assert loaded.score([frame])[0].quality == pytest.approx(trained.score([frame])[0].quality, abs=1e-6)
 
 
 def test_ranges_and_weights_come_from_frames_whose_groups_gave_no_anchor(records: list[FrameRecord]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from striq.config import EncoderConfig, StriqConfig
 from striq.data.augmentation import extend_beyond_fan
 from striq.data.unlabeled import gather_images
 from striq.errors import DatasetError
-from striq.model.encoder import FrozenEncoder, load_backbone, shipped_backbone
+from striq.model.backbone_files import fit_encoder_config, load_backbone, read_backbone_name, shipped_backbone
+from striq.model.encoder import FrozenEncoder
 from striq.scoring.scorer import StriqScorer
 from striq.training import contrastive_views, pretraining
 from striq.training.cache import FeatureCache, ViewSettings
@@ -65,6 +67,15 @@ def test_pretrained_file_starts_the_encoder(images: Tensor, tmp_path: Path) -> N
     load_backbone(encoder, path)
     assert not torch.equal(encoder.backbone.conv1.weight, before)
     assert not list(tmp_path.glob("*.unfinished"))
+
+
+@pytest.mark.parametrize("name", ["resnet18_quarter", "resnet18_separable"])
+def test_pretrained_file_of_a_lighter_network_names_it(images: Tensor, tmp_path: Path, name: str) -> None:
+    path = pretrain_backbone(images, tmp_path / "light.pt", replace(SMALL, backbone=name, steps=2), quiet=True)
+    assert read_backbone_name(path) == name
+    encoder = FrozenEncoder(fit_encoder_config(EncoderConfig(), name))
+    load_backbone(encoder, path)
+    assert [head.shape[1] for head in encoder.heads] == list(encoder.stage_channels)
 
 
 def test_pretraining_resumes_to_the_same_weights(

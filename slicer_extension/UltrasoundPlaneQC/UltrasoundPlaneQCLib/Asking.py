@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any, TypeVar
 
+from slicer.i18n import tr as _
+
 from .FrameSource import SourceError
 from .ModelHolder import ModelHolder
 
@@ -13,12 +15,14 @@ Steps = Generator[None, None, T]  # yields whenever it has to wait; returns the 
 
 
 def ask(holder: ModelHolder, command: str, **details: Any) -> Steps[dict[str, Any]]:
-    """Send a command and return its answer.
+    """Send a command about files to the scoring process of this computer, and return its answer.
 
     Raises:
-        SourceError: If the command cannot be carried out.
+        SourceError: If the command cannot be carried out, or a server scores instead of this computer.
         WorkerError: If the scoring process cannot start or ends on its own.
     """
+    if holder.server is not None:
+        raise SourceError(_("Files are read on this computer only. Choose this computer for scoring, not a server."))
     holder.client.start()
     number = holder.client.send(command, **details)
     try:

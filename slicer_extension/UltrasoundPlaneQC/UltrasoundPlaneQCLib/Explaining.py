@@ -69,17 +69,20 @@ class Explainer:
         (source, index, options), self._waiting = self._waiting, None
         self._scratch = self._scratch or Scratch()
         path = self._scratch.file("frame.npy")
-        np.save(path, source.frame(index)[None])
+        original = originalOf(source, index)
+        # The first frame, on which the fan of the sequence is found, unless the file of the frames is named.
+        sent = [index] if original else sorted({0, index})
+        np.save(path, np.stack([source.frame(number) for number in sent]))
         self._asked = (source, index)
         self.holder.request(options.modelPath, options.device)
         self._commandId = self.holder.client.send(
             "explain",
             frames=str(path),
-            index=0,
+            index=len(sent) - 1,
             plane=options.plane,
             folder=str(self._scratch.path),
             source=source.name,
-            **originalOf(source, index),
+            **original,
         )
 
     def poll(self) -> Explanation | None:

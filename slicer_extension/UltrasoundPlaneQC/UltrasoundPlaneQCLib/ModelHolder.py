@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from .Messages import LoadedModel
 from .WorkerClient import WorkerClient
+
+if TYPE_CHECKING:
+    from striq.service.http_client import Server
 
 
 class ModelHolder:
@@ -18,16 +21,36 @@ class ModelHolder:
     """
 
     def __init__(self, client: WorkerClient | None = None) -> None:
-        self.client = client or WorkerClient()
+        self._ownClient = self.client = client or WorkerClient()
+        self._serverDevice = ""  # of the server, while one is used
         self.loaded: LoadedModel | None = None
         self._requested: tuple[str, str] | None = None
         self._loadId: int | None = None
+
+    @property
+    def server(self) -> Server | None:
+        """Server that scores; ``None`` for this computer."""
+        return self.client.server
+
+    def useServer(self, server: Server, device: str) -> None:
+        """Score on a server from now on, on one of its devices; the process of this computer ends."""
+        self.useThisComputer()
+        self.stop()
+        self.client, self._serverDevice = WorkerClient(server=server), device
+
+    def useThisComputer(self) -> None:
+        """Score on this computer from now on; the process on a server ends."""
+        if self.client is not self._ownClient:
+            self.client.stop()
+            self.client, self._serverDevice = self._ownClient, ""
+            self._forgetModel()
 
     def request(self, modelPath: str, device: str) -> bool:
         """Request a model; return whether it has to be loaded.
 
         The process handles commands in order, so the next command can follow at once.
         """
+        device = self._serverDevice or device
         requested = (modelPath, device)
         if self.client.isRunning() and self._requested == requested:
             return False
@@ -67,9 +90,13 @@ class ModelHolder:
         file = "/".join(Path(self.loaded["model"]).parts[-2:])
         name = f"{about['name']} {about['version']}" if about.get("version") else file
         checksum, planes = self.loaded["sha256"][:12], ", ".join(self.loaded["planes"])
-        return f"{name}, SHA-256 {checksum}, striq {self.loaded['version']}, {self.loaded['device']}: {planes}"
+        place = f" of {self.server.address}" if self.server else ""
+        return f"{name}, SHA-256 {checksum}, striq {self.loaded['version']}, {self.loaded['device']}{place}: {planes}"
 
     def stop(self) -> None:
         """End the process."""
         self.client.stop()
+        self._forgetModel()
+
+    def _forgetModel(self) -> None:
         self.loaded = self._requested = self._loadId = None

@@ -15,6 +15,7 @@ from .LiveHintPanel import LiveHintPanel
 from .LivePanel import LivePanel
 from .Logic import PlaneQualityLogic
 from .Parameters import openParameters
+from .RemotePanel import RemotePanel
 from .ResultsPanel import ResultsPanel
 from .ScorePanel import ScorePanel
 from .Session import Session
@@ -58,6 +59,7 @@ class Panel(VTKObservationMixin):
         self.study = StudySection(ui, self.session, self.timer)
         self.hints = LiveHintPanel(ui, self.session, self.views, self.live)
         self.dicom = DicomPanel(ui, self.session, self.timer)
+        self.remote = RemotePanel(ui, self.session, self.timer)
         self.session.listenToReplacement(self.results.showTable)
         self.session.listen(self.arrange)
         self.shortcuts = Shortcuts(ui, widget, self.study.keys())
@@ -97,7 +99,8 @@ class Panel(VTKObservationMixin):
 
     def onTick(self) -> None:
         """Advance all work; without work the timer stops."""
-        isBusy = [section.advance() for section in (self.score, self.why, self.live, self.dicom, self.study)]
+        sections = (self.score, self.why, self.live, self.dicom, self.study, self.remote)
+        isBusy = [section.advance() for section in sections]
         self.results.followModel()
         if not any(isBusy):
             self.timer.stop()
@@ -120,4 +123,5 @@ class Panel(VTKObservationMixin):
         self.onSceneClosing()
         self.shortcuts.remove()
         self.views.close()
+        self.remote.close()
         self.session.logic.close()

@@ -15,6 +15,7 @@ from slicer.i18n import tr as _
 
 if TYPE_CHECKING:
     from striq.service.client import ServiceClient
+    from striq.service.http_client import Server
 
 PROTOCOL = 2  # of the scoring process, that this extension is written for
 STOP_SECONDS = 0.5  # the window waits so long, at most twice, before the process is ended by force
@@ -33,9 +34,11 @@ class WorkerClient:
 
     Args:
         arguments: Program and arguments; by default Slicer's Python with ``striq.service``.
+        server: Runs the process instead of this computer.
     """
 
-    def __init__(self, arguments: Sequence[str] | None = None) -> None:
+    def __init__(self, arguments: Sequence[str] | None = None, server: Server | None = None) -> None:
+        self.server = server
         self._arguments = arguments or [shutil.which("PythonSlicer") or sys.executable, "-m", "striq.service"]
         self._client: ServiceClient | None = None
 
@@ -55,7 +58,7 @@ class WorkerClient:
             WorkerError: If it cannot be started.
         """
         if self._client is None:
-            self._client = _makeClient(self._arguments)
+            self._client = _makeClient(self._arguments, self.server)
         with _translatedErrors():
             self._client.start()
 
@@ -96,14 +99,17 @@ class WorkerClient:
             self._client.stop(STOP_SECONDS)
 
 
-def _makeClient(arguments: Sequence[str]) -> ServiceClient:
+def _makeClient(arguments: Sequence[str], server: Server | None) -> ServiceClient:
     try:
         from striq.service.client import ServiceClient
+        from striq.service.http_client import RemoteProcess
     except ImportError as error:
         raise WorkerError(
             _("The installed striq does not match this extension ({error}). Update both.").format(error=error)
         ) from error
-    return ServiceClient(arguments, protocol=PROTOCOL)
+    if server is None:
+        return ServiceClient(arguments, protocol=PROTOCOL)
+    return ServiceClient([], protocol=PROTOCOL, launch=lambda: RemoteProcess(server))
 
 
 @contextmanager

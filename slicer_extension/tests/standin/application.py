@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import random
 import sys
+import tempfile
 import types
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Sequence
@@ -202,6 +203,8 @@ class Application(Dialect, QtCore.QObject):
         self._window = MainWindow()
         self._window.setObjectName("qSlicerMainWindow")
         self.isTesting, self.extensions = True, None
+        place = Path(tempfile.mkdtemp(prefix="settings-")) / "Slicer.ini"
+        self._settings = QtCore.QSettings(str(place), QtCore.QSettings.IniFormat)
 
     def layoutManager(self) -> LayoutManager:
         """Return what arranges the views."""
@@ -214,6 +217,10 @@ class Application(Dialect, QtCore.QObject):
     def extensionsManagerModel(self) -> object:
         """Return what installs extensions; ``None`` where it is switched off, as here."""
         return self.extensions
+
+    def userSettings(self) -> QtCore.QSettings:
+        """Return the settings of the user, which no scene contains."""
+        return self._settings
 
     def testingEnabled(self) -> bool:
         """Return whether dialogs are to be skipped."""
@@ -361,7 +368,6 @@ class DICOMUtils:
     def importDicom(folder: str, database: DicomDatabase | None = None, copyFiles: bool = False) -> bool:
         """Put the files of a folder into the database; those that are not copied stay where they are."""
         import shutil
-        import tempfile
 
         import pydicom
 

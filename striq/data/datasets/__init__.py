@@ -7,7 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, get_args
 
+from striq.data.datasets.acouslic import SWEEPS, load_acouslic
 from striq.data.datasets.camus import NIFTI_SUFFIXES, OFFICIAL_SUFFIXES, frame_files, load_camus
+from striq.data.datasets.fetal_planes import TABLE as FETAL_PLANES_TABLE
+from striq.data.datasets.fetal_planes import load_fetal_planes
 from striq.data.datasets.generic import (
     GroupRule,
     find_list,
@@ -17,6 +20,7 @@ from striq.data.datasets.generic import (
     select_planes,
     split_by_depth,
 )
+from striq.data.datasets.hc18 import hc18_files, load_hc18
 from striq.data.datasets.us4qa import SCORES_FILE, attach_ratings, load_us4qa
 from striq.data.layouts import LAYOUTS, Layout
 from striq.errors import DatasetError
@@ -97,7 +101,9 @@ def recognize_layout(root: str | Path) -> Layout:
 
     1. A ``.csv`` file, or a folder with exactly one CSV file with columns path, plane and group, is ``csv``.
     2. Files ``patientNNNN/patientNNNN_{2CH,4CH}_{ED,ES}`` are CAMUS: official if ``.mhd``, NIfTI if ``.nii.gz``.
-    3. A folder with ``annotations/quality_scores.csv`` is ``us4qa``.
+    3. A folder with ``annotations/quality_scores.csv`` is ``us4qa``, with ``training_set/000_HC.png`` and the like
+       ``hc18``, with ``FETAL_PLANES_DB_data.csv`` ``fetal_planes_db``, with ``images/stacked_fetal_ultrasound``
+       ``acouslic``.
     4. Images in subfolders are ``planes``; images directly in the folder are ``flat``.
 
     Raises:
@@ -115,8 +121,14 @@ def recognize_layout(root: str | Path) -> Layout:
     }
     if any(is_camus.values()):
         return _only(is_camus, place)
-    if (place / SCORES_FILE).is_file():
-        return "us4qa"
+    published: dict[Layout, bool] = {
+        "us4qa": (place / SCORES_FILE).is_file(),
+        "hc18": bool(hc18_files(place)),
+        "fetal_planes_db": (place / FETAL_PLANES_TABLE).is_file(),
+        "acouslic": (place / SWEEPS).is_dir(),
+    }
+    if any(published.values()):
+        return _only(published, place)
     in_root, in_folders = split_by_depth(place)
     return _only({"planes": bool(in_folders), "flat": bool(in_root)}, place)
 
@@ -149,7 +161,7 @@ def _check_request(place: Path, layout: str, table: object, plane: str | None, p
         msg = f"{place}: layout {layout!r} needs an existing {'CSV file' if layout == 'csv' else 'folder'}."
         raise DatasetError(msg)
     misplaced = {
-        "--rating-table": table is not None and layout == "csv",
+        "--rating-table": table is not None and layout in ("csv", "acouslic"),
         "plane": plane is not None and layout != "flat",
         "--group-pattern": pattern is not None and layout not in GROUPED_BY_NAME,
     }
@@ -168,6 +180,12 @@ def _load(root: Path, layout: Layout, table: Path | None, plane: str | None, rul
             return load_camus(root, NIFTI_SUFFIXES, table)
         case "us4qa":
             return load_us4qa(root, rule, table)
+        case "acouslic":
+            return load_acouslic(root)
+        case "hc18":
+            records = load_hc18(root)
+        case "fetal_planes_db":
+            records = load_fetal_planes(root)
         case "planes":
             records = load_plane_folders(root, rule)
         case "flat":

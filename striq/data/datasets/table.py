@@ -71,8 +71,12 @@ def column_name(text: str) -> str:
     return text.strip().lower().replace(" ", "_").replace("-", "_")
 
 
-def read_rows(path: Path) -> list[Row]:
+def read_rows(path: Path, *, delimiter: str = ",") -> list[Row]:
     """Read a comma-separated UTF-8 table with a header line; empty lines are skipped.
+
+    Args:
+        path: CSV file.
+        delimiter: What separates the cells, for tables that are published with another one.
 
     Raises:
         DatasetError: If the file is missing, is not such a table, has no rows, or has a row of the wrong length.
@@ -82,7 +86,7 @@ def read_rows(path: Path) -> list[Row]:
         raise DatasetError(msg)
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:  # spreadsheet programs write a BOM
-            reader = csv.reader(stream, strict=True)
+            reader = csv.reader(stream, strict=True, delimiter=delimiter)
             lines = [(reader.line_num, line) for line in reader if any(cell.strip() for cell in line)]
     except (UnicodeDecodeError, csv.Error) as error:
         msg = f"{path}: not a comma-separated table in UTF-8 ({error}). Save it as 'CSV UTF-8'."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from striq.data.fan.morphology import Mask, row_ends
 
 Array = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 
 # Columns of an array of shapes: the left side's x at both reference rows, the right side's, top, bottom, curvature.
 LEFT, RIGHT, TOP, BOTTOM, CURVATURE = slice(0, 2), slice(2, 4), 4, 5, 6
@@ -43,7 +45,7 @@ class Sector:
         """Return the sector moved by ``x`` and ``y`` cells."""
         return Sector(self.parameters + np.array([x, x, x, x, y, y, 0]), (self.rows[0] + y, self.rows[1] + y))
 
-    def spans(self, y: Array) -> tuple[Array, Array]:
+    def spans(self, y: Array) -> tuple[Floats, Floats]:
         """Return left and right edge at each row coordinate, both shape ``(N,)``; equal where the row is outside."""
         left, right = _spans(self.parameters[None], y, self.rows)
         inside = (y >= self.parameters[TOP]) & (y <= self.parameters[BOTTOM])
@@ -70,12 +72,12 @@ def fit_sector(region: Mask, ignored: Mask, start: Sector | None = None) -> Sect
     """
     ends = row_ends(region)
     rows = (float(ends[:, 1].min()), float(ends[:, 1].max() + 1))
-    weights = np.where(_fill_rows(region), 1.0, np.where(ignored, 0.0, -1.0))
-    sums = np.zeros((weights.shape[0], weights.shape[1] + 1))
-    np.cumsum(weights, axis=1, out=sums[:, 1:])
+    weights = -(~ignored).astype(np.float32)
+    weights[_fill_rows(region)] = 1
     rows = rows if start is None else start.rows
+    cover = _Cover(weights, rows)
     starts = _starts(ends, rows) if start is None else start.parameters[None]
-    values = _cover(starts, sums, rows)
+    values = cover(starts)
     best, value = starts[values.argmax()], values.max()
     step = len(weights) / 16
     for _ in range(MAX_ROUNDS):
@@ -83,14 +85,14 @@ def fit_sector(region: Mask, ignored: Mask, start: Sector | None = None) -> Sect
         moved[:, CURVATURE] = np.clip(moved[:, CURVATURE], 0, MAX_CURVATURE)
         moved[:, TOP] = np.maximum(moved[:, TOP], 0)
         moved[:, BOTTOM] = np.minimum(moved[:, BOTTOM], len(weights))
-        values = _cover(moved, sums, rows)
+        values = cover(moved)
         if values.max() <= value:
             step /= 2.5
             if step < SHORTEST_STEP:
                 break
             continue
         together = _together(best, moved, values - value)
-        if (joint := _cover(together[None], sums, rows)[0]) > values.max():
+        if (joint := cover(together[None])[0]) > values.max():
             best, value = together, joint
         else:
             best, value = moved[values.argmax()], values.max()
@@ -122,13 +124,20 @@ def _starts(ends: Array, rows: tuple[float, float]) -> Array:
     for count in {max(3, widest), max(3, 2 * widest // 3)}:
         if count <= len(left):
             y = (ends[:count, 1] + 0.5 - top) / (bottom - top)
-            sides = [np.polyfit(y, side[:count], 1) for side in (left, right)]
-            starts.append([x for run, at in sides for x in (at, at + run)] + [top, bottom, 1.0])
+            sides = [_line(y, side[:count]) for side in (left, right)]
+            starts.append([x for at, run in sides for x in (at, at + run)] + [top, bottom, 1.0])
     middle = (low + high) / 2
     for share in (0.6, 0.8):
         reach = (high - low) / 2 / share
         starts.append([middle, middle - reach, middle, middle + reach, top, bottom, 1.0])
     return np.array(starts)
+
+
+def _line(y: Array, x: Array) -> tuple[float, float]:
+    """Return value at 0 and slope of the line that fits points best."""
+    centered = y - y.mean()
+    slope = float(centered @ x / (centered @ centered))
+    return float(x.mean()) - slope * float(y.mean()), slope
 
 
 def _together(best: Array, moved: Array, gains: Array) -> Array:
@@ -146,26 +155,40 @@ def _together(best: Array, moved: Array, gains: Array) -> Array:
     return together
 
 
-def _cover(shapes: Array, sums: Array, rows: tuple[float, float]) -> Array:
-    """Return the sum of the weights inside each shape, given the sums of the weights along rows."""
-    height, width = sums.shape[0], sums.shape[1] - 1
-    y = np.arange(height) + 0.5
-    left, right = _spans(shapes, y, rows)
-    top, bottom = shapes[:, TOP, None], shapes[:, BOTTOM, None]
-    share = np.minimum(np.maximum(np.minimum(y + 0.5, bottom) - np.maximum(y - 0.5, top), 0), 1)
-    offset = np.arange(height) * (width + 1)
-    flat = sums.ravel()
+class _Cover:
+    """The sum of the weights inside shapes.
 
-    def sum_until(x: Array) -> Array:
-        x = np.minimum(np.maximum(x, 0), width)
-        column = np.minimum(x.astype(np.intp), width - 1)
-        at = flat[column + offset]
-        return at + (x - column) * (flat[column + offset + 1] - at)
+    Args:
+        weights: Weight of each cell, shape ``(h, w)``.
+        rows: The two reference rows of the shapes.
+    """
 
-    return ((sum_until(right) - sum_until(left)) * share).sum(axis=1)
+    def __init__(self, weights: NDArray[np.float32], rows: tuple[float, float]) -> None:
+        height, self.width = weights.shape
+        self.rows, self.middle = rows, np.arange(height, dtype=np.float32) + np.float32(0.5)
+        self.first = np.arange(height, dtype=np.int32) * self.width
+        sums = np.zeros((height, self.width + 1), np.float32)
+        np.cumsum(weights, axis=1, out=sums[:, 1:])
+        self.weights, self.sums = weights.ravel(), np.ascontiguousarray(sums[:, :-1]).ravel()
+
+    def __call__(self, shapes: Array) -> Floats:
+        """Return the sum inside each shape, shape ``(N,)``."""
+        x = np.stack(_spans(shapes.astype(np.float32), self.middle, self.rows))
+        x = np.minimum(np.maximum(x, 0, out=x), self.width, out=x)
+        column = np.minimum(x.astype(np.int32), self.width - 1)
+        x -= column
+        column += self.first
+        until = self.sums.take(column)
+        x *= self.weights.take(column)
+        until += x
+        top, bottom = shapes[:, TOP, None].astype(np.float32), shapes[:, BOTTOM, None].astype(np.float32)
+        half = np.float32(0.5)
+        share = np.minimum(self.middle + half, bottom) - np.maximum(self.middle - half, top)
+        share = np.minimum(np.maximum(share, 0, out=share), 1, out=share)
+        return np.einsum("nh,nh->n", until[1] - until[0], share)
 
 
-def _spans(shapes: Array, y: Array, rows: tuple[float, float]) -> tuple[Array, Array]:
+def _spans(shapes: Floats, y: Floats, rows: tuple[float, float]) -> tuple[Floats, Floats]:
     """Return left and right edge of shapes at rows, between their sides and above the bottom's ellipse."""
     x0, x1, x2, x3, _, bottom, curvature = (shapes[:, i, None] for i in range(7))
     height = rows[1] - rows[0]
@@ -174,7 +197,10 @@ def _spans(shapes: Array, y: Array, rows: tuple[float, float]) -> tuple[Array, A
     apex = (x0 - x2) / np.maximum((x3 - x2) - (x1 - x0), 1e-2)  # as a position
     apex_x, apex_y = x0 + (x1 - x0) * apex, rows[0] + apex * height
     radius = np.maximum(bottom - apex_y, 1e-3)
-    depth = np.minimum(np.maximum(y - apex_y, 0) / radius, 1)
-    reach = radius / np.maximum(curvature, 1e-3) * np.sqrt(1 - depth * depth)
-    left, right = np.maximum(left, apex_x - reach), np.minimum(right, apex_x + reach)
-    return left, np.maximum(left, right)
+    depth = (y - apex_y) / radius
+    depth = np.minimum(np.maximum(depth, 0, out=depth), 1, out=depth)
+    reach = np.sqrt(1 - depth * depth)
+    reach *= radius / np.maximum(curvature, 1e-3)
+    np.maximum(left, apex_x - reach, out=left)
+    np.minimum(right, apex_x + reach, out=right)
+    return left, np.maximum(left, right, out=right)

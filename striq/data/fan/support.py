@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striq.data.fan.morphology import EDGE_REACH, Mask, edges_reached, row_ends
-from striq.data.fan.sector import TOP, Array, Sector
+from striq.data.fan.sector import TOP, Floats, Sector
 
 NEAR = (-2, -1, 0, 1)  # cells from an edge of the sector that support it
 UPRIGHT = 0.12  # of the rows, that a side of the display cuts off
@@ -114,7 +114,7 @@ def _seen_edges(sector: Sector, region: Mask, inside: Mask, seen: slice) -> tupl
     return sides[0], sides[1], float(bottom.mean())
 
 
-def _seen_side(region: Mask, rows: np.ndarray, x: Array, seen: slice) -> float:
+def _seen_side(region: Mask, rows: np.ndarray, x: Floats, seen: slice) -> float:
     on = (x >= seen.start) & (x <= seen.stop)
     return float(_near(region, rows[on], x[on].astype(np.intp)).mean()) if on.any() else 1.0
 

@@ -16,6 +16,7 @@ FLOOR_DB = -26.0  # of fluid; lower levels cannot be distinguished from noise
 BACKGROUND_DB = -4.0
 _SHARP = 0.012  # half-width of a contour in the plane, about 1.5 pixels of 256
 _NUM_DISTRACTORS = 6
+CLEARLY = 0.5  # opacity from which a structure counts as shown
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,38 @@ def paint(parameters: PhantomParameters, x: Array, y: Array) -> tuple[Array, Arr
     for distractor in _distractors(rng):
         _add(echo, opacity, _Brush(distractor, 1.0, distractors_visible, 2 * _SHARP), px, py)
     return echo, opacity
+
+
+def structure_boxes(parameters: PhantomParameters, size: tuple[int, int]) -> dict[str, tuple[int, int, int, int]]:
+    """Return the boxes of the structures that a frame shows clearly: top, left, bottom, right in pixels, by name.
+
+    Args:
+        parameters: Description of the frame.
+        size: Rows and columns of the frame.
+    """
+    anatomy = subject_anatomy(parameters.plane, parameters.subject)
+    rng = np.random.default_rng(parameters.defect_seed)
+    rows, columns = (((np.arange(count) + 0.5) * 2 / count - 1).astype(np.float32) for count in size)
+    x, y = np.meshgrid(columns, rows)
+    (a, b, tx), (c, d, ty) = parameters.transform
+    px, py = _lengthen(anatomy, parameters.foreshortening, a * x + b * y + tx, c * x + d * y + ty)
+    found: dict[str, tuple[int, int, int, int]] = {}
+    for structure, presence in zip(anatomy.structures, parameters.presence, strict=True):
+        displaced = _off_plane(structure, parameters.off_plane, rng)
+        rng.uniform(0, 2 * np.pi)  # the gap, drawn as in :func:`paint`
+        inside = _distance(displaced, px, py) < structure.wall_width
+        strength = presence**0.6 * (1 - parameters.off_plane) ** 0.7
+        if strength >= CLEARLY and inside.any():
+            (high, low), (left, right) = (np.flatnonzero(inside.any(axis=axis))[[0, -1]].tolist() for axis in (1, 0))
+            found[structure.name] = (high, left, low + 1, right + 1)
+    return found
+
+
+def _distance(structure: Structure, x: Array, y: Array) -> Array:
+    """Return the signed distance of points to a structure, negative inside."""
+    if isinstance(structure.shape, Stroke):
+        return stroke_distance(structure.shape, x, y)[0] - np.float32(structure.shape.width)
+    return outline_distance(structure.shape, x, y)[0]
 
 
 def _lengthen(anatomy: Anatomy, foreshortening: float, x: Array, y: Array) -> tuple[Array, Array]:

@@ -13,10 +13,13 @@ from PIL import Image
 from striq.atomic_files import write_bytes, write_csv, write_json
 from striq.data.phantom.phantom import PhantomFrame, make_phantom
 from striq.data.phantom.planes import PHANTOM_PLANES, SYNTHETIC
+from striq.data.phantom.scene import structure_boxes
+from striq.data.structure_boxes import BOX_COLUMNS
 from striq.errors import DatasetError
 
 TABLE_NAME = "phantom.csv"
 TRUTH_NAME = "phantom.json"
+BOXES_NAME = "boxes.csv"
 _COLUMNS = ("path", "plane", "group", "rating")
 
 
@@ -33,7 +36,8 @@ def write_phantom(
 
     Images are written to ``<plane>/subject_000/frame_00.png`` and so on. ``phantom.csv`` lists path (relative to the
     folder), plane, group and rating (the known quality). ``phantom.json`` adds the transform and the parameters of each
-    frame. The table is written last, so a folder that has one is complete.
+    frame, ``boxes.csv`` the boxes of the structures that it shows clearly. The table is written last, so a folder that
+    has one is complete.
 
     Args:
         folder: Folder to write to; created if missing.
@@ -55,6 +59,7 @@ def write_phantom(
     rendered = [name.removeprefix(SYNTHETIC) for name in planes]
     frames = make_phantom(num_subjects, frames_per_subject, planes=rendered, seed=seed, size=size)
     rows: list[tuple[str, ...]] = []
+    boxes: list[tuple[object, ...]] = []
     truth: list[dict[str, object]] = []
     for index, frame in enumerate(frames):
         plane = planes[rendered.index(frame.plane)]
@@ -63,6 +68,8 @@ def write_phantom(
         write_bytes(root / path, _png(frame))
         rows.append((path, plane, group, f"{frame.quality:.6f}"))
         truth.append({"path": path, "transform": frame.transform.tolist(), "parameters": asdict(frame.parameters)})
+        boxes += [(path, name, *box) for name, box in structure_boxes(frame.parameters, size).items()]
+    write_csv(root / BOXES_NAME, BOX_COLUMNS, boxes)
     write_json(root / TRUTH_NAME, {"seed": seed, "frames": truth})
     return write_csv(root / TABLE_NAME, _COLUMNS, rows)
 

@@ -21,7 +21,7 @@ from striq.data.readers.pixel_bytes import compressed_array, raw_array
 from striq.data.readers.plus import has_frame_fields, refuse_radio_frequency, sequence_times
 from striq.data.readers.raster import Raster, cine_from_raster
 from striq.data.readers.reader_errors import bad_header, missing_pixel_file
-from striq.errors import ReadError
+from striq.errors import ReadError, as_read_error
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +64,20 @@ def open_metaimage(path: Path, *, frame_axis: int | None = None) -> Cine:
         orientation=header.get("UltrasoundImageOrientation", ""),
     )
     return cine_from_raster(path, raster, frame_axis)
+
+
+def stored_values(path: Path) -> NDArray[Any]:
+    """Return the values of a MetaImage file of one channel as stored, such as the labels of a mask.
+
+    The shape is that of the file in C order: the slowest axis first.
+
+    Raises:
+        ReadError: If the header or the pixel file is missing, damaged or of an unsupported type.
+    """
+    with as_read_error(path):
+        header, offset = _read_header(path)
+        sizes = tuple(int(size) for size in _numbers(path, header, "DimSize"))
+        return _loader(path, header, offset, sizes)()
 
 
 def _frame_axis(header: dict[str, str], shift: int, *, num_axes: int) -> int | None:

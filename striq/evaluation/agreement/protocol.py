@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from striq.baselines.extras import BaselineExtras
 from striq.baselines.fitting import find_baselines, score_by_baselines
 from striq.data.loading import load_images
 from striq.data.splits import group_folds
@@ -41,6 +42,7 @@ def cross_validate(
     resume: bool = False,
     note: str = "",
     baselines: Sequence[str] = (),
+    extras: BaselineExtras | None = None,
     observe_fold: FoldObserver | None = None,
 ) -> EvaluationTable:
     """Train without labels on all folds but one, score that one, and compare all scores with the ratings.
@@ -53,13 +55,14 @@ def cross_validate(
         resume: Keep the folds that an interrupted run with the same settings has trained.
         note: A sentence printed with every table and picture.
         baselines: Names of baselines that are fitted on each fold as well, ``"all"`` for every one.
+        extras: What some baselines need beside frames.
         observe_fold: Called after each fold with its scorer and the rated frames it was not trained on.
 
     Raises:
         DatasetError: If there are fewer groups than folds, or no ratings.
-        StriqError: If a baseline is not known.
+        StriqError: If a baseline is not known, or what it needs is not given.
     """
-    find_baselines(baselines)
+    find_baselines(baselines, extras)
     setup, output = setup or TrainingSetup(), Path(output_dir)
     frames: list[RatedFrame] = []
     parts: list[ScoredFrames] = []
@@ -70,7 +73,7 @@ def cross_validate(
         scored = score_with_controls(scorer, images, test, quiet=setup.quiet)
         if baselines:
             training = load_images(fold.train, scorer.config.encoder.size, quiet=setup.quiet), fold.train
-            scored.scores.update(score_by_baselines(scorer, baselines, training, (images, test)))
+            scored.scores.update(score_by_baselines(scorer, baselines, training, (images, test), extras))
         parts.append(scored)
         frames.extend(as_rated_frames(test, number))
         if observe_fold is not None:

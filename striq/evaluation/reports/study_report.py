@@ -78,12 +78,12 @@ class StudyReport:
         return figure
 
     def write(self, folder: str | Path) -> str:
-        """Write ``NAME.json``, ``NAME.md`` and ``NAME.png``, each atomically, and return the Markdown."""
+        """Write ``NAME.md``, ``NAME.png`` and, last, ``NAME.json``, each atomically, and return the Markdown."""
         target, text = Path(folder) / self.name, self.to_markdown()
-        write_json(target.with_name(f"{self.name}.json"), self.to_json())
         write_text(target.with_name(f"{self.name}.md"), text)
         if (figure := self.figure()) is not None:
             save_figure(figure, target.with_name(f"{self.name}.png"))
+        write_json(target.with_name(f"{self.name}.json"), self.to_json())
         return text
 
 

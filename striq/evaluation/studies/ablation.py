@@ -28,7 +28,7 @@ from striq.evaluation.statistics.metrics import srcc
 from striq.evaluation.studies.ablation_rows import Overrides, apply_overrides
 from striq.evaluation.studies.activations import Activations, frame_activations
 from striq.evaluation.studies.fingerprints import check_fingerprint, digest, fingerprint
-from striq.model.encoder import load_backbone, shipped_backbone
+from striq.model.backbone_files import load_backbone, shipped_backbone
 from striq.model.network import Pyramid
 from striq.progress_bar import track
 from striq.scoring.devices import pick_device

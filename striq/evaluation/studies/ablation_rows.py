@@ -19,6 +19,8 @@ from striq.quality.terms import TERMS, complete_weights, loss_term_names
 REFERENCE = "components/full"
 COMPONENTS = "components"  # table of the rows about terms
 PAPER_TERMS = ("similarity", "ncc", "smoothness")  # the paper weights these equally and has no others
+WEIGHTS = "weights"  # table of the rows about ratios of those terms
+RATIOS = ((1, 0, 0), (1, 1, 0), (2, 1, 1), (1, 2, 1))
 Overrides = Mapping[str, Mapping[str, Any]]
 
 
@@ -32,6 +34,7 @@ def ablation_rows() -> dict[str, Overrides]:
         if table == COMPONENTS:
             found |= term_rows()
         rows.update({f"{table}/{row}": overrides for row, overrides in found.items()})
+    rows.update({f"{WEIGHTS}/{row}": overrides for row, overrides in weight_rows().items()})
     return {REFERENCE: rows.pop(REFERENCE), **rows}
 
 
@@ -45,9 +48,20 @@ def term_rows() -> dict[str, Overrides]:
     for name, weight in weights.items():
         if weight > 0:
             rows[f"score without {_label(name)}"] = {"quality": {"weights": weights_without(name)}}
-    equal = {name: 1 / len(PAPER_TERMS) if name in PAPER_TERMS else 0.0 for name in weights}
-    rows["score of equal thirds, all anchors"] = {"quality": {"weights": equal, "anchor_share": 1.0}}
+    rows["score of equal thirds, all anchors"] = _of_paper_terms((1, 1, 1))
     return rows
+
+
+def weight_rows() -> dict[str, Overrides]:
+    """Return one row per ratio of the paper's three terms that its Table 4 has beside equal weights."""
+    return {":".join(map(str, ratio)): _of_paper_terms(ratio) for ratio in RATIOS}
+
+
+def _of_paper_terms(ratio: Sequence[int]) -> Overrides:
+    """Return the score of the paper's terms alone, over all anchors, in a ratio of weights."""
+    shares = {name: share / sum(ratio) for name, share in zip(PAPER_TERMS, ratio, strict=True)}
+    weights = {name: shares.get(name, 0.0) for name in complete_weights({})}
+    return {"quality": {"weights": weights, "anchor_share": 1.0}}
 
 
 def weights_without(name: str) -> dict[str, float]:

@@ -16,9 +16,8 @@ import torch
 
 import striq
 from striq.atomic_files import write_json
-from striq.data.loading import iterate_images
+from striq.data.loading import iterate_images, read_frame
 from striq.data.preprocessing import prepare_frame
-from striq.data.readers import open_cine
 from striq.data.splits import Fold, group_folds
 from striq.errors import DatasetError, StriqError
 from striq.evaluation.agreement.controls import Control, all_scores
@@ -196,7 +195,7 @@ def _read_unseen(unseen: Sequence[FrameRecord], setup: TrainingSetup) -> UnseenF
     size, records, images = setup.config.encoder.size, list[FrameRecord](), list[torch.Tensor]()
     for record in track(unseen, description="Reading unseen frames", quiet=setup.quiet):
         try:
-            images.append(prepare_frame(open_cine(record.path)[record.frame_index], size))
+            images.append(prepare_frame(read_frame(record), size))
         except StriqError as error:
             logger.warning("left out: %s", error)
         else:

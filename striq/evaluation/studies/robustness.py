@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from striq.data.degradation import ALL, DEGRADATIONS, PERTURBATIONS, SEVERITIES, degrade, perturb
+from striq.data.loading import read_frame
 from striq.data.preprocessing import prepare_frame
-from striq.data.readers import open_cine
 from striq.evaluation.agreement.controls import MAIN, Control
 from striq.evaluation.agreement.frame_inputs import FrameInputs
 from striq.evaluation.statistics.metrics import srcc_of_rated
@@ -122,7 +122,7 @@ def score_all_changed(
     disturbed = set(range(len(records)) if nuisance_frames is None else evenly_spaced(planes, nuisance_frames))
     for index in track(range(len(records)), description="Changing frames", quiet=quiet):
         record = records[index]
-        frame = open_cine(record.path)[record.frame_index]
+        frame = read_frame(record)
         seed = frame_seed(record)
         measure = _all_of(scorer, record.plane, list(functions.values()))
         for kind in KINDS if index in disturbed else (UNCHANGED,):
