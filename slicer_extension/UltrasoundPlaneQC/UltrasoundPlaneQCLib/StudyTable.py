@@ -13,7 +13,7 @@ from .Results import Results
 from .Study import DONE, FAILED, SCORING, WAITING, Cine
 from .Thumbnails import SIDE, thumbnailOf
 
-ROW_HEIGHT, MIN_HEIGHT = 46, 190  # pixels
+ROW_HEIGHT, MIN_HEIGHT = 46, 262  # pixels
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,10 @@ class PictureTable:
     Args:
         titles: Headers of the columns.
         parent: Widget that the table lies in.
+        wide: Numbers of the columns that share the width that is left.
     """
 
-    def __init__(self, titles: tuple[str, ...], parent: qt.QWidget | None = None) -> None:
+    def __init__(self, titles: tuple[str, ...], parent: qt.QWidget | None = None, wide: tuple[int, ...] = (0,)) -> None:
         self.widget = qt.QTableWidget(0, len(titles), parent)
         self.rows: list[Row] = []
         self._items: list[list[qt.QTableWidgetItem]] = []  # the table does not own them in Python
@@ -57,7 +58,8 @@ class PictureTable:
         self.widget.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
         header = self.widget.horizontalHeader()
         header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
-        header.setSectionResizeMode(0, qt.QHeaderView.Stretch)
+        for column in wide:
+            header.setSectionResizeMode(column, qt.QHeaderView.Stretch)
         header.setResizeContentsPrecision(20)  # rows that decide on the width of a column
 
     def show(self, rows: list[Row]) -> None:
