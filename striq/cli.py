@@ -10,10 +10,12 @@ import typer
 from typer.core import TyperGroup
 
 import striq
+from striq.collection import begin_loading
 from striq.commands.anchors import anchors
 from striq.commands.auditing import audit
 from striq.commands.completion import completion, prepare_completion
 from striq.commands.curves import curves
+from striq.commands.dashboard import dashboard
 from striq.commands.evaluation import evaluate
 from striq.commands.explaining import explain
 from striq.commands.exporting import export
@@ -32,6 +34,7 @@ from striq.commands.terminal import complain, say, start_messages
 from striq.commands.thresholds import threshold
 from striq.commands.training import phantom, train
 from striq.errors import StriqError
+from striq.processors import start_measuring
 from striq.signals import exit_if_ending
 from striq.waiting import limit_spinning
 
@@ -63,6 +66,7 @@ for command in (
     explain,
     threshold,
     audit,
+    dashboard,
     serve,
     policy,
     listen,
@@ -108,6 +112,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: Arguments after the program's name; those of the process by default.
     """
     limit_spinning()
+    if arguments is None:  # the process is this program
+        begin_loading()
+        start_measuring()
     start_messages()
     prepare_completion()
     try:

@@ -180,10 +180,11 @@ def measure_kills(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     refused = 0
     try:
         while sum(kills.values()) < options.kills:
-            until = time.monotonic() + generator.uniform(*options.pause)
-            while time.monotonic() < until:
+            share = -(-len(unsent) // (options.kills - sum(kills.values())))
+            for _ in range(share):  # the last one just before the kill
+                time.sleep(generator.uniform(*options.pause) / share)
                 refused += not send_first(stage.port, unsent)
-                time.sleep(0.1)
+            time.sleep(generator.uniform(0, options.after))
             victim = generator.choice(["service", "orthanc"])
             kills[victim] += 1
             if victim == "service":
@@ -283,6 +284,7 @@ def main() -> None:
     parser.add_argument(
         "--pause", type=float, nargs=2, default=(1.0, 15.0), help="seconds between kills, shortest and longest"
     )
+    parser.add_argument("--after", type=float, default=3.0, help="seconds between an object and a kill, at most")
     parser.add_argument("--objects", type=int, default=10_000, help="of memory")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--timeout", type=float, default=1800.0, help="seconds to wait for the last report")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 PLAN_NAME = "_plan/files.parquet"
 FORMER_PLAN_NAME = "_plan/plan.json"  # of audits that could not grow
+OPERATOR_KEY_NAME = "_plan/operator_key"  # of the pseudonyms on dashboards
 REPORTED_FOLDER = "_plan/structured_reports"
 JOURNAL_FOLDER = "_plan/crash_journal"
 SUMMARY_NAME = "_summary.html"

@@ -10,10 +10,11 @@ from typing import Annotated
 import typer
 
 from striq.commands import options
-from striq.commands.terminal import check_device, check_writable, say, show_log
+from striq.commands.terminal import check_device, check_writable, complain, say, show_log
 from striq.types import FrameRecord
 
-QUICK_SUBJECTS, QUICK_FOLDS, QUICK_VIEWS = 8, 2, 1
+QUICK_SUBJECTS, QUICK_FOLDS, QUICK_VIEWS = 6, 2, 1
+SOME_FAILED = 1  # exit status
 PHANTOM_DATA = "Synthetic phantom with known quality."
 
 
@@ -84,10 +85,14 @@ def reproduce(
         num_seeds=1 if quick else seeds,
         extras=options.baseline_extras(boxes, clip, out, dataset, planes, 0, subjects),
     )
-    kept = make(run, chosen)
-    if kept:
-        say(f"Kept from before: {', '.join(kept)}.")
+    outcome = make(run, chosen)
+    if outcome.kept:
+        say(f"Kept from before: {', '.join(outcome.kept)}.")
+    for name, reason in outcome.failed.items():
+        complain(f"error: {name}: {reason}")
     say(f"Written: {write_reproduction_page(out)}")
+    if outcome.failed:
+        raise typer.Exit(SOME_FAILED)
 
 
 def _reuse(

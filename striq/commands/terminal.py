@@ -8,6 +8,7 @@ import os
 import sys
 from pathlib import Path
 
+from striq.collection import end_loading
 from striq.csv_cells import printable
 from striq.errors import StriqError
 from striq.progress_bar import show_progress_bars
@@ -100,6 +101,7 @@ def check_device(device: str, threads: int | None = None) -> str:
     from striq.scoring import devices
     from striq.scoring.threads import use_threads
 
+    end_loading()
     use_threads(threads)
     return devices.check_device(device)
 

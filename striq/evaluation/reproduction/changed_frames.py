@@ -30,7 +30,7 @@ from striq.scoring.scorer import StriqScorer
 from striq.types import FrameRecord
 
 Change = Callable[[Tensor, float, int], Tensor]
-TURN_DEG, SHIFT = 60.0, 0.4  # of the rigid motion at its largest; the frame has width 2
+TURN_DEG, SHIFT = 45.0, 0.3  # of the rigid motion at its largest; the frame has width 2
 NOISE = 0.3  # standard deviation at its largest, of gray values 0 to 1
 FRAMES = 12  # of each plane, in the curves
 CARDIAC = ("A2C", "A4C")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import fill
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -21,6 +22,7 @@ from striq.evaluation.reproduction.run import ReproductionRun
 
 SHOWN = 6  # frames of a line
 PANEL_INCHES = 1.35
+LABEL_WIDTH = 20  # characters
 TITLE = "Figure 3: frames in order of score"
 
 
@@ -92,7 +94,7 @@ def _draw(run: ReproductionRun, lines: Sequence[Line]) -> Figure:
             panel.set_axis_off()
         for panel, image, value, rating in zip(row, images, line.values, line.ratings, strict=False):
             show(panel, image[0].numpy(), f"{number_text(value, digits=2)} ({rating:.3g})", color)
-        label(row[0], line.plane if line.score == MAIN else "", color)
+        label(row[0], f"{line.plane}\n{fill(line.score, LABEL_WIDTH)}", color)
     return figure
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from striq.atomic_files import write_csv
+from striq.errors import StriqError
 from striq.evaluation.reproduction.finding import Finding
 from striq.evaluation.reproduction.parts import Part
 from striq.evaluation.reproduction.provenance import Stopwatch
@@ -16,28 +17,42 @@ from striq.evaluation.reproduction.run import ReproductionRun
 logger = logging.getLogger(__name__)
 
 
-def reproduce(run: ReproductionRun, parts: Sequence[Part]) -> list[str]:
-    """Make and write parts, one after another, and return the names of those that were kept from an earlier run.
+@dataclass
+class Outcome:
+    """What became of the parts asked for.
 
-    Each part becomes ``NAME.json``, ``NAME.md``, one CSV per table and, if it has a picture, ``NAME.png``.
+    Attributes:
+        kept: Parts that an earlier run has made.
+        failed: Why a part could not be made, by its name.
+    """
+
+    kept: list[str] = field(default_factory=list[str])
+    failed: dict[str, str] = field(default_factory=dict[str, str])
+
+
+def reproduce(run: ReproductionRun, parts: Sequence[Part]) -> Outcome:
+    """Make and write parts, one after another; one that cannot be made does not affect the others.
+
+    Each part becomes ``NAME.md``, one CSV per table, ``NAME.png`` if it has a picture, and ``NAME.json``.
 
     Args:
         run: Frames and settings.
         parts: What to make.
-
-    Raises:
-        DatasetError: If the frames cannot be used.
     """
-    kept: list[str] = []
+    outcome = Outcome()
     for number, part in enumerate(parts, start=1):
+        place = f"{part.name} ({number} of {len(parts)})"
         if is_finished(run, part.name):
-            logger.info("%s (%d of %d): kept", part.name, number, len(parts))
-            kept.append(part.name)
+            logger.info("%s: kept", place)
+            outcome.kept.append(part.name)
             continue
-        logger.info("%s (%d of %d)", part.name, number, len(parts))
+        logger.info("%s", place)
         watch = Stopwatch()
-        write_finding(run, part.make(run), watch.facts())
-    return kept
+        try:
+            write_finding(run, part.make(run), watch.facts())
+        except StriqError as error:
+            outcome.failed[part.name] = str(error)
+    return outcome
 
 
 def is_finished(run: ReproductionRun, name: str) -> bool:

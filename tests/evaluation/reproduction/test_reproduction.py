@@ -12,7 +12,6 @@ import pytest
 import torch
 from PIL import Image
 
-from striq.baselines.extras import BaselineExtras
 from striq.baselines.protocol import BASELINES
 from striq.config import EncoderConfig, QualityConfig, StriqConfig, TrainingConfig
 from striq.data.datasets import load_dataset
@@ -28,7 +27,7 @@ from striq.evaluation.reproduction.changed_frames import DEFORMATIONS, LOSSES, n
 from striq.evaluation.reproduction.parts import PARTS, choose_parts
 from striq.evaluation.reproduction.published import published, published_plane, published_srcc
 from striq.evaluation.reproduction.run import ReproductionRun
-from striq.evaluation.reproduction.writing import reproduce
+from striq.evaluation.reproduction.writing import Outcome, reproduce
 from striq.evaluation.statistics.metrics import f1_at_threshold
 from striq.evaluation.studies.ablation_rows import REFERENCE, ablation_rows
 from striq.reporting.reproduction_page import write_reproduction_page
@@ -201,13 +200,27 @@ def test_scores_of_changed_frames_start_with_the_frame_itself(
 def test_finished_parts_are_kept_until_settings_change(run: ReproductionRun) -> None:
     with_scores(run)
     parts = choose_parts(["table1"])
-    assert reproduce(run, parts) == []
+    assert reproduce(run, parts) == Outcome()
     before = (run.folder / "table1.json").stat().st_mtime_ns
-    assert reproduce(run, parts) == ["table1"]
+    assert reproduce(run, parts) == Outcome(["table1"])
     assert (run.folder / "table1.json").stat().st_mtime_ns == before
     other = with_scores(replace(run, note="Another note."))
-    assert reproduce(other, parts) == []
+    assert reproduce(other, parts) == Outcome()
     assert json.loads((run.folder / "table1.json").read_text())["note"] == "Another note."
+
+
+def test_a_part_that_cannot_be_made_does_not_affect_the_others(
+    run: ReproductionRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ablate(self: ReproductionRun, names: object) -> object:
+        msg = "One plane only."
+        raise StriqError(msg)
+
+    monkeypatch.setattr(ReproductionRun, "ablate", ablate)
+    outcome = reproduce(with_scores(run), choose_parts(["table1", "fig6"]))
+    assert outcome == Outcome([], {"fig6": "One plane only."})
+    assert (run.folder / "table1.json").is_file()
+    assert not (run.folder / "fig6.json").exists()
 
 
 def test_files_say_what_they_were_made_of(run: ReproductionRun) -> None:
@@ -251,12 +264,14 @@ def test_scores_of_other_frames_are_refused(run: ReproductionRun, records: list[
 
 
 @pytest.mark.slow
-def test_everything_runs_with_trainings(run: ReproductionRun, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_everything_runs_with_trainings(run: ReproductionRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("sklearn")
     monkeypatch.setattr(run_module, "cross_validate", _few_baselines(run_module.cross_validate))
-    small = replace(run, num_seeds=1, extras=BaselineExtras())
-    assert reproduce(small, choose_parts(["all"])) == []
+    more = load_dataset(write_phantom(tmp_path / "more", 8, 2, planes=PLANES[:2], size=(96, 96)))
+    small = replace(run, records_of_seed=lambda _: more, num_seeds=1)
+    assert reproduce(small, choose_parts(["all"])) == Outcome()
     assert "not made yet" not in write_reproduction_page(small.folder).read_text()
+    assert reproduce(small, choose_parts(["all"])) == Outcome(list(PARTS))
 
 
 def _few_baselines(cross_validate: object) -> object:

@@ -1,0 +1,1 @@
+"""Dashboard: the history of an audit as one page, which opens offline."""
