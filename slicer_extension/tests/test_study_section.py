@@ -97,7 +97,7 @@ def test_score_all_fills_the_table(listed: Clicker) -> None:
     assert "b.dcm" in tab.table.widget.item(1, 0).toolTip()
     assert not tab.table.widget.item(0, 0).icon().isNull()
     assert tab.progressBar.value == 100
-    assert tab.statusLabel.text == "2 cines scored, 0 had scores, 1 failed"
+    assert tab.statusLabel.text == "2 scored, 0 had scores, 1 failed"
 
 
 def test_progress_is_shown_and_other_work_waits(listed: Clicker) -> None:
@@ -123,7 +123,7 @@ def test_cancel_and_go_on(listed: Clicker) -> None:
     assert cells(listed)[0][4] == "done"
     assert cells(listed)[2][4] == "waiting"
     scoreAll(listed)
-    assert tab.statusLabel.text == "1 cines scored, 1 had scores, 1 failed"
+    assert tab.statusLabel.text == "1 scored, 1 had scores, 1 failed"
 
 
 def test_click_on_a_row_opens_its_cine_with_scores_and_plot(listed: Clicker) -> None:

@@ -280,7 +280,7 @@ def _progressText(run: StudyRun) -> str:
         left = "" if seconds is None else _(", {seconds:.0f} s left").format(seconds=seconds)
         at = min(run.reached + 1, len(run.keys))
         return _("Cine {at} of {total}: {name}{left}").format(at=at, total=len(run.keys), name=name, left=left)
-    counts = _("{scored} cines scored, {skipped} had scores, {failed} failed").format(
+    counts = _("{scored} scored, {skipped} had scores, {failed} failed").format(
         scored=run.scored, skipped=run.skipped, failed=run.failed
     )
     if run.state == FAILED:
