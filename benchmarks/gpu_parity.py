@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import time
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,8 +12,7 @@ import striq
 from striq.data.phantom import make_phantom
 from striq.types import Frame, FrameScore
 
-SUBJECTS, FRAMES = 8, 2
-PRECISIONS = ("float32", "float16", "bfloat16")
+SUBJECTS = 8
 
 
 @dataclass(frozen=True)
@@ -42,10 +38,23 @@ class Parity:
     memory_mib: float
 
 
-def measure(precision: str, frames: list[Frame], expected: list[FrameScore]) -> Parity:
-    """Return how scores in one precision compare with the reference."""
-    scorer = striq.load_scorer(device="cuda", precision=precision)
-    torch.cuda.reset_peak_memory_stats()
+def drawn_frames(subjects: int, frames: int) -> list[Frame]:
+    """Return drawn frames of every plane of the phantom."""
+    return [Frame(drawn.pixels, index=i) for i, drawn in enumerate(make_phantom(subjects, frames, seed=1))]
+
+
+def measure(precision: str, frames: list[Frame], expected: list[FrameScore], device: str = "cuda") -> Parity:
+    """Return how scores in one precision compare with the reference.
+
+    Args:
+        precision: Of the encoder.
+        frames: Frames to score.
+        expected: Their scores by the reference engine.
+        device: ``"cuda"``, or ``"cpu"`` to try the script.
+    """
+    scorer, on_cuda = striq.load_scorer(device=device, precision=precision), device == "cuda"
+    if on_cuda:
+        torch.cuda.reset_peak_memory_stats()
     scorer.score(frames[:1])
     single, taken = [], []
     for frame in frames:
@@ -62,20 +71,5 @@ def measure(precision: str, frames: list[Frame], expected: list[FrameScore]) -> 
         float(abs(together - known).max()),
         sum(a.plane != b.plane for a, b in zip(single, expected, strict=True)),
         float(np.median(taken[len(taken) // 2 :])),
-        torch.cuda.max_memory_allocated() / 2**20,
+        torch.cuda.max_memory_allocated() / 2**20 if on_cuda else 0.0,
     )
-
-
-def main() -> None:
-    """Write the comparison as JSON."""
-    frames = [Frame(drawn.pixels, index=i) for i, drawn in enumerate(make_phantom(SUBJECTS, FRAMES, seed=1))]
-    expected = striq.load_scorer(device="cpu", engine="reference").score(frames)
-    facts = {"device": torch.cuda.get_device_name(), "torch": torch.__version__, "frames": len(frames)}
-    rows = [asdict(measure(precision, frames, expected)) for precision in PRECISIONS]
-    text = json.dumps({**facts, "precisions": rows}, indent=1)
-    Path(sys.argv[1]).write_text(text, encoding="utf-8")
-    print(text)  # noqa: T201
-
-
-if __name__ == "__main__":
-    main()

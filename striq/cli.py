@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 import striq
+from striq.collection import begin_loading
 from striq.commands.anchors import anchors
 from striq.commands.auditing import audit
 from striq.commands.completion import completion, prepare_completion
@@ -29,10 +30,11 @@ from striq.commands.sample import sample
 from striq.commands.scoring import score
 from striq.commands.serving import serve
 from striq.commands.study import add_moved_commands, study
-from striq.commands.terminal import complain, say, start_messages
+from striq.commands.terminal import complain, print_in_any_encoding, say, start_messages
 from striq.commands.thresholds import threshold
 from striq.commands.training import phantom, train
 from striq.errors import StriqError
+from striq.processors import start_measuring
 from striq.signals import exit_if_ending
 from striq.waiting import limit_spinning
 
@@ -110,6 +112,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: Arguments after the program's name; those of the process by default.
     """
     limit_spinning()
+    if arguments is None:  # the process is this program
+        begin_loading()
+        print_in_any_encoding()
+        start_measuring()
     start_messages()
     prepare_completion()
     try:

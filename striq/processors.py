@@ -77,6 +77,10 @@ class LoadMeter:
 
     def __init__(self, stat: Path = STAT) -> None:
         self._stat = stat
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin a new measurement."""
         self._before, self._found = self._now(), -1.0
 
     def busy_elsewhere(self) -> float:
@@ -114,7 +118,12 @@ class LoadMeter:
         return _Times(time.monotonic(), ticks / os.sysconf("SC_CLK_TCK"), time.process_time())
 
 
-meter = LoadMeter()  # from the start of the program, so that the first answer needs no waiting
+meter = LoadMeter()
+
+
+def start_measuring() -> None:
+    """Begin the first measurement now, so that its answer, needed when PyTorch is loaded, takes no waiting."""
+    meter.restart()
 
 
 def free_processors() -> int:

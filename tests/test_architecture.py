@@ -16,6 +16,7 @@ LAYERS = (
         "config",
         "errors",
         "atomic_files",
+        "collection",
         "csv_cells",
         "plane_names",
         "signals",

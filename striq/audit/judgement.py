@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from striq.audit.attributes import Attributes, read_attributes
 from striq.policies.policy import Policy
 from striq.reporting.identity import ModelIdentity
 from striq.scoring.results import FrameResult
+
+if TYPE_CHECKING:
+    from striq.audit.attributes import Attributes
 
 
 def judged(result: FrameResult, policy: Policy | None, origin: Attributes, otherwise: float) -> FrameResult:
@@ -36,5 +39,7 @@ def judge_by(model: ModelIdentity, path: Path) -> Callable[[FrameResult], FrameR
     """
     if model.policy is None:
         return lambda result: result
+    from striq.audit.attributes import read_attributes  # loads pydicom, which pictures do not need
+
     origin = read_attributes(path)
     return lambda result: judged(result, model.policy, origin, model.threshold)

@@ -16,6 +16,10 @@ def bench(
     num_planes: Annotated[int, typer.Option(min=1, help="Planes of the model.")] = 4,
     batch: Annotated[list[int] | None, typer.Option(help="Frames at once; repeat for several.")] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Repeats of each part, of which the median is shown.")] = 20,
+    backbone: Annotated[str, typer.Option(help="Network, as for 'striq pretrain'.")] = "resnet18",
+    peers: Annotated[
+        bool, typer.Option("--peers", help="Also time every baseline, and more planes, anchors and larger frames.")
+    ] = False,
     device: options.DeviceOption = "auto",
     threads: options.ThreadsOption = None,
 ) -> None:
@@ -30,9 +34,22 @@ def bench(
     from striq.evaluation.studies.benchmark_report import benchmark_report, encoder_floors_ms
     from striq.scoring.devices import pick_device
 
+    options.check_backbone(backbone)
     chosen = str(pick_device(check_device(device, threads)))
     timings = benchmark(
-        batches=batch or (1, 32), num_anchors=num_anchors, num_planes=num_planes, repeats=repeats, device=chosen
+        batches=batch or (1, 32),
+        num_anchors=num_anchors,
+        num_planes=num_planes,
+        repeats=repeats,
+        device=chosen,
+        backbone=backbone,
     )
     used, floors = torch.get_num_threads(), encoder_floors_ms(chosen)
     say(benchmark_report(timings, device=chosen, threads=used, floors_ms=floors).write(out))
+    if peers:
+        from striq.evaluation.studies.benchmark_peers import time_growth, time_peers
+        from striq.evaluation.studies.benchmark_peers_report import peers_report
+
+        beside = time_peers(num_anchors=num_anchors, repeats=repeats, device=chosen)
+        growths = time_growth(repeats=repeats, device=chosen)
+        say(peers_report(beside, growths, device=chosen, threads=used).write(out))

@@ -9,13 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 
 from striq.commands.terminal import say
 from striq.errors import StriqError
 from striq.service.http_protocol import MAX_BYTES
-from striq.service.http_server import FrameServer, Settings
 from striq.signals import ending_on_signals
 
 PORT, MEGABYTE = 8765, 2**20
@@ -37,6 +35,8 @@ def listen(
     idle_minutes: Annotated[float, typer.Option(min=0.1, help="End the process of a client silent for so long.")] = 10,
 ) -> None:
     """Score frames for 3D Slicer on other computers, over HTTP with a token."""
+    from striq.service.http_server import FrameServer, Settings
+
     settings = Settings(
         host=host,
         port=port,
@@ -79,6 +79,8 @@ def read_token(path: Path) -> str:
 
 def devices() -> list[dict[str, str]]:
     """Return names and labels of the devices of this computer that can be chosen."""
+    import torch
+
     found = [{"name": "cpu", "label": "CPU"}]
     found += [
         {"name": f"cuda:{number}", "label": f"GPU {number}: {torch.cuda.get_device_name(number)}"}

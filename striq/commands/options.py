@@ -192,6 +192,19 @@ def make_training(epochs: int | None, seed: int, *, amp: bool = False) -> Traini
     return given if epochs is None else replace(given, max_epochs=epochs)
 
 
+def check_backbone(name: str) -> None:
+    """Check the name of a network.
+
+    Raises:
+        StriqError: If it is not known.
+    """
+    from striq.model.resnet import BACKBONES
+
+    if name not in BACKBONES:
+        msg = f"--backbone: expected one of {', '.join(BACKBONES)}, got {name!r}."
+        raise StriqError(msg)
+
+
 def find_backbone(backbone: Path | None, *, download: bool, folder: Path) -> Path | None:
     """Return the file of backbone weights asked for, fetched into ``folder`` if need be.
 

@@ -9,7 +9,6 @@ import typer
 
 from striq.commands import options
 from striq.commands.terminal import check_device, check_writable, say, show_log
-from striq.errors import StriqError
 
 
 def pretrain(
@@ -32,12 +31,9 @@ def pretrain(
     check_writable(out)
     show_log(quiet=quiet)
     from striq.data.unlabeled import gather_images
-    from striq.model.resnet import BACKBONES
     from striq.training.pretraining import PretrainingConfig, pretrain_backbone
 
-    if backbone not in BACKBONES:
-        msg = f"--backbone: expected one of {', '.join(BACKBONES)}, got {backbone!r}."
-        raise StriqError(msg)
+    options.check_backbone(backbone)
     check_device("cpu", threads)
     images = gather_images(paths or [], phantom_subjects=phantom_subjects, frames_per_file=frames_per_file)
     pretrain_backbone(images, out, PretrainingConfig(steps=steps, seed=seed, backbone=backbone), resume=resume)

@@ -21,7 +21,16 @@ from striq.commands.options import (
     warn_of_policy,
 )
 from striq.commands.outputs import OutputOptions, Outputs
-from striq.commands.terminal import be_quiet, check_device, check_writable, complain, inform, say
+from striq.commands.terminal import (
+    be_quiet,
+    check_device,
+    check_no_input,
+    check_table_name,
+    check_writable,
+    complain,
+    inform,
+    say,
+)
 from striq.csv_cells import printable
 from striq.errors import StriqError
 from striq.progress_bar import progress_bar
@@ -96,6 +105,8 @@ def score(
         from striq.scoring.checkpoint import find_checkpoint
         from striq.scoring.devices import AUTO
         from striq.scoring.loading import load_scorer
+    if out is not None and not to_stdout:
+        check_table_name(out)
     with ending_on_signals():
         scorer = load_scorer(model, check_device(device, threads), precision=precision)
         if plane != AUTO:
@@ -105,6 +116,9 @@ def score(
         for sentence in warn_of_policy(rules, scorer.planes):
             inform(sentence)
         sources = options.leave_out(find_sources(paths), paths)
+        for place in (out, html):
+            if place is not None:
+                check_no_input(place, sources)
         job = _Job(scorer, plane, Outputs(identity, options), StreamedRows() if as_json else None)
         if out is None or to_stdout:
             job.start(NoTable() if as_json else StreamedTable())
@@ -153,10 +167,12 @@ def _run_to_file(job: _Job, sources: list[Path], out: Path, settings: Settings, 
 
 def _run(job: _Job, sources: list[Path], name: str, *, num_kept: int = 0, say: Callable[[str], object] = say) -> int:
     """Score the sources and complete table and page; the page also after an interruption or an error."""
+    from striq.scoring.opening import open_ahead
+
     try:
         with progress_bar() as progress:
-            for path in progress.track(sources, description="Files"):
-                job.score_file(path, progress)
+            for path, cine in progress.track(open_ahead(sources), total=len(sources), description="Files"):
+                job.score_file(path, cine, progress)
         job.table.finish()
     finally:
         job.outputs.finish(len(sources) - job.num_done)
@@ -180,23 +196,20 @@ class _Job:
         """Take the table to write to, and the numbers of rows and failures that it has."""
         self.table, self.num_rows, self.num_failed = table, num_rows, num_failed
 
-    def score_file(self, path: Path, progress: Progress) -> None:
+    def score_file(self, path: Path, cine: Cine | StriqError, progress: Progress) -> None:
         """Write the rows of one file; print one line if the file or some of its frames cannot be scored."""
         from striq.audit.judgement import judge_by
-        from striq.data.readers import open_cine
         from striq.reporting.rows import source_name
         from striq.scoring.cine_scoring import score_cine, until_failure
         from striq.scoring.results import FrameResult
 
         source, threshold = source_name(path), self.outputs.model.threshold
-        try:
-            cine = open_cine(path)
-        except StriqError as error:
-            failed = FrameResult(source, None, error=str(error))
+        if isinstance(cine, StriqError):
+            failed = FrameResult(source, None, error=str(cine))
             self._add(failed)
             self.outputs.add_unreadable(failed)
             self.num_done += 1
-            complain(f"error: {error}")
+            complain(f"error: {cine}")
             return
         results: list[FrameResult] = []
         task = progress.add_task(printable(path.name), total=len(cine))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from striq.data.fan.geometry import CineFan
+from striq.data.fan.geometry import CineFan, KnownFan
 from striq.errors import ReadError, as_read_error
 from striq.types import FanFinder, Frame
 
@@ -60,6 +61,7 @@ class Cine(Sequence[Frame]):
         # Without a reference to the cine, which would keep its file open.
         own = CineFan(partial(_read, read_pixels, 0, crop, source)) if fan is None and num_frames > 1 else None
         self.fan, self._own_fan = fan or own, own
+        self._ahead: Frame | ReadError | None = None
 
     def __len__(self) -> int:
         return self._num_frames
@@ -80,8 +82,22 @@ class Cine(Sequence[Frame]):
             raise IndexError(msg)
         return self._frame(position)
 
+    def read_ahead(self) -> None:
+        """Read the frame of a still image and find its fan now; the next access returns it, or raises its error."""
+        if self._num_frames == 1 and self._ahead is None:
+            try:
+                frame = self._frame(0)
+                self._ahead = replace(frame, fan=KnownFan.of(frame.pixels))
+            except ReadError as error:
+                self._ahead = error
+
     def _frame(self, position: int) -> Frame:
         """Return one frame; ``position`` lies in ``range(len(self))``."""
+        ahead, self._ahead = self._ahead, None
+        if isinstance(ahead, ReadError):
+            raise ahead
+        if ahead is not None:
+            return ahead
         pixels = _read(self._read_pixels, position, self.crop, self.source)
         if position == 0 and self._own_fan is not None:
             self._own_fan.offer_first(pixels)

@@ -17,6 +17,7 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
 import striq
+from striq.about import PUBLISHER
 from striq.atomic_files import replacing
 from striq.reporting.patient_context import complete_context
 from striq.reporting.report_uids import new_uid
@@ -86,7 +87,7 @@ def _series(context: Dataset | None, patient_id: str) -> Dataset:
     series.SeriesInstanceUID = new_uid()
     series.SeriesNumber, series.SeriesDescription = SERIES_NUMBER, SERIES_DESCRIPTION
     series.Modality, series.ConversionType = "US", "WSD"  # made on a workstation
-    series.Manufacturer, series.ManufacturerModelName = "STRIQ contributors", "STRIQ"
+    series.Manufacturer, series.ManufacturerModelName = PUBLISHER, "STRIQ"
     series.SoftwareVersions = striq.__version__
     series.PatientOrientation = series.Laterality = ""  # not known
     return series

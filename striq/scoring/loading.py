@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from striq.errors import CheckpointError, one_line
+from striq.model.blank import BlankWeights
 from striq.scoring.checkpoint import find_checkpoint, read_checkpoint
 from striq.scoring.devices import AUTO, pick_device
 from striq.scoring.engine import AUTO_ENGINE
@@ -31,7 +32,8 @@ def load_scorer(
         CheckpointError: If there is no readable checkpoint, or what it states is not possible.
         StriqError: If the device does not support the precision or the engine.
     """
-    scorer = StriqScorer(["unset"])
+    with BlankWeights():
+        scorer = StriqScorer(["unset"])
     file = find_checkpoint(path)
     state = read_checkpoint(file)
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,16 @@ from striq.anchors.bank import AnchorBank
 from striq.config import StriqConfig
 from striq.data.inputs import Reading
 from striq.errors import StriqError
+from striq.model.blank import BlankWeights
 from striq.model.network import Pyramid, StriqModel
 from striq.model.tracing import TracedNetwork
+from striq.plane_names import did_you_mean
 from striq.quality.normalization import TermRange, normalize_terms, quality_score, quality_uncertainty
 from striq.quality.plane_posterior import PlaneDensities, frame_descriptor
 from striq.quality.plane_scores import PlaneScores
 from striq.quality.terms import combine_terms, complete_weights
 from striq.scoring.batch import Batch
-from striq.scoring.checkpoint import FORMAT_VERSION, NEW_BUFFERS, write_checkpoint
+from striq.scoring.checkpoint import FORMAT_VERSION, NEW_BUFFERS, stored_settings, write_checkpoint
 from striq.scoring.checkpoint_validation import check_state
 from striq.scoring.derived_cache import is_traced
 from striq.scoring.devices import AUTO
@@ -166,7 +169,7 @@ class StriqScorer(nn.Module):
         plane: int,
         *,
         registered: bool = True,
-        specialized: bool = True,
+        specialized: bool | None = None,
         weighted: bool = True,
     ) -> PlaneScores:
         """Register frames to the anchors of one plane and score them.
@@ -176,9 +179,11 @@ class StriqScorer(nn.Module):
             frame_terms: Terms of the same frames by themselves, shape ``(B, F)``.
             plane: Index of the plane.
             registered: False leaves every transform at the identity (a control of the evaluation).
-            specialized: False leaves the knowledge subspace out (another control).
+            specialized: Whether the Synergy Expert is added to the compared features; as in the settings by default.
             weighted: False weighs all locations of the anchors alike (another control).
         """
+        if specialized is None:
+            specialized = self.config.quality.specialized
         pairs = self.engine.pair_terms(frozen, plane, registered=registered, specialized=specialized, weighted=weighted)
         terms, normalized, quality = self.quality_of(pairs.terms, frame_terms, plane)
         share = self.config.quality.anchor_share
@@ -325,7 +330,7 @@ class StriqScorer(nn.Module):
         """
         if plane not in self.planes:
             msg = f"This model does not know the plane {plane!r}; it knows: {', '.join(self.planes)}."
-            raise StriqError(msg)
+            raise StriqError(msg + did_you_mean(plane, self.planes))
         return self.planes.index(plane)
 
     def _check_ready(self) -> None:
@@ -359,7 +364,8 @@ class StriqScorer(nn.Module):
         """
         check_state(state_dict)
         extra, device = state_dict["_extra_state"], self.device
-        self.rebuild(extra["planes"], StriqConfig.from_dict(extra["config"]))
+        with BlankWeights() if strict else nullcontext():  # all are loaded next
+            self.rebuild(extra["planes"], stored_settings(extra))
         self.bank.resize([len(sources) for sources in extra["anchor_sources"]])
         self.to(device)
         if extra["format_version"] < FORMAT_VERSION:  # without stability, which is then 1 everywhere, and evidence

@@ -8,14 +8,12 @@ from time import time
 from striq.serve.history import add_to_day, day_path
 from striq.serve.layout import Layout
 from striq.serve.logs import Log
+from striq.serve.messages import Done, Failed, Job, ReportJob, StudyFigures
 from striq.serve.metrics import Metrics
 from striq.serve.outbox import WEBHOOK, Item, Outbox
 from striq.serve.queue import Queue, QueuedObject
 from striq.serve.settings import ServeSettings
-from striq.serve.study_report import ReportJob, StudyFigures
-from striq.serve.worker import Done, Failed
 
-Job = QueuedObject | ReportJob
 PAUSE_S = 10.0  # after the disk has failed
 
 

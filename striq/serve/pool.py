@@ -11,10 +11,11 @@ from multiprocessing.process import BaseProcess
 
 from striq.errors import StriqError
 from striq.processors import num_processors
-from striq.serve.jobs import Job, Jobs
+from striq.serve.jobs import Jobs
 from striq.serve.logs import Log
+from striq.serve.messages import Done, Failed, Job, Ready, Unusable
 from striq.serve.settings import Pool, ServeSettings
-from striq.serve.worker import Done, Failed, Ready, Unusable, run_worker
+from striq.serve.worker import run_worker
 
 RESTART_S = 30.0  # until a model that could not be loaded is tried again
 Run = Callable[[Connection, ServeSettings, Pool, int], None]

@@ -17,9 +17,10 @@ from striq.scoring.loading import load_scorer
 from striq.scoring.threads import use_threads
 from striq.serve.history import Operators, write_rows
 from striq.serve.layout import Layout
+from striq.serve.messages import ReportJob, StudyFigures
 from striq.serve.queue import QueuedObject
 from striq.serve.settings import ServeSettings
-from striq.serve.study_report import ReportJob, StudyFigures, StudyReporter
+from striq.serve.study_report import StudyReporter
 from striq.toml_files import read_toml_text
 from striq.types import Frame, FrameScore
 

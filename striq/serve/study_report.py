@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -25,41 +24,10 @@ from striq.reporting.structured_report import write_structured_report
 from striq.scoring.results import FrameResult
 from striq.serve.history import read_rows
 from striq.serve.layout import Layout
+from striq.serve.messages import ReportJob, StudyFigures
 from striq.serve.outbox import KEY_OBJECTS, REPORT, WEBHOOK, Item
-from striq.serve.queue import DueStudy, QueuedObject
+from striq.serve.queue import QueuedObject
 from striq.serve.settings import Reports
-
-
-@dataclass(frozen=True)
-class ReportJob:
-    """A complete study.
-
-    Attributes:
-        study: The study.
-        objects: Its scored objects.
-        new: Numbers of those that have not been reported.
-        num_dead: Number of its objects that are dead letters.
-    """
-
-    study: DueStudy
-    objects: tuple[QueuedObject, ...]
-    new: frozenset[int]
-    num_dead: int = 0
-
-
-@dataclass(frozen=True)
-class StudyFigures:
-    """What was found in a study.
-
-    Attributes:
-        items: Files to be sent.
-        planes: Numbers of frames and of accepted frames among the new ones, by plane.
-        num_not_scored: Number of new objects without a report.
-    """
-
-    items: tuple[Item, ...]
-    planes: dict[str, tuple[int, int]]
-    num_not_scored: int
 
 
 class StudyReporter:

@@ -59,6 +59,11 @@ class WebServer:
             raise StriqError(msg) from error
         threading.Thread(target=self._server.serve_forever, name="http", daemon=True).start()
 
+    @property
+    def port(self) -> int:
+        """Port that it listens on; 0 before it does."""
+        return self._server.server_port if self._server is not None else 0
+
     def stop(self) -> None:
         """Stop listening."""
         if self._server is not None:

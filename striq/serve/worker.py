@@ -9,60 +9,17 @@ import signal
 import threading
 import time
 import warnings
-from dataclasses import dataclass
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from striq.errors import StriqError, unexpected
+from striq.serve.messages import Done, Failed, Job, Ready, Unusable
 from striq.serve.queue import QueuedObject
 from striq.serve.settings import Pool, ServeSettings
-from striq.serve.study_report import ReportJob
 
 ORPHANED = 1  # exit status
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
-
-
-@dataclass(frozen=True)
-class Ready:
-    """The model is loaded."""
-
-
-@dataclass(frozen=True)
-class Unusable:
-    """The model cannot be loaded.
-
-    Attributes:
-        reason: Why.
-    """
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class Done:
-    """A job is done.
-
-    Attributes:
-        value: What it found.
-        seconds: How long it took.
-    """
-
-    value: Any
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Failed:
-    """A job ended with an exception that no object can be blamed for, such as a full disk.
-
-    Attributes:
-        reason: The exception, without its text, which may hold names.
-        is_disk: Whether the disk failed, so that the job is tried again without end.
-    """
-
-    reason: str
-    is_disk: bool
 
 
 def run_worker(connection: Connection, settings: ServeSettings, pool: Pool, threads: int) -> None:
@@ -89,7 +46,7 @@ def run_worker(connection: Connection, settings: ServeSettings, pool: Pool, thre
         connection.send(_answer(scorer, job))
 
 
-def _answer(scorer: Any, job: QueuedObject | ReportJob) -> Done | Failed:
+def _answer(scorer: Any, job: Job) -> Done | Failed:
     started = time.perf_counter()
     try:
         value = scorer.score(job) if isinstance(job, QueuedObject) else scorer.report(job)

@@ -6,6 +6,8 @@ import csv
 import re
 import shlex
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ RUN = {
     "docs/how-to/explain.md": ["why.png"],
     "docs/how-to/report.md": ["report.html"],
     "docs/how-to/score.md": ["scores.csv"],
+    "docs/how-to/serve.md": ["striq.toml"],
     "docs/how-to/threshold.md": ["runs/threshold/threshold.md"],
 }
 SLOW_RUN = {"docs/how-to/export.md": ["model.onnx", "kidney.ts", "mine.pt2"]}
@@ -64,6 +67,16 @@ def desk(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> P
     return tmp_path
 
 
+@contextmanager
+def printing_to(place: str) -> Iterator[None]:
+    """Let standard output go to a file, if one is named."""
+    if not place:
+        yield
+        return
+    with Path(place).open("w", encoding="utf-8") as file, redirect_stdout(file):
+        yield
+
+
 def run(block: Block, names: dict[str, Any]) -> None:
     """Run a block; examples of a page share their names."""
     if block.language == "python":
@@ -72,8 +85,9 @@ def run(block: Block, names: dict[str, Any]) -> None:
     for line in block.code.replace("\\\n", " ").splitlines():
         program, *words = shlex.split(line, comments=True)
         assert program == "striq", f"{line}: mark why it is not run"
-        with pytest.raises(SystemExit) as ended:
-            main(words)
+        place = words[words.index(">") + 1] if ">" in words else ""
+        with printing_to(place), pytest.raises(SystemExit) as ended:
+            main(words[: words.index(">")] if place else words)
         assert ended.value.code in {0, None}, line
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
-from documents import ROOT, marked_blocks, prose
+from documents import LINK, ROOT, marked_blocks, prose
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 RESULTS = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
@@ -27,10 +28,18 @@ def test_readme_begins_with_a_picture_people_and_a_command() -> None:
 
 
 def test_readme_leads_to_every_page() -> None:
-    guides = sorted((ROOT / "docs" / "how-to").glob("*.md"))
-    targets = [f"docs/how-to/{page.name}" for page in guides if not page.name.startswith("add-")]
-    for target in [*targets, *(f"docs/for-{name}.md" for name in PAGES), "docs/paper.md", "docs/results.md"]:
+    for target in [*(f"docs/for-{name}.md" for name in PAGES), "docs/paper.md", "docs/results.md"]:
         assert f"({target})" in README, target
+    reached, left = set[Path](), [ROOT / "README.md"]
+    while left:
+        page = left.pop()
+        reached.add(page)
+        targets = [target.split("#")[0] for target in LINK.findall(prose(page.read_text(encoding="utf-8")))]
+        linked = {
+            (page.parent / target).resolve() for target in targets if target.endswith(".md") and ":" not in target
+        }
+        left += [target for target in linked if target not in reached]
+    assert [page.name for page in sorted((ROOT / "docs" / "how-to").glob("*.md")) if page not in reached] == []
 
 
 def test_figures_in_readme_are_those_of_the_results() -> None:

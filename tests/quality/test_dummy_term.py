@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from striq.audit.plan import ArchiveFile
+from striq.audit.plan import ArchiveFile, AuditSettings
 from striq.audit.shard_files import AuditRow, score_table
 from striq.commands.inspection import describe
 from striq.config import QualityConfig
@@ -78,7 +78,8 @@ def test_new_term_counts_in_model_scores_tables_and_page(frames: list[Frame], tm
     table = write_scores(tmp_path / "scores.csv", results)
     with table.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
-    audit_rows = score_table([AuditRow(ArchiveFile("c.dcm"), result) for result in results], "sha").to_pylist()
+    settings = AuditSettings("sha", "model.pt", "0", 0.5)
+    audit_rows = score_table([AuditRow(ArchiveFile("c.dcm"), result) for result in results], settings).to_pylist()
     for score, row, audit_row in zip(scores, rows, audit_rows, strict=True):
         for cells in (row, audit_row):
             expected = score.terms[NAME], score.normalized_terms[NAME], score.weights[NAME]

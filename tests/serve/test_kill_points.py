@@ -18,11 +18,10 @@ from striq.scoring.results import FrameResult
 from striq.serve import database
 from striq.serve.delivery import Delivery
 from striq.serve.history import write_rows
+from striq.serve.messages import Done, ReportJob, StudyFigures
 from striq.serve.outbox import REPORT, WEBHOOK, Item
 from striq.serve.queue import QueuedObject
 from striq.serve.senders import Send
-from striq.serve.study_report import ReportJob, StudyFigures
-from striq.serve.worker import Done
 from tests.score_factory import make_score
 from tests.serve.conftest import Bench, Clock, make_settings, write_object
 

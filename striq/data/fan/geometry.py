@@ -69,6 +69,28 @@ class CineFan:
 
 
 @dataclass(frozen=True)
+class KnownFan:
+    """The fan of one frame that has been found already.
+
+    Attributes:
+        pixels: Those of the frame.
+        found: The fan, shape ``(H, W)``.
+    """
+
+    pixels: Pixels
+    found: Mask
+
+    @classmethod
+    def of(cls, pixels: Pixels) -> KnownFan:
+        """Find the fan of a frame."""
+        return cls(pixels, fan_mask(pixels))
+
+    def mask(self, pixels: Pixels) -> Mask:
+        """Return the fan; that of other pixels is found on themselves."""
+        return self.found if pixels is self.pixels else fan_mask(pixels)
+
+
+@dataclass(frozen=True)
 class Reference:
     """A fan, and what its frame shows of it.
 

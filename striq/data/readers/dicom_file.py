@@ -16,14 +16,11 @@ from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_dataset
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
+from striq.data.readers.dicom_start import DICOM_MARKER, LONG_VRS, META_GROUP, PREAMBLE_BYTES, looks_like_dicom
 from striq.data.readers.limits import IN_MEMORY_BYTES
 
-PREAMBLE_BYTES, DICOM_MARKER = 128, b"DICM"
-META_GROUP, FIRST_GROUP, PIXEL_GROUP = 0x0002, 0x0008, 0x7FE0
-LONG_VRS = {b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"UN", b"UT", b"UC", b"UR", b"SQ", b"SV", b"UV"}
-KNOWN_VRS = LONG_VRS | {b"UL", b"UI", b"CS", b"DA", b"TM", b"SH", b"LO", b"DT", b"PN", b"ST", b"LT", b"IS", b"AE"}
+PIXEL_GROUP = 0x7FE0
 UNDEFINED_LENGTH = 0xFFFFFFFF
-MAX_FIRST_LENGTH = 4096  # bytes; the first elements of a file are identifiers, dates and short texts
 MAX_INFLATED = IN_MEMORY_BYTES  # of a deflated data set; longer cines are compressed frame by frame
 LARGE_ELEMENT = 1 << 20  # bytes; larger elements are read when they are used
 
@@ -53,23 +50,6 @@ class DicomFile:
     pixel_length: int | None
     pixel_vr: str
     end: int
-
-
-def looks_like_dicom(start: bytes) -> bool:
-    """Return whether the first bytes of a file are those of a DICOM file, with or without its preamble."""
-    if start[PREAMBLE_BYTES : PREAMBLE_BYTES + 4] == DICOM_MARKER:
-        return True
-    if len(start) < 8:
-        return False
-    for order in "<>":
-        group, element = struct.unpack_from(f"{order}HH", start)
-        if group not in (META_GROUP, FIRST_GROUP) or element > 0x2000:
-            continue
-        if start[4:6] in KNOWN_VRS:
-            return True
-        (length,) = struct.unpack_from("<L", start, 4)
-        return order == "<" and group == FIRST_GROUP and length % 2 == 0 and length <= MAX_FIRST_LENGTH
-    return False
 
 
 def read_dicom(path: Path) -> DicomFile:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from striq.data.cine import Cine
-from striq.data.readers.dicom import open_dicom
-from striq.data.readers.dicom_file import DICOM_MARKER, PREAMBLE_BYTES, looks_like_dicom
-from striq.data.readers.images import open_image
-from striq.data.readers.metaimage import open_metaimage
-from striq.data.readers.nifti import open_nifti
-from striq.data.readers.nrrd_sequence import open_nrrd
-from striq.data.readers.video import open_video
+from striq.data.readers.dicom_start import DICOM_MARKER, PREAMBLE_BYTES, looks_like_dicom
 
 
 class Opener(Protocol):
@@ -62,12 +57,27 @@ class Format:
         return start[self.signature_offset :].startswith(self.signatures)
 
 
+def opener(module: str, function: str) -> Opener:
+    """Return a function of a module of this package that is loaded, with its libraries, when a file is opened.
+
+    Args:
+        module: Name of the module within the package.
+        function: Name of the function.
+    """
+
+    def open_by_module(path: Path, *, frame_axis: int | None = None) -> Cine:
+        loaded = importlib.import_module(f"{__package__}.{module}")
+        return getattr(loaded, function)(path, frame_axis=frame_axis)
+
+    return open_by_module
+
+
 # DICOM comes first: its 128-byte preamble may contain the signature of another format, such as TIFF.
 FORMATS = (
     Format(
         "dicom",
         (".dcm", ".dicom"),
-        open_dicom,
+        opener("dicom", "open_dicom"),
         (DICOM_MARKER,),
         PREAMBLE_BYTES,
         is_start=looks_like_dicom,  # also without preamble
@@ -76,13 +86,17 @@ FORMATS = (
     Format(
         "image",
         (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif"),
-        open_image,
+        opener("images", "open_image"),
         (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*", b"GIF8"),
     ),
-    Format("nrrd", (".nrrd", ".nhdr"), open_nrrd, (b"NRRD000",)),
-    Format("metaimage", (".mha", ".mhd"), open_metaimage, (b"ObjectType", b"NDims")),
-    Format("nifti", (".nii", ".nii.gz"), open_nifti),
-    Format("video", (".mp4", ".m4v", ".avi", ".mov", ".mkv", ".webm", ".mpeg", ".mpg", ".wmv"), open_video),
+    Format("nrrd", (".nrrd", ".nhdr"), opener("nrrd_sequence", "open_nrrd"), (b"NRRD000",)),
+    Format("metaimage", (".mha", ".mhd"), opener("metaimage", "open_metaimage"), (b"ObjectType", b"NDims")),
+    Format("nifti", (".nii", ".nii.gz"), opener("nifti", "open_nifti")),
+    Format(
+        "video",
+        (".mp4", ".m4v", ".avi", ".mov", ".mkv", ".webm", ".mpeg", ".mpg", ".wmv"),
+        opener("video", "open_video"),
+    ),
 )
 
 

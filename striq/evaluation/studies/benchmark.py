@@ -16,6 +16,7 @@ from striq.config import AlignerConfig, EncoderConfig, QualityConfig, StriqConfi
 from striq.data.phantom import make_phantom
 from striq.data.preprocessing import prepare_frame
 from striq.model.aligner import Alignment
+from striq.model.backbone_files import fit_encoder_config
 from striq.model.resnet import STAGE_CHANNELS
 from striq.quality.pair_moments import measure_pairs
 from striq.quality.plane_posterior import frame_descriptor
@@ -54,7 +55,12 @@ class Timing:
 
 
 def bench_scorer(
-    num_planes: int, num_anchors: int, *, size: tuple[int, int] = (256, 256), full_width: bool = False
+    num_planes: int,
+    num_anchors: int,
+    *,
+    size: tuple[int, int] = (256, 256),
+    full_width: bool = False,
+    backbone: str = "resnet18",
 ) -> StriqScorer:
     """Return an untrained scorer with drawn anchors: time does not depend on what was learned.
 
@@ -63,10 +69,12 @@ def bench_scorer(
         num_anchors: Anchors of each.
         size: Rows and columns of a prepared frame.
         full_width: Keep every channel of every stage and match every cell, as the method is published.
+        backbone: Name of the network, one of ``striq.model.resnet.BACKBONES``.
     """
     encoder, aligner = EncoderConfig(size=size), AlignerConfig()
     if full_width:
         encoder, aligner = replace(encoder, channels=STAGE_CHANNELS), replace(aligner, strides=(1, 1))
+    encoder = fit_encoder_config(encoder, backbone)
     config = StriqConfig(encoder=encoder, aligner=aligner, quality=QualityConfig(num_anchors=num_anchors))
     scorer = StriqScorer([f"plane_{i}" for i in range(num_planes)], config).eval()
     with torch.inference_mode():
@@ -111,6 +119,7 @@ def benchmark(
     repeats: int = 20,
     device: str = "cpu",
     size: tuple[int, int] = (256, 256),
+    backbone: str = "resnet18",
 ) -> list[Timing]:
     """Time the parts of a score and the whole.
 
@@ -121,16 +130,26 @@ def benchmark(
         repeats: Of each part, after a warm-up.
         device: A device of PyTorch.
         size: Rows and columns of a prepared frame.
+        backbone: Name of the network, one of ``striq.model.resnet.BACKBONES``. The naive way has ResNet-18.
     """
-    scorer = bench_scorer(num_planes, num_anchors, size=size).to(device)
+    scorer = bench_scorer(num_planes, num_anchors, size=size, backbone=backbone).to(device)
     timings = []
     for batch in batches:
         image = bench_frames(batch, size=size).to(device)
         parts = _whole(scorer, image) | (_steps(scorer, image) if batch == 1 else {})
         timings += [
-            _time(part, batch, anchors, work, repeats=repeats, device=device) for part, (anchors, work) in parts.items()
+            time_work(part, batch, anchors, work, repeats=repeats, device=device)
+            for part, (anchors, work) in parts.items()
         ]
     return timings
+
+
+def score_frames(scorer: StriqScorer, image: Tensor, plane: int | None) -> None:
+    """Score prepared frames ``(B, 1, H, W)`` as a plane, or as the likeliest one if it is unknown."""
+    frozen, frame_terms, posterior = scorer.encode(image)
+    likeliest = posterior[:, :-1].argmax(dim=1).cpu() if plane is None else torch.full((len(image),), plane)
+    for _ in score_by_plane(scorer.score_as_plane, frozen, frame_terms, likeliest):
+        pass
 
 
 def _whole(scorer: StriqScorer, image: Tensor) -> Parts:
@@ -138,18 +157,12 @@ def _whole(scorer: StriqScorer, image: Tensor) -> Parts:
     count = len(scorer.bank.sources[0])
     several = f"{planes} x {count}"
 
-    def score(plane: int | None) -> None:
-        frozen, frame_terms, posterior = scorer.encode(image)
-        likeliest = posterior[:, :-1].argmax(dim=1).cpu() if plane is None else torch.full((len(image),), plane)
-        for _ in score_by_plane(scorer.score_as_plane, frozen, frame_terms, likeliest):
-            pass
-
     parts: Parts = {
         "encoder": ("", lambda: scorer.embed(image)),
         "contrast": ("", lambda: scorer.frame_terms(image)),
         "plane": (f"{planes} planes", lambda: scorer.densities(frame_descriptor(frozen))),
-        "total": (str(count), lambda: score(0)),
-        "total, plane unknown": (several, lambda: score(None)),
+        "total": (str(count), lambda: score_frames(scorer, image, 0)),
+        "total, plane unknown": (several, lambda: score_frames(scorer, image, None)),
     }
     if scorer.engine.name == ReferenceEngine.name:  # which computes in single precision only
         return parts
@@ -166,7 +179,10 @@ def _steps(scorer: StriqScorer, image: Tensor) -> Parts:
     model, count, size = scorer.model, len(scorer.bank.sources[0]), scorer.config.encoder.size
     frozen, frame_terms = scorer.embed(image), scorer.frame_terms(image)
     reference = cast("ReferenceEngine", scorer.make_engine(ReferenceEngine.name))
-    anchors, frame = reference.anchors(0, specialized=True, weighted=True), model.describe(frozen, 0).repeat_each(count)
+    anchors, frame = (
+        reference.anchors(0, specialized=False, weighted=True),
+        model.describe(frozen, 0).repeat_each(count),
+    )
 
     def align() -> Alignment:
         fixed, moving = frame.matching, anchors.matching
@@ -204,11 +220,21 @@ def encoder_floor_ms(device: str, precision: torch.dtype) -> float:
     """Return how long the encoder's arithmetic takes at the rate of a large matrix product, milliseconds a frame."""
     side = 2048 if device.startswith("cuda") else 1024
     factor = torch.ones(side, side, dtype=precision, device=device)
-    product = _time("product", 1, "", lambda: factor @ factor, repeats=5, device=device)
+    product = time_work("product", 1, "", lambda: factor @ factor, repeats=5, device=device)
     return product.fastest_ms * ENCODER_FLOPS / (2 * side**3)
 
 
-def _time(part: str, batch: int, anchors: str, work: Callable[[], object], *, repeats: int, device: str) -> Timing:
+def time_work(part: str, batch: int, anchors: str, work: Callable[[], object], *, repeats: int, device: str) -> Timing:
+    """Return the time of some work on ``batch`` frames, after a warm-up.
+
+    Args:
+        part: Name of the work.
+        batch: Frames at once.
+        anchors: Anchors as the table shows them.
+        work: What is timed.
+        repeats: Number of times.
+        device: Device that is waited for.
+    """
     taken = []
     for repeat in range(WARM_UP + repeats):
         _finish(device)

@@ -118,9 +118,9 @@ def test_baselines_are_fitted_without_the_groups_of_the_fold(
         target.write_bytes(file.read_bytes())
     original, fitted = protocol.score_by_baselines, []
 
-    def watch(scorer: StriqScorer, names: Any, training: Any, held_out: Any) -> Any:
+    def watch(scorer: StriqScorer, names: Any, training: Any, held_out: Any, extras: Any) -> Any:
         fitted.append(({record.group for record in training[1]}, {record.group for record in held_out[1]}))
-        return original(scorer, names, training, held_out)
+        return original(scorer, names, training, held_out, extras)
 
     monkeypatch.setattr(protocol, "score_by_baselines", watch)
     table = cross_validate(records, tmp_path, SETUP, num_folds=2, resume=True, baselines=["Tenengrad", "pooled kNN"])
