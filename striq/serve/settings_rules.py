@@ -9,8 +9,7 @@ from pathlib import Path
 from striq.errors import StriqError, one_line
 from striq.policies.reading import read_policy
 from striq.serve.settings import Destination, ServeSettings, Tls
-
-Fault = tuple[tuple[str | int, ...], str]
+from striq.toml_files import Fault
 
 
 def broken_rules(settings: ServeSettings) -> list[Fault]:

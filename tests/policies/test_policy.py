@@ -81,7 +81,7 @@ def test_the_hash_is_that_of_the_file(tmp_path: Path) -> None:
     ],
 )
 def test_mistakes_are_named_with_the_file(text: str, named: str) -> None:
-    with pytest.raises(StriqError, match=r"^our\.toml: ") as caught:
+    with pytest.raises(StriqError, match=r"^our\.toml(, line \d)?: ") as caught:
         parse_policy(text, "our.toml")
     assert named in str(caught.value)
 

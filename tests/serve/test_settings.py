@@ -11,7 +11,8 @@ import tomli
 from striq.errors import StriqError
 from striq.serve.requirements import PACKAGES, check_packages
 from striq.serve.settings import Destination, ServeSettings
-from striq.serve.settings_file import EXAMPLE, line_of, read_settings
+from striq.serve.settings_file import EXAMPLE, read_settings
+from striq.toml_files import line_of
 
 
 def read(tmp_path: Path, text: str) -> ServeSettings:
@@ -86,8 +87,8 @@ def test_the_example_shows_every_key_with_its_default() -> None:
         (
             'folder = "d"\n[[destinations]]\nname = "a"\nkind = "dicom"',
             [
-                ", line 2: destinations[1].host: expected a value, because kind is dicom, got none",
                 ", line 2: destinations[1].ae_title: expected a value, because kind is dicom, got none",
+                ", line 2: destinations[1].host: expected a value, because kind is dicom, got none",
             ],
         ),
         (
@@ -136,7 +137,7 @@ def test_several_errors_are_told_at_once_in_the_order_of_their_lines(tmp_path: P
 
 def test_no_toml_is_told_with_its_line(tmp_path: Path) -> None:
     (found,) = errors(tmp_path, 'folder = "d"\nport = = 1\n')
-    assert "no TOML file" in found
+    assert "is not TOML" in found
     assert "line 2" in found
 
 
