@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from striq.commands.options import DeviceOption, ModelOption, ThreadsOption, ThresholdOption
-from striq.commands.terminal import check_device, check_no_input, check_writable, say
+from striq.commands.terminal import check_device, check_no_input, check_picture_name, check_writable, say
 from striq.csv_cells import printable
 from striq.errors import StriqError
 from striq.progress_bar import progress_bar
@@ -33,6 +33,7 @@ def explain(
 ) -> None:
     """Draw why a frame got its score: the nearest reference warped onto it, missing structure, and the terms."""
     check_writable(out)
+    check_picture_name(out)
     check_no_input(out, [path])
     if frame not in (BEST, WORST) and not frame.isdecimal():
         msg = f"--frame {frame!r}: expected 'best', 'worst', or the number of a frame, from 0."

@@ -15,6 +15,7 @@ from striq.csv_cells import printable
 from striq.errors import StriqError
 from striq.progress_bar import show_progress_bars
 
+PICTURE_SUFFIXES = (".png", ".pdf", ".svg", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", "")  # without one: PNG
 LAYOUT = "\n\t"  # control characters that the program itself prints
 
 
@@ -154,4 +155,16 @@ def check_table_name(out: Path) -> None:
 
     if suffix := known_suffix(out):
         msg = f"{out}: is named as an image or a cine is ({suffix}). Name a table, such as {out.with_suffix('.csv')}."
+        raise StriqError(msg)
+
+
+def check_picture_name(out: Path) -> None:
+    """Check before any work is done that a picture is named by a format that can be written.
+
+    Raises:
+        StriqError: If it is not.
+    """
+    if out.suffix.lower() not in PICTURE_SUFFIXES:
+        better = out.with_suffix(".png")
+        msg = f"{out}: {out.suffix} is no format of pictures. Expected .png, .pdf or .svg, such as {better}."
         raise StriqError(msg)

@@ -157,3 +157,10 @@ def test_a_model_that_is_no_archive_is_no_matter_of_options_of_pytorch(
     (tmp_path / "model.pt").write_text("x", encoding="utf-8")
     assert run("score", still, "--model", tmp_path / "model.pt", "--out", tmp_path / "s.csv") == 2
     assert "cannot be read as a checkpoint (no archive of tensors)" in only_line(capsys.readouterr().err)
+
+
+def test_a_picture_of_no_format_is_refused_before_any_work(
+    still: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("explain", still, "--out", tmp_path / "why.txt", "--model", tiny_model) == 2
+    assert "why.txt: .txt is no format of pictures. Expected .png, .pdf or .svg" in only_line(capsys.readouterr().err)

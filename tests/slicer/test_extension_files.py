@@ -19,16 +19,23 @@ NAME = MODULE.name
 LIB = MODULE / f"{NAME}Lib"
 UI = MODULE / "Resources" / "UI" / f"{NAME}.ui"
 WITH_QT = {
+    "ChecklistTab",
+    "CinesTab",
     "Controls",
     "DicomPanel",
     "InstallPanel",
+    "Jobs",
     "LiveHintPanel",
     "LivePanel",
+    "Picking",
+    "RatersTab",
     "RemotePanel",
     "ResultsPanel",
     "ScorePanel",
     "Sections",
     "Shortcuts",
+    "StudySection",
+    "StudyTable",
     "TermBars",
     "Views",
     "WhyPanel",
@@ -118,9 +125,10 @@ def test_start_up_imports_nothing_that_must_be_installed(path: Path) -> None:
         "AbstractScriptedSubjectHierarchyPlugin",
     }
     standard = {
-        "__future__", "collections", "concurrent", "contextlib", "dataclasses", "functools", "importlib", "json",
-        "logging", "math", "os", "pathlib", "queue", "re", "shutil", "signal", "subprocess", "sys", "tempfile",
-        "threading", "time", "typing", "unittest", "urllib",
+        "__future__", "base64", "collections", "concurrent", "contextlib", "dataclasses", "functools", "hashlib",
+        "importlib",
+        "itertools", "json", "logging", "math", "os", "pathlib", "queue", "re", "shutil", "signal", "subprocess",
+        "sys", "tempfile", "threading", "time", "typing", "unittest", "urllib",
     }  # fmt: skip
     assert imported_at_file_scope(path) <= shipped_with_slicer | standard
 
