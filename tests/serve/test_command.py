@@ -63,8 +63,10 @@ def test_without_the_extra_the_message_names_it(
 
 
 def test_the_service_collects_garbage_and_ends_with_status_0_on_sigterm(
-    settings: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    settings = tmp_path / "striq.toml"
+    settings.write_text(f'folder = "{tmp_path / "service"}"\n', encoding="utf-8")
     thresholds: list[int] = []
 
     class Started:
