@@ -62,7 +62,7 @@ test-slicer: $(SLICER_READY)
 
 # `make pictures-slicer MODEL=folder` draws the pictures of the manual.
 pictures-slicer: $(SLICER_READY)
-	$(SLICER_BIN)/python -m pytest -q slicer_extension/tests/test_pictures.py slicer_extension/tests/test_full_window.py \
+	$(SLICER_BIN)/python -m pytest -q slicer_extension/tests/test_pictures.py slicer_extension/tests/test_pictures_study.py slicer_extension/tests/test_full_window.py \
 		--pictures docs/pictures --model '$(MODEL)'
 
 # `make measure-slicer CINE=cine.dcm` measures what a user waits for; `OPTIONS="--model folder --repeat 5 --threads 1"`.

@@ -30,7 +30,7 @@ from striq.commands.sample import sample
 from striq.commands.scoring import score
 from striq.commands.serving import serve
 from striq.commands.study import add_moved_commands, study
-from striq.commands.terminal import complain, say, start_messages
+from striq.commands.terminal import complain, print_in_any_encoding, say, start_messages
 from striq.commands.thresholds import threshold
 from striq.commands.training import phantom, train
 from striq.errors import StriqError
@@ -114,6 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     limit_spinning()
     if arguments is None:  # the process is this program
         begin_loading()
+        print_in_any_encoding()
         start_measuring()
     start_messages()
     prepare_completion()

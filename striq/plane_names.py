@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Sequence
 
 RESERVED_NAMES = ("auto", "none")  # "recognize it" as an option, and "shows no known plane" as an answer
 LONGEST_NAME = 64
@@ -23,3 +25,19 @@ def is_plane_name(name: object) -> bool:
         and PATTERN.fullmatch(name) is not None
         and name.lower() not in RESERVED_NAMES
     )
+
+
+def did_you_mean(name: str, known: Sequence[str]) -> str:
+    """Return a sentence, after a space, that names the known plane that is probably meant; empty if there is none.
+
+    Example:
+        >>> did_you_mean("a4c", ["A4C", "synthetic_kidney"]), did_you_mean("kidney", ["A4C", "synthetic_kidney"])
+        (" Did you mean 'A4C'?", " Did you mean 'synthetic_kidney'?")
+        >>> did_you_mean("spleen", ["A4C", "synthetic_kidney"])
+        ''
+    """
+    wanted = name.casefold()
+    parts = [plane for plane in known if wanted and wanted in plane.casefold()]
+    close = difflib.get_close_matches(wanted, [plane.casefold() for plane in known], n=1)
+    found = parts or [plane for plane in known if plane.casefold() in close]
+    return f" Did you mean {found[0]!r}?" if found else ""

@@ -17,6 +17,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 MODULE = HERE.parent / "UltrasoundPlaneQC"
 sys.path[:0] = [str(MODULE), str(HERE)]
+sys.path.append(str(ROOT / "tests"))  # for the files that the package's tests write
 
 import numpy as np  # noqa: E402 (the environment above comes first)
 import pytest  # noqa: E402

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from striq.commands import options
-from striq.commands.terminal import check_device, check_writable, say
+from striq.commands.terminal import check_device, check_picture_name, check_writable, say
 from striq.errors import StriqError
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ def anchors(
     model = named_model if model is None else model
     changes = exclude is not None or use is not None
     _check_wishes(out, sheet, frames, changes=changes)
+    if sheet is not None:
+        check_picture_name(sheet)
     given = options.FramesOptions(frames, layout, group_pattern)
     from striq.commands.anchor_changes import write_changed
     from striq.commands.anchor_pictures import write_sheet

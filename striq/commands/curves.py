@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from striq.commands.terminal import check_writable, say
+from striq.commands.terminal import check_picture_name, check_writable, say
 
 
 def curves(
@@ -16,6 +16,7 @@ def curves(
 ) -> None:
     """Draw the curves of a training: loss and endpoint error."""
     check_writable(out)
+    check_picture_name(out)
     from striq.reporting.curves import draw_curves
     from striq.training.curves import TENSORBOARD, read_curves
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from striq.commands.options import DeviceOption, ModelOption, ThreadsOption, ThresholdOption
-from striq.commands.terminal import check_device, check_writable, say
+from striq.commands.terminal import check_device, check_no_input, check_picture_name, check_writable, say
+from striq.csv_cells import printable
 from striq.errors import StriqError
 from striq.progress_bar import progress_bar
 
@@ -32,6 +33,8 @@ def explain(
 ) -> None:
     """Draw why a frame got its score: the nearest reference warped onto it, missing structure, and the terms."""
     check_writable(out)
+    check_picture_name(out)
+    check_no_input(out, [path])
     if frame not in (BEST, WORST) and not frame.isdecimal():
         msg = f"--frame {frame!r}: expected 'best', 'worst', or the number of a frame, from 0."
         raise typer.BadParameter(msg)
@@ -48,7 +51,7 @@ def explain(
         msg = f"{path}: has {len(cine)} frames, so there is no frame {index}. Give a number from 0 to {len(cine) - 1}."
         raise StriqError(msg)
     explained = FrameExplainer(scorer, find_checkpoint(model)).explain(cine[index], plane, threshold)
-    drawn = draw_explanation(out, path.name, explained)
+    drawn = draw_explanation(out, printable(path.name), explained)
     say(f"{path.name}, frame {index}: {headline(explained)}")
     say(explained.sentence)
     if explained.note:

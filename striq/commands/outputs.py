@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from striq.commands.terminal import check_writable, complain
+from striq.csv_cells import printable
 from striq.errors import StriqError, unexpected
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class Outputs:
     model: ModelIdentity
     options: OutputOptions
     failures: int = 0
-    _taken: set[Path] = field(default_factory=set)
+    _taken: set[str] = field(default_factory=set)
     _cines: list[CineReport] = field(default_factory=list)
     _explain: Explain | None = None
 
@@ -154,11 +155,11 @@ class Outputs:
         if len(cine) > 1 and scores:
             from striq.reporting.pictures import draw_scores
 
-            draw_scores(self._name(folder, path, ".png"), path.name, results, cine.__getitem__)
+            draw_scores(self._name(folder, path, ".png"), printable(path.name), results, cine.__getitem__)
         elif scores:
             from striq.reporting.still_picture import draw_still
 
-            draw_still(self._name(folder, path, ".png"), path.name, scores[0], cine[scores[0].index])
+            draw_still(self._name(folder, path, ".png"), printable(path.name), scores[0], cine[scores[0].index])
 
     def _write_structured_report(self, folder: Path, path: Path, results: list[FrameResult]) -> None:
         from striq.reporting.structured_report import write_structured_report
@@ -177,10 +178,13 @@ class Outputs:
         self._cines.append(found)
 
     def _name(self, folder: Path, path: Path, suffix: str) -> Path:
-        """Return the path of a file about a source, numbered if another source has the same name."""
+        """Return the path of a file about a source, numbered if another has the same name, in whatever case.
+
+        On some systems ``A.png`` and ``a.png`` are one file.
+        """
         number, target = 1, folder / f"{path.name}{suffix}"
-        while target in self._taken:
+        while str(target).casefold() in self._taken:
             number += 1
             target = folder / f"{path.name}_{number}{suffix}"
-        self._taken.add(target)
+        self._taken.add(str(target).casefold())
         return target

@@ -21,7 +21,16 @@ from striq.commands.options import (
     warn_of_policy,
 )
 from striq.commands.outputs import OutputOptions, Outputs
-from striq.commands.terminal import be_quiet, check_device, check_writable, complain, inform, say
+from striq.commands.terminal import (
+    be_quiet,
+    check_device,
+    check_no_input,
+    check_table_name,
+    check_writable,
+    complain,
+    inform,
+    say,
+)
 from striq.csv_cells import printable
 from striq.errors import StriqError
 from striq.progress_bar import progress_bar
@@ -96,6 +105,8 @@ def score(
         from striq.scoring.checkpoint import find_checkpoint
         from striq.scoring.devices import AUTO
         from striq.scoring.loading import load_scorer
+    if out is not None and not to_stdout:
+        check_table_name(out)
     with ending_on_signals():
         scorer = load_scorer(model, check_device(device, threads), precision=precision)
         if plane != AUTO:
@@ -105,6 +116,9 @@ def score(
         for sentence in warn_of_policy(rules, scorer.planes):
             inform(sentence)
         sources = options.leave_out(find_sources(paths), paths)
+        for place in (out, html):
+            if place is not None:
+                check_no_input(place, sources)
         job = _Job(scorer, plane, Outputs(identity, options), StreamedRows() if as_json else None)
         if out is None or to_stdout:
             job.start(NoTable() if as_json else StreamedTable())

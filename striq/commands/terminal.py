@@ -6,6 +6,8 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Iterable
+from io import TextIOWrapper
 from pathlib import Path
 
 from striq.collection import end_loading
@@ -13,6 +15,7 @@ from striq.csv_cells import printable
 from striq.errors import StriqError
 from striq.progress_bar import show_progress_bars
 
+PICTURE_SUFFIXES = (".png", ".pdf", ".svg", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", "")  # without one: PNG
 LAYOUT = "\n\t"  # control characters that the program itself prints
 
 
@@ -48,6 +51,13 @@ def inform(text: str) -> None:
 def complain(text: str) -> None:
     """Print one line about an error to standard error."""
     sys.stderr.write(f"{printable(' '.join(text.split()))}\n")
+
+
+def print_in_any_encoding() -> None:
+    """Let what a stream cannot encode, as another language's letters on Windows, be printed as an escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 class _PrintableFormatter(logging.Formatter):
@@ -121,4 +131,40 @@ def check_writable(path: Path) -> None:
     parent = next(folder for folder in Path(os.path.realpath(path)).parents if folder.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK):
         msg = f"{path}: cannot be written, because {parent} is not a writable folder. Choose another place."
+        raise StriqError(msg)
+
+
+def check_no_input(out: Path, inputs: Iterable[Path]) -> None:
+    """Check before any work is done that a file to be written is none of those that are read.
+
+    Raises:
+        StriqError: If it is.
+    """
+    if out.exists() and any(path.exists() and path.samefile(out) for path in inputs):
+        msg = f"{out}: is one of the files to be read, and would be overwritten. Choose another name."
+        raise StriqError(msg)
+
+
+def check_table_name(out: Path) -> None:
+    """Check that a table is not named as an image or a cine is.
+
+    Raises:
+        StriqError: If it is.
+    """
+    from striq.data.readers.formats import known_suffix
+
+    if suffix := known_suffix(out):
+        msg = f"{out}: is named as an image or a cine is ({suffix}). Name a table, such as {out.with_suffix('.csv')}."
+        raise StriqError(msg)
+
+
+def check_picture_name(out: Path) -> None:
+    """Check before any work is done that a picture is named by a format that can be written.
+
+    Raises:
+        StriqError: If it is not.
+    """
+    if out.suffix.lower() not in PICTURE_SUFFIXES:
+        better = out.with_suffix(".png")
+        msg = f"{out}: {out.suffix} is no format of pictures. Expected .png, .pdf or .svg, such as {better}."
         raise StriqError(msg)

@@ -33,7 +33,9 @@ def read_tensors(file: Path, expected: str) -> dict[str, Any]:
         state = torch.load(file, map_location="cpu", weights_only=True)
         _refuse_views(state)
     except Exception as error:  # torch raises many kinds for a damaged file; all mean the same to the user
-        msg = f"{file}: cannot be read as a checkpoint ({one_line(error)[:100]}). Expected {expected}."
+        # What torch says of a file that is no archive is about its options.
+        reason = one_line(error)[:100] if zipfile.is_zipfile(file) else "no archive of tensors"
+        msg = f"{file}: cannot be read as a checkpoint ({reason}). Expected {expected}."
         raise CheckpointError(msg) from error
     return state
 

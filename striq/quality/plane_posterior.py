@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from striq.errors import StriqError
 from striq.model.network import Pyramid
 
 GRID, GRID_STAGES = 4, (0, 1)  # cells a side of the grid of local means, and the stages (from 0) that have one
@@ -158,7 +159,10 @@ def _blend(own: Tensor, shared: Tensor) -> Tensor:
 
 def _whitener(covariance: Tensor) -> tuple[Tensor, Tensor]:
     """Return W with W C W^T = 1, and the logarithm of the volume."""
-    factor = torch.linalg.cholesky(covariance)
+    factor, failed = torch.linalg.cholesky_ex(covariance)
+    if failed:
+        msg = "The frames do not differ from one another. Give different frames, of several patients."
+        raise StriqError(msg)
     identity = torch.eye(len(covariance)).to(covariance)
     return torch.linalg.solve_triangular(factor, identity, upper=False), factor.diagonal().log().sum()
 

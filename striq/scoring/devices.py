@@ -29,6 +29,8 @@ def check_device(device: str) -> str:
             torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:  # torch raises either, depending on its build
         reason = (str(error).splitlines() or [type(error).__name__])[0]
+        if reason.startswith("Expected one of"):  # and a list of all kinds that PyTorch has a name for
+            reason = "there is no such kind of device."
         msg = f"Cannot compute on --device {device!r}: {reason} Use auto, cpu, cuda or mps."
         raise StriqError(msg) from error
     return device

@@ -21,6 +21,7 @@ from striq.errors import StriqError
 from striq.model.blank import BlankWeights
 from striq.model.network import Pyramid, StriqModel
 from striq.model.tracing import TracedNetwork
+from striq.plane_names import did_you_mean
 from striq.quality.normalization import TermRange, normalize_terms, quality_score, quality_uncertainty
 from striq.quality.plane_posterior import PlaneDensities, frame_descriptor
 from striq.quality.plane_scores import PlaneScores
@@ -329,7 +330,7 @@ class StriqScorer(nn.Module):
         """
         if plane not in self.planes:
             msg = f"This model does not know the plane {plane!r}; it knows: {', '.join(self.planes)}."
-            raise StriqError(msg)
+            raise StriqError(msg + did_you_mean(plane, self.planes))
         return self.planes.index(plane)
 
     def _check_ready(self) -> None:

@@ -16,6 +16,11 @@
 ``explained``
     What ``frame`` holds, and NumPy files: ``residual`` and ``missing`` (where structure that all references show is
     not found) on the pixels of the frame, ``anchor_picture`` or null.
+``found``
+    ``files``: paths, sorted.
+``read``
+    ``total`` number of frames, ``times_s`` and ``spacing_mm`` or null, ``pictures``: a NumPy file of 8-bit gray values,
+    shape ``(N, H, W)``, or null if none were asked for.
 ``reported``
     ``files`` that were written.
 ``notice``
@@ -37,6 +42,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import striq
+from striq.data.cine import Cine
 from striq.quality.terms import describe_terms
 from striq.reporting.identity import ModelIdentity
 from striq.reporting.summary import summarize
@@ -126,6 +132,29 @@ def finished(number: Id, results: Sequence[FrameResult], *, total: int, cancelle
         "failed": len(results) - summary.num_scored,
         "total": total,
         "summary": json_safe(asdict(summary)),
+    }
+
+
+def found(number: Id, files: Sequence[Path]) -> Answer:
+    """Return the answer to a find command."""
+    return {"event": "found", "id": number, "files": [str(path) for path in files]}
+
+
+def read(number: Id, cine: Cine, pictures: Path | None) -> Answer:
+    """Return the answer to a read command.
+
+    Args:
+        number: That of the command.
+        cine: Frames of the file.
+        pictures: NumPy file of the pictures, ``None`` if none were asked for.
+    """
+    return {
+        "event": "read",
+        "id": number,
+        "total": len(cine),
+        "times_s": None if cine.times_s is None else list(cine.times_s),
+        "spacing_mm": None if cine.spacing_mm is None else list(cine.spacing_mm),
+        "pictures": None if pictures is None else str(pictures),
     }
 
 

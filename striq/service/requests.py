@@ -11,6 +11,10 @@ A line holds one object: ``command``, ``id`` (a number or a string that every an
     ``original_index`` name the file that they were read from, so that they score as the file does.
 ``{"command": "explain", "id": 4, "frames": "frames.npy", "index": 5, "plane": "auto", "folder": "maps"}``
     Write the residual map of one frame, and the picture of its nearest anchor, into a folder.
+``{"command": "find", "id": 6, "folder": "study"}``
+    Search a folder and its subfolders for files that STRIQ reads. Needs no model.
+``{"command": "read", "id": 7, "file": "cine.dcm", "folder": "pictures", "first": 0, "count": null}``
+    Write frames of a file as 8-bit pictures; ``"count": 0`` only tells their number and times. Needs no model.
 ``{"command": "report", "id": 5, "table": "scores.csv", "original": "cine.dcm", "key_frames": [3], ...}``
     Write a structured report, key frames or pictures of them as DICOM, where the fields of :class:`Report` say.
 ``{"command": "cancel"}``
@@ -119,6 +123,41 @@ class Explain(CineRequest):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Find:
+    """Search a folder and its subfolders for files that STRIQ reads."""
+
+    id: int | str | None = None
+    folder: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Read:
+    """Write frames of a file as 8-bit pictures.
+
+    Attributes:
+        id: Returned with every answer.
+        file: Any file that STRIQ reads.
+        folder: Takes the file of the pictures.
+        first: Number of the first frame.
+        count: Number of frames; all that follow by default.
+        max_side: Longest side of a picture in pixels; larger ones are made smaller.
+    """
+
+    id: int | str | None = None
+    file: str
+    folder: str
+    first: int = 0
+    count: int | None = None
+    max_side: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, value, lowest in (("first", self.first, 0), ("count", self.count, 0), ("max_side", self.max_side, 1)):
+            if value is not None and value < lowest:
+                msg = f"{name!r} must be at least {lowest}, got {value}."
+                raise ValueError(msg)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """Write results that a program keeps as DICOM objects; each path that is given says what to write.
 
@@ -196,12 +235,15 @@ class Malformed:
     id: Id = None
 
 
-Request = Load | Score | Explain | Report | Cancel | Stop | Malformed
+Work = Load | Score | Explain | Find | Read | Report | Malformed  # what a worker carries out
+Request = Work | Cancel | Stop
 
-COMMANDS: dict[str, type[Load | Score | Explain | Report | Cancel | Stop]] = {
+COMMANDS: dict[str, type[Load | Score | Explain | Find | Read | Report | Cancel | Stop]] = {
     "load": Load,
     "score": Score,
     "explain": Explain,
+    "find": Find,
+    "read": Read,
     "report": Report,
     "cancel": Cancel,
     "stop": Stop,

@@ -18,13 +18,9 @@ from striq.service import answers
 from striq.service.requests import (
     SHOWN_CHARACTERS,
     Cancel,
-    Explain,
-    Load,
-    Malformed,
-    Report,
     Request,
-    Score,
     Stop,
+    Work,
     parse_request,
 )
 from striq.service.worker import Worker
@@ -52,7 +48,7 @@ class Inbox:
         finally:
             self._arrived.put(None)
 
-    def __iter__(self) -> Iterator[Load | Score | Explain | Report | Malformed]:
+    def __iter__(self) -> Iterator[Work]:
         while True:
             request = self._waiting.pop(0) if self._waiting else self._arrived.get()
             if request is None or isinstance(request, Stop):

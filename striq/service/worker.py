@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striq.atomic_files import replacing
+from striq.data.readers import open_cine
 from striq.errors import StriqError, unexpected
 from striq.scoring.frame_maps import resample_onto_frame
 from striq.scoring.results import FrameResult
@@ -20,8 +21,9 @@ from striq.scoring.threads import use_threads
 from striq.service import answers
 from striq.service.cines import on_picture, open_requested, picture_shape
 from striq.service.loaded_model import CPU, LoadedModel, Notify
+from striq.service.pictures import find_files, write_pictures
 from striq.service.reports import write_reports
-from striq.service.requests import Explain, Id, Load, Malformed, Report, Score
+from striq.service.requests import Explain, Find, Id, Load, Read, Report, Score, Work
 
 Send = Callable[[answers.Answer], None]
 FORESEEN = (StriqError, OSError, ValueError, IndexError)  # their messages tell the user what is wrong
@@ -39,7 +41,7 @@ class Worker:
         self._send, self._interrupted = send, interrupted
         self._model: LoadedModel | None = None
 
-    def handle(self, request: Load | Score | Explain | Report | Malformed) -> None:
+    def handle(self, request: Work) -> None:
         """Carry out a command. A command that cannot be carried out is answered with an error."""
         try:
             use_threads()  # again for each command, because the programs beside this one change
@@ -49,6 +51,10 @@ class Worker:
                 self._score(request)
             elif isinstance(request, Explain):
                 self._explain(request)
+            elif isinstance(request, Find):
+                self._send(answers.found(request.id, find_files(request.folder)))
+            elif isinstance(request, Read):
+                self._read(request)
             elif isinstance(request, Report):
                 self._send(answers.reported(request.id, write_reports(request)))
             else:
@@ -97,6 +103,11 @@ class Worker:
         anchor_picture = None if picture is None else _save(folder / "anchor.npy", picture)
         ms = _ms_since(started)
         self._send(answers.explained(request.id, score, ms, maps=maps, anchor_picture=anchor_picture))
+
+    def _read(self, request: Read) -> None:
+        cine = open_cine(request.file)
+        path = write_pictures(cine, request)
+        self._send(answers.read(request.id, cine, path))
 
     def _loaded(self) -> LoadedModel:
         if self._model is None:

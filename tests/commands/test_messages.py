@@ -109,3 +109,58 @@ def test_more_anchors_than_frames_support_are_pointed_out(
     assert bool(printed) is said
     if said:
         assert "a4c: 50 anchors are asked for, but its 5 frames give 3 at most" in only_line(printed)
+
+
+def test_a_table_never_replaces_a_picture(
+    still: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = still.read_bytes()
+    other = shutil.copyfile(still, tmp_path / "other.png")
+    for out in (still, other):
+        assert run("score", still, "--out", out, "--model", tiny_model) == 2
+        assert "is named as an image or a cine is (.png)" in capsys.readouterr().err
+    assert (still.read_bytes(), other.read_bytes()) == (before, before)
+
+
+def test_what_is_read_is_never_overwritten(
+    still: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = still.read_bytes()
+    unnamed = shutil.copyfile(still, tmp_path / "unnamed")  # recognized by its content
+    assert run("score", unnamed, "--out", unnamed, "--model", tiny_model) == 2
+    assert "one of the files to be read" in capsys.readouterr().err
+    assert run("score", unnamed, "--out", tmp_path / "s.csv", "--html", unnamed, "--model", tiny_model) == 2
+    assert "one of the files to be read" in capsys.readouterr().err
+    assert run("explain", still, "--out", still, "--model", tiny_model) == 2
+    assert "one of the files to be read" in capsys.readouterr().err
+    assert (still.read_bytes(), unnamed.read_bytes()) == (before, before)
+
+
+def test_a_plane_spelled_otherwise_is_proposed(
+    still: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("score", still, "--plane", "A4C", "--out", tmp_path / "s.csv", "--model", tiny_model) == 2
+    assert only_line(capsys.readouterr().err).rstrip().endswith("Did you mean 'a4c'?")
+
+
+def test_an_unknown_kind_of_device_is_named_in_short(
+    still: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("score", still, "--device", "gpu", "--out", tmp_path / "s.csv", "--model", tiny_model) == 2
+    expected = "Cannot compute on --device 'gpu': there is no such kind of device. Use auto, cpu, cuda or mps."
+    assert expected in only_line(capsys.readouterr().err)
+
+
+def test_a_model_that_is_no_archive_is_no_matter_of_options_of_pytorch(
+    still: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "model.pt").write_text("x", encoding="utf-8")
+    assert run("score", still, "--model", tmp_path / "model.pt", "--out", tmp_path / "s.csv") == 2
+    assert "cannot be read as a checkpoint (no archive of tensors)" in only_line(capsys.readouterr().err)
+
+
+def test_a_picture_of_no_format_is_refused_before_any_work(
+    still: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("explain", still, "--out", tmp_path / "why.txt", "--model", tiny_model) == 2
+    assert "why.txt: .txt is no format of pictures. Expected .png, .pdf or .svg" in only_line(capsys.readouterr().err)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 TEMPLATES = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
+LARGE, LARGEST = 8_000_000, 25_000_000  # bytes
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
@@ -68,3 +71,15 @@ def test_issue_forms_have_fields(path: Path) -> None:
         assert form["name"]
         assert form["description"]
         assert any(field["type"] != "markdown" for field in form["body"])
+
+
+def test_large_files_are_stored_once_and_stay_below_the_limit() -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a checkout of Git")
+    files = [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
+    large = [path for path in files if path.stat().st_size > LARGE]
+    assert max(path.stat().st_size for path in files) < LARGEST
+    hashes = [hashlib.sha256(path.read_bytes()).hexdigest() for path in large]
+    assert len(hashes) == len(set(hashes)), [path.name for path in large]
+    assert [path.name for path in large if path.suffix == ".pt" and path.parent.name == "models"] == ["model.pt"]

@@ -7,6 +7,7 @@ import pytest
 import torch
 from scipy.stats import multivariate_normal
 
+from striq.errors import StriqError
 from striq.model.network import Pyramid
 from striq.quality.plane_posterior import EVEN_SHARE, OWN_SHARE, PlaneDensities, frame_descriptor
 
@@ -144,3 +145,11 @@ def test_few_frames_give_finite_answers(count: int) -> None:
     few.fit_directions(frames_of(0, count, seed=0))
     few.fit({0: frames_of(0, count, seed=0)}, {0: ["same"] * count})
     assert bool(torch.isfinite(few(frames_of(0, 4, seed=1))).all())
+
+
+def test_frames_that_are_all_alike_are_named_as_such() -> None:
+    module = PlaneDensities(1, CHANNELS)
+    alike = torch.ones(6, module.descriptor_mean.numel())
+    module.fit_directions(alike)
+    with pytest.raises(StriqError, match="do not differ from one another"):
+        module.fit({0: alike}, {0: list("abcdef")})

@@ -75,7 +75,7 @@ def test_wrong_fields_are_named(command: dict[str, Any], reason: str) -> None:
         ('{"command": 1}', "is not an object with a 'command'"),
         (
             '{"command": "fly"}',
-            "The command 'fly' is unknown. Expected one of: load, score, explain, report, cancel, stop.",
+            "The command 'fly' is unknown. Expected one of: load, score, explain, find, read, report, cancel, stop.",
         ),
     ],
 )

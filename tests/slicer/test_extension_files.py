@@ -19,15 +19,22 @@ NAME = MODULE.name
 LIB = MODULE / f"{NAME}Lib"
 UI = MODULE / "Resources" / "UI" / f"{NAME}.ui"
 WITH_QT = {
+    "ChecklistTab",
+    "CinesTab",
     "Controls",
     "DicomPanel",
+    "Jobs",
     "LiveHintPanel",
     "LivePanel",
+    "Picking",
+    "RatersTab",
     "RemotePanel",
     "ResultsPanel",
     "ScorePanel",
     "Sections",
     "Shortcuts",
+    "StudySection",
+    "StudyTable",
     "TermBars",
     "Views",
     "WhyPanel",
@@ -117,9 +124,9 @@ def test_start_up_imports_nothing_that_must_be_installed(path: Path) -> None:
         "AbstractScriptedSubjectHierarchyPlugin",
     }
     standard = {
-        "__future__", "collections", "contextlib", "dataclasses", "functools", "importlib", "json", "logging", "math",
-        "os", "pathlib", "queue", "re", "shutil", "subprocess", "sys", "tempfile", "threading",
-        "time", "typing", "unittest",
+        "__future__", "base64", "collections", "contextlib", "dataclasses", "functools", "hashlib", "importlib",
+        "itertools", "json", "logging", "math", "os", "pathlib", "queue", "re", "shutil", "subprocess", "sys",
+        "tempfile", "threading", "time", "typing", "unittest",
     }  # fmt: skip
     assert imported_at_file_scope(path) <= shipped_with_slicer | standard
 

@@ -17,6 +17,7 @@ class Controls(Protocol):
     resultsSection: ctk.ctkCollapsibleButton
     whySection: ctk.ctkCollapsibleButton
     liveSection: ctk.ctkCollapsibleButton
+    studySection: ctk.ctkCollapsibleButton
 
     # Inputs
     inputSelector: slicer.qMRMLNodeComboBox

@@ -28,11 +28,13 @@ class FrameSource(Protocol):
         name: Name of the node.
         numFrames: Number of frames.
         spacingMm: Distance between rows, then columns, in millimeters.
+        file: File that the scoring process reads the frames from; ``None`` if they are in the scene.
     """
 
     name: str
     numFrames: int
     spacingMm: tuple[float, float]
+    file: str | None
 
     @property
     def timesS(self) -> list[float] | None:
@@ -45,8 +47,8 @@ class FrameSource(Protocol):
         ...
 
     @property
-    def node(self) -> slicer.vtkMRMLNode:
-        """Node that the user chooses."""
+    def node(self) -> slicer.vtkMRMLNode | None:
+        """Node that the user chooses; ``None`` for frames of a file that is not loaded."""
         ...
 
     @property
@@ -157,6 +159,8 @@ def knownSpacingOf(volume: slicer.vtkMRMLVolumeNode) -> tuple[float, float] | No
 class StackFrames:
     """Slices of one volume as frames; a single picture is a stack of one."""
 
+    file: str | None = None
+
     def __init__(self, volume: slicer.vtkMRMLVolumeNode) -> None:
         self.node = self.volume = volume
         self.name = volume.GetName()
@@ -204,6 +208,8 @@ class StackFrames:
 
 class SequenceFrames:
     """Frames of the volumes that a sequence browser steps through."""
+
+    file: str | None = None
 
     def __init__(self, browser: slicer.vtkMRMLSequenceBrowserNode) -> None:
         self.node = self.browser = browser

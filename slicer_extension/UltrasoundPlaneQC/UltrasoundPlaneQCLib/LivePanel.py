@@ -142,7 +142,7 @@ class LivePanel:
     def refresh(self) -> None:
         """Enable what is possible now, and explain why the rest is not."""
         isOn, hasStream = self.live.isRunning, self.session.parameters.liveNode is not None
-        isTaken = self.session.run is not None
+        isTaken = self.session.isScoring
         button = self.ui.liveButton
         button.setChecked(isOn)
         button.setText(_("Stop") if isOn else _("Start"))

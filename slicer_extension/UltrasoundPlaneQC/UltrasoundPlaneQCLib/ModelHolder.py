@@ -69,8 +69,8 @@ class ModelHolder:
                 logging.info("Ultrasound Plane QC: %s", self.describe())
             elif answer["event"] == "notice" and self.loaded:
                 self.loaded["device"] = answer["device"]
-            elif answer["event"] == "error":
-                self._requested = None  # load again next time: the model may be what failed
+            elif answer["event"] == "error" and answer.get("id") == self._loadId:
+                self._requested = None  # load again next time
         return answers
 
     def requireRunning(self) -> None:

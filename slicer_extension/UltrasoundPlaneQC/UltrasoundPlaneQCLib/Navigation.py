@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from .Results import ACCEPTED, REJECTED, Results
 
 
 def bestFrame(results: Results) -> int | None:
     """Return the accepted frame of highest quality, or the best scored one if none is accepted."""
-    qualities, verdicts = results.column("quality"), results.column("verdict")
-    scored = [row for row, quality in enumerate(qualities) if not math.isnan(quality)]
-    accepted = [row for row in scored if verdicts[row] == ACCEPTED]
-    return max(accepted or scored, key=lambda row: qualities[row], default=None)
+    return bestOf(results.numbers("quality"), results.column("verdict"))
+
+
+def bestOf(qualities: NDArray[np.float64], verdicts: Sequence[str]) -> int | None:
+    """Return the best frame by the columns of a table of scores, as :func:`bestFrame` does."""
+    scored = ~np.isnan(qualities)
+    accepted = scored & np.array([verdict == ACCEPTED for verdict in verdicts], bool)
+    candidates = accepted if accepted.any() else scored
+    return int(np.argmax(np.where(candidates, qualities, -np.inf))) if candidates.any() else None
 
 
 def nextAccepted(results: Results, current: int) -> int | None:

@@ -43,6 +43,8 @@ class Parameters:
         explainEachFrame: Whether every frame shown is explained.
         liveNode: Volume that a stream updates.
         recordLive: Whether live frames and their scores are recorded.
+        rater: Name of the person who rates.
+        isBlind: Whether scores are hidden until a frame is rated.
         liveSound: Whether an accepted live frame is heard.
         bestSeconds: How far back the best live frame is looked for.
         resultsNode: Table of the scores.
@@ -60,6 +62,8 @@ class Parameters:
     explainEachFrame: bool = False
     liveNode: VolumeNode
     recordLive: bool = False
+    rater: str = ""
+    isBlind: bool = False
     liveSound: bool = False
     bestSeconds: Annotated[float, WithinRange(1.0, 60.0)] = 5.0
     resultsNode: TableNode

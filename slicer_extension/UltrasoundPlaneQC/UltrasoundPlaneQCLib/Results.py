@@ -9,9 +9,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import slicer
+from numpy.typing import NDArray
 from slicer.i18n import tr as _
 
+from .Cells import csvCells, fillColumn, numbersOf, orNan
 from .FrameResult import FrameResult
 from .FrameSource import FrameSource
 from .Messages import FrameAnswer, ScoredFrame, TermDescription
@@ -19,7 +22,6 @@ from .ResultsColumns import (
     FIXED,
     INTERNAL,
     LEADING,
-    TEXTS,
     TRAILING,
     addTermColumns,
     newColumn,
@@ -32,6 +34,7 @@ from .Verdict import is_accepted
 ACCEPTED, REJECTED, UNSCORED = "accepted", "rejected", "not scored"
 BY_SCORE, BY_USER = "score", "user"
 KIND, INPUT = "STRIQ.results", "striqInput"
+RATINGS = "STRIQ.ratings"  # attribute; ratings stay with the frames when these are scored again
 THRESHOLD, TERMS, RUN = "STRIQ.threshold", "STRIQ.terms", "STRIQ.run"
 DEFAULT_THRESHOLD = 0.5  # until a model is loaded
 
@@ -56,22 +59,30 @@ class Results:
     @classmethod
     def find(cls, source: FrameSource) -> Results | None:
         """Return the newest scores of a source in the scene; ``None`` if there are none."""
-        tables: list[slicer.vtkMRMLTableNode] = slicer.util.getNodesByClass("vtkMRMLTableNode")
-        known = [node for node in tables if node.GetAttribute(KIND) and node.GetNodeReference(INPUT) is source.node]
-        return cls(known[-1]) if known else None
+        return cls.findOf(source.node)
+
+    @classmethod
+    def findOf(cls, node: slicer.vtkMRMLNode | None) -> Results | None:
+        """Return the newest scores of a browser or volume in the scene; ``None`` if there are none."""
+        known = [table for table in resultsTables() if table.GetNodeReference(INPUT) is node]
+        return cls(known[-1]) if known and node is not None else None
 
     @classmethod
     def create(cls, source: FrameSource) -> Results:
         """Return an empty table for the frames of a source; :meth:`setTerms` adds the columns of the terms."""
+        before = cls.findOf(source.node)
         node: slicer.vtkMRMLTableNode = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", f"{source.name} quality")
+        if before is not None and len(before) == source.numFrames:
+            node.SetAttribute(RATINGS, before.node.GetAttribute(RATINGS))
         node.SetAttribute(KIND, "1")
         node.SetAttribute(TERMS, "[]")
-        node.AddNodeReferenceID(INPUT, source.node.GetID())
+        if source.node is not None:
+            node.AddNodeReferenceID(INPUT, source.node.GetID())
         with slicer.util.NodeModify(node):
             for name in FIXED:
                 node.AddColumn(newColumn(name, source.numFrames))
-            _fill(node.GetTable().GetColumnByName("verdict"), [UNSCORED] * source.numFrames)
-            _fill(node.GetTable().GetColumnByName("time_s"), source.timesS or [])
+            fillColumn(node.GetTable().GetColumnByName("verdict"), [UNSCORED] * source.numFrames)
+            fillColumn(node.GetTable().GetColumnByName("time_s"), source.timesS or [])
         return cls(node)
 
     def setTerms(self, descriptions: Sequence[TermDescription]) -> None:
@@ -114,8 +125,8 @@ class Results:
             plane=self._get(row, "plane"),
             normalized={term.name: self._get(row, term.normalizedColumn) for term in terms},
             weights={term.name: self._get(row, term.weightColumn) for term in terms},
-            transform=_numbers(self._get(row, "transform")),
-            crop=[int(edge) for edge in _numbers(self._get(row, "crop"))],
+            transform=numbersOf(self._get(row, "transform")),
+            crop=[int(edge) for edge in numbersOf(self._get(row, "crop"))],
             reference=self._get(row, "reference"),
             error=self._get(row, "error"),
         )
@@ -124,6 +135,14 @@ class Results:
         """Return the values of a column."""
         column = self.node.GetTable().GetColumnByName(name)
         return [column.GetValue(row) for row in range(column.GetNumberOfValues())]
+
+    def numbers(self, name: str) -> NDArray[np.float64]:
+        """Return the values of a column of numbers as an array of its own."""
+        return np.array(slicer.util.arrayFromTableColumn(self.node, name), np.float64)
+
+    def value(self, row: int, name: str) -> Any:
+        """Return the value of one cell."""
+        return self._get(row, name)
 
     def announce(self) -> None:
         """Let views show what has changed in the table."""
@@ -135,6 +154,10 @@ class Results:
     def inputId(self) -> str | None:
         """ID of the node that was scored."""
         return self.node.GetNodeReferenceID(INPUT)
+
+    def setInput(self, node: slicer.vtkMRMLNode) -> None:
+        """Set the node that the scores belong to."""
+        self.node.SetNodeReferenceID(INPUT, node.GetID())
 
     @property
     def threshold(self) -> float:
@@ -180,13 +203,13 @@ class Results:
 
     def _storeScore(self, row: int, answer: ScoredFrame) -> None:
         plane = answer["plane"]
-        self._set(row, "quality", _orNan(answer["quality"]))
+        self._set(row, "quality", orNan(answer["quality"]))
         self._set(row, "plane", plane)
-        self._set(row, "plane_probability", _orNan(answer["plane_probabilities"][plane]))
+        self._set(row, "plane_probability", orNan(answer["plane_probabilities"][plane]))
         for term in self.terms:
-            self._set(row, term.name, _orNan(answer["terms"][term.name]))
-            self._set(row, term.normalizedColumn, _orNan(answer["normalized_terms"][term.name]))
-            self._set(row, term.weightColumn, _orNan(answer["weights"][term.name]))
+            self._set(row, term.name, orNan(answer["terms"][term.name]))
+            self._set(row, term.normalizedColumn, orNan(answer["normalized_terms"][term.name]))
+            self._set(row, term.weightColumn, orNan(answer["weights"][term.name]))
         self._set(row, "transform", " ".join(f"{value:.9g}" for line in answer["transform"] for value in line))
         self._set(row, "crop", " ".join(str(edge) for edge in answer["crop"]))
         self._set(row, "reference", f"{answer['scored_plane']} {answer['anchor_number'] + 1}")
@@ -236,11 +259,16 @@ class Results:
         """
         from striq.atomic_files import write_csv
 
+        header, rows = self.exportedRows()
+        return write_csv(path, header, rows)
+
+    def exportedRows(self) -> tuple[list[str], list[list[str]]]:
+        """Return the header and the rows of the CSV file."""
         terms = [name for term in self.terms for name in term.columns]
         header = [*LEADING, *terms, "threshold", *TRAILING]
         threshold = [self.threshold] * len(self)
-        columns = [_cells(name, threshold if name == "threshold" else self.column(name)) for name in header]
-        return write_csv(path, header, [list(row) for row in zip(*columns, strict=True)])
+        columns = [csvCells(name, threshold if name == "threshold" else self.column(name)) for name in header]
+        return header, [list(row) for row in zip(*columns, strict=True)]
 
     def _get(self, row: int, name: str) -> Any:
         return self.node.GetTable().GetColumnByName(name).GetValue(row)
@@ -251,6 +279,12 @@ class Results:
         column.Modified()
 
 
+def resultsTables() -> list[slicer.vtkMRMLTableNode]:
+    """Return all tables of scores in the scene, the oldest first."""
+    tables: list[slicer.vtkMRMLTableNode] = slicer.util.getNodesByClass("vtkMRMLTableNode")
+    return [node for node in tables if node.GetAttribute(KIND)]
+
+
 def verdictOf(quality: float, plane: str, threshold: float) -> str:
     """Return the verdict on a scored frame."""
     return ACCEPTED if is_accepted(quality, plane, threshold) else REJECTED
@@ -259,23 +293,3 @@ def verdictOf(quality: float, plane: str, threshold: float) -> str:
 def verdictWord(verdict: str) -> str:
     """Return a verdict in the language of the application; the table keeps the English word."""
     return {ACCEPTED: _("accepted"), REJECTED: _("rejected"), UNSCORED: _("not scored")}.get(verdict, verdict)
-
-
-def _cells(name: str, values: Sequence[Any]) -> list[str]:
-    if name in TEXTS:
-        return list(values)
-    return ["" if math.isnan(value) else f"{value:.9g}" for value in values]
-
-
-def _fill(column: Any, values: Sequence[float | str]) -> None:
-    for row, value in enumerate(values):
-        column.SetValue(row, value)
-    column.Modified()
-
-
-def _numbers(text: str) -> list[float]:
-    return [float(part) for part in text.split()]
-
-
-def _orNan(value: float | None) -> float:
-    return math.nan if value is None else value

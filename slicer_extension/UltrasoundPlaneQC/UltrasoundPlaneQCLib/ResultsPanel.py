@@ -67,12 +67,13 @@ class ResultsPanel:
         """Hide the internal columns; the columns of the terms are there once the model is loaded."""
         results = self.session.results
         columns = [] if results is None else columnNames(results.node)
-        if results is None or columns == self._shownColumns:
+        shown = [*columns, str(self.session.hidesScores)]
+        if results is None or shown == self._shownColumns:
             return
-        hidden = results.internalColumns()
+        hidden = columns[2:] if self.session.hidesScores else results.internalColumns()  # all but frame and time
         for number, name in enumerate(columns[1:]):  # the first one labels the rows
             self.ui.resultsTable.setColumnHidden(number, name in hidden)
-        self._shownColumns = columns
+        self._shownColumns = shown
 
     def onThreshold(self, threshold: float) -> None:
         """Update all verdicts; nothing is scored again."""
@@ -156,20 +157,28 @@ class ResultsPanel:
         """Update the controls for the frame shown."""
         ui, shown = self.ui, self.session.currentFrame()
         self._hideColumns()
-        for button in (ui.bestButton, ui.nextAcceptedButton, ui.nextRejectedButton, ui.acceptButton, ui.rejectButton):
+        self.views.hideChart(self.session.hidesScores and not self.session.isLive)
+        for button in (ui.bestButton, ui.nextAcceptedButton, ui.nextRejectedButton):  # they tell what the scores are
+            button.setEnabled(shown is not None and not self.session.hidesScores)
+        for button in (ui.acceptButton, ui.rejectButton):
             button.setEnabled(shown is not None)
         ui.revertButton.setEnabled(shown is not None and shown.decidedBy == BY_USER)
         ui.exportButton.setEnabled(self.session.results is not None)
         ui.layoutButton.setEnabled(self.session.chart is not None)
-        ui.frameLabel.setText(_describe(shown))
+        isHidden = shown is not None and self.session.hidesScore
+        ui.frameLabel.setText(_hiddenText(shown.frame) if shown is not None and isHidden else _describe(shown))
         if not self.session.isLive:
-            self._showVerdict(shown)
+            self._showVerdict(None if isHidden else shown)
 
     def _showVerdict(self, shown: FrameResult | None) -> None:
         if shown is None or not shown.isScored:
             self.views.showVerdict("", "")
         else:
             self.views.showVerdict(f"{verdictWord(shown.verdict)}  Q {shown.quality:.2f}", shown.verdict)
+
+
+def _hiddenText(frame: int) -> str:
+    return _("Frame {index}: rate it to see its score").format(index=frame)
 
 
 def _describe(shown: FrameResult | None) -> str:

@@ -105,7 +105,7 @@ class ScorePanel:
     def _knownResults(self, source: FrameSource) -> Results | None:
         """Return the scores shown if they are of this source, otherwise the newest in the scene."""
         current = self.session.results
-        if current is not None and current.inputId == source.node.GetID():
+        if current is not None and source.node is not None and current.inputId == source.node.GetID():
             return current
         return Results.find(source)
 
@@ -178,7 +178,7 @@ class ScorePanel:
         hasInput = session.source is not None
         if session.isLive:
             why = _("Stop the live stream first")
-        elif session.run is not None:
+        elif session.isScoring:
             why = _("Frames are being scored")
         else:
             why = _("Score every frame") if hasInput else _("Choose frames first")

@@ -107,6 +107,9 @@ class ScoringRun:
         return time.monotonic() - self._startTime
 
     def _export(self) -> None:
+        if self.source.file is not None:  # the scoring process reads it
+            self._startScoring()
+            return
         until = time.monotonic() + STEP_SECONDS
         while self._exported < self.total:
             picture = self.source.frame(self._exported)
@@ -133,15 +136,19 @@ class ScoringRun:
     def _startScoring(self) -> None:
         self.holder.request(self.options.modelPath, self.options.device)
         self.state, self._scoringSince = LOADING, time.monotonic()
-        self._scoreId = self.holder.client.send(
-            "score",
-            frames=str(self._scratch.file("frames.npy")),
-            source=self.source.name,
-            plane=self.options.plane,
+        self._scoreId = self.holder.client.send("score", plane=self.options.plane, **self._framesOfCommand())
+
+    def _framesOfCommand(self) -> dict[str, Any]:
+        """Return the fields of the command that say what is scored."""
+        if self.source.file is not None:
+            return {"file": self.source.file}
+        return {
+            "frames": str(self._scratch.file("frames.npy")),
+            "source": self.source.name,
+            "times_s": self.source.timesS,
+            "spacing_mm": self.source.spacingMm,
             **originalOf(self.source),
-            times_s=self.source.timesS,
-            spacing_mm=self.source.spacingMm,
-        )
+        }
 
     def _collect(self) -> list[FrameAnswer]:
         answers = self.holder.poll(self._scoreId)
@@ -191,7 +198,11 @@ class ScoringRun:
         loaded = self.holder.loaded
         if loaded is not None:
             self.results.keepFacts(
-                model=loaded["model"], device=loaded["device"], sha256=loaded["sha256"], about=loaded["about"]
+                model=loaded["model"],
+                device=loaded["device"],
+                sha256=loaded["sha256"],
+                about=loaded["about"],
+                planes=loaded["planes"],
             )
         self.holder.client.forget(self._scoreId)
         if self.results.isInScene:

@@ -12,9 +12,12 @@ from .FrameResult import FrameResult
 from .FrameSource import FrameSource, SequenceFrames, SourceError, openFrames
 from .Logic import PlaneQualityLogic
 from .Parameters import Parameters
+from .Ratings import Ratings
 from .Results import Results
 from .ScoreChart import ScoreChart
 from .Scoring import ScoringRun
+from .Study import Study
+from .StudyRun import StudyRun
 
 
 class Session(VTKObservationMixin):
@@ -29,6 +32,7 @@ class Session(VTKObservationMixin):
         super().__init__()
         self.logic, self.parameters = logic, parameters
         self.run: ScoringRun | None = None
+        self.batch: StudyRun | None = None
         self.isLive = False
         self._onChange: list[Callable[[], None]] = []
         self._onReplacement: list[Callable[[], None]] = []
@@ -57,7 +61,17 @@ class Session(VTKObservationMixin):
     @property
     def isBusy(self) -> bool:
         """Whether a run or a stream occupies the scoring process; it does one thing at a time."""
-        return self.run is not None or self.isLive
+        return self.isScoring or self.isLive
+
+    @property
+    def isScoring(self) -> bool:
+        """Whether a run occupies the scoring process."""
+        return self.run is not None or self.batch is not None
+
+    @property
+    def study(self) -> Study | None:
+        """The cines of the scene's study; ``None`` if it has none."""
+        return Study.find()
 
     @property
     def source(self) -> FrameSource | None:
@@ -79,6 +93,22 @@ class Session(VTKObservationMixin):
         """Plot of the scores; ``None`` before it is made."""
         node = self.parameters.chartNode
         return None if node is None else ScoreChart(node)
+
+    @property
+    def hidesScores(self) -> bool:
+        """Whether the rater may not see the scores of all frames: some frames of the cine are not rated yet."""
+        results, parameters = self.results, self.parameters
+        if not parameters.isBlind or results is None:
+            return parameters.isBlind
+        return not parameters.rater or not Ratings(results).isComplete(parameters.rater)
+
+    @property
+    def hidesScore(self) -> bool:
+        """Whether the rater may not see the score of the frame shown: it is not rated yet."""
+        results, source, parameters = self.results, self.source, self.parameters
+        if not parameters.isBlind or results is None or source is None:
+            return parameters.isBlind
+        return not parameters.rater or source.currentIndex() not in Ratings(results).of(parameters.rater)
 
     def currentFrame(self) -> FrameResult | None:
         """Return the result of the frame shown; ``None`` if there is none."""

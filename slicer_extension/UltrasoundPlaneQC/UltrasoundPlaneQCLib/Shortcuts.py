@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import qt
 
 from .Controls import Controls
@@ -24,17 +26,19 @@ class Shortcuts:
     Args:
         ui: Controls by name.
         panel: Widget of the panel.
+        others: More keys, with the buttons that they press.
     """
 
-    def __init__(self, ui: Controls, panel: qt.QWidget) -> None:
+    def __init__(self, ui: Controls, panel: qt.QWidget, others: Mapping[str, qt.QPushButton] | None = None) -> None:
         self._panel = panel
         panel.setFocusPolicy(qt.Qt.ClickFocus)
         self._shortcuts: list[qt.QShortcut] = []
-        for key, button in KEYS.items():
+        buttons: dict[str, qt.QPushButton] = {key: getattr(ui, button) for key, button in KEYS.items()}
+        for key, button in (buttons | dict(others or {})).items():
             shortcut = qt.QShortcut(panel)
             shortcut.setKey(qt.QKeySequence(key))
             shortcut.setContext(qt.Qt.WidgetWithChildrenShortcut)
-            shortcut.connect("activated()", getattr(ui, button).click)
+            shortcut.connect("activated()", button.click)
             self._shortcuts.append(shortcut)
 
     def focus(self) -> None:

@@ -37,6 +37,8 @@ class Views:
     def __init__(self, onPoint: Callable[[str, int], None]) -> None:
         self._onPoint = onPoint
         self._plotView: slicer.qMRMLPlotView | None = None
+        self._chart: slicer.vtkMRMLPlotChartNode | None = None  # shown, or hidden for a while
+        self._isChartHidden = False
         self._corner = _newCornerText()
         self._renderer: vtk.vtkRenderer | None = None  # of the view that shows the corner text
         self._watched = slicer.app.layoutManager()  # ``None`` without a main window
@@ -55,7 +57,10 @@ class Views:
         self.showChart(chart)
 
     def showChart(self, chart: slicer.vtkMRMLPlotChartNode | None) -> None:
-        """Show a chart in the plot view and listen to clicks on it."""
+        """Show a chart in the plot view, unless charts are hidden, and listen to clicks on it."""
+        self._chart = chart
+        if self._isChartHidden:
+            chart = None
         manager = slicer.app.layoutManager()
         if manager is None or manager.plotViewCount == 0:
             return
@@ -64,6 +69,13 @@ class Views:
         if self._plotView is None:
             self._plotView = widget.plotView()
             self._plotView.connect("dataSelected(vtkStringArray*, vtkCollection*)", self._onSelected)
+
+    def hideChart(self, isHidden: bool) -> None:
+        """Hide the chart, as from a rater, or show it again."""
+        if isHidden != self._isChartHidden:
+            self._isChartHidden = isHidden
+            known = self._chart
+            self.showChart(known if known is not None and known.GetScene() is not None else None)
 
     def _onSelected(self, series: vtk.vtkStringArray, points: vtk.vtkCollection) -> None:
         for number in range(series.GetNumberOfValues()):

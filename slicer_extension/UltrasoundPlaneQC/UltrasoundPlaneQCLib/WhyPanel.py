@@ -31,7 +31,7 @@ class WhyPanel:
         self.ui, self.session, self.timer = ui, session, timer
         self.bars = TermBars(ui.termsBox)
         self._explained: Explanation | None = None  # the last answer
-        self._asked: tuple[slicer.vtkMRMLNode, int] | None = None  # input and frame of the last request
+        self._asked: tuple[slicer.vtkMRMLNode | None, int] | None = None  # input and frame of the last request
         ui.overlaySelector.addItems(OVERLAYS)
         ui.explainButton.connect("clicked()", self.explain)
         ui.explainEachFrameCheckBox.connect("toggled(bool)", self.onEachFrame)
@@ -65,7 +65,7 @@ class WhyPanel:
     def explain(self) -> None:
         """Request an explanation of the frame shown."""
         source, shown = self.session.source, self.session.currentFrame()
-        if source is None or shown is None or not shown.isScored or self.session.run is not None:
+        if source is None or shown is None or not shown.isScored or self.session.isScoring or self.session.hidesScore:
             return
         try:
             self.session.logic.explainer.ask(source, shown.frame, scoringOptions(self.session.parameters))
@@ -92,7 +92,7 @@ class WhyPanel:
     def _showOverlay(self) -> None:
         """Show the overlay of the last explanation if it is about the frame shown."""
         source, shown, explained = self.session.source, self.session.currentFrame(), self._explained
-        if source is None or shown is None or explained is None:
+        if source is None or shown is None or explained is None or self.session.hidesScore:
             return
         if explained.index == shown.frame and explained.source.node is source.node:
             parameters = self.session.parameters
@@ -101,15 +101,17 @@ class WhyPanel:
     def refresh(self) -> None:
         """Update bars and words for the frame shown; remove an overlay of another frame."""
         source, shown, results = self.session.source, self.session.currentFrame(), self.session.results
-        isScored = shown is not None and shown.isScored
-        isWaiting = self.session.run is not None
+        isHidden = self.session.hidesScore
+        isScored = shown is not None and shown.isScored and not isHidden
+        isWaiting = self.session.isScoring
         self.ui.explainButton.setEnabled(isScored and not isWaiting)
         self.ui.explainButton.setToolTip(_whatItDoes(isScored, isWaiting))
-        self.bars.show(results.terms if results else [], shown)
-        position = "" if source is None or shown is None else self.session.logic.describe(source, shown)
+        visible = None if isHidden else shown
+        self.bars.show(results.terms if results else [], visible)
+        position = "" if source is None or visible is None else self.session.logic.describe(source, visible)
         self.ui.transformLabel.setText(position)
-        self.ui.referenceLabel.setText("" if shown is None else Path(shown.reference).name)
-        Overlays.hideStale(None if source is None else source.volume, None if shown is None else shown.frame)
+        self.ui.referenceLabel.setText("" if visible is None else Path(visible.reference).name)
+        Overlays.hideStale(None if source is None else source.volume, None if visible is None else visible.frame)
         if source is None or shown is None or self._asked != (source.node, shown.frame):
             self._asked = None
         if self.session.parameters.explainEachFrame and isScored and not isWaiting and self._asked is None:

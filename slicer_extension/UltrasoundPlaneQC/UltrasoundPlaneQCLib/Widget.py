@@ -20,6 +20,7 @@ from .ResultsPanel import ResultsPanel
 from .ScorePanel import ScorePanel
 from .Session import Session
 from .Shortcuts import Shortcuts
+from .StudySection import StudySection
 from .Views import Views
 from .WhyPanel import WhyPanel
 
@@ -55,12 +56,13 @@ class Panel(VTKObservationMixin):
         self.results = ResultsPanel(ui, self.session, self.views)
         self.why = WhyPanel(ui, self.session, self.timer)
         self.live = LivePanel(ui, self.session, self.views, self.timer)
+        self.study = StudySection(ui, self.session, self.timer)
         self.hints = LiveHintPanel(ui, self.session, self.views, self.live)
         self.dicom = DicomPanel(ui, self.session, self.timer)
         self.remote = RemotePanel(ui, self.session, self.timer)
         self.session.listenToReplacement(self.results.showTable)
         self.session.listen(self.arrange)
-        self.shortcuts = Shortcuts(ui, widget)
+        self.shortcuts = Shortcuts(ui, widget, self.study.keys())
         self.onSceneReplaced()
 
     def onSceneReplaced(self) -> None:
@@ -69,8 +71,9 @@ class Panel(VTKObservationMixin):
         node = self._parameterNode()
         self.session.parameters = openParameters(node)
         self.score.showScene()
-        for section in (self.results, self.why, self.live, self.hints, self.dicom):
+        for section in (self.results, self.why, self.live, self.hints, self.dicom, self.study):
             section.show()
+        self.study.onSceneReplaced()
         if self.session.parameters.chartNode is not None:
             self.views.showChart(self.session.parameters.chartNode)
         self.session.replaced()
@@ -91,12 +94,13 @@ class Panel(VTKObservationMixin):
         """Show settings that a script or another module has changed."""
         del caller, event
         if not slicer.mrmlScene.IsBatchProcessing():
-            for section in (self.score, self.results, self.why, self.live, self.hints, self.dicom):
+            for section in (self.score, self.results, self.why, self.live, self.hints, self.dicom, self.study):
                 section.show()
 
     def onTick(self) -> None:
         """Advance all work; without work the timer stops."""
-        isBusy = [section.advance() for section in (self.score, self.why, self.live, self.dicom, self.remote)]
+        sections = (self.score, self.why, self.live, self.dicom, self.study, self.remote)
+        isBusy = [section.advance() for section in sections]
         self.results.followModel()
         if not any(isBusy):
             self.timer.stop()
@@ -108,6 +112,7 @@ class Panel(VTKObservationMixin):
         self.hints.forget()
         self.dicom.close()
         self.score.abandon()
+        self.study.abandon()
         self.session.logic.explainer.close()
         self.session.removeObservers()
 

@@ -326,6 +326,28 @@ class DicomDatabase:
     def __init__(self) -> None:
         self.files: dict[str, str] = {}
         self.isOpen = True
+        self.series: dict[str, dict[str, dict[str, list[str]]]] = {}  # files by patient, study and series
+
+    def patients(self) -> list[str]:
+        """Return the numbers of the patients, which are their names here."""
+        return list(self.series)
+
+    def nameForPatient(self, patient: str) -> str:
+        """Return the name of a patient."""
+        return patient
+
+    def studiesForPatient(self, patient: str) -> list[str]:
+        """Return the studies of a patient."""
+        return list(self.series[patient])
+
+    def seriesForStudy(self, study: str) -> list[str]:
+        """Return the series of a study."""
+        return [series for studies in self.series.values() for series in studies.get(study, {})]
+
+    def filesForSeries(self, series: str) -> list[str]:
+        """Return the files of a series."""
+        every = (found for studies in self.series.values() for found in studies.values())
+        return next(found[series] for found in every if series in found)
 
     def fileForInstance(self, uid: str) -> str:
         """Return the path of a file, empty if it is not in the database."""
@@ -426,7 +448,8 @@ def install(scene: Scene, view: SliceView) -> Application:
         AbstractScriptedSubjectHierarchyPlugin=AbstractScriptedSubjectHierarchyPlugin,
     )
     colors = types.SimpleNamespace(logic=lambda: scene.logics["Colors"])
-    slicer.modules = types.SimpleNamespace(colors=colors)
+    sequences = types.SimpleNamespace(logic=lambda: scene.logics["Sequences"])
+    slicer.modules = types.SimpleNamespace(colors=colors, sequences=sequences)
     slicer.dicomDatabase = DicomDatabase()
     _module("DICOMLib", DICOMUtils=DICOMUtils)
     tree = TreePlugins()

@@ -43,7 +43,9 @@ class ctkCollapsibleButton(Dialect, QtWidgets.QWidget):
         from PySide6 import QtGui
 
         painter = QtGui.QPainter(self)
-        painter.fillRect(0, 0, self.size.width(), self.TITLE_HEIGHT - 4, QtGui.QColor("#d7dde5"))
+        isDark = self.palette.color(QtGui.QPalette.Window).lightness() < 128
+        title = QtGui.QColor("#3b4554" if isDark else "#d7dde5")
+        painter.fillRect(0, 0, self.size.width(), self.TITLE_HEIGHT - 4, title)
         painter.drawText(6, self.TITLE_HEIGHT - 9, ("▸ " if self._isCollapsed else "▾ ") + self._title)
         painter.end()
 

@@ -59,6 +59,10 @@ class Dialect:
                 setattr(cls, name, _asAttribute(name))
         cls.name = _asAttribute("objectName")
 
+    def exec_(self) -> int:
+        """Show a dialog and wait, by the name that PythonQt has for it."""
+        return self.exec()
+
     def className(self) -> str:
         """Return the name of the class, as PythonQt does."""
         return self.metaObject().className()

@@ -84,13 +84,14 @@ def _srcc_table(table: EvaluationTable, planes: Sequence[str]) -> ReportTable:
                 interval_text(row.agreement.srcc, row.intervals["srcc"]),
                 "" if math.isnan(value) else number_text(value),
             ]
-        cells.append([*line, number_text(rows[MEAN, name].agreement.srcc)])
+        cells.append([*line, *([number_text(rows[MEAN, name].agreement.srcc)] if len(planes) > 1 else [])])
     first = [rows[plane, names[0]].agreement for plane in planes]
     counts = "; ".join(
         f"{plane}: {one.num_frames} frames of {one.num_groups} groups" for plane, one in zip(planes, first, strict=True)
     )
     remark = f"{counts}. In brackets: intervals of a bootstrap over groups. The paper's figures are of other frames."
-    return ReportTable([*columns, plane_title(MEAN).lower()], cells, title="SRCC", remarks=[remark])
+    mean = [plane_title(MEAN).lower()] if len(planes) > 1 else []
+    return ReportTable([*columns, *mean], cells, title="SRCC", remarks=[remark])
 
 
 def _difference_table(table: EvaluationTable, planes: Sequence[str]) -> ReportTable:

@@ -68,7 +68,6 @@ class FramesOnDemand:
         return FramesOnDemand(self.images[rows], self.embed)
 
 
-@torch.inference_mode()
 def time_peers(
     *,
     num_anchors: int = 20,
@@ -92,19 +91,22 @@ def time_peers(
     image, known = drawn[:1], drawn[1:]
     few = min(repeats, NAIVE_REPEATS)
     count = str(num_anchors)
-    found = [
-        time_work(STRIQ, 1, count, partial(score_frames, scorer, image, 0), repeats=repeats, device=device),
-        time_work(NAIVE, 1, count, partial(naive_quality, full, image, 0), repeats=few, device=device),
-    ]
-    frames = PlaneFrames(known, scorer.embed(known), scorer.embed)
+    with torch.inference_mode():
+        found = [
+            time_work(STRIQ, 1, count, partial(score_frames, scorer, image, 0), repeats=repeats, device=device),
+            time_work(NAIVE, 1, count, partial(naive_quality, full, image, 0), repeats=few, device=device),
+        ]
+    embed = torch.no_grad()(scorer.embed)  # some baselines learn on these features
+    frames = PlaneFrames(known, embed(known), embed)
     anchors = frames[torch.arange(num_anchors)]
     for one in find_baselines(names):
         one.fit(frames, anchors)
 
         def score(score: Callable[[PlaneFrames], object] = one.score) -> None:
-            score(cast("PlaneFrames", FramesOnDemand(image, scorer.embed)))
+            score(cast("PlaneFrames", FramesOnDemand(image, embed)))
 
-        found.append(time_work(one.name, 1, "", score, repeats=repeats, device=device))
+        with torch.no_grad():
+            found.append(time_work(one.name, 1, "", score, repeats=repeats, device=device))
     return found
 
 

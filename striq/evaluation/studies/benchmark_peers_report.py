@@ -58,18 +58,20 @@ def peers_report(peers: Sequence[Timing], growths: Sequence[Growth], *, device: 
 def draw_growth(growths: Sequence[Growth]) -> Figure:
     """Draw one panel per quantity, with a line per method."""
     figure, panels = new_figure(3.4 * len(growths), 3.4, 1, len(growths))
+    every = [timing.median_ms for growth in growths for times in growth.times.values() for timing in times]
     for panel, growth in zip(panels[0], growths, strict=True):
         for name, color in ((STRIQ, MAIN_COLOR), (NAIVE, CONTROL_COLOR)):
             medians = [timing.median_ms for timing in growth.times[name]]
             panel.plot(growth.values, medians, marker="o", color=color, label=LABELS[name])
         panel.set_xscale("log", base=2)
         panel.set_yscale("log")
+        panel.set_ylim(min(every) / 1.3, max(every) * 1.3)
         panel.set_xticks(growth.values, [str(value) for value in growth.values])
         panel.minorticks_off()
         panel.set_xlabel(growth.quantity)
         panel.grid(visible=True, axis="y", which="both", alpha=0.3)
     panels[0][0].set_ylabel("ms per frame")
-    panels[0][0].legend(fontsize=8, loc="best")
+    figure.legend(*panels[0][0].get_legend_handles_labels(), fontsize=8, loc="outside upper center", ncols=2)
     return figure
 
 

@@ -122,6 +122,7 @@ def test_table_of_agreement_has_the_printed_figures_and_corrected_p_values(run: 
     columns = dict(zip(srcc["columns"], srcc["rows"][1], strict=True))
     assert (columns["abdomen, paper"], columns["kidney, paper"], columns["In the paper"]) == ("0.217", "0.401", "MSSIM")
     assert srcc["rows"][0][2].startswith("1.000 [")
+    assert (srcc["columns"][-1], srcc["rows"][0][-1]) == ("mean over planes", "1.000")
     assert len(differences["rows"]) == 3 * len(PLANES)
     plain, corrected = (np.array([float(row[n]) for row in differences["rows"]]) for n in (3, 4))
     assert (corrected >= plain).all()
