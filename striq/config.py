@@ -93,8 +93,6 @@ class QualityConfig:
         ncc_stages: Stages on which Eq. 3 is taken. Paper: all; measured: the first says most.
         ncc_window: Width of the local window of Eq. 3, cells, odd; ``None`` takes the whole fan (measured).
         translation_weight: Weight of the translation in the smoothness term [w_t].
-        specialized: Compare features with the Synergy Expert added. Paper: yes; measured: better without, on other
-            scanners above all.
     """
 
     weights: dict[str, float] = field(default_factory=dict)
@@ -105,7 +103,6 @@ class QualityConfig:
     ncc_stages: tuple[int, ...] = (1,)
     ncc_window: int | None = None
     translation_weight: float = 1.0
-    specialized: bool = False
 
     def __post_init__(self) -> None:
         values = self.weights.values()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from striq.collection import end_loading
 from striq.commands.options import JsonOption
 from striq.commands.terminal import complain, say, say_json
 from striq.errors import StriqError
@@ -95,6 +96,7 @@ def _run(settings: ServeSettings) -> int:
         from striq.serve.logs import Log, silence_libraries
         from striq.serve.service import Service
     silence_libraries()
+    end_loading()
     with ending_on_signals():
         try:
             Service(settings, Log()).run()

@@ -168,26 +168,16 @@ class StriqModel(nn.Module):
         deepest = self.subspace(centered.maps[-1], centered.masks[-1])
         return Pyramid((*centered.maps[:-1], deepest), centered.masks)
 
-    def compared(self, frozen: Pyramid, planes: int | Tensor, *, specialized: bool) -> Pyramid:
-        """Return the features that are compared: specialized, or centered only.
-
-        Args:
-            frozen: Frozen features.
-            planes: Index of the plane: one for all frames, or shape ``(B,)``.
-            specialized: Whether to add the Synergy Expert.
-        """
-        return self.specialize(frozen, planes) if specialized else self.center(frozen, planes)
-
-    def describe(self, frozen: Pyramid, planes: int | Tensor, *, specialized: bool = False) -> PlaneFeatures:
+    def describe(self, frozen: Pyramid, planes: int | Tensor, *, specialized: bool = True) -> PlaneFeatures:
         """Return the features of frames with respect to their planes.
 
         Args:
             frozen: Frozen features.
             planes: Index of the plane: one for all frames, or shape ``(B,)``.
-            specialized: As in :meth:`compared`.
+            specialized: Whether to apply the knowledge subspace to the compared features.
         """
         matching = Pyramid(tuple(self.matching_features(frozen, planes)), frozen.masks)
-        return PlaneFeatures(matching, self.compared(frozen, planes, specialized=specialized))
+        return PlaneFeatures(matching, (self.specialize if specialized else self.center)(frozen, planes))
 
     def align(self, fixed: Pyramid, moving: Pyramid, planes: int | Tensor) -> Alignment:
         """Return the transforms that register moving features to fixed features, pair by pair.

@@ -47,14 +47,14 @@ def ncc(pairs: RegisteredPairs, config: QualityConfig) -> Tensor:
 
 
 def right_plane(pairs: RegisteredPairs, config: QualityConfig) -> Tensor:
-    """Return the negative correlation of the unit vectors of stage 3 over the fan, shape ``(N,)``.
+    """Return the negative correlation of the unit vectors of stage 2 over the fan, shape ``(N,)``.
 
     Convention:
         - It is the NCC of features of unit length: bright places count no more than dark ones, so that gain and gray
           map of a scanner hardly matter. The mean vector is subtracted: what all locations have in common is no
           structure.
-        - Stage 3, to which the Synergy Expert is added, sees which organ lies where. All locations count alike that the
-          anchor covers.
+        - Stage 2 sees which organ lies where. All locations count alike at which the anchors agree at all (a stability
+          above 0).
 
     Args:
         pairs: Moments of registered pairs.

@@ -13,11 +13,10 @@ from striq.config import QualityConfig
 from striq.model.network import Registration
 from striq.registration.vectors import MIN_SQUARED_LENGTH
 
-# Stages whose unit vectors are correlated: structure that all anchors show says how clear a frame is, the whole fan
-# says which plane it is (docs/experiments.md).
-CLARITY_STAGE, PLANE_STAGE = 1, 3
-UNIT_STAGES = (CLARITY_STAGE, PLANE_STAGE)
-STABILITY_POWER = 2  # of the stability that weighs the locations of the clarity
+# Stages whose unit vectors are correlated, and the power of the stability that weighs their locations: structure that
+# all anchors show says how clear a frame is, nearly all of the fan which plane it is (docs/experiments.md).
+CLARITY_STAGE, PLANE_STAGE = 1, 2
+STABILITY_POWERS = {CLARITY_STAGE: 2, PLANE_STAGE: 0}
 MIN_WEIGHT = 1e-6  # smallest total weight that sums are divided by
 
 
@@ -133,10 +132,9 @@ def measure_pairs(registration: Registration, config: QualityConfig) -> Register
         (moving, fixed_maps, _), overlap = pairs[stage - 1], registration.overlap[stage - 1]
         windows[stage] = window_moments(moving, fixed_maps, overlap, stages[stage - 1], config.ncc_window)
     units: dict[int, WindowMoments] = {}
-    for stage in UNIT_STAGES:
+    for stage in STABILITY_POWERS:
         (moving, fixed_maps, _), stability = pairs[stage - 1], registration.stability[stage - 1]
-        weight = location_weight(stability, registration.overlap[stage - 1], stage)
-        units[stage] = unit_moments(moving, fixed_maps, weight, stages[stage - 1])
+        units[stage] = unit_moments(moving, fixed_maps, location_weight(stability, stage), stages[stage - 1])
     return RegisteredPairs(stages, windows, units, registration.alignment.steps)
 
 
@@ -203,15 +201,14 @@ def unit_moments(moving: Tensor, fixed: Tensor, weight: Tensor, products: Locati
     return WindowMoments.from_means(products.unit_means(weight, total), means, (total > 0).to(total))
 
 
-def location_weight(stability: Tensor, overlap: Tensor, stage: int) -> Tensor:
-    """Return how much locations count where unit vectors are correlated.
+def location_weight(stability: Tensor, stage: int) -> Tensor:
+    """Return how much locations count where unit vectors are correlated; zero where the stability is.
 
     Args:
         stability: Stability of the anchors on the frames, zero where they do not cover the fan, any shape.
-        overlap: Above 0 where they cover it, same shape.
         stage: Number of the stage, from 1.
     """
-    return stability**STABILITY_POWER if stage == CLARITY_STAGE else (overlap > 0).to(stability)
+    return (stability > 0) * stability ** STABILITY_POWERS[stage]
 
 
 def _window_sum(maps: Tensor, window: int | None) -> Tensor:

@@ -10,27 +10,14 @@ import torch
 from torch import Tensor
 
 from striq.atomic_files import replacing
-from striq.config import StriqConfig
 from striq.errors import CheckpointError
 from striq.model.tensor_files import read_tensors
 
-FORMAT_VERSION = 8
+FORMAT_VERSION = 7
 # Format 4 holds the weights of four terms without their names; formats 4 and 5 hold no stability of the anchors.
-# Formats 6 and 7 measured terms in another way, so their ranges are not those of the terms.
-READABLE_VERSIONS = (4, 5, 8)
+# Format 6 measured two terms in another way, so its ranges are not those of the terms.
+READABLE_VERSIONS = (4, 5, 7)
 NEW_BUFFERS = ("bank.stability", "bank.structure_", "evidence_range")  # beginnings of names that formats 4 and 5 lack
-
-
-def stored_settings(extra: Mapping[str, Any]) -> StriqConfig:
-    """Return the settings in a checkpoint; formats 4 and 5 compare features with the Synergy Expert added.
-
-    Args:
-        extra: What a checkpoint holds beside tensors.
-    """
-    values = {part: dict(settings) for part, settings in extra["config"].items()}
-    if extra["format_version"] < FORMAT_VERSION:
-        values.setdefault("quality", {})["specialized"] = True
-    return StriqConfig.from_dict(values)
 
 
 def default_checkpoint() -> Path:

@@ -91,7 +91,7 @@ class Engine(Protocol):
         ...
 
     def pair_terms(
-        self, frozen: Pyramid, plane: int, *, registered: bool = True, specialized: bool = False, weighted: bool = True
+        self, frozen: Pyramid, plane: int, *, registered: bool = True, specialized: bool = True, weighted: bool = True
     ) -> PairTerms:
         """Return the pair terms of frames with every anchor of a plane.
 
@@ -99,7 +99,7 @@ class Engine(Protocol):
             frozen: Frozen features of the frames.
             plane: Index of the plane.
             registered: False leaves every transform at the identity (a control of the evaluation).
-            specialized: True adds the Synergy Expert to the compared features.
+            specialized: False leaves the knowledge subspace out (another control).
             weighted: False weighs all locations of the anchors alike (another control).
         """
         ...

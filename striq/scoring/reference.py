@@ -45,7 +45,7 @@ class ReferenceEngine:
         return compute_frame_terms(image, self.parts.term_names)
 
     def pair_terms(
-        self, frozen: Pyramid, plane: int, *, registered: bool = True, specialized: bool = False, weighted: bool = True
+        self, frozen: Pyramid, plane: int, *, registered: bool = True, specialized: bool = True, weighted: bool = True
     ) -> PairTerms:
         """Return the pair terms of frames with every anchor of a plane; see :class:`striq.scoring.engine.Engine`."""
         anchors = self.anchors(plane, specialized=specialized, weighted=weighted)
@@ -78,10 +78,8 @@ class ReferenceEngine:
 
     def pair_maps(self, frozen: Pyramid, plane: int, anchor: int, transform: Tensor) -> PairMaps:
         """Return the maps that explain a score; see :class:`striq.scoring.engine.Engine`."""
-        fixed, moving = (
-            self.model.compared(features, plane, specialized=self.config.quality.specialized)
-            for features in (frozen, self.bank.features(plane)[anchor])
-        )
+        fixed = self.model.specialize(frozen, plane)
+        moving = self.model.specialize(self.bank.features(plane)[anchor], plane)
         stability = [maps[anchor : anchor + 1] for maps in self.bank.stability(plane)]
         registration = self.model.warp_onto(Alignment(transform, (transform,)), fixed, moving, stability)
         products = measure_pairs(registration, self.config.quality).stages[CLARITY_STAGE - 1]
@@ -89,8 +87,7 @@ class ReferenceEngine:
         difference = (1 - products.cosine()).view(outside.shape).masked_fill(outside, torch.nan)
         # Anchors agree where all of them are dark, as in a shadow; the length of the features leaves such places out.
         length = products.moving_square.sqrt().view(outside.shape)
-        stability, overlap = (maps[CLARITY_STAGE - 1][0, 0] for maps in (registration.stability, registration.overlap))
-        weight = location_weight(stability, overlap, CLARITY_STAGE) * length
+        weight = location_weight(registration.stability[CLARITY_STAGE - 1][0, 0], CLARITY_STAGE) * length
         missing = difference / 2 * weight / weight.max().clamp(min=1e-9)
         return PairMaps(registration.warped[-1][0], difference, missing)
 

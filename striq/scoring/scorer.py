@@ -27,7 +27,7 @@ from striq.quality.plane_posterior import PlaneDensities, frame_descriptor
 from striq.quality.plane_scores import PlaneScores
 from striq.quality.terms import combine_terms, complete_weights
 from striq.scoring.batch import Batch
-from striq.scoring.checkpoint import FORMAT_VERSION, NEW_BUFFERS, stored_settings, write_checkpoint
+from striq.scoring.checkpoint import FORMAT_VERSION, NEW_BUFFERS, write_checkpoint
 from striq.scoring.checkpoint_validation import check_state
 from striq.scoring.derived_cache import is_traced
 from striq.scoring.devices import AUTO
@@ -169,7 +169,7 @@ class StriqScorer(nn.Module):
         plane: int,
         *,
         registered: bool = True,
-        specialized: bool | None = None,
+        specialized: bool = True,
         weighted: bool = True,
     ) -> PlaneScores:
         """Register frames to the anchors of one plane and score them.
@@ -179,11 +179,9 @@ class StriqScorer(nn.Module):
             frame_terms: Terms of the same frames by themselves, shape ``(B, F)``.
             plane: Index of the plane.
             registered: False leaves every transform at the identity (a control of the evaluation).
-            specialized: Whether the Synergy Expert is added to the compared features; as in the settings by default.
+            specialized: False leaves the knowledge subspace out (another control).
             weighted: False weighs all locations of the anchors alike (another control).
         """
-        if specialized is None:
-            specialized = self.config.quality.specialized
         pairs = self.engine.pair_terms(frozen, plane, registered=registered, specialized=specialized, weighted=weighted)
         terms, normalized, quality = self.quality_of(pairs.terms, frame_terms, plane)
         share = self.config.quality.anchor_share
@@ -365,7 +363,7 @@ class StriqScorer(nn.Module):
         check_state(state_dict)
         extra, device = state_dict["_extra_state"], self.device
         with BlankWeights() if strict else nullcontext():  # all are loaded next
-            self.rebuild(extra["planes"], stored_settings(extra))
+            self.rebuild(extra["planes"], StriqConfig.from_dict(extra["config"]))
         self.bank.resize([len(sources) for sources in extra["anchor_sources"]])
         self.to(device)
         if extra["format_version"] < FORMAT_VERSION:  # without stability, which is then 1 everywhere, and evidence

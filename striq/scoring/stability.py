@@ -26,7 +26,7 @@ def set_stability(scorer: StriqScorer, plane: int, side: Tensor) -> None:
     """
     frozen = scorer.bank.features(plane)
     transforms = torch.cat([scorer.engine.pair_terms(frozen[i], plane).transforms for i in range(len(frozen))])
-    compared = scorer.model.compared(frozen, plane, specialized=scorer.config.quality.specialized)
+    compared = scorer.model.specialize(frozen, plane)
     maps = [agreement_with_others(compared, transforms[i], i, side) for i in range(len(frozen))]
     scorer.bank.set_stability(plane, [torch.cat(stage) for stage in zip(*maps, strict=True)])
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from striq.data.phantom import make_phantom
 from striq.errors import StriqError
@@ -180,17 +179,14 @@ CHANGES = [change_subspace, change_projection, change_mean_map, change_anchors, 
 def test_an_engine_follows_every_change_of_the_model(
     scorer: StriqScorer, name: str, change: Callable[[StriqScorer], None]
 ) -> None:
-    def terms(name: str) -> Tensor:
-        scorer.engine = engine_of(scorer, name)
-        frozen, frame_terms = scorer.embed(QUERIES), scorer.frame_terms(QUERIES)
-        return scorer.score_as_plane(frozen, frame_terms, 1, specialized=True).terms
-
     with torch.inference_mode():
-        before = terms(name)
+        scorer.engine = engine_of(scorer, name)
+        before = scorer.score_as_plane(scorer.embed(QUERIES), scorer.frame_terms(QUERIES), 1).terms
         change(scorer)
-        after = terms(name)
+        after = scorer.score_as_plane(scorer.embed(QUERIES), scorer.frame_terms(QUERIES), 1).terms
         assert not torch.allclose(before, after, atol=1e-4)
-        expected = terms(ReferenceEngine.name)
+        scorer.engine = engine_of(scorer, ReferenceEngine.name)
+        expected = scorer.score_as_plane(scorer.embed(QUERIES), scorer.frame_terms(QUERIES), 1).terms
     torch.testing.assert_close(after, expected, atol=1e-4, rtol=1e-4)
 
 

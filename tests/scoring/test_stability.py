@@ -15,9 +15,7 @@ from striq.evaluation.studies.benchmark import bench_frames, bench_scorer
 from striq.model.network import Pyramid
 from striq.quality.consistency import clarity, right_plane
 from striq.quality.pair_moments import (
-    CLARITY_STAGE,
-    PLANE_STAGE,
-    UNIT_STAGES,
+    STABILITY_POWERS,
     RegisteredPairs,
     location_products,
     location_weight,
@@ -110,9 +108,9 @@ def test_weights_change_only_the_terms_that_use_them(scorer: StriqScorer) -> Non
 
 def pairs_of(moving: Tensor, fixed: Tensor, stability: Tensor) -> RegisteredPairs:
     products = location_products(moving, fixed, torch.ones_like(stability), stability)
-    covered = (stability > 0).to(stability)
-    weights = {stage: location_weight(stability, covered, stage) for stage in UNIT_STAGES}
-    units = {stage: unit_moments(moving, fixed, weight, products) for stage, weight in weights.items()}
+    units = {
+        stage: unit_moments(moving, fixed, location_weight(stability, stage), products) for stage in STABILITY_POWERS
+    }
     return RegisteredPairs([products, products, products], {}, units, [])
 
 
@@ -172,7 +170,7 @@ def test_clarity_sees_stable_structure_and_not_the_rest() -> None:
     assert scores[2] == pytest.approx(1, abs=1e-4)
 
 
-def test_all_covered_places_count_alike_for_the_plane_and_by_their_stability_for_clarity() -> None:
-    stability, overlap = torch.tensor([0.0, 0.0, 0.1, 1.0]), torch.tensor([0.0, 0.6, 0.6, 1.0])
-    assert location_weight(stability, overlap, PLANE_STAGE).tolist() == [0, 1, 1, 1]
-    assert location_weight(stability, overlap, CLARITY_STAGE).tolist() == pytest.approx([0, 0, 0.01, 1])
+def test_a_place_where_the_anchors_do_not_agree_at_all_does_not_count_for_the_plane() -> None:
+    stability = torch.tensor([0.0, 0.1, 1.0])
+    assert location_weight(stability, 2).tolist() == [0, 1, 1]
+    assert location_weight(stability, 1).tolist() == pytest.approx([0, 0.01, 1])

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import gc
 import json
 from pathlib import Path
 
 import pytest
 
 from striq.cli import main
+from striq.collection import LOADING_THRESHOLD, begin_loading
 from striq.serve.requirements import PACKAGES
 from tests.serve.conftest import Bench, make_settings, write_object
 
@@ -58,6 +60,29 @@ def test_without_the_extra_the_message_names_it(
     status, _, error = run(capsys, str(settings), "--check")
     assert status == 2
     assert "needs no-such-package. Install the extra: pip install 'striq[serve]'." in error
+
+
+def test_the_service_collects_garbage_and_ends_with_status_0_on_sigterm(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = tmp_path / "striq.toml"
+    settings.write_text(f'folder = "{tmp_path / "service"}"\n', encoding="utf-8")
+    thresholds: list[int] = []
+
+    class Started:
+        def __init__(self, *given: object) -> None:
+            pass
+
+        def run(self) -> None:
+            thresholds.append(gc.get_threshold()[0])
+            raise SystemExit(143)
+
+    begin_loading()
+    monkeypatch.setattr("striq.serve.service.Service", Started)
+    monkeypatch.setattr("striq.serve.logs.silence_libraries", lambda: None)
+    assert run(capsys, str(settings))[0] == 0
+    gc.unfreeze()
+    assert thresholds[0] < LOADING_THRESHOLD
 
 
 def test_status_and_retry_of_dead_letters(settings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -71,12 +71,6 @@ def without_subspace(frame: FrameInputs) -> float:
     return frame.quality(specialized=False)
 
 
-@control("OKS on")
-def with_subspace(frame: FrameInputs) -> float:
-    """Return Q with the knowledge subspace."""
-    return frame.quality(specialized=True)
-
-
 @control("unweighted")
 def without_stability(frame: FrameInputs) -> float:
     """Return Q with all locations of the anchors weighed alike."""

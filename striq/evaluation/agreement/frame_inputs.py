@@ -48,12 +48,12 @@ class FrameInputs:
         """Terms of the frame by itself, shape ``(1, F)``."""
         return self.scorer.frame_terms(self.image)
 
-    def quality(self, *, registered: bool = True, specialized: bool | None = None, weighted: bool = True) -> float:
+    def quality(self, *, registered: bool = True, specialized: bool = True, weighted: bool = True) -> float:
         """Return Q of the frame, scored as its plane.
 
         Args:
             registered: False leaves registration out.
-            specialized: Whether the knowledge subspace (OKS) takes part; as in the settings by default.
+            specialized: False leaves the knowledge subspace (OKS) out.
             weighted: False weighs all locations of the anchors alike.
         """
         controls = {"registered": registered, "specialized": specialized, "weighted": weighted}

@@ -58,10 +58,10 @@ def weight_rows() -> dict[str, Overrides]:
 
 
 def _of_paper_terms(ratio: Sequence[int]) -> Overrides:
-    """Return the score of the paper's terms alone, over all anchors and with OKS, in a ratio of weights."""
+    """Return the score of the paper's terms alone, over all anchors, in a ratio of weights."""
     shares = {name: share / sum(ratio) for name, share in zip(PAPER_TERMS, ratio, strict=True)}
     weights = {name: shares.get(name, 0.0) for name in complete_weights({})}
-    return {"quality": {"weights": weights, "anchor_share": 1.0, "specialized": True}}
+    return {"quality": {"weights": weights, "anchor_share": 1.0}}
 
 
 def weights_without(name: str) -> dict[str, float]:

@@ -179,10 +179,7 @@ def _steps(scorer: StriqScorer, image: Tensor) -> Parts:
     model, count, size = scorer.model, len(scorer.bank.sources[0]), scorer.config.encoder.size
     frozen, frame_terms = scorer.embed(image), scorer.frame_terms(image)
     reference = cast("ReferenceEngine", scorer.make_engine(ReferenceEngine.name))
-    anchors, frame = (
-        reference.anchors(0, specialized=False, weighted=True),
-        model.describe(frozen, 0).repeat_each(count),
-    )
+    anchors, frame = reference.anchors(0, specialized=True, weighted=True), model.describe(frozen, 0).repeat_each(count)
 
     def align() -> Alignment:
         fixed, moving = frame.matching, anchors.matching

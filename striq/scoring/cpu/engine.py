@@ -46,7 +46,7 @@ class CpuEngine(CachedEngine):
 
     @torch.no_grad()
     def pair_terms(
-        self, frozen: Pyramid, plane: int, *, registered: bool = True, specialized: bool = False, weighted: bool = True
+        self, frozen: Pyramid, plane: int, *, registered: bool = True, specialized: bool = True, weighted: bool = True
     ) -> PairTerms:
         """Return the pair terms of frames with every anchor of a plane; see :class:`striq.scoring.engine.Engine`."""
         weights, registration = self._stored(plane, specialized=specialized, weighted=weighted)

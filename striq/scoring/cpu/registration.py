@@ -16,7 +16,7 @@ from striq.model.aligner import Aligner
 from striq.model.network import PlaneFeatures
 from striq.quality.pair_moments import (
     MIN_WEIGHT,
-    UNIT_STAGES,
+    STABILITY_POWERS,
     LocationProducts,
     RegisteredPairs,
     WindowMoments,
@@ -87,7 +87,7 @@ class AnchorRegistration:
             for stage, cells in enumerate(self.cells)
         ]
         windows = {stage: warped[stage - 1].moments() for stage in self.quality.ncc_stages}
-        units = {stage: warped[stage - 1].unit_moments(stage) for stage in UNIT_STAGES}
+        units = {stage: warped[stage - 1].unit_moments(stage) for stage in STABILITY_POWERS}
         return RegisteredPairs([stage.products() for stage in warped], windows, units, steps)
 
     def _align(self, frame: FrameFeatures) -> list[Tensor]:
@@ -153,7 +153,7 @@ class _WarpedAnchors:
 
     def unit_moments(self, stage: int) -> WindowMoments:
         """Return the moments of the unit vectors, see :func:`striq.quality.pair_moments.unit_moments`."""
-        weight, products = location_weight(self.stability, self.overlap, stage), self.products()
+        weight, products = location_weight(self.stability, stage), self.products()
         total = weight.sum(dim=0)[:, None]
         moving_scale, fixed_scale = (scale.t() for scale in products.inverse_lengths())
         means = [self._sum(weight * moving_scale), (weight * fixed_scale).t() @ self.fixed]
