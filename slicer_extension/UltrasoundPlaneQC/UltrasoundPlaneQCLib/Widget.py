@@ -61,7 +61,7 @@ class Panel(VTKObservationMixin):
         self.study = StudySection(ui, self.session, self.timer)
         self.hints = LiveHintPanel(ui, self.session, self.views, self.live)
         self.more = MoreSection(ui)
-        self.more.section.collapsed = True
+        ui.studySection.collapsed = self.more.section.collapsed = True
         self.dicom = DicomPanel(self.more, self.session, self.timer)
         self.remote = RemotePanel(ui, self.more, self.session, self.timer)
         self.install = InstallPanel(self.more, self.session, self.timer)
