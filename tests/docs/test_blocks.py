@@ -27,7 +27,6 @@ RUN = {
     "docs/how-to/explain.md": ["why.png"],
     "docs/how-to/report.md": ["report.html"],
     "docs/how-to/score.md": ["scores.csv"],
-    "docs/how-to/serve.md": ["striq.toml"],
     "docs/how-to/threshold.md": ["runs/threshold/threshold.md"],
 }
 SLOW_RUN = {"docs/how-to/export.md": ["model.onnx", "kidney.ts", "mine.pt2"]}
