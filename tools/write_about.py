@@ -14,7 +14,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 ICON = "slicer_extension/UltrasoundPlaneQC/Resources/Icons/UltrasoundPlaneQC.png"
-SCREENSHOTS = tuple(f"docs/pictures/slicer_{name}.png" for name in ("scored", "overlay", "live"))
+SCREENSHOTS = tuple(
+    f"docs/pictures/slicer_{name}.png" for name in ("scored", "overlay", "live", "hint_light", "tabs_light")
+)
 
 
 @dataclass(frozen=True)

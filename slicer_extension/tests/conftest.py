@@ -89,6 +89,11 @@ class Clicker:
         for section in self.widget.parent.findChildren(controls.ctkCollapsibleButton):
             if section.isAncestorOf(button) and section.collapsed:
                 section.collapsed = False
+        for tabs in self.widget.parent.findChildren(QtWidgets.QTabWidget):
+            pages = [tabs.widget(number) for number in range(tabs.property("count"))]
+            for page in pages:
+                if page.isAncestorOf(button):
+                    tabs.setCurrentWidget(page)
         isBox = isinstance(button, QtWidgets.QCheckBox)  # which takes clicks on the box and the text only
         place = QtCore.QPoint(8, button.rect.height() // 2) if isBox else button.rect.center()
         QtTest.QTest.mouseClick(button, QtCore.Qt.LeftButton, QtCore.Qt.NoModifier, place)

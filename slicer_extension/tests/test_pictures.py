@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 import slicer
 from conftest import Clicker, add_browser
-from PySide6 import QtCore, QtWidgets
+from PySide6 import QtCore, QtGui, QtWidgets
+from standin import controls as slicer_controls
 from standin import mrml
 from standin.rendering import SliceView, drawChart, pixmap
 from UltrasoundPlaneQCLib import Overlays
+from UltrasoundPlaneQCLib.Installation import READY, Part
 from UltrasoundPlaneQCLib.Samples import SAMPLE
 
 from striq.anchors.thumbnails import write_thumbnails
@@ -65,8 +67,8 @@ def load_sample(scene: mrml.Scene) -> slicer.vtkMRMLSequenceBrowserNode:
 
 def keep_window(path: Path, clicker: Clicker, view: SliceView, open_sections: tuple[str, ...]) -> np.ndarray:
     """Draw the whole window into a file and return what the slice view shows."""
-    for name in ("inputsSection", "resultsSection", "whySection", "liveSection"):
-        getattr(clicker.ui, name).collapsed = name not in open_sections
+    for section in clicker.widget.parent.findChildren(slicer_controls.ctkCollapsibleButton):
+        section.collapsed = section.property("objectName") not in open_sections
     clicker.passTime(0.05)
     shown = view.picture()
     chart = slicer.app.layoutManager().plotWidget(0).mrmlPlotViewNode().GetPlotChartNode()
@@ -157,3 +159,102 @@ def test_picture_of_live_scoring(
     shown = keep_window(folder / "slicer_live.png", clicker, wide_view, ("inputsSection", "liveSection"))
     assert clicker.ui.liveVerdictLabel.text
     assert (np.ptp(shown[: VIEW_SIZE[1] // 8].astype(int), axis=2) > 40).any()  # the verdict in the corner
+
+
+DARK = {  # the palette of Slicer's dark style, as far as the pictures show it
+    "Window": "#2b2b2b", "WindowText": "#dddddd", "Base": "#1e1e1e", "Text": "#dddddd", "Button": "#3a3a3a",
+    "ButtonText": "#dddddd", "Highlight": "#2a82da", "HighlightedText": "#ffffff", "PlaceholderText": "#999999",
+}  # fmt: skip
+
+
+@pytest.fixture(params=["light", "dark"])
+def look(request: pytest.FixtureRequest, clicker: Clicker) -> Iterator[str]:
+    """The panel in the light and in the dark style."""
+    application = QtWidgets.QApplication.instance()
+    before, style = application.palette(), application.style().objectName()
+    if request.param == "dark":
+        application.setStyle("fusion")
+        palette = QtGui.QPalette()
+        for role, color in DARK.items():
+            palette.setColor(getattr(QtGui.QPalette, role), QtGui.QColor(color))
+        palette.setColor(QtGui.QPalette.Disabled, QtGui.QPalette.ButtonText, QtGui.QColor("#888888"))
+        application.setPalette(palette)
+    yield request.param
+    application.setPalette(before)
+    application.setStyle(style)
+
+
+def keep_panel(path: Path, clicker: Clicker, open_sections: tuple[str, ...]) -> QtGui.QImage:
+    """Draw the panel into a file with some sections open."""
+    for section in clicker.widget.parent.findChildren(slicer_controls.ctkCollapsibleButton):
+        section.collapsed = section.property("objectName") not in open_sections
+    clicker.ui.modelPath.blockSignals(True)
+    clicker.ui.modelPath.setText("")  # where the test's model lies says nothing to a reader
+    clicker.widget.parent.resize(520, clicker.widget.parent.minimumSizeHint().height() + 40)
+    clicker.passTime(0.05)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture = clicker.widget.parent.grab()
+    assert picture.save(str(path))
+    clicker.ui.modelPath.blockSignals(False)
+    return picture.toImage()
+
+
+def is_dark(picture: QtGui.QImage) -> bool:
+    return QtGui.QColor(picture.pixel(2, picture.height() - 3)).lightness() < 128
+
+
+def test_picture_of_the_live_hint(
+    clicker: Clicker, sample, model: Path, plane: str, look: str, wide_view: SliceView, folder: Path
+) -> None:
+    frames = open_cine(SAMPLE)
+    clicker.ui.modelPath.setText(str(model))
+    clicker.ui.deviceSelector.setCurrentText("cpu")
+    clicker.ui.planeSelector.setCurrentText(plane)
+    stored = [np.round(frames[index].pixels * 255).astype(np.uint8) for index in range(len(frames))]
+    matrix = np.diag([-0.8, -0.8, 0.8, 1.0])
+    stream = slicer.util.addVolumeFromArray(stored[0][None].copy(), ijkToRAS=matrix, name="Image_Reference")
+    clicker.ui.liveSelector.setCurrentNode(stream)
+    clicker.ui.thresholdSlider.setValue(0.5)
+    clicker.click("liveButton")
+    live = clicker.panel.live.live
+    for number, index in enumerate((10, 13, 16)):
+        slicer.util.updateVolumeFromArray(stream, stored[index][None].copy())
+        clicker.waitFor(lambda number=number: live.scored == number + 1)
+    picture = keep_panel(folder / f"slicer_hint_{look}.png", clicker, ("inputsSection", "liveSection"))
+    assert clicker.panel.hints.hintLabel.text
+    assert is_dark(picture) == (look == "dark")
+
+
+def test_picture_of_the_tabs(clicker: Clicker, sample, model: Path, plane: str, look: str, folder: Path) -> None:
+    clicker.ui.planeSelector.setCurrentText(plane)
+    clicker.score(sample, model)
+    clicker.click("bestButton")
+    clicker.click(clicker.panel.dicom.markButton)
+    installed = clicker.panel.install.work
+    installed.parts = [
+        Part("monai", "1.6.0", 3_100_000),
+        Part("scipy", "1.17.0", None),
+        Part("striq", "0.1.0", 42_000_000),
+    ]
+    installed.state = READY
+    clicker.panel.remote.addressSelector.setCurrentText("https://server:8765")
+    clicker.panel.remote.tokenEdit.setText("a secret that is not shown")
+    clicker.panel.install.refresh()
+    more = clicker.panel.more
+    row = QtWidgets.QWidget()
+    layout = QtWidgets.QHBoxLayout(row)
+    for page in (clicker.panel.dicom.page, clicker.panel.remote.page, clicker.panel.install.page):
+        more.showPage(page)
+        clicker.passTime(0.05)
+        label = QtWidgets.QLabel()
+        label.setPixmap(more.section.grab())
+        layout.addWidget(label)
+    path = folder / f"slicer_tabs_{look}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    row.adjustSize()
+    picture = row.grab()
+    assert picture.save(str(path))
+    row.deleteLater()
+    assert is_dark(picture.toImage()) == (look == "dark")
+    assert picture.toImage().height() < 500
+    installed.stop()

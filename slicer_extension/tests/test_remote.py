@@ -171,7 +171,8 @@ def test_server_that_dies_during_a_run_is_an_error_and_the_panel_goes_on(
     server.stop()
     clicker.waitFor(lambda: clicker.panel.score.run is None)
     assert "scoring process ended" in clicker.ui.statusLabel.text
-    assert str(server.port) in clicker.ui.statusLabel.text or "session" in clicker.ui.statusLabel.text
+    # What is noticed first: the closed connection, the ended session, or the end of the server's own process.
+    assert any(word in clicker.ui.statusLabel.text for word in (str(server.port), "session", "on the server"))
     clicker.click(clicker.panel.remote.connectButton)
     clicker.score(browser, tiny_model)  # on this computer
     assert all(result.isScored for result in results_of(clicker))

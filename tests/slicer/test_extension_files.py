@@ -23,6 +23,7 @@ WITH_QT = {
     "CinesTab",
     "Controls",
     "DicomPanel",
+    "InstallPanel",
     "Jobs",
     "LiveHintPanel",
     "LivePanel",
@@ -85,7 +86,7 @@ def test_project_has_the_name_of_its_index_entry_and_all_metadata() -> None:
 def test_screenshots_and_icon_that_the_index_shows_exist() -> None:
     text = (ROOT / "CMakeLists.txt").read_text()
     places = [url.split("/main/")[1] for url in re.findall(r"https://\S+?\.png", text)]
-    assert len(places) == 4
+    assert len(places) == 6
     for place in places:
         with Image.open(ROOT / place) as picture:
             assert picture.format == "PNG"
@@ -124,9 +125,10 @@ def test_start_up_imports_nothing_that_must_be_installed(path: Path) -> None:
         "AbstractScriptedSubjectHierarchyPlugin",
     }
     standard = {
-        "__future__", "base64", "collections", "contextlib", "dataclasses", "functools", "hashlib", "importlib",
-        "itertools", "json", "logging", "math", "os", "pathlib", "queue", "re", "shutil", "subprocess", "sys",
-        "tempfile", "threading", "time", "typing", "unittest",
+        "__future__", "base64", "collections", "concurrent", "contextlib", "dataclasses", "functools", "hashlib",
+        "importlib",
+        "itertools", "json", "logging", "math", "os", "pathlib", "queue", "re", "shutil", "signal", "subprocess",
+        "sys", "tempfile", "threading", "time", "typing", "unittest", "urllib",
     }  # fmt: skip
     assert imported_at_file_scope(path) <= shipped_with_slicer | standard
 

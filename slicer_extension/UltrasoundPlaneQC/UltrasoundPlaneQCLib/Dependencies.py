@@ -36,7 +36,7 @@ def ensureDependencies(requirements: Path) -> None:
         DependencyError: If the user declines, the installation fails, or the PyTorch extension is missing.
     """
     if not isInstalled("torch"):
-        _installTorch()
+        ensureTorch()
     if isInstalled("striq"):
         return
     try:
@@ -45,7 +45,7 @@ def ensureDependencies(requirements: Path) -> None:
         raise DependencyError(
             _(
                 "The installation of {file} failed with status {status}. "
-                "Look into the application log and check the network, or install offline as the manual describes."
+                "Look into the application log and check the network, or install offline in the section Installation."
             ).format(file=requirements.name, status=error.returncode)
         ) from error
     if not isInstalled("striq"):
@@ -54,7 +54,12 @@ def ensureDependencies(requirements: Path) -> None:
         )
 
 
-def _installTorch() -> None:
+def ensureTorch() -> None:
+    """Install PyTorch by its extension, in the build that fits the computer, after asking the user.
+
+    Raises:
+        DependencyError: If the user declines, or the extension is missing.
+    """
     try:
         import PyTorchUtils
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""The section *DICOM*: choose key frames, save report and key frames to a folder or into the DICOM database."""
+"""The tab *DICOM*: choose key frames, save report and key frames to a folder or into the DICOM database."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from .Controls import Controls
 from .DicomExport import DicomError, DicomExport
 from .FrameSource import SourceError
 from .KeyFrames import KEY_FRAMES, keyFrames, keyFramesOrBest, toggleKeyFrame
-from .Sections import addSection, newSection, rowOf, statusText
+from .Sections import MoreSection, rowOf, statusText
 from .Session import Session
 from .WorkerClient import WorkerError
 
@@ -21,19 +20,18 @@ class DicomPanel:
     """Controls of results as DICOM.
 
     Args:
-        ui: Controls by name.
+        more: Section of the tabs.
         session: What is chosen and scored.
         timer: Calls the panel's :meth:`advance` regularly while it runs.
     """
 
-    def __init__(self, ui: Controls, session: Session, timer: qt.QTimer) -> None:
+    def __init__(self, more: MoreSection, session: Session, timer: qt.QTimer) -> None:
         self.session, self.timer, self.export = session, timer, DicomExport()
-        self._makeControls(ui)
+        self._makeControls(more)
         session.listen(self.refresh)
 
-    def _makeControls(self, ui: Controls) -> None:
-        self.section, rows = newSection(_("DICOM: report and key frames"))
-        self.section.setObjectName("dicomSection")
+    def _makeControls(self, more: MoreSection) -> None:
+        self.page, rows = more.addPage(_("DICOM"))
         self.markButton = qt.QPushButton(_("Key frame"))
         self.markButton.setObjectName("keyFrameButton")
         self.markButton.setCheckable(True)
@@ -56,7 +54,6 @@ class DicomPanel:
         rows.addRow(_("Patient ID:"), self.patientEdit)
         rows.addRow(rowOf(self.folderButton, self.databaseButton))
         rows.addRow(self.statusLabel)
-        addSection(ui, self.section)
         self.markButton.connect("clicked()", self.onMark)
         self.clearButton.connect("clicked()", self.onClear)
         self.folderButton.connect("clicked()", self.onFolder)

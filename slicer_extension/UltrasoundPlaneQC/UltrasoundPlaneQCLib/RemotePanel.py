@@ -1,4 +1,4 @@
-"""The section *Server*: score on another computer, after the user has allowed it."""
+"""The tab *Server*: score on another computer, after the user has allowed it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from slicer.i18n import tr as _
 
 from .Controls import Controls
 from .RemoteServers import Question, ServerProblem, allow, allowedServers, isAllowed, revoke, serverOf
-from .Sections import addSection, newSection, rowOf, statusText
+from .Sections import MoreSection, rowOf, statusText
 from .Session import Session
 
 
@@ -16,22 +16,22 @@ class RemotePanel:
 
     Args:
         ui: Controls by name.
+        more: Section of the tabs.
         session: What is chosen and scored.
         timer: Calls the panel's :meth:`advance` regularly while it runs.
     """
 
-    def __init__(self, ui: Controls, session: Session, timer: qt.QTimer) -> None:
+    def __init__(self, ui: Controls, more: MoreSection, session: Session, timer: qt.QTimer) -> None:
         self.ui, self.session, self.timer = ui, session, timer
         self._question: Question | None = None
         self._devices: list[dict[str, str]] = []
         self._localText = ui.researchLabel.text
-        self._makeControls(ui)
+        self._makeControls(more)
         session.listen(self.refresh)
         self.refresh()
 
-    def _makeControls(self, ui: Controls) -> None:
-        self.section, rows = newSection(_("Server: score on another computer"))
-        self.section.setObjectName("serverSection")
+    def _makeControls(self, more: MoreSection) -> None:
+        self.page, rows = more.addPage(_("Server"))
         self.addressSelector = qt.QComboBox()
         self.addressSelector.setObjectName("serverSelector")
         self.addressSelector.setEditable(True)
@@ -65,7 +65,6 @@ class RemotePanel:
         rows.addRow(self.consentLabel)
         rows.addRow(rowOf(self.connectButton, self.deviceSelector))
         rows.addRow(self.statusLabel)
-        addSection(ui, self.section)
         self.addressSelector.connect("currentTextChanged(QString)", self.onAddress)
         self.consentBox.connect("clicked()", self.onConsent)
         self.connectButton.connect("clicked()", self.onConnect)

@@ -1,25 +1,43 @@
-"""Sections of the panel that make their controls themselves."""
+"""The section below the others, whose tabs make their controls themselves."""
 
 from __future__ import annotations
 
 import ctk
 import qt
+from slicer.i18n import tr as _
 
 from .Controls import Controls
 
 
-def newSection(title: str) -> tuple[ctk.ctkCollapsibleButton, qt.QFormLayout]:
-    """Return an empty section and the layout for its rows."""
-    section = ctk.ctkCollapsibleButton()
-    section.text = title
-    return section, qt.QFormLayout(section)
+class MoreSection:
+    """A section of tabs, closed at first, so that the panel stays short.
 
+    Args:
+        ui: Controls by name.
+    """
 
-def addSection(ui: Controls, section: ctk.ctkCollapsibleButton) -> None:
-    """Put a section below the others, closed."""
-    panel = ui.researchLabel.parentWidget().layout()
-    panel.insertWidget(panel.indexOf(ui.researchLabel), section)
-    section.collapsed = True
+    def __init__(self, ui: Controls) -> None:
+        self.section = ctk.ctkCollapsibleButton()
+        self.section.text = _("DICOM, server, installation")
+        self.section.setObjectName("moreSection")
+        layout = qt.QVBoxLayout(self.section)
+        layout.setContentsMargins(0, 0, 0, 0)
+        self.tabs = qt.QTabWidget()
+        layout.addWidget(self.tabs)
+        panel = ui.researchLabel.parentWidget().layout()
+        panel.insertWidget(panel.indexOf(ui.researchLabel), self.section)
+
+    def addPage(self, title: str) -> tuple[qt.QWidget, qt.QFormLayout]:
+        """Add a tab; return its page and the layout for its rows."""
+        page = qt.QWidget()
+        rows = qt.QFormLayout(page)
+        self.tabs.addTab(page, title)
+        return page, rows
+
+    def showPage(self, page: qt.QWidget) -> None:
+        """Open the section at a page."""
+        self.tabs.setCurrentWidget(page)
+        self.section.collapsed = False
 
 
 def rowOf(*controls: qt.QWidget) -> qt.QWidget:

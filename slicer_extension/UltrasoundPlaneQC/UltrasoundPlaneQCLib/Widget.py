@@ -11,6 +11,7 @@ from slicer.util import VTKObservationMixin
 
 from .Controls import Controls
 from .DicomPanel import DicomPanel
+from .InstallPanel import InstallPanel
 from .LiveHintPanel import LiveHintPanel
 from .LivePanel import LivePanel
 from .Logic import PlaneQualityLogic
@@ -18,6 +19,7 @@ from .Parameters import openParameters
 from .RemotePanel import RemotePanel
 from .ResultsPanel import ResultsPanel
 from .ScorePanel import ScorePanel
+from .Sections import MoreSection
 from .Session import Session
 from .Shortcuts import Shortcuts
 from .StudySection import StudySection
@@ -58,8 +60,11 @@ class Panel(VTKObservationMixin):
         self.live = LivePanel(ui, self.session, self.views, self.timer)
         self.study = StudySection(ui, self.session, self.timer)
         self.hints = LiveHintPanel(ui, self.session, self.views, self.live)
-        self.dicom = DicomPanel(ui, self.session, self.timer)
-        self.remote = RemotePanel(ui, self.session, self.timer)
+        self.more = MoreSection(ui)
+        ui.studySection.collapsed = self.more.section.collapsed = True
+        self.dicom = DicomPanel(self.more, self.session, self.timer)
+        self.remote = RemotePanel(ui, self.more, self.session, self.timer)
+        self.install = InstallPanel(self.more, self.session, self.timer)
         self.session.listenToReplacement(self.results.showTable)
         self.session.listen(self.arrange)
         self.shortcuts = Shortcuts(ui, widget, self.study.keys())
@@ -99,7 +104,7 @@ class Panel(VTKObservationMixin):
 
     def onTick(self) -> None:
         """Advance all work; without work the timer stops."""
-        sections = (self.score, self.why, self.live, self.dicom, self.study, self.remote)
+        sections = (self.score, self.why, self.live, self.dicom, self.study, self.remote, self.install)
         isBusy = [section.advance() for section in sections]
         self.results.followModel()
         if not any(isBusy):
@@ -124,4 +129,5 @@ class Panel(VTKObservationMixin):
         self.shortcuts.remove()
         self.views.close()
         self.remote.close()
+        self.install.close()
         self.session.logic.close()
