@@ -165,6 +165,12 @@ def measure_load(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def num_reports_of(metrics: str) -> float:
+    """Return how many reports the service says it has sent."""
+    name = 'striq_items_sent_total{destination="pacs",kind="report"}'
+    return next((float(line.split()[-1]) for line in metrics.splitlines() if line.startswith(name)), 0.0)
+
+
 def measure_kills(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Kill the service and the PACS at random while studies arrive."""
     generator = random.Random(options.seed)
