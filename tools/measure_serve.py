@@ -34,6 +34,7 @@ from tests.serve.orthanc import Orthanc, free_port  # noqa: E402
 from tests.serve.service_process import ServiceProcess, wait_for  # noqa: E402
 from tests.ultrasound_files import phantom_pictures, write_ultrasound  # noqa: E402
 
+LATENCY = "striq_report_latency_seconds"
 STUDY_ROOT = "1.2.826.0.1.3680043.8.498"
 SETTINGS = """
 folder = "{folder}"
@@ -143,12 +144,13 @@ def measure_load(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         received = time.monotonic() - started
         wait_for(lambda: num_reports(stage.orthanc) >= len(files), options.timeout)
         reported = time.monotonic() - started
-        metrics = stage.service.metrics()
+        metrics, in_pacs = stage.service.metrics(), num_reports(stage.orthanc)
     finally:
         stage.stop()
-    latency = [
-        float(line.split()[-1]) for line in metrics.splitlines() if line.startswith("striq_report_latency_seconds_")
-    ]
+    latency = {
+        name: sum(float(line.split()[-1]) for line in metrics.splitlines() if line.startswith(f"{LATENCY}_{name}"))
+        for name in ("sum", "count")
+    }
     return {
         "cines": len(files),
         "frames": len(files) * options.frames,
@@ -158,8 +160,8 @@ def measure_load(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         "seconds_to_last_report_in_pacs": reported,
         "seconds_from_last_object_to_last_report_in_pacs": reported - received,
         "frames_per_second_scored": len(files) * options.frames / reported,
-        "reports_in_pacs": num_reports_of(metrics),
-        "latency_lines": latency[-2:],
+        "reports_in_pacs": in_pacs,
+        "mean_seconds_from_study_to_report": latency["sum"] / max(1, latency["count"]),
     }
 
 

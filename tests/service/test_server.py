@@ -320,7 +320,10 @@ def _slow_lines() -> Iterator[str]:
     [
         ("no json", "is not JSON"),
         ("[1]", "not an object"),
-        ('{"command": "fly", "id": 4}', "'fly' is unknown. Expected one of: load, score, explain, find, read, report, cancel, stop"),
+        (
+            '{"command": "fly", "id": 4}',
+            "'fly' is unknown. Expected one of: load, score, explain, find, read, report, cancel, stop",
+        ),
         ('{"command": "score", "frames": "x.npy"}', "No model is loaded"),
         ('{"command": "load", "model": "/nowhere/model.pt"}', "no model there"),
         ('{"command": "load", "device": "abacus"}', "abacus"),
