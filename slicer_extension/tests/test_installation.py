@@ -150,7 +150,7 @@ def test_requirements_follow_the_source(tmp_path: Path, wheels: Path, monkeypatc
     installed.write_text(REQUIREMENTS.read_text())
     assert checkoutOf(installed) is None
     assert requirements(installed, "") == ["striq[dicom-sr]>=0.1"]
-    address = "https://example.org/striq-0.1.0-py3-none-any.whl"
+    address = "https://wheels.test/striq-0.1.0-py3-none-any.whl"
     assert requirements(installed, address) == [f"striq[dicom-sr] @ {address}"]
     wheel = wheels / "striqtestdep-1.0-py3-none-any.whl"
     assert requirements(installed, str(wheel)) == [f"striq[dicom-sr] @ {wheel.as_uri()}"]
