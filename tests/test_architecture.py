@@ -25,6 +25,7 @@ LAYERS = (
         "processors",
         "progress_bar",
         "toml_files",
+        "bearer_tokens",
         "policies",
     },
     {"registration"},

@@ -13,9 +13,9 @@ from dicomweb_client import DICOMwebClient
 from pynetdicom import AE
 from pynetdicom.sop_class import ComprehensiveSRStorage, KeyObjectSelectionDocumentStorage  # type: ignore[attr-defined]
 
+from striq.bearer_tokens import authorization
 from striq.serve.settings import Destination, Webhook
 from striq.serve.tls import client_context
-from striq.serve.tokens import authorization
 
 WARNINGS = range(0xB000, 0xC000)
 OUT_OF_RESOURCES = range(0xA700, 0xA800)

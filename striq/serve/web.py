@@ -11,9 +11,9 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
 
+from striq.bearer_tokens import is_authorized, read_token
 from striq.errors import StriqError
 from striq.serve.settings import Http
-from striq.serve.tokens import is_authorized, read_token
 
 Health = Callable[[], tuple[bool, dict[str, Any]]]
 CALLER_S = 10.0  # of silence after which a caller is dropped

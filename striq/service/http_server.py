@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import json
 import re
 import ssl
@@ -18,6 +17,7 @@ from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
 import striq
+from striq.bearer_tokens import is_authorized
 from striq.errors import StriqError, unexpected
 from striq.service.answers import PROTOCOL
 from striq.service.client import LocalProcess
@@ -193,8 +193,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def _authorize(self) -> None:
-        given = self.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
-        if not hmac.compare_digest(given, f"Bearer {self.frame_server.settings.token}".encode()):
+        if not is_authorized(self.headers.get("Authorization", ""), self.frame_server.settings.token):
             raise _Refused(HTTPStatus.UNAUTHORIZED, "The token is wrong. Ask whoever runs the server for it.")
 
     def _get(self, path: str) -> dict[str, Any] | bytes:
