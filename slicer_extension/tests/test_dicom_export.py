@@ -115,6 +115,15 @@ def test_best_frame_is_the_key_frame_where_none_is_chosen(
     assert f"so the best one: {best}" in dicom.panel.dicom.keyLabel.text
 
 
+def test_best_frame_is_not_told_while_scores_are_hidden(dicom: Clicker) -> None:
+    panel = dicom.panel
+    best = panel.session.logic.bestFrame(results_of(dicom))
+    assert panel.dicom.keyLabel.text.endswith(f": {best}")
+    panel.session.parameters.isBlind = True
+    panel.session.changed()
+    assert panel.dicom.keyLabel.text.endswith("so the best one")
+
+
 def test_files_go_into_the_database_by_a_process_that_ends(dicom: Clicker) -> None:
     panel, files = dicom.panel.dicom, slicer.dicomDatabase.files
     own = panel.export._client = WorkerClient([sys.executable, "-m", "striq.service"])

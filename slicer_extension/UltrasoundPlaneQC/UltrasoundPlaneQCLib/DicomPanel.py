@@ -139,7 +139,10 @@ class DicomPanel:
             _("No longer choose the frame shown") if isMarked else _("Choose the frame shown as a key frame")
         )
         self.clearButton.setEnabled(bool(chosen))
-        self.keyLabel.setText(_describe([] if results is None else keyFramesOrBest(results), bool(chosen)))
+        if self.session.hidesScores and not chosen:  # the number of the best frame would tell scores
+            self.keyLabel.setText(_("Key frames: none chosen, so the best one"))
+        else:
+            self.keyLabel.setText(_describe([] if results is None else keyFramesOrBest(results), bool(chosen)))
         isDicom = source is not None and results is not None and source.dicomFile is not None
         self.patientEdit.setEnabled(results is not None and not isDicom)
         what = _("structured report and key objects") if isDicom else _("the key frames as Secondary Capture images")
