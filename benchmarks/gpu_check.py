@@ -45,7 +45,7 @@ Part = Callable[[], object]
 
 @dataclass(frozen=True)
 class Check:
-    """What is checked, and how thoroughly.
+    """The parts of the check, and their settings.
 
     Attributes:
         device: ``"cuda"``, or ``"cpu"`` to try the script.
@@ -89,7 +89,7 @@ class Check:
         return parts
 
     def machine(self) -> dict[str, Any]:
-        """Return what computed."""
+        """Return device, versions, and name and memory of the card."""
         facts: dict[str, Any] = {"device": self.device, "torch": torch.__version__, "striq": striq.__version__}
         if self.device == "cuda":
             card = torch.cuda.get_device_properties(0)

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from striq.bearer_tokens import read_token
 from striq.commands.terminal import say
 from striq.errors import StriqError
 from striq.service.http_protocol import MAX_BYTES
@@ -40,7 +41,7 @@ def listen(
     settings = Settings(
         host=host,
         port=port,
-        token=read_token(token_file),
+        token=read_or_make_token(token_file),
         certificate=certificate,
         key=key,
         model=model,
@@ -59,22 +60,21 @@ def listen(
             server.stop()
 
 
-def read_token(path: Path) -> str:
+def read_or_make_token(path: Path) -> str:
     """Return the secret in a file; a file that does not exist is written, for its owner only.
 
     Raises:
-        StriqError: If the file is empty.
+        StriqError: If the file is empty or more than one line.
         OSError: If it cannot be read or written.
     """
     with suppress(FileExistsError):
         made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(made, "w", encoding="ascii") as stream:
             stream.write(secrets.token_urlsafe(32) + "\n")
-    token = path.read_text(encoding="utf-8").strip()
-    if not token:
+    if not path.read_text(encoding="utf-8").strip():
         msg = f"{path}: expected a secret, got an empty file. Remove it, and a new secret is made."
         raise StriqError(msg)
-    return token
+    return read_token(str(path))
 
 
 def devices() -> list[dict[str, str]]:

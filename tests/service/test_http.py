@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from striq.commands.listening import read_token
+from striq.commands.listening import read_or_make_token
 from striq.data.phantom import make_phantom_cine
 from striq.errors import StriqError
 from striq.service.answers import PROTOCOL
@@ -287,13 +287,13 @@ def test_short_tokens_are_refused() -> None:
 
 def test_token_file_is_made_for_its_owner_only_and_read_again(tmp_path: Path) -> None:
     path = tmp_path / "token"
-    token = read_token(path)
+    token = read_or_make_token(path)
     assert len(token) >= 32
     assert path.stat().st_mode & 0o077 == 0
-    assert read_token(path) == token
+    assert read_or_make_token(path) == token
     (tmp_path / "empty").write_text("\n")
     with pytest.raises(StriqError, match="empty file"):
-        read_token(tmp_path / "empty")
+        read_or_make_token(tmp_path / "empty")
 
 
 def test_tls_by_a_certificate_file(tmp_path: Path) -> None:

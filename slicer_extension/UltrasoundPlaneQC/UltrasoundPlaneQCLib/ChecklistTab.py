@@ -23,6 +23,7 @@ from .Checklist import (
     readChecklists,
 )
 from .Results import Results
+from .Sections import stackRows
 from .Session import Session
 from .Study import Study
 from .StudyTable import PictureTable, Row
@@ -55,12 +56,8 @@ class ChecklistTab:
         self.table = PictureTable(titles, self.widget, wide=(0, 1))
         self.statusLabel = qt.QLabel("")
         self.statusLabel.setWordWrap(True)
-        column, row = qt.QVBoxLayout(self.widget), qt.QHBoxLayout()
-        for widget in (self.selector, self.openButton, self.exportButton):
-            row.addWidget(widget)
-        column.addLayout(row)
-        column.addWidget(self.table.widget)
-        column.addWidget(self.statusLabel)
+        buttons = (self.selector, self.openButton, self.exportButton)
+        stackRows(self.widget, buttons, (self.table.widget,), (self.statusLabel,))
         self.selector.connect("currentIndexChanged(int)", self.onChoice)
         self.openButton.connect("clicked()", self.onOpen)
         self.exportButton.connect("clicked()", self.onExport)

@@ -13,6 +13,7 @@ from .Jobs import ERRORS, Jobs
 from .Parameters import scoringOptions
 from .Picking import pickItems
 from .Scoring import CANCELLED, FAILED
+from .Sections import stackRows
 from .Session import Session
 from .Study import Study
 from .StudyExport import exportStudy
@@ -61,19 +62,15 @@ class CinesTab:
         self.table.widget.connect("cellClicked(int,int)", self.onCell)
 
     def _arrange(self) -> None:
-        column = qt.QVBoxLayout(self.widget)
-        for widgets in (
+        stackRows(
+            self.widget,
             (self.folderButton, self.browsersButton, self.dicomButton, self.clearButton),
             (self.table.widget,),
             (self.previousButton, self.nextButton),
             (self.scoreButton, self.cancelButton, self.exportButton),
             (self.progressBar,),
             (self.statusLabel,),
-        ):
-            row = qt.QHBoxLayout()
-            for widget in widgets:
-                row.addWidget(widget)
-            column.addLayout(row)
+        )
 
     @property
     def run(self) -> StudyRun | None:

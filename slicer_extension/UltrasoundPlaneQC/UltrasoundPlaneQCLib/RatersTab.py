@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 
 from .Ratings import Ratings, agreements, exportRatings, ratedTables, ratersOf
 from .Results import ACCEPTED, REJECTED, verdictWord
+from .Sections import stackRows
 from .Session import Session
 from .StudyTable import PictureTable, Row
 
@@ -67,19 +68,15 @@ class RatersTab:
         self.blindCheckBox.connect("toggled(bool)", self.onBlind)
 
     def _arrange(self) -> None:
-        column = qt.QVBoxLayout(self.widget)
-        for widgets in (
+        stackRows(
+            self.widget,
             (qt.QLabel(_("Rater:")), self.raterSelector, self.blindCheckBox),
             (self.rateAcceptedButton, self.rateRejectedButton, self.clearRatingButton, self.nextUnratedButton),
             (self.stateLabel,),
             (self.table.widget,),
             (self.exportButton,),
             (self.statusLabel,),
-        ):
-            row = qt.QHBoxLayout()
-            for widget in widgets:
-                row.addWidget(widget)
-            column.addLayout(row)
+        )
 
     @property
     def rater(self) -> str:

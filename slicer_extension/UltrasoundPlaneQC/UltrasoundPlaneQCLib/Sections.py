@@ -40,6 +40,16 @@ class MoreSection:
         self.section.collapsed = False
 
 
+def stackRows(page: qt.QWidget, *rows: tuple[qt.QWidget, ...]) -> None:
+    """Fill a page with rows of controls that lie side by side."""
+    column = qt.QVBoxLayout(page)
+    for controls in rows:
+        row = qt.QHBoxLayout()
+        for control in controls:
+            row.addWidget(control)
+        column.addLayout(row)
+
+
 def rowOf(*controls: qt.QWidget) -> qt.QWidget:
     """Return a widget with controls side by side."""
     row = qt.QWidget()
