@@ -192,10 +192,10 @@ def test_heat_map_has_its_peak_at_the_center_of_the_box() -> None:
     box = StructureBox("valve", (0.25, 0.5, 0.5, 1.0))
     maps = heat_maps(((box,), ()), ["aorta", "valve"])
     assert maps.shape == (2, 2, SIDE, SIDE)
-    assert maps[0, 1].argmax() == 24 * SIDE + 48
+    assert maps[0, 1].argmax() == 12 * SIDE + 24
     assert (maps[0, 1] == 1).sum() == 1
     assert maps[0, 0].max() == maps[1].max() == 0
-    down, across = maps[0, 1, 24 + 6, 48], maps[0, 1, 24, 48 + 6]
+    down, across = maps[0, 1, 12 + 3, 24], maps[0, 1, 12, 24 + 3]
     assert 0 < down < across < 1  # the box is wider than high
     assert heat_maps(((StructureBox("valve", (1.5, 0, 1.9, 1)),),), ["valve"]).max() == 0  # outside the picture
 
