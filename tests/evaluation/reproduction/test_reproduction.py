@@ -241,7 +241,7 @@ def test_files_say_what_they_were_made_of(run: ReproductionRun) -> None:
     assert (found["data"], found["folds"], found["seeds"], found["note"]) == ("A phantom.", 2, 2, "A note.")
     assert found["code"].startswith("striq ")
     text = (run.folder / "table1.md").read_text()
-    assert "Not reproduced: US4QA is not public" in text
+    assert "Differs from the paper: US4QA is not public" in text
     assert "Data: A phantom. 2 folds, seeds 0 to 1. striq " in text
     with (run.folder / "table1_1.csv").open(newline="") as stream:
         assert [row["Score"] for row in csv.DictReader(stream)] == [row[0] for row in found["tables"][0]["rows"]]
@@ -255,7 +255,7 @@ def test_page_joins_the_finished_parts_and_names_the_others(run: ReproductionRun
     assert page.count('src="data:image/png;base64,') == 3
     assert '<a href="#table1">' in page
     assert "table5: not made yet" in page
-    assert "Not reproduced, and why" in page
+    assert "Differs from the paper" in page
     assert "http" not in page.replace("http-equiv", "")
     assert "Pass it on only where you may pass on the frames" in page
 
