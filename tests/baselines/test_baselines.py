@@ -135,6 +135,18 @@ def test_a_score_depends_on_its_own_frame_only(name: str, frames: PlaneFrames) -
     np.testing.assert_allclose(together[2:3], alone, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_fit_does_not_depend_on_what_was_drawn_before(name: str, frames: PlaneFrames) -> None:
+    skip_without_clip(name, frames)
+    scores: list[np.ndarray] = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        found = BASELINES[name]()
+        found.fit(frames[rows(0, 16)], frames[rows(0, 5)])
+        scores.append(found.score(frames[rows(16, 20)]))
+    np.testing.assert_array_equal(*scores)
+
+
 def test_mssim_is_monais_mean_over_the_anchors(frames: PlaneFrames) -> None:
     found = MeanStructuralSimilarity()
     found.fit(frames, frames[rows(0, 3)])

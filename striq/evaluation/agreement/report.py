@@ -144,4 +144,5 @@ def _draw(table: EvaluationTable) -> Figure:
         )
         panel.set_title(plane_title(plane), fontsize=10)
         panel.set_xlabel("SRCC with rating", fontsize=9)
+        panel.tick_params(axis="x", labelbottom=True)
     return figure
