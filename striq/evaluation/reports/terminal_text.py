@@ -43,7 +43,7 @@ def table_parts(table: ReportTable, width: int) -> list[list[str]]:
         width: Of the widest line, characters.
     """
     columns = list(zip(table.columns, *table.rows, strict=True))
-    first = min(_width(columns[0]), width // 2)
+    first = min(_width(columns[0]), width // 3)
     widths = [first, *(min(_width(column), width - first - len(GAP)) for column in columns[1:])]
     parts: list[list[int]] = [[0]]
     for index in range(1, len(columns)):
