@@ -65,6 +65,7 @@ class Calibration:
         self.seed, self.pretrained, self.known = seed, pretrained, known
         self.planes = torch.tensor([scorer.plane_index(record.plane) for record in frames.records])
         self.of_planes: dict[int, PlaneCalibration] = {}
+        self._mirrored = torch.zeros(len(self.planes), dtype=torch.bool)  # frames of planes of both sides
         self.unseen: dict[int, UnseenScores] = {}
         self.lost_structure: dict[int, LostStructure] = {}
         self._like, self.recognizes = like, recognizes
@@ -79,6 +80,14 @@ class Calibration:
     def frames_of(self, plane: int, *, held_out: bool = False) -> Tensor:
         """Return the indices of a plane's training frames, or of its held-out ones."""
         return ((self.planes == plane) & (self.frames.held_out == held_out)).nonzero().squeeze(1)
+
+    def partners_of(self, frame: int) -> Tensor:
+        """Return the indices of the frames that a frame can be registered with, itself among them.
+
+        They show its plane from its side, and are training frames if it is one, held-out frames otherwise.
+        """
+        same_plane = self.frames_of(int(self.planes[frame]), held_out=bool(self.frames.held_out[frame]))
+        return same_plane[self._mirrored[same_plane] == self._mirrored[frame]]
 
     @property
     def anchors(self) -> dict[int, Tensor]:
@@ -108,6 +117,7 @@ class Calibration:
             directions.append(principal_directions(centered, rank, generator))
             of_plane.chosen = of_plane.choose(everything)
             self.of_planes[plane] = of_plane
+            self._note_sides(of_plane)
         model.subspace.start_from(directions, known=self.known)
         model.aligner.gates.fill_(1.0)
 
@@ -149,6 +159,13 @@ class Calibration:
         like = None if self._like is None else self._like.of_planes[plane]
         images = self.frames.images
         return PlaneCalibration(self.scorer, plane, images, self.cache, frames, groups, sources, self.seed, like)
+
+    def _note_sides(self, of_plane: PlaneCalibration) -> None:
+        """Note which frames of a plane of both sides are mirror images, the held-out ones among them."""
+        if of_plane.both_sides:
+            self._mirrored[of_plane.frames] = of_plane.orientation.mirrored
+            if len(held_out := self.frames_of(of_plane.plane, held_out=True)):
+                self._mirrored[held_out] = of_plane.mirrored_among(held_out)
 
     def _describe(self, of_plane: PlaneCalibration, stability: float) -> None:
         """Note and log what the training frames of a plane support."""

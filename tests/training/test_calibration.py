@@ -197,6 +197,34 @@ def test_pairs_show_one_plane_and_change_with_the_epoch(records: list[FrameRecor
     assert all(calibration.planes[p["frame"]] == calibration.planes[p["partner"]] for p in first)
 
 
+def test_pairs_of_a_plane_of_both_sides_show_one_side(records: list[FrameRecord]) -> None:
+    of_plane = [record for record in records if record.plane == "a4c"]
+    spot = torch.exp(-4 * (torch.linspace(-1, 1, 64)[:, None].square() + (torch.linspace(-1, 1, 64) + 0.6).square()))
+    images = 0.1 + 0.6 * spot + 0.2 * torch.rand(len(of_plane), 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    flipped = torch.arange(len(images)) % 2 == 1
+    images[flipped] = images[flipped].flip(-1)
+    calibration = make_calibration(of_plane, OPTIONS, config=CONFIG, training=SHORT, images=images)
+    calibration.prepare()
+    assert calibration.of_planes[0].both_sides
+    for held_out in (False, True):
+        pairs = PairDataset(calibration, held_out=held_out)
+        drawn = [pairs[i] for i in range(len(pairs))]
+        assert len({pair["partner"] for pair in drawn}) > 1
+        assert all(flipped[pair["frame"]] == flipped[pair["partner"]] for pair in drawn)
+
+
+def test_partners_of_a_plane_of_one_side_are_drawn_among_all_its_frames(records: list[FrameRecord]) -> None:
+    calibration = make_calibration(records, OPTIONS, config=CONFIG, training=SHORT)
+    calibration.prepare()
+    assert not any(of_plane.both_sides for of_plane in calibration.of_planes.values())
+    for held_out in (False, True):
+        pairs = PairDataset(calibration, seed=3, held_out=held_out)
+        for pair in (pairs[i] for i in range(len(pairs))):
+            among = calibration.frames_of(int(calibration.planes[pair["frame"]]), held_out=held_out)
+            generator = torch.Generator().manual_seed(3 * 7919 * 1_000_003 + pair["frame"])
+            assert pair["partner"] == among[torch.randint(len(among), (1,), generator=generator)]
+
+
 def test_order_of_pairs_depends_on_seed_and_epoch_alone(records: list[FrameRecord]) -> None:
     pairs = PairDataset(make_calibration(records, OPTIONS, config=CONFIG, training=SHORT))
     orders = []
@@ -357,7 +385,7 @@ def test_features_too_many_for_the_memory_are_mapped_and_the_same(tmp_path: Path
 def test_odd_number_of_anchors_of_a_plane_of_both_sides_makes_whole_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "striq.training.plane_calibration.find_orientation",
-        lambda layouts, *_: Orientation(torch.arange(len(layouts)) % 2 == 1, 2.0),
+        lambda layouts, *_: Orientation(torch.arange(len(layouts)) % 2 == 1, 2.0, torch.zeros(layouts.shape[1])),
     )
     scorer = fit_tiny_scorer()  # three anchors at most
     assert [len(sources) for sources in scorer.bank.sources] == [2, 2]
