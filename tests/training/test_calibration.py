@@ -397,7 +397,7 @@ def test_calibration_like_an_earlier_one_sets_the_same_values(
     records: list[FrameRecord], monkeypatch: pytest.MonkeyPatch, gain: float
 ) -> None:
     found = "striq.training.plane_calibration.find_orientation"
-    monkeypatch.setattr(found, lambda layouts, *_: Orientation(torch.arange(len(layouts)) % 2 == 1, gain))
+    monkeypatch.setattr(found, lambda a, b, *_: Orientation(torch.arange(len(a)) % 2 == 1, gain, (a - b).mean(dim=0)))
     frames = TrainingFrames.all_training(load_images(records, (64, 64), quiet=True), records)
     cache = FeatureCache(frames.images, ViewSettings(count=1), quiet=True)
     first = Calibration(StriqScorer(["a4c", "kidney"], CONFIG), frames, cache)
