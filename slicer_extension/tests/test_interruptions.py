@@ -7,7 +7,6 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -228,68 +227,6 @@ def test_worker_killed_while_live_stops_the_stream_and_start_begins_again(
     live.click("liveButton")
     stream(live, cine_pixels[2])
     assert live.panel.live.live.scored == 1
-
-
-def processes() -> dict[int, int]:
-    """Return the number of the parent of every process that has not ended."""
-    found = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            state, parent, *_ = path.read_text().rpartition(")")[2].split()
-            if state not in "ZX":
-                found[int(path.parent.name)] = int(parent)
-    return found
-
-
-LAUNCHER = """
-import subprocess, sys, time
-program = subprocess.Popen(sys.argv[1:])
-program.wait()
-time.sleep(0.5)
-"""
-
-
-@pytest.fixture
-def launched_worker(clicker: Clicker, monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerClient]:
-    """A scoring process behind a launcher, as Slicer's Python is."""
-    client = WorkerClient([sys.executable, "-c", LAUNCHER, sys.executable, "-m", "striq.service"])
-    holder = clicker.panel.session.logic.holder
-    monkeypatch.setattr(holder, "client", client)
-    yield client
-    ModelHolder.stop(holder)
-
-
-def test_worker_behind_a_launcher_ends_with_the_panel(
-    clicker: Clicker, launched_worker: WorkerClient, browser, tiny_model: Path
-) -> None:
-    clicker.score(browser, tiny_model)
-    launcher = launched_worker._client._process._popen.pid
-    workers = [number for number, parent in processes().items() if parent == launcher]
-    assert len(workers) == 1
-    began = time.monotonic()
-    os.kill(launcher, signal.SIGSTOP)  # as one that does not see what happens to its program
-    launched_worker.stop()
-    clicker.waitFor(lambda: not {launcher, *workers} & processes().keys(), 4)
-    assert time.monotonic() - began < 4
-
-
-def test_start_before_the_dead_worker_is_noticed_leaves_the_panel_off_or_scores(
-    clicker: Clicker, launched_worker: WorkerClient, live: Clicker, cine_pixels, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    raised: list[object] = []
-    monkeypatch.setattr(sys, "excepthook", lambda *given: raised.append(given))
-    monkeypatch.setattr(sys, "unraisablehook", raised.append)
-    stream(live, cine_pixels[1])
-    live.click("liveButton")
-    os.kill(launched_worker.processId, signal.SIGKILL)
-    live.click("liveButton")  # at once: nothing says yet that the worker has ended
-    slicer.util.updateVolumeFromArray(live.panel.session.parameters.liveNode, cine_pixels[2][None].copy())
-    live.waitFor(lambda: live.panel.live.live.scored > 0 or not live.panel.live.live.isRunning, 20)
-    if not live.panel.live.live.isRunning:
-        assert live.ui.liveButton.text == "Start"
-        live.click("liveButton")
-        stream(live, cine_pixels[3])
-    assert raised == []
 
 
 def test_image_that_cannot_be_written_stops_the_stream_and_raises_in_no_observer(

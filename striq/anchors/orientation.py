@@ -27,15 +27,26 @@ class Orientation:
     Attributes:
         mirrored: Frames to be mirrored so that all agree best, shape ``(N,)``.
         gain: Length of the mean layout of frames that agree, over its length as they are; at least about 1.
+        difference: Mean over these frames, as they agree, of the layout less that of the mirror image, shape ``(D,)``.
     """
 
     mirrored: Tensor
     gain: float
+    difference: Tensor
 
     @property
     def both_sides(self) -> bool:
         """Whether the plane is recorded from both sides."""
         return self.gain >= SMALLEST_GAIN
+
+    def mirrored_among(self, frames: Tensor, mirror_images: Tensor) -> Tensor:
+        """Return which of other frames of the plane are mirror images of those that agree, shape ``(M,)``.
+
+        Args:
+            frames: Layouts of M frames, shape ``(M, D)``.
+            mirror_images: Layouts of the same frames mirrored, shape ``(M, D)``.
+        """
+        return _agree_better_mirrored(frames, mirror_images, self.difference)
 
 
 def layout(features: Pyramid) -> Tensor:
@@ -68,8 +79,8 @@ def find_orientation(frames: Tensor, mirror_images: Tensor, generator: torch.Gen
     for _ in range(STARTS):
         mirrored = torch.rand(len(frames), generator=generator) < 0.5
         for _ in range(ROUNDS):
-            difference = _chosen(frames, mirror_images, mirrored) - _chosen(mirror_images, frames, mirrored)
-            updated = (mirror_images - frames) @ difference.mean(dim=0) > 0
+            difference = _mean_difference(frames, mirror_images, mirrored)
+            updated = _agree_better_mirrored(frames, mirror_images, difference)
             if torch.equal(updated, mirrored):
                 break
             mirrored = updated
@@ -78,7 +89,16 @@ def find_orientation(frames: Tensor, mirror_images: Tensor, generator: torch.Gen
             best, longest = mirrored, length
     # Both choices are equally good; the one that mirrors fewer frames is returned.
     best = ~best if best.float().mean() > 0.5 else best
-    return Orientation(best, longest / max(1e-9, float(frames.mean(dim=0).norm())))
+    gain = longest / max(1e-9, float(frames.mean(dim=0).norm()))
+    return Orientation(best, gain, _mean_difference(frames, mirror_images, best))
+
+
+def _mean_difference(frames: Tensor, mirror_images: Tensor, mirrored: Tensor) -> Tensor:
+    return (_chosen(frames, mirror_images, mirrored) - _chosen(mirror_images, frames, mirrored)).mean(dim=0)
+
+
+def _agree_better_mirrored(frames: Tensor, mirror_images: Tensor, difference: Tensor) -> Tensor:
+    return (mirror_images - frames) @ difference > 0
 
 
 def _chosen(frames: Tensor, mirror_images: Tensor, mirrored: Tensor) -> Tensor:

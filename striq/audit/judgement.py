@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def judged(result: FrameResult, policy: Policy | None, origin: Attributes, otherwise: float) -> FrameResult:
-    """Return a result with threshold and verdict by a policy.
+    """Return a result with threshold and verdict by a policy, and what its row says of the policy.
 
     Args:
         result: Result of one frame.
@@ -24,10 +24,11 @@ def judged(result: FrameResult, policy: Policy | None, origin: Attributes, other
         origin: Origin of the file.
         otherwise: Threshold where the policy states none.
     """
-    if policy is None or result.score is None:
+    if policy is None:
         return result
-    score = policy.judge(result.score, origin.site, origin.station, otherwise=otherwise)
-    return replace(result, score=score)
+    names = (origin.site, origin.station)
+    score = None if result.score is None else policy.judge(result.score, *names, otherwise=otherwise)
+    return replace(result, score=score, policy=policy.record(*names))
 
 
 def judge_by(model: ModelIdentity, path: Path) -> Callable[[FrameResult], FrameResult]:

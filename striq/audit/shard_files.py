@@ -13,6 +13,7 @@ from striq.audit.crash_journal import GIVEN_UP
 from striq.audit.layout import JOURNAL_FOLDER, SHARD_PATTERN, journal_path, shard_path
 from striq.audit.parquet import PARQUET_ERRORS, pyarrow
 from striq.audit.plan import ArchiveFile, AuditSettings, Plan
+from striq.policies.policy import POLICY_COLUMNS
 from striq.reporting.rows import score_columns, score_row
 from striq.scoring.results import FrameResult
 
@@ -24,7 +25,6 @@ PARQUET_TYPES: Mapping[type, Any] = {
 }
 GONE_COLUMN = "gone"
 ORIGIN_COLUMNS = tuple(field.name for field in fields(Attributes))
-POLICY_COLUMNS = ("policy_name", "policy_version", "policy_sha256", "policy_site")
 PLAN_KEY, STATE_KEY = b"striq_plan", b"striq_rows"  # in the metadata of a shard's file: what was scored, what rows say
 
 
@@ -70,8 +70,8 @@ def policy_cells(file: ArchiveFile, settings: AuditSettings) -> dict[str, str | 
     policy = settings.rules
     if policy is None:
         return dict.fromkeys(POLICY_COLUMNS)
-    cells = (policy.name, policy.version, policy.sha256, settings.site_of(file.attributes) or None)
-    return dict(zip(POLICY_COLUMNS, cells, strict=True))
+    names = (file.attributes.site, file.attributes.station)
+    return {column: text or None for column, text in policy.record(*names).items()}
 
 
 def origin_type(name: str) -> Any:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from striq.commands import options
-from striq.commands.terminal import check_device, check_writable, inform, say, show_log
+from striq.commands.terminal import check_device, check_writable, inform, say, say_report, show_log
 
 MISSING_OUT = "Name a folder for the results."
 
@@ -72,7 +72,7 @@ def ablate(
         runner = ablation.AblationRunner(data, out, setup)
         for name in chosen:
             results[name].append(runner.run(name, known[name]))
-    say(ablation_report(results, note=note).write(out))
+    say_report(ablation_report(results, note=note), out)
     _report_activations([ablation.activations_file(out, name, 0) for name in chosen], out, note)
 
 
@@ -84,6 +84,6 @@ def _report_activations(files: list[Path], out: Path, note: str) -> None:
     if len(found) < 2:  # nothing to compare one rank with
         return
     try:
-        say(activations_report(list(found.values()), note=note).write(out))
+        say_report(activations_report(list(found.values()), note=note), out)
     except StriqError as error:
         inform(str(error))

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from striq.commands import options
-from striq.commands.terminal import check_device, check_writable, say
+from striq.commands.terminal import check_device, check_writable, say_report
 
 
 def bench(
@@ -45,11 +45,11 @@ def bench(
         backbone=backbone,
     )
     used, floors = torch.get_num_threads(), encoder_floors_ms(chosen)
-    say(benchmark_report(timings, device=chosen, threads=used, floors_ms=floors).write(out))
+    say_report(benchmark_report(timings, device=chosen, threads=used, floors_ms=floors), out)
     if peers:
         from striq.evaluation.studies.benchmark_peers import time_growth, time_peers
         from striq.evaluation.studies.benchmark_peers_report import peers_report
 
         beside = time_peers(num_anchors=num_anchors, repeats=repeats, device=chosen)
         growths = time_growth(repeats=repeats, device=chosen)
-        say(peers_report(beside, growths, device=chosen, threads=used).write(out))
+        say_report(peers_report(beside, growths, device=chosen, threads=used), out)

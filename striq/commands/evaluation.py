@@ -10,7 +10,7 @@ import typer
 
 from striq.commands import options
 from striq.commands.anchor_counts import say_fewer_anchors
-from striq.commands.terminal import check_device, check_writable, say, say_json, show_log
+from striq.commands.terminal import check_device, check_writable, say_json, say_report, show_log
 from striq.errors import StriqError
 from striq.types import FrameRecord
 
@@ -106,7 +106,7 @@ def evaluate(
     if as_json:
         say_json(report.to_json())
     else:
-        say(report.to_markdown())
+        say_report(report)
 
 
 class _RobustnessObserver:
@@ -147,4 +147,4 @@ def compare(
     from striq.evaluation.agreement.report import agreement_report, compare_with_ratings
 
     frames, scored = read_rated_scores(scores, only)
-    say(agreement_report(compare_with_ratings(frames, scored, out, note=note, seed=seed)).to_markdown())
+    say_report(agreement_report(compare_with_ratings(frames, scored, out, note=note, seed=seed)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from striq.commands import options
-from striq.commands.terminal import check_device, check_writable, say, show_log
+from striq.commands.terminal import check_device, check_writable, say_report, show_log
 
 
 def forgetting(
@@ -46,4 +46,4 @@ def forgetting(
             protect = variant == PROTECTED
             folder = out / f"{'protected' if protect else 'free'}_seed{seed}"
             found.append(measure_forgetting(records, folder, setup, protect=protect, order=planes or ()))
-    say(forgetting_report(results, note=note).write(out))
+    say_report(forgetting_report(results, note=note), out)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from striq.commands import options
-from striq.commands.terminal import check_device, check_writable, complain, say, show_log
+from striq.commands.terminal import check_device, check_writable, complain, say_report, show_log
 from striq.errors import StriqError
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def planes(
         found = describe_frames(scorer, iterate_images(records, size), hide or ())
         channels = scorer.config.encoder.channels
         result = cross_validate_recognition(records, found, described, channels, folds=folds, seed=seed)
-    say(recognition_report(result, note=options.join_notes(note, known)).write(out))
+    say_report(recognition_report(result, note=options.join_notes(note, known)), out)
 
 
 def _frames(path: Path, size: tuple[int, int]) -> Iterator[Tensor]:

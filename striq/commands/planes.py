@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from striq.commands import options
-from striq.commands.terminal import check_device, check_writable, say, show_log
+from striq.commands.terminal import check_device, check_writable, say, say_report, show_log
 
 
 def add_plane(
@@ -70,4 +70,4 @@ def add_plane(
         from striq.evaluation.studies.plane_addition import compare_models, plane_addition_report
 
         changes = compare_models(before, scorer, checked)
-        say(plane_addition_report(changes, note=options.join_notes(note, known)).write(out))
+        say_report(plane_addition_report(changes, note=options.join_notes(note, known)), out)

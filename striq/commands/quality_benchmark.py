@@ -10,7 +10,7 @@ import typer
 
 from striq.commands import options
 from striq.commands.anchor_counts import say_fewer_anchors
-from striq.commands.terminal import check_device, check_writable, say, show_log
+from striq.commands.terminal import check_device, check_writable, say_report, show_log
 from striq.types import FrameRecord
 
 
@@ -73,7 +73,7 @@ def benchmark(
     apart = _read_unseen(unseen or ())
     scores = run_benchmark(records, apart, out, setup, num_folds=folds, nuisance_frames=nuisance_frames)
     report = quality_benchmark_report(scores, bootstrap=BootstrapOptions(seed), note=options.join_notes(note, known))
-    say(report.write(out))
+    say_report(report, out)
 
 
 def _read_unseen(paths: Sequence[Path]) -> list[FrameRecord]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from striq.commands import options
-from striq.commands.terminal import check_device, check_writable, say, show_log
+from striq.commands.terminal import check_device, check_writable, say_report, show_log
 from striq.errors import DatasetError
 
 
@@ -47,4 +47,4 @@ def robustness(
             "Name the planes to test: --planes NAME, once for each."
         )
         raise DatasetError(msg)
-    say(robustness_report(score_changed(scorer, records), note=options.join_notes(note, known)).write(out))
+    say_report(robustness_report(score_changed(scorer, records), note=options.join_notes(note, known)), out)

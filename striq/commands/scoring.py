@@ -119,9 +119,11 @@ def score(
         for place in (out, html):
             if place is not None:
                 check_no_input(place, sources)
-        job = _Job(scorer, plane, Outputs(identity, options), StreamedRows() if as_json else None)
+        job = _Job(
+            scorer, plane, Outputs(identity, options), StreamedRows(policy=rules is not None) if as_json else None
+        )
         if out is None or to_stdout:
-            job.start(NoTable() if as_json else StreamedTable())
+            job.start(NoTable() if as_json else StreamedTable(policy=rules is not None))
             raise typer.Exit(_run(job, sources, "standard output", say=inform))
         settings = {"model_sha256": identity.sha256, "threshold": limit, "plane": plane, "precision": precision}
         if rules is not None:
@@ -144,7 +146,7 @@ def _run_to_file(job: _Job, sources: list[Path], out: Path, settings: Settings, 
     from striq.reporting.rows import source_name
     from striq.reporting.score_table import GrowingTable, source_cell
 
-    table = GrowingTable(out, settings, resume=resume)
+    table = GrowingTable(out, settings, resume=resume, policy=job.outputs.model.policy is not None)
     if table.num_replaced:
         inform(f"{table.partial}: {table.num_replaced} rows of a stopped run are replaced; --resume keeps them")
     kept = [path for path in sources if source_cell(source_name(path)) in table.done]
@@ -204,8 +206,9 @@ class _Job:
         from striq.scoring.results import FrameResult
 
         source, threshold = source_name(path), self.outputs.model.threshold
+        judge = judge_by(self.outputs.model, path)
         if isinstance(cine, StriqError):
-            failed = FrameResult(source, None, error=str(cine))
+            failed = judge(FrameResult(source, None, error=str(cine)))
             self._add(failed)
             self.outputs.add_unreadable(failed)
             self.num_done += 1
@@ -215,7 +218,6 @@ class _Job:
         task = progress.add_task(printable(path.name), total=len(cine))
         try:
             scores = score_cine(self.scorer, cine, source, plane=self.plane, threshold=threshold)
-            judge = judge_by(self.outputs.model, path)
             for result in map(judge, until_failure(scores, source)):
                 self._add(result)
                 results.append(result)

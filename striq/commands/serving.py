@@ -27,18 +27,21 @@ def serve(
     retry: Annotated[
         bool, typer.Option("--retry", help="Try dead letters again, and all that waits, at once.")
     ] = False,
+    expired: Annotated[
+        bool, typer.Option("--expired", help="Print the files that would be removed by age, and remove none.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Take DICOM objects as they arrive, score them, and send reports back, until stopped.
 
-    Objects come by C-STORE, from watched folders and from DICOMweb servers. --status and --retry work beside the
-    running service.
+    Objects come by C-STORE, from watched folders and from DICOMweb servers. --status, --retry and --expired
+    work beside the running service.
 
     Exit status 0: stopped by SIGTERM, or the question is answered. 2: wrong settings, no model, or an address in use.
     130: interrupted.
     """
-    if sum((example, check, status, retry)) > 1:
-        msg = "--example, --check, --status and --retry exclude one another. Give one of them."
+    if sum((example, check, status, retry, expired)) > 1:
+        msg = "--example, --check, --status, --retry and --expired exclude one another. Give one of them."
         raise StriqError(msg)
     with ending_at_once():
         from striq.serve.requirements import check_packages
@@ -61,6 +64,8 @@ def serve(
         _say_status(found, as_json=as_json)
     elif retry:
         _retry(found)
+    elif expired:
+        _say_expired(found, as_json=as_json)
     else:
         raise typer.Exit(_run(found))
 
@@ -89,6 +94,19 @@ def _retry(settings: ServeSettings) -> None:
 
     objects, items = retry_dead_letters(settings)
     say(f"Tried again: {objects} objects, {items} reports and messages.")
+
+
+def _say_expired(settings: ServeSettings, *, as_json: bool) -> None:
+    from striq.serve.status import expired_files
+
+    found = [str(path) for path in expired_files(settings)]
+    if as_json:
+        say_json(found)
+        return
+    for path in found:
+        say(path)
+    if not found:
+        say("No file would be removed by age.")
 
 
 def _run(settings: ServeSettings) -> int:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import sys
 from collections.abc import Iterable
 from io import TextIOWrapper
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from striq.collection import end_loading
 from striq.csv_cells import printable
 from striq.errors import StriqError
 from striq.progress_bar import show_progress_bars
+
+if TYPE_CHECKING:
+    from striq.evaluation.reports.study_report import StudyReport
 
 PICTURE_SUFFIXES = (".png", ".pdf", ".svg", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", "")  # without one: PNG
 LAYOUT = "\n\t"  # control characters that the program itself prints
@@ -35,6 +40,23 @@ def say(text: str) -> None:
     """Print a line of results to standard output, unless the commands are to be quiet."""
     if _Switch.is_on:
         sys.stdout.write(f"{printable(text, LAYOUT)}\n")
+
+
+def say_report(report: StudyReport, folder: Path | None = None) -> None:
+    """Print a report to standard output: fitted to the terminal, or as Markdown if that is a file or a pipe.
+
+    Args:
+        report: The report.
+        folder: Where its files are written as well; nowhere by default.
+    """
+    if folder is not None:
+        report.write(folder)
+    if sys.stdout.isatty():
+        from striq.evaluation.reports.terminal_text import terminal_text
+
+        say(terminal_text(report, shutil.get_terminal_size().columns))
+    else:
+        say(report.to_markdown())
 
 
 def say_json(value: object) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from striq.commands import options
-from striq.commands.terminal import check_writable, inform, say
+from striq.commands.terminal import check_writable, inform, say, say_report
 from striq.errors import StriqError
 from striq.verdict import NO_PLANE
 
@@ -63,7 +63,7 @@ def threshold(
     if ratings is not None:
         stated += " Its figures are of the frames it was chosen on: expect lower ones on others."
     report = threshold_report(planes, rule=stated, note=note)
-    say(report.to_markdown() if out is None else report.write(out))
+    say_report(report, out)
     if write and model is not None:
         _store(model, planes[-1], rule, scores)
 

@@ -26,7 +26,9 @@ PHANTOM_FRAMES = 3  # per subject and plane
 def gather_images(
     paths: Sequence[str | Path], *, phantom_subjects: int = 30, frames_per_file: int = 1, quiet: bool = False
 ) -> Tensor:
-    """Return prepared frames of the phantom and of files, shape ``(N, 1, H, W)``; unreadable files are skipped.
+    """Return prepared frames of the phantom and of files, shape ``(N, 1, H, W)``, and log how many each source gives.
+
+    Unreadable files are skipped with a warning.
 
     Args:
         paths: Files and folders.
@@ -35,23 +37,34 @@ def gather_images(
         quiet: Whether to hide the progress bar.
 
     Raises:
-        DatasetError: If there are no readable frames.
+        DatasetError: If paths are given and none has a readable frame, or if there are no frames at all.
     """
     size = EncoderConfig().size
-    images: list[Tensor] = []
+    path_of: dict[Path, str | Path] = {}
+    for path in paths:
+        path_of |= {source: path for source in find_sources([path]) if source not in path_of}
+    counts, images, problems = dict.fromkeys(paths, 0), list[Tensor](), list[ReadError]()
+    for source in track(list(path_of), description="Frames", quiet=quiet):
+        try:
+            cine = open_cine(source)
+            indices = np.linspace(0, len(cine), min(frames_per_file, len(cine)), endpoint=False).astype(int)
+            read = [prepare_frame(cine[int(index)], size) for index in indices]
+        except ReadError as error:
+            problems.append(error)
+        else:
+            images += read
+            counts[path_of[source]] += len(read)
+    if not images and (paths or not phantom_subjects):
+        where, why = ", ".join(map(str, paths)) or "no path", f" ({problems[0].what})" if problems else ""
+        remedy = "Name other folders, or none to use the phantom alone."
+        msg = f"{where}: no frames for pretraining. Expected at least one readable frame, got none{why}. {remedy}"
+        raise DatasetError(msg)
+    for problem in problems:
+        logger.warning("Skipped: %s", problem)
+    for path, count in counts.items():
+        logger.info("Frames of %s: %d.", path, count)
     if phantom_subjects:
         phantom = make_phantom(phantom_subjects, PHANTOM_FRAMES, seed=PHANTOM_SEED)
-        images = [prepare_frame(Frame(frame.pixels), size) for frame in phantom]
-    sources = find_sources(paths) if paths else []
-    for path in track(sources, description="Frames", quiet=quiet):
-        try:
-            cine = open_cine(path)
-            indices = np.linspace(0, len(cine), min(frames_per_file, len(cine)), endpoint=False).astype(int)
-            images.extend([prepare_frame(cine[int(index)], size) for index in indices])
-        except ReadError as error:
-            logger.warning("Skipped: %s", error)
-    if not images:
-        where = ", ".join(map(str, paths)) or "no path"
-        msg = f"{where}: no frames for pretraining. Expected at least one readable frame, got none. Name other folders."
-        raise DatasetError(msg)
+        images = [*(prepare_frame(Frame(frame.pixels), size) for frame in phantom), *images]
+        logger.info("Frames of the phantom: %d.", len(phantom))
     return torch.stack(images)

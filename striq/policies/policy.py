@@ -10,6 +10,8 @@ from fnmatch import fnmatchcase
 from striq.types import FrameScore
 from striq.verdict import is_accepted
 
+POLICY_COLUMNS = ("policy_name", "policy_version", "policy_sha256", "policy_site")
+
 
 @dataclass(frozen=True)
 class Site:
@@ -106,6 +108,12 @@ class Policy:
         threshold = self.threshold_of(score.scored_plane, *names, otherwise=otherwise)
         accepted = is_accepted(score.quality, score.plane, threshold)
         return replace(score, threshold=threshold, accepted=accepted)
+
+    def record(self, *names: str) -> dict[str, str]:
+        """Return what a row says of the policy that judges it; arguments as in :meth:`site_of`."""
+        site = self.site_of(*names)
+        values = (self.name, self.version, self.sha256, "" if site is None else site.label)
+        return dict(zip(POLICY_COLUMNS, values, strict=True))
 
     def examination_of(self, description: str) -> Examination | None:
         """Return the type of an examination by its description; the type without patterns where no other matches."""

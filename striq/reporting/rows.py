@@ -25,9 +25,14 @@ def write_scores(path: str | Path, results: Iterable[FrameResult]) -> Path:
     return write_csv(path, list(score_columns()), [score_row(result) for result in results])
 
 
-def score_row(result: FrameResult) -> list[str]:
-    """Return one result as cells in the order of :func:`score_columns`; a cell without a value is empty."""
-    values = {**score_values(result), "error": encodable(" ".join(result.error.split()))}
+def score_row(result: FrameResult, *, policy: bool = False) -> list[str]:
+    """Return one result as cells in the order of :func:`score_columns`; a cell without a value is empty.
+
+    Args:
+        result: The result.
+        policy: As for :func:`score_columns`.
+    """
+    values = {**score_values(result, policy=policy), "error": encodable(" ".join(result.error.split()))}
     return [_cell(name, value) for name, value in values.items()]
 
 

@@ -44,15 +44,16 @@ class StreamedTable:
 
     Args:
         stream: Text stream, such as standard output.
+        policy: Whether rows name the policy that judges them.
     """
 
-    def __init__(self, stream: IO[str] | None = None) -> None:
-        self._stream = sys.stdout if stream is None else stream
-        self._write(csv_line(list(score_columns())))
+    def __init__(self, stream: IO[str] | None = None, *, policy: bool = False) -> None:
+        self._stream, self._policy = sys.stdout if stream is None else stream, policy
+        self._write(csv_line(list(score_columns(policy=policy))))
 
     def add(self, result: FrameResult) -> None:
         """Write one result."""
-        self._write(csv_line(score_row(result)))
+        self._write(csv_line(score_row(result, policy=self._policy)))
 
     def finish(self) -> None:
         """Do nothing; every row has been written."""
@@ -70,15 +71,16 @@ class StreamedRows:
 
     Args:
         stream: Text stream, standard output by default.
+        policy: Whether rows name the policy that judges them.
     """
 
-    def __init__(self, stream: IO[str] | None = None) -> None:
-        self._stream = sys.stdout if stream is None else stream
+    def __init__(self, stream: IO[str] | None = None, *, policy: bool = False) -> None:
+        self._stream, self._policy = sys.stdout if stream is None else stream, policy
 
     def add(self, result: FrameResult) -> None:
         """Write one result."""
-        types = score_columns()
-        row = {name: _typed(cell, types[name]) for name, cell in zip(types, score_row(result), strict=True)}
+        types, cells = score_columns(policy=self._policy), score_row(result, policy=self._policy)
+        row = {name: _typed(cell, types[name]) for name, cell in zip(types, cells, strict=True)}
         self._stream.write(json.dumps(row, allow_nan=False) + "\n")
         self._stream.flush()
 
@@ -106,6 +108,7 @@ class GrowingTable:
         path: The table; a link is followed.
         settings: What the scores depend on, in JSON's types.
         resume: Keep the rows of files that an earlier run with the same settings has scored completely.
+        policy: Whether rows name the policy that judges them.
 
     Attributes:
         partial: File of the rows so far.
@@ -119,7 +122,8 @@ class GrowingTable:
         OSError: If the folder cannot be written.
     """
 
-    def __init__(self, path: Path, settings: Settings, *, resume: bool = False) -> None:
+    def __init__(self, path: Path, settings: Settings, *, resume: bool = False, policy: bool = False) -> None:
+        self._policy, self._columns = policy, list(score_columns(policy=policy))
         self.path = Path(os.path.realpath(path))
         self.partial = partial_path(self.path)
         self._settings_file = self.partial.with_name(f"{self.partial.name}.json")
@@ -135,10 +139,10 @@ class GrowingTable:
 
     def _start(self, settings: Settings, *, resume: bool) -> None:
         content = self.partial.read_bytes()
-        kept = [csv_line(list(score_columns()))]
+        kept = [csv_line(self._columns)]
         if resume and content:
             self._check_settings(settings)
-            for source, rows in _complete_files(content):
+            for source, rows in _complete_files(content, self._columns):
                 self.done.add(source)
                 self.num_rows += len(rows)
                 self.num_failed += sum(bool(row[-1]) for row in rows)
@@ -172,7 +176,7 @@ class GrowingTable:
         Raises:
             OSError: If the disk is full.
         """
-        self._append(csv_line(score_row(result)).encode())
+        self._append(csv_line(score_row(result, policy=self._policy)).encode())
 
     def _append(self, line: bytes) -> None:
         try:
@@ -201,7 +205,7 @@ class GrowingTable:
 
     def close(self) -> None:
         """Leave the rows so far in the partial file; without rows, no file is left."""
-        is_empty = not self._stream.closed and self._end == len(csv_line(list(score_columns())).encode())
+        is_empty = not self._stream.closed and self._end == len(csv_line(self._columns).encode())
         if is_empty and os.name != "nt":  # an open file cannot be removed there
             self.partial.unlink(missing_ok=True)
             self._settings_file.unlink(missing_ok=True)
@@ -218,10 +222,9 @@ def source_cell(source: str) -> str:
     return str(safe_cell(source))
 
 
-def _complete_files(content: bytes) -> Iterator[tuple[str, list[list[str]]]]:
+def _complete_files(content: bytes, columns: list[str]) -> Iterator[tuple[str, list[list[str]]]]:
     """Yield the rows of each file; those of the last one are left out, as some of its frames may be missing."""
     whole = content[: content.rfind(b"\n") + 1]  # a line that was cut off is no row
-    columns = list(score_columns())
     rows = list(csv.reader(whole.decode("utf-8", "replace").splitlines()))
     if not rows or rows[0] != columns:
         return

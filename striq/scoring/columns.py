@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from striq.policies.policy import POLICY_COLUMNS
 from striq.quality.terms import TERMS
 from striq.scoring.results import FrameResult
 from striq.types import FrameScore
@@ -22,15 +23,19 @@ SCORE_COLUMNS: dict[str, type] = {
 }
 
 
-def score_columns() -> dict[str, type]:
+def score_columns(*, policy: bool = False) -> dict[str, type]:
     """Return the type of each column by name, in the order of the table.
 
     Convention:
         - Each term has three columns: ``NAME`` (raw), ``NAME_normalized`` and ``NAME_weight``. The sum over the terms
           of ``NAME_weight`` times ``NAME_normalized`` is ``quality``.
+
+    Args:
+        policy: Whether rows name the policy that judges them.
     """
     names = [column for term in TERMS for column in term_columns(term)]
-    return {**SCORE_COLUMNS, **dict.fromkeys(names, float), "error": str}
+    policies = POLICY_COLUMNS if policy else ()
+    return {**SCORE_COLUMNS, **dict.fromkeys(names, float), **dict.fromkeys(policies, str), "error": str}
 
 
 def term_columns(name: str) -> tuple[str, str, str]:
@@ -38,9 +43,16 @@ def term_columns(name: str) -> tuple[str, str, str]:
     return name, f"{name}_normalized", f"{name}_weight"
 
 
-def score_values(result: FrameResult) -> dict[str, Value]:
-    """Return the value of every column for one result; ``None`` where it has none."""
-    values: dict[str, Value] = dict.fromkeys(score_columns())
+def score_values(result: FrameResult, *, policy: bool = False) -> dict[str, Value]:
+    """Return the value of every column for one result; ``None`` where it has none.
+
+    Args:
+        result: The result.
+        policy: As for :func:`score_columns`.
+    """
+    values: dict[str, Value] = dict.fromkeys(score_columns(policy=policy))
+    if policy:
+        values |= {name: text or None for name, text in result.policy.items()}
     values |= {"source": result.source, "frame": result.index, "error": result.error or None}
     return values if result.score is None else values | _values_of(result.score)
 

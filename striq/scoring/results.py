@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from striq.types import FrameScore
 
@@ -20,9 +21,11 @@ class FrameResult:
         index: Number of the frame in the file, from 0.
         score: The score.
         error: Message about the failure.
+        policy: What the row says of the policy that judges it, by ``POLICY_COLUMNS``; empty without one.
     """
 
     source: str
     index: int | None
     score: FrameScore | None = None
     error: str = ""
+    policy: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -13,11 +13,13 @@ from striq.serve.settings import Disk
 GIGABYTE = 10**9
 STALE_S = 3600.0  # of a file in the folder 'incoming', whose sender is gone
 KEPT = "SELECT COALESCE(SUM(size), 0) AS bytes FROM objects WHERE is_kept"
-REMOVABLE = """
-SELECT studies.number, studies.uid FROM studies
-WHERE EXISTS (SELECT 1 FROM objects WHERE study = studies.number AND is_kept)
-AND NOT EXISTS (SELECT 1 FROM objects WHERE study = studies.number AND (revision = 0 OR state = 'dead'))
+DELIVERED = """(
+NOT EXISTS (SELECT 1 FROM objects WHERE study = studies.number AND (revision = 0 OR state = 'dead'))
 AND NOT EXISTS (SELECT 1 FROM outbox WHERE study = studies.number AND state != 'sent')
+)"""
+REMOVABLE = f"""
+SELECT studies.number, studies.uid FROM studies
+WHERE EXISTS (SELECT 1 FROM objects WHERE study = studies.number AND is_kept) AND {DELIVERED}
 ORDER BY studies.last_received LIMIT 1
 """
 

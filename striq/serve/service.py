@@ -23,6 +23,7 @@ from striq.serve.metrics import Metrics
 from striq.serve.outbox import Outbox
 from striq.serve.pool import Run, WorkerPool
 from striq.serve.queue import Queue
+from striq.serve.retention import Expiry
 from striq.serve.senders import DicomSender, DicomWebSender, WebhookSender
 from striq.serve.settings import ServeSettings
 from striq.serve.storage_scp import StorageScp, sop_class_uids
@@ -31,6 +32,7 @@ from striq.serve.web import WebServer
 from striq.serve.worker import run_worker
 
 POLL_S, SEND_S, TIDY_S, STOP_S = 0.2, 0.5, 300.0, 10.0
+EXPIRY_S = 3600.0
 
 
 class Service:
@@ -52,6 +54,7 @@ class Service:
         self.database = Database(self.layout.database)
         self.queue, self.outbox = Queue(self.database), Outbox(self.database, settings.retry)
         self.disk = DiskBounds(self.layout, self.database, settings.disk)
+        self.expiry = Expiry(self.layout, self.database, settings.retention)
         self.metrics = Metrics()
         self.metrics.watch(self.queue, self.outbox, self.disk)
         sop_classes = sop_class_uids(settings.storage.sop_classes)
@@ -76,6 +79,8 @@ class Service:
         for webhook in settings.webhooks:
             step = self._delivery(webhook.name, WebhookSender(webhook))
             loops.append(self._loop(f"send {webhook.name}", step, SEND_S))
+        if self.expiry.is_on:
+            loops.append(self._loop("retention", lambda: self.expiry.remove(self.log), EXPIRY_S))
         return [*loops, self._loop("tidy", lambda: self.disk.remove_leftovers(at_start=False), TIDY_S)]
 
     def _loop(self, name: str, step: Callable[[], object], interval_s: float) -> Loop:
@@ -95,6 +100,7 @@ class Service:
         """
         self.disk.remove_leftovers(at_start=True)
         interrupted = self.queue.recover()
+        self.expiry.announce(self.log)
         tempfile.tempdir = str(self.layout.incoming)  # so that received objects are moved, not copied
         self.pool.start()
         if self.scp is not None:

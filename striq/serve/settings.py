@@ -238,6 +238,19 @@ class Disk:
 
 
 @dataclass(frozen=True)
+class Retention:
+    """How long pages and Parquet files are kept, counted from the last object of a study; 0 for ever.
+
+    Attributes:
+        pages_days: Days for which the page of a study is kept.
+        parquet_days: Days for which a Parquet file is kept.
+    """
+
+    pages_days: float = setting(0.0, minimum=0)
+    parquet_days: float = setting(0.0, minimum=0)
+
+
+@dataclass(frozen=True)
 class Http:
     """Where ``/health`` and ``/metrics`` are served.
 
@@ -269,6 +282,7 @@ class ServeSettings:
         webhooks: Addresses that are told of complete studies.
         retry: When sending is tried again.
         disk: Bounds of disk space.
+        retention: How long pages and Parquet files are kept.
         http: Where health and metrics are served.
     """
 
@@ -282,6 +296,7 @@ class ServeSettings:
     webhooks: tuple[Webhook, ...] = setting(())
     retry: Retry = setting(Retry())
     disk: Disk = setting(Disk())
+    retention: Retention = setting(Retention())
     http: Http = setting(Http())
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from striq.errors import StriqError
@@ -10,6 +11,7 @@ from striq.serve.database import Database
 from striq.serve.layout import Layout
 from striq.serve.outbox import Outbox
 from striq.serve.queue import Queue
+from striq.serve.retention import Expiry
 from striq.serve.settings import ServeSettings
 
 
@@ -57,6 +59,18 @@ def retry_dead_letters(settings: ServeSettings) -> tuple[int, int]:
     found = queue.retry_dead(), outbox.retry_all()
     queue.database.close()
     return found
+
+
+def expired_files(settings: ServeSettings) -> list[Path]:
+    """Return the pages and Parquet files that the service would remove by age now.
+
+    Raises:
+        StriqError: If there is no queue.
+    """
+    queue, _ = _open(settings)
+    pages, tables = Expiry(Layout(settings.root), queue.database, settings.retention).find()
+    queue.database.close()
+    return [*pages, *tables]
 
 
 def _open(settings: ServeSettings) -> tuple[Queue, Outbox]:

@@ -42,8 +42,9 @@ class Calibration:
         seed: Of the choice of anchors.
         pretrained: The backbone has weights of its own, so its normalization statistics are kept.
         known: Planes, the first ones, that were learned before and have no frames here. What all planes share stays.
-        encoder_of: Scorer of an earlier calibration of the same frames, whose encoder is copied; by default
-            the encoder's statistics and compression are computed from the frames.
+        like: Earlier calibration of the same frames with the same settings of the encoder, whose encoder and
+            orientations are copied; by default they are computed from the frames.
+        recognizes: Measure what tells planes apart. Without it, the scorer can score frames of known planes only.
         keep_paths: Keep the names of the anchors' files in the model, beside the hashes of their paths.
     """
 
@@ -56,16 +57,18 @@ class Calibration:
         seed: int = 0,
         pretrained: bool = False,
         known: int = 0,
-        encoder_of: StriqScorer | None = None,
+        like: Calibration | None = None,
+        recognizes: bool = True,
         keep_paths: bool = False,
     ) -> None:
         self.scorer, self.frames, self.cache = scorer, frames, cache
         self.seed, self.pretrained, self.known = seed, pretrained, known
         self.planes = torch.tensor([scorer.plane_index(record.plane) for record in frames.records])
         self.of_planes: dict[int, PlaneCalibration] = {}
+        self._mirrored = torch.zeros(len(self.planes), dtype=torch.bool)  # frames of planes of both sides
         self.unseen: dict[int, UnseenScores] = {}
         self.lost_structure: dict[int, LostStructure] = {}
-        self._encoder_of = encoder_of
+        self._like, self.recognizes = like, recognizes
         self.keep_paths, self.salt = keep_paths, new_salt()
         self._check_counts()
 
@@ -77,6 +80,14 @@ class Calibration:
     def frames_of(self, plane: int, *, held_out: bool = False) -> Tensor:
         """Return the indices of a plane's training frames, or of its held-out ones."""
         return ((self.planes == plane) & (self.frames.held_out == held_out)).nonzero().squeeze(1)
+
+    def partners_of(self, frame: int) -> Tensor:
+        """Return the indices of the frames that a frame can be registered with, itself among them.
+
+        They show its plane from its side, and are training frames if it is one, held-out frames otherwise.
+        """
+        same_plane = self.frames_of(int(self.planes[frame]), held_out=bool(self.frames.held_out[frame]))
+        return same_plane[self._mirrored[same_plane] == self._mirrored[frame]]
 
     @property
     def anchors(self) -> dict[int, Tensor]:
@@ -106,6 +117,7 @@ class Calibration:
             directions.append(principal_directions(centered, rank, generator))
             of_plane.chosen = of_plane.choose(everything)
             self.of_planes[plane] = of_plane
+            self._note_sides(of_plane)
         model.subspace.start_from(directions, known=self.known)
         model.aligner.gates.fill_(1.0)
 
@@ -128,6 +140,11 @@ class Calibration:
             of_plane.install(chosen)
             self.unseen[plane] = unseen
             self._describe(of_plane, ranking_stability(self.scorer, plane, unseen))
+        if self.recognizes:
+            self._measure_planes()
+
+    def _measure_planes(self) -> None:
+        """Set what tells planes apart: ranges of evidence and densities."""
         for plane, unseen in self.unseen.items():
             others = [other for number, other in self.of_planes.items() if number != plane]
             set_evidence_range(self.scorer, plane, unseen, others)
@@ -139,7 +156,16 @@ class Calibration:
         frames = self.frames_of(plane)
         groups = [self.frames.records[i].group for i in frames.tolist()]
         sources = [self._source(i) for i in frames.tolist()]
-        return PlaneCalibration(self.scorer, plane, self.frames.images, self.cache, frames, groups, sources, self.seed)
+        like = None if self._like is None else self._like.of_planes[plane]
+        images = self.frames.images
+        return PlaneCalibration(self.scorer, plane, images, self.cache, frames, groups, sources, self.seed, like)
+
+    def _note_sides(self, of_plane: PlaneCalibration) -> None:
+        """Note which frames of a plane of both sides are mirror images, the held-out ones among them."""
+        if of_plane.both_sides:
+            self._mirrored[of_plane.frames] = of_plane.orientation.mirrored
+            if len(held_out := self.frames_of(of_plane.plane, held_out=True)):
+                self._mirrored[held_out] = of_plane.mirrored_among(held_out)
 
     def _describe(self, of_plane: PlaneCalibration, stability: float) -> None:
         """Note and log what the training frames of a plane support."""
@@ -161,12 +187,12 @@ class Calibration:
         if not self.pretrained:
             seed = self.scorer.config.encoder.seed
             self.scorer.info["encoder"] = f"seeded initialization {seed}, statistics of the training frames"
-        if self._encoder_of is None:
+        if self._like is None:
             if not self.pretrained:
                 calibrate(model.encoder, self._batches())
             fit_compression(model.encoder, self._batches())
         else:
-            model.encoder.load_state_dict(self._encoder_of.model.encoder.state_dict())
+            model.encoder.load_state_dict(self._like.scorer.model.encoder.state_dict())
         if model.encoder.heads:
             stages = enumerate(model.encoder.heads, start=1)
             model.aligner.start_from([head.to(rows := model.encoder.compression(s)) @ rows.T for s, head in stages])

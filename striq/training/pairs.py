@@ -14,7 +14,7 @@ from striq.training.objective import PairBatch
 
 
 class PairDataset(Dataset[dict[str, int]]):
-    """Indices of a frame, a random view of it, and a random frame of the same plane; redrawn in each epoch.
+    """Indices of a frame, a random view of it, and a random frame of the same plane and side; redrawn in each epoch.
 
     Args:
         data: Calibration with the frames.
@@ -38,8 +38,8 @@ class PairDataset(Dataset[dict[str, int]]):
     def __getitem__(self, index: int) -> dict[str, int]:
         epoch, frame = 0 if self.held_out else self.epoch, int(self.frames[index])
         generator = torch.Generator().manual_seed((self.seed * 7919 + epoch) * 1_000_003 + frame)
-        same_plane = self.calibration.frames_of(int(self.calibration.planes[frame]), held_out=self.held_out)
-        partner = same_plane[torch.randint(len(same_plane), (1,), generator=generator)]
+        partners = self.calibration.partners_of(frame)
+        partner = partners[torch.randint(len(partners), (1,), generator=generator)]
         view = 1 + torch.randint(self.calibration.cache.views.count, (1,), generator=generator)
         return {"frame": frame, "partner": int(partner), "view": int(view)}
 

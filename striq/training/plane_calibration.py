@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import InitVar, dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -34,6 +34,8 @@ class PlaneCalibration:
         groups: Group of each of these frames.
         sources: Provenance of each of these frames.
         seed: Of the choice of anchors.
+        like: The plane in an earlier calibration of the same frames with the same encoder and seed, whose orientations
+            are copied; by default they are found here.
         orientation: Which of the frames are mirror images of the others.
         chosen: Places, among the plane's frames, of those that are the anchors now.
     """
@@ -46,24 +48,40 @@ class PlaneCalibration:
     groups: Sequence[str]
     sources: Sequence[AnchorSource]
     seed: int = 0
+    like: InitVar[PlaneCalibration | None] = None
     orientation: Orientation = field(init=False)
     chosen: Tensor = field(init=False)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, like: PlaneCalibration | None) -> None:
+        self.chosen = torch.empty(0, dtype=torch.long)
+        if like is None:
+            self._find_orientation()
+        else:
+            self.richness, self.orientation = like.richness, like.orientation
+            self._mirror_images = like._mirror_images
+
+    def _find_orientation(self) -> None:
         parts = self.frames.split(BATCH_SIZE)
         self.richness = torch.cat([structure_richness(self.images[part]) for part in parts])
         self._mirror_images = [self._embed_mirrored(part) for part in parts]
-        mirrored = torch.cat([layout(_single(features)) for features in self._mirror_images]).cpu()
-        as_they_are = torch.cat([layout(self.cache.features(part)) for part in parts]).cpu()
-        self.orientation = find_orientation(as_they_are, mirrored, torch.Generator().manual_seed(self.seed))
-        self.chosen = torch.empty(0, dtype=torch.long)
-        if not self.both_sides:
+        generator = torch.Generator().manual_seed(self.seed)
+        self.orientation = find_orientation(*self._layouts(parts, self._mirror_images), generator)
+        if not self.orientation.both_sides:
             self._mirror_images = []
 
     @property
     def both_sides(self) -> bool:
         """Whether the plane is recorded from both sides, so that it gets anchors in mirrored pairs."""
         return self.orientation.both_sides and self.scorer.config.quality.num_anchors > 1
+
+    def mirrored_among(self, frames: Tensor) -> Tensor:
+        """Return which of other frames of a plane of both sides are mirror images, shape ``(M,)``.
+
+        Args:
+            frames: Indices of M frames.
+        """
+        parts = frames.split(BATCH_SIZE)
+        return self.orientation.mirrored_among(*self._layouts(parts, [self._embed_mirrored(part) for part in parts]))
 
     def set_mean_maps(self, rows: Tensor) -> None:
         """Set the mean maps to those of some of the frames, and of their mirror images for a plane of both sides.
@@ -166,6 +184,11 @@ class PlaneCalibration:
         device = self.scorer.device
         picked = [_single(self._mirror_images[row // BATCH_SIZE][row % BATCH_SIZE]).to(device) for row in rows.tolist()]
         return concatenate(picked)
+
+    def _layouts(self, parts: Sequence[Tensor], mirror_images: Sequence[Pyramid]) -> tuple[Tensor, Tensor]:
+        """Return the layouts of frames and of their mirror images, both ``(N, D)``, on the CPU."""
+        mirrored = torch.cat([layout(_single(features)) for features in mirror_images]).cpu()
+        return torch.cat([layout(self.cache.features(part)) for part in parts]).cpu(), mirrored
 
     def _embed_mirrored(self, frames: Tensor) -> Pyramid:
         return self.scorer.embed(self.images[frames].flip(-1).to(self.scorer.device)).to(torch.half)

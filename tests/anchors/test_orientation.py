@@ -30,6 +30,14 @@ def test_frames_that_face_the_other_way_are_found() -> None:
     assert found.both_sides
 
 
+def test_sides_of_other_frames_are_told_by_the_same_rule() -> None:
+    mirrored = torch.arange(60) % 3 == 0
+    frames, images = layouts(mirrored, noise=0.1)
+    found = find_orientation(frames[:40], images[:40], rng())
+    assert torch.equal(found.mirrored_among(frames[40:], images[40:]), mirrored[40:])
+    assert torch.equal(found.mirrored_among(frames[:40], images[:40]), found.mirrored)
+
+
 def test_plane_recorded_from_one_side_stays_as_it_is() -> None:
     found = find_orientation(*layouts(torch.zeros(40, dtype=torch.bool), noise=0.1), rng())
     assert not found.mirrored.any()

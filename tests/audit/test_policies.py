@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import datetime
 import json
 from dataclasses import replace
@@ -17,8 +18,10 @@ from striq.audit.plan import ArchiveFile, AuditSettings, Plan
 from striq.audit.row_updates import update_rows
 from striq.audit.shard_files import AuditRow, write_shard
 from striq.audit.summary import AuditSummary, summarize
+from striq.policies.policy import POLICY_COLUMNS
 from striq.policies.reading import parse_policy
 from striq.reporting.structured_report import write_structured_report
+from striq.scoring.columns import score_columns
 from striq.scoring.results import FrameResult
 from tests.audit.conftest import write_cine
 from tests.reporting.images import MODEL, results_of, write_dicom
@@ -154,6 +157,27 @@ def test_score_judges_by_the_policy_and_names_it_in_its_reports(
     assert row["threshold"] == 0.2
     assert row["accepted"] == (row["quality"] > 0.2 and row["plane"] != "none")
     assert "Ours 7" in page.read_text(encoding="utf-8")
+
+
+def test_rows_of_score_name_the_policy_if_there_is_one(
+    tmp_path: Path, tiny_model: Path, policy_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cine = write_cine(tmp_path / "a.dcm", num_frames=1, InstitutionName="North")
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG")
+    given = ("score", cine, tmp_path / "broken.png", "--model", tiny_model)
+    named = {"policy_name": "Ours", "policy_version": "7", "policy_sha256": parse_policy(POLICY).sha256}
+    assert run(*given, "--out", tmp_path / "scores.csv", "--policy", policy_file, "--json") == 1
+    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    with (tmp_path / "scores.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    for kept in (rows, printed):
+        assert [named.items() <= row.items() for row in kept] == [True, True]
+        assert [row["policy_site"] or "" for row in kept] == ["north", ""]
+        assert [row["error"] in ("", None) for row in kept] == [True, False]
+    assert list(rows[0]) == list(printed[0]) == list(score_columns(policy=True))
+    assert run(*given, "--out", tmp_path / "plain.csv") == 1
+    header = (tmp_path / "plain.csv").read_text(encoding="utf-8").splitlines()[0]
+    assert header == ",".join(score_columns()) == ",".join(name for name in rows[0] if name not in POLICY_COLUMNS)
 
 
 def test_a_structured_report_names_the_policy_and_the_threshold_of_each_frame(tmp_path: Path) -> None:

@@ -100,4 +100,6 @@ def test_status_and_retry_of_dead_letters(settings: Path, tmp_path: Path, capsys
     assert json.loads(text)["dead_objects"][0]["error"] == "exit status -9"
     assert run(capsys, str(settings), "--retry")[1] == "Tried again: 1 objects, 0 reports and messages.\n"
     assert bench.queue.counts()["waiting"] == 1
+    assert run(capsys, str(settings), "--expired")[1] == "No file would be removed by age.\n"
+    assert json.loads(run(capsys, str(settings), "--expired", "--json")[1]) == []
     bench.database.close()

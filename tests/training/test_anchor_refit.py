@@ -171,7 +171,7 @@ def test_frames_of_a_plane_of_both_sides_make_two_anchors_each(
     frames = of_plane(records, "a4c")
     monkeypatch.setattr(
         "striq.training.plane_calibration.find_orientation",
-        lambda layouts, *_: Orientation(torch.arange(len(layouts)) % 2 == 1, 2.0),
+        lambda layouts, *_: Orientation(torch.arange(len(layouts)) % 2 == 1, 2.0, torch.zeros(layouts.shape[1])),
     )
     with pytest.raises(DatasetError, match=r"each frame makes two anchors.* Name 1 frames at most, got 2"):
         change_anchors(scorer, {"a4c": AnchorChange(use=frames[::4])}, frames, quiet=True)

@@ -23,6 +23,7 @@ from striq.data.phantom import write_phantom
 from striq.data.preprocessing import prepare_batch
 from striq.data.readers import open_cine
 from striq.errors import CheckpointError, DatasetError, StriqError
+from striq.evaluation.agreement.frame_inputs import FrameInputs
 from striq.model.backbone_files import fit_encoder_config
 from striq.model.encoder import FrozenEncoder
 from striq.quality.normalization import plane_weights
@@ -196,6 +197,34 @@ def test_pairs_show_one_plane_and_change_with_the_epoch(records: list[FrameRecor
     assert all(calibration.planes[p["frame"]] == calibration.planes[p["partner"]] for p in first)
 
 
+def test_pairs_of_a_plane_of_both_sides_show_one_side(records: list[FrameRecord]) -> None:
+    of_plane = [record for record in records if record.plane == "a4c"]
+    spot = torch.exp(-4 * (torch.linspace(-1, 1, 64)[:, None].square() + (torch.linspace(-1, 1, 64) + 0.6).square()))
+    images = 0.1 + 0.6 * spot + 0.2 * torch.rand(len(of_plane), 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    flipped = torch.arange(len(images)) % 2 == 1
+    images[flipped] = images[flipped].flip(-1)
+    calibration = make_calibration(of_plane, OPTIONS, config=CONFIG, training=SHORT, images=images)
+    calibration.prepare()
+    assert calibration.of_planes[0].both_sides
+    for held_out in (False, True):
+        pairs = PairDataset(calibration, held_out=held_out)
+        drawn = [pairs[i] for i in range(len(pairs))]
+        assert len({pair["partner"] for pair in drawn}) > 1
+        assert all(flipped[pair["frame"]] == flipped[pair["partner"]] for pair in drawn)
+
+
+def test_partners_of_a_plane_of_one_side_are_drawn_among_all_its_frames(records: list[FrameRecord]) -> None:
+    calibration = make_calibration(records, OPTIONS, config=CONFIG, training=SHORT)
+    calibration.prepare()
+    assert not any(of_plane.both_sides for of_plane in calibration.of_planes.values())
+    for held_out in (False, True):
+        pairs = PairDataset(calibration, seed=3, held_out=held_out)
+        for pair in (pairs[i] for i in range(len(pairs))):
+            among = calibration.frames_of(int(calibration.planes[pair["frame"]]), held_out=held_out)
+            generator = torch.Generator().manual_seed(3 * 7919 * 1_000_003 + pair["frame"])
+            assert pair["partner"] == among[torch.randint(len(among), (1,), generator=generator)]
+
+
 def test_order_of_pairs_depends_on_seed_and_epoch_alone(records: list[FrameRecord]) -> None:
     pairs = PairDataset(make_calibration(records, OPTIONS, config=CONFIG, training=SHORT))
     orders = []
@@ -356,8 +385,41 @@ def test_features_too_many_for_the_memory_are_mapped_and_the_same(tmp_path: Path
 def test_odd_number_of_anchors_of_a_plane_of_both_sides_makes_whole_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "striq.training.plane_calibration.find_orientation",
-        lambda layouts, *_: Orientation(torch.arange(len(layouts)) % 2 == 1, 2.0),
+        lambda layouts, *_: Orientation(torch.arange(len(layouts)) % 2 == 1, 2.0, torch.zeros(layouts.shape[1])),
     )
     scorer = fit_tiny_scorer()  # three anchors at most
     assert [len(sources) for sources in scorer.bank.sources] == [2, 2]
     assert all({source.mirrored for source in sources} == {False, True} for sources in scorer.bank.sources)
+
+
+@pytest.mark.parametrize("gain", [1.0, 2.0])  # planes of one side and of both
+def test_calibration_like_an_earlier_one_sets_the_same_values(
+    records: list[FrameRecord], monkeypatch: pytest.MonkeyPatch, gain: float
+) -> None:
+    found = "striq.training.plane_calibration.find_orientation"
+    monkeypatch.setattr(found, lambda a, b, *_: Orientation(torch.arange(len(a)) % 2 == 1, gain, (a - b).mean(dim=0)))
+    frames = TrainingFrames.all_training(load_images(records, (64, 64), quiet=True), records)
+    cache = FeatureCache(frames.images, ViewSettings(count=1), quiet=True)
+    first = Calibration(StriqScorer(["a4c", "kidney"], CONFIG), frames, cache)
+    second = Calibration(StriqScorer(["a4c", "kidney"], CONFIG), frames, cache, like=first)
+    for calibration in (first, second):
+        if calibration is second:
+            monkeypatch.setattr(found, None)  # would fail
+        calibration.prepare()
+        calibration.finish()
+    assert not differing_tensors(first.scorer, second.scorer)
+
+
+def test_calibration_that_does_not_recognize_planes_gives_the_same_quality(records: list[FrameRecord]) -> None:
+    frames = TrainingFrames.all_training(load_images(records, (64, 64), quiet=True), records)
+    qualities: list[float] = []
+    for recognizes in (True, False):
+        cache = FeatureCache(frames.images, ViewSettings(count=1), quiet=True)
+        scorer = StriqScorer(["a4c", "kidney"], CONFIG)
+        calibration = Calibration(scorer, frames, cache, recognizes=recognizes)
+        calibration.prepare()
+        calibration.finish()
+        with torch.inference_mode():
+            qualities.append(FrameInputs.encode(scorer.eval(), frames.images[:1], records[0].plane).quality())
+        assert bool(scorer.densities.whitener.any()) == recognizes
+    assert qualities[0] == qualities[1]

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from striq.config import EncoderConfig, StriqConfig
 from striq.data.augmentation import extend_beyond_fan
 from striq.data.unlabeled import gather_images
-from striq.errors import DatasetError
+from striq.errors import DatasetError, StriqError
 from striq.model.backbone_files import fit_encoder_config, load_backbone, read_backbone_name, shipped_backbone
 from striq.model.encoder import FrozenEncoder
 from striq.scoring.scorer import StriqScorer
@@ -104,15 +106,44 @@ def test_pretraining_resumes_to_the_same_weights(
         torch.testing.assert_close(state(part)[name], value, rtol=0, atol=0)
 
 
-def test_frames_come_from_files_and_phantom_and_bad_files_are_left_out(
+def write_picture(path: Path) -> None:
+    path.parent.mkdir(exist_ok=True)
+    Image.fromarray(np.random.default_rng(0).integers(1, 255, (64, 64), dtype=np.uint8)).save(path)
+
+
+def test_frames_of_each_source_are_counted_and_bad_files_left_out(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (tmp_path / "broken.png").write_bytes(b"\x89PNG")
-    images = gather_images([tmp_path], phantom_subjects=1, quiet=True)
-    assert images.shape == (18, 1, 256, 256)
+    write_picture(tmp_path / "good" / "frame.png")
+    (tmp_path / "good" / "broken.png").write_bytes(b"\x89PNG")
+    (tmp_path / "empty").mkdir()
+    caplog.set_level("INFO")
+    images = gather_images([tmp_path / "good", tmp_path / "empty"], phantom_subjects=1, quiet=True)
+    assert images.shape == (19, 1, 256, 256)
     assert "broken.png" in caplog.text
-    with pytest.raises(DatasetError, match=r"no frames for pretraining"):
-        gather_images([tmp_path], phantom_subjects=0, quiet=True)
+    assert f"Frames of {tmp_path / 'good'}: 1." in caplog.messages
+    assert f"Frames of {tmp_path / 'empty'}: 0." in caplog.messages
+    assert "Frames of the phantom: 18." in caplog.messages
+
+
+@pytest.mark.parametrize("phantom_subjects", [0, 1])
+def test_folders_without_a_frame_end_in_one_error(
+    phantom_subjects: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(StriqError, match=r"empty: no frames for pretraining.*no readable file") as caught:
+        gather_images([tmp_path / "empty"], phantom_subjects=phantom_subjects, quiet=True)
+    assert "\n" not in str(caught.value)
+    assert not caplog.messages
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG")
+    with pytest.raises(DatasetError, match=r"empty, .*broken\.png: no frames for pretraining"):
+        gather_images([tmp_path / "empty", tmp_path / "broken.png"], phantom_subjects=phantom_subjects, quiet=True)
+
+
+def test_without_folders_the_phantom_alone_is_used_and_without_it_nothing() -> None:
+    assert len(gather_images([], phantom_subjects=1, quiet=True)) == 18
+    with pytest.raises(DatasetError, match=r"no path: no frames for pretraining"):
+        gather_images([], phantom_subjects=0, quiet=True)
 
 
 def test_aligner_starts_from_the_heads_of_the_pretraining(images: Tensor, tmp_path: Path) -> None:
