@@ -1,10 +1,11 @@
 """Loads the client of the scoring process from the environment that STRIQ is installed in.
 
-The client is one file that imports the standard library only, so it runs in MONAI Label's environment, too.
+The client imports the standard library only, so it runs in MONAI Label's environment, too.
 """
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import subprocess
@@ -14,9 +15,9 @@ from types import ModuleType
 
 # MONAI Label sets these for its own interpreter; they would lead STRIQ's interpreter to the wrong packages.
 NOT_INHERITED = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP")
-FIND_CLIENT = "from striq.service import client; print(client.__file__)"
+FIND_PACKAGE = "import striq.service.client; print(striq.__file__)"
+PACKAGE, CLIENT = "striq", "striq.service.client"
 FIND_SECONDS = 120.0  # on a slow disk
-NAME = "striq_service_client"
 
 
 class NoClientError(RuntimeError):
@@ -29,7 +30,7 @@ def striq_environment() -> dict[str, str]:
 
 
 def load_client(python: str) -> ModuleType:
-    """Return the module ``striq.service.client`` of an installation of STRIQ.
+    """Return the module ``striq.service.client`` of an installation of STRIQ; the first one asked for serves all.
 
     Args:
         python: Interpreter of the environment that STRIQ is installed in.
@@ -37,17 +38,21 @@ def load_client(python: str) -> ModuleType:
     Raises:
         NoClientError: If the interpreter cannot be run or does not find the module.
     """
-    spec = importlib.util.spec_from_file_location(NAME, _find_client(python))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[NAME] = module  # dataclasses look their module up here
-    spec.loader.exec_module(module)
-    return module
+    package = _find_package(python)
+    if PACKAGE not in sys.modules:
+        # The package alone: with its folder on the path, everything beside it could be imported as well.
+        spec = importlib.util.spec_from_file_location(
+            PACKAGE, package, submodule_search_locations=[str(package.parent)]
+        )
+        assert spec is not None
+        sys.modules[PACKAGE] = importlib.util.module_from_spec(spec)
+        assert spec.loader is not None
+        spec.loader.exec_module(sys.modules[PACKAGE])
+    return importlib.import_module(CLIENT)
 
 
-def _find_client(python: str) -> Path:
-    command = [python, "-c", FIND_CLIENT]
+def _find_package(python: str) -> Path:
+    command = [python, "-c", FIND_PACKAGE]
     try:
         done = subprocess.run(
             command, env=striq_environment(), capture_output=True, text=True, timeout=FIND_SECONDS, check=True

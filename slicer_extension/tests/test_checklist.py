@@ -10,10 +10,13 @@ import pytest
 import qt
 import slicer
 from conftest import LPS, Clicker
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 from PySide6 import QtCore, QtTest
 from standin import mrml
 from test_results import TERMS, answer
 from test_saved_scene import save_and_reload
+from UltrasoundPlaneQCLib import Checklist as Checklist_
 from UltrasoundPlaneQCLib.Checklist import (
     Checklist,
     checklistOf,
@@ -25,6 +28,7 @@ from UltrasoundPlaneQCLib.Checklist import (
 )
 from UltrasoundPlaneQCLib.FrameSource import StackFrames
 from UltrasoundPlaneQCLib.Results import Results
+from UltrasoundPlaneQCLib.ScoreChart import ScoreChart
 from UltrasoundPlaneQCLib.Study import Study
 
 LIST = Checklist("cardiac", ("a4c", "psax", "plax", "a2c"))
@@ -110,8 +114,8 @@ def test_policy_file_gives_its_examination_types(tmp_path: Path) -> None:
     path = tmp_path / "ours.toml"
     path.write_text(POLICY)
     assert readChecklists(path) == [
-        Checklist("Ours 2: short", ("a4c", "plax")),
-        Checklist("Ours 2: long", ("a4c", "plax", "psax")),
+        Checklist("Ours 2: short", ("a4c", "plax"), POLICY),
+        Checklist("Ours 2: long", ("a4c", "plax", "psax"), POLICY),
     ]
     path.write_text("format = 1\nname = 3\n")
     with pytest.raises(ValueError, match=r"ours\.toml"):
@@ -197,6 +201,33 @@ def test_policy_file_is_opened(tab, study: Study, tmp_path: Path, monkeypatch: p
     QtTest.QTest.mouseClick(tab.openButton, QtCore.Qt.LeftButton)
     assert tab.selector.currentText == "Ours 2: short"
     assert [row[0] for row in cells(tab)] == ["a4c", "plax"]
+
+
+def test_thresholds_of_a_policy_file_judge_the_study(
+    tab, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clicker: Clicker
+) -> None:
+    header = Dataset()
+    header.SOPClassUID, header.SOPInstanceUID, header.InstitutionName = SecondaryCaptureImageStorage, "1.2.3", "North"
+    header.file_meta = FileMetaDataset()
+    header.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    header.save_as(tmp_path / "two.dcm", enforce_file_format=True)
+    monkeypatch.setattr(Checklist_, "fileOf", lambda _, key: str(tmp_path / "two.dcm") if key == "2" else "")
+    path = tmp_path / "ours.toml"
+    path.write_text(f'{POLICY}\n[thresholds]\na4c = 0.65\n[sites.north]\nnames = ["North"]\nthreshold = 0.85\n')
+    monkeypatch.setattr(qt.QFileDialog, "getOpenFileName", lambda *_: str(path))
+    chart = ScoreChart.create(study.results("1"))
+    QtTest.QTest.mouseClick(tab.openButton, QtCore.Qt.LeftButton)
+    clicker.waitFor(lambda: study.results("2").policy is not None)
+    assert study.results("1").thresholds() == [0.65, 0.65, 0.5, 0.5]
+    assert study.results("1").column("verdict") == ["rejected", "accepted", "rejected", "rejected"]
+    assert study.results("2").column("verdict") == ["rejected", "rejected", "accepted"]  # the last one by the user
+    lines = chart._lines.GetTable().GetColumnByName("threshold")
+    assert [lines.GetValue(row) for row in range(4)] == [0.65, 0.65, 0.5, 0.5]
+    assert cells(tab)[0] == ("a4c", "one", "1", "0.70", "present")
+    assert "The thresholds of the policy judge the frames." in tab.statusLabel.text
+    tab.selector.setCurrentIndex(0)
+    clicker.waitFor(lambda: study.results("2").policy is None)
+    assert study.results("2").column("verdict") == ["accepted", "rejected", "accepted"]
 
 
 def test_list_is_hidden_from_a_blind_rater(tab, clicker: Clicker) -> None:

@@ -10,8 +10,12 @@ from types import SimpleNamespace
 import pytest
 import slicer
 from UltrasoundPlaneQCLib import Navigation
+from UltrasoundPlaneQCLib.PolicyThresholds import SitedPolicy
+from UltrasoundPlaneQCLib.Ratings import verdictsOfScore
 from UltrasoundPlaneQCLib.Results import Results
 from UltrasoundPlaneQCLib.ScoreChart import ScoreChart
+
+from striq.policies.reading import parse_policy
 
 TERMS = [  # not those of striq: the extension has no list of its own
     {"name": "ncc", "label": "NCC", "description": "How well features correlate."},
@@ -169,13 +173,75 @@ def drawn(chart: ScoreChart, number: int) -> list[tuple[float, float]]:
     return list(zip(column(table, series.GetXColumnName()), column(table, series.GetYColumnName()), strict=True))
 
 
+POLICY = """
+format = 1
+name = "Ours"
+version = "2"
+threshold = 0.65
+[thresholds]
+psax = 0.3
+[sites.north]
+names = ["North"]
+thresholds = { psax = 0.95 }
+"""
+
+
+def psax(index: int, quality: float) -> dict:
+    return {**answer(index, quality, "psax"), "plane_probabilities": {"psax": 0.8}}
+
+
+def test_policy_judges_by_plane_and_site_as_the_command_line_does(results: Results) -> None:
+    results.store([psax(2, 0.9), psax(5, 0.4)])
+    results.decide(4, "accepted")
+    policy = parse_policy(POLICY)
+    for names, expected in (((), "- + + ? + +"), (("", "North"), "- + - ? + -")):
+        results.applyPolicy(SitedPolicy(POLICY, names))
+        assert verdicts(results) == expected
+        planes = ["a4c", "a4c", "psax", "", "a4c", "psax"]
+        stated = [policy.threshold_of(plane, *names, otherwise=0.5) for plane in planes]
+        assert results.thresholds() == stated
+        header, rows = results.exportedRows()
+        assert [float(row[header.index("threshold")]) for row in rows] == stated
+    assert set(verdictsOfScore(results).values()) == {"accepted", "rejected"}
+    assert verdictsOfScore(results)[4] == "rejected"  # whatever the user has decided
+    results.store([psax(0, 0.96)])  # scored again, by another plane's anchors
+    assert verdicts(results) == "+ + - ? + -"
+    results.applyPolicy(None)
+    assert verdicts(results) == "+ + + ? + -"
+    assert results.policy is None
+
+
+def test_threshold_of_the_panel_counts_where_the_policy_states_none(results: Results) -> None:
+    results.store([psax(2, 0.9)])
+    results.applyPolicy(SitedPolicy(POLICY.replace("threshold = 0.65\n", "")))
+    results.applyThreshold(0.8)
+    assert results.thresholds() == [0.8, 0.8, 0.3, 0.8, 0.8, 0.8]
+    assert verdicts(results) == "- - + ? - -"
+    assert "policy_threshold" in results.internalColumns()
+
+
+def test_dashed_line_follows_the_thresholds_of_a_policy(results: Results) -> None:
+    results.store([psax(2, 0.9)])
+    chart = ScoreChart.create(results)
+    chart.showFrame(3)
+    results.applyPolicy(SitedPolicy(POLICY))
+    chart.showThresholds(results.thresholds())
+    assert drawn(chart, 1) == [(pytest.approx(0.04 * row), limit) for row, limit in enumerate(results.thresholds())]
+    assert [x for x, _ in drawn(chart, 2)] == [pytest.approx(0.12)] * len(QUALITIES)
+    assert [y for _, y in drawn(chart, 2)] == [0.0] + [1.0] * (len(QUALITIES) - 1)
+    results.applyPolicy(None)
+    chart.showThresholds(results.thresholds())
+    assert drawn(chart, 1) == [(0.0, 0.5), (pytest.approx(0.2), 0.5)]
+    assert drawn(chart, 2) == [(pytest.approx(0.12), 0.0), (pytest.approx(0.12), 1.0)]
+
+
 def test_chart_draws_curve_threshold_and_cursor(results: Results) -> None:
     chart = ScoreChart.create(results)
     curve = drawn(chart, 0)
     assert [x for x, _ in curve] == pytest.approx([0.04 * index for index in range(len(QUALITIES))])
     assert [None if math.isnan(y) else y for _, y in curve] == QUALITIES
     assert drawn(chart, 1) == [(0.0, 0.5), (pytest.approx(0.2), 0.5)]
-    chart.showThreshold(0.8)
+    chart.showThresholds([0.8, 0.8])
     assert [y for _, y in drawn(chart, 1)] == [0.8, 0.8]
     chart.showFrame(3)
     assert drawn(chart, 2) == [(pytest.approx(0.12), 0.0), (pytest.approx(0.12), 1.0)]

@@ -88,7 +88,7 @@ def test_reloaded_results_go_on_working(browser, scored, scene: mrml.Scene, tmp_
     results, chart = Results(again.resultsNode), ScoreChart(again.chartNode)
     results.applyThreshold(1.0)
     assert {result.verdict for result in results} == {"rejected"}
-    chart.showThreshold(0.9)
+    chart.showThresholds([0.9, 0.9])
     chart.showFrame(3)
     assert len(chart.places()) == NUM_FRAMES
     series = again.chartNode.GetNthPlotSeriesNode(0)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from striq.baselines.patches import patch_features, project
+from striq.baselines.patches import SEED, patch_features, project
 from striq.baselines.protocol import Baseline, PlaneFrames, as_scores, baseline, inside_fan
 
 CHANNELS = 16
@@ -33,7 +33,9 @@ class PatchMixture(Baseline):
         inside = inside_fan(frames, features.shape[2:])
         patches = features.permute(0, 2, 3, 1)[inside]
         self._mean = patches.mean(dim=0)
-        _, scale, axes = torch.pca_lowrank(patches - self._mean, q=CHANNELS, center=False)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(SEED)
+            _, scale, axes = torch.pca_lowrank(patches - self._mean, q=CHANNELS, center=False)
         spread = scale / math.sqrt(max(1, len(patches) - 1))
         self._projection = (axes / spread.clamp(min=1e-6)).T
         self._mixture = fit_mixture((patches - self._mean) @ self._projection.T)

@@ -1,7 +1,7 @@
 """Weighted Score: how surely a detector finds the structures that a plane must show. It is trained on boxes.
 
 After the detectors of the paper's comparison (ARVBNet, FUIQA, MF R-CNN), with centers as heat maps (Zhou et al.,
-"Objects as Points", 2019) by a U-Net of MONAI.
+"Objects as Points", 2019) at half the resolution of the pictures by a U-Net of MONAI.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from striq.baselines.extras import BOXES
 from striq.baselines.protocol import Baseline, PlaneFrames, as_scores, baseline
 from striq.data.structure_boxes import StructureBox
 
-SIDE = 64  # pixels of the pictures and heat maps
+STRIDE = 2  # pixels of a picture in one of a heat map, a side
+SIDE = 32  # pixels of the heat maps
 WIDTHS = (16, 16, 32, 32, 64, 16)
 STEPS, BATCH_SIZE, LEARNING_RATE = 240, 8, 2e-3
 FEWEST = 0.2  # share of the training frames in which a structure is marked, below which it is no part of the plane
@@ -82,13 +83,15 @@ def heat_maps(boxes: tuple[tuple[StructureBox, ...], ...], names: list[str]) -> 
 
 
 def _shrunk(images: Tensor) -> Tensor:
-    return F.interpolate(images, (SIDE, SIDE), mode="bilinear", antialias=True)
+    """Return small pictures, the pixels of a location of the heat map as channels."""
+    side = STRIDE * SIDE
+    return F.pixel_unshuffle(F.interpolate(images, (side, side), mode="bilinear", antialias=True), STRIDE)
 
 
 def _train(images: Tensor, targets: Tensor) -> BasicUNet:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        network = BasicUNet(2, 1, targets.shape[1], WIDTHS, upsample="nontrainable")
+        network = BasicUNet(2, images.shape[1], targets.shape[1], WIDTHS, upsample="nontrainable")
     torch.nn.init.constant_(network.final_conv.bias, START)  # pyright: ignore[reportArgumentType]
     optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE)
     generator = torch.Generator().manual_seed(0)

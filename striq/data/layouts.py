@@ -5,6 +5,6 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 Layout = Literal[
-    "camus_official", "camus_nifti", "us4qa", "hc18", "fetal_planes_db", "acouslic", "planes", "flat", "csv"
+    "camus_official", "camus_nifti", "us4qa", "hc18", "fetal_planes_db", "acouslic", "cactus", "planes", "flat", "csv"
 ]
 LAYOUTS: tuple[str, ...] = ("auto", *get_args(Layout))  # as an argument, "auto" recognizes the layout

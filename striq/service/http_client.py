@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from striq.service.client import LAST_EVENTS, Answer, ServiceError
 from striq.service.http_protocol import LONGEST_WAIT_S, LOOPBACK, MAPS, SENT_FIELDS, SILENCE_S, WITH_FRAMES
+from striq.service.process import LAST_EVENTS, Answer, ServiceError
 
 CONNECT_S = 10.0
 Box = tuple[int, int, int, int]

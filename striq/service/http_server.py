@@ -20,7 +20,6 @@ import striq
 from striq.bearer_tokens import is_authorized
 from striq.errors import StriqError, unexpected
 from striq.service.answers import PROTOCOL
-from striq.service.client import LocalProcess
 from striq.service.http_protocol import (
     LONGEST_WAIT_S,
     LOOPBACK,
@@ -30,6 +29,7 @@ from striq.service.http_protocol import (
     SILENCE_S,
 )
 from striq.service.http_sessions import Session, Sessions
+from striq.service.local_process import LocalProcess
 
 BLOCK_BYTES = 2**20
 SESSION = re.compile(r"/v1/sessions/([\w-]+)(?:/(commands|answers|files/([\w.]+)))?")

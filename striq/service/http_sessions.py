@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from striq.errors import StriqError
-from striq.service.client import LAST_EVENTS, Answer, EndedError, Process, ServiceError
 from striq.service.http_protocol import MAPS, SENT_FIELDS, WITH_FRAMES
+from striq.service.process import LAST_EVENTS, Answer, EndedError, Process, ServiceError
 
 REAP_S = 1.0  # between two looks for sessions that nobody uses
 STOP_S = 1.0

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striq.errors import StriqError
+from striq.policies.reading import parse_policy
 from striq.reporting.identity import ModelIdentity
 from striq.scoring.results import FrameResult
 from striq.service.requests import Report
@@ -50,7 +51,8 @@ def write_reports(request: Report) -> list[Path]:
 def _structured_report(request: Report, rows: Sequence[dict[str, str]]) -> Path:
     from striq.reporting.structured_report import write_structured_report
 
-    model = ModelIdentity(request.name, request.sha256, request.threshold, request.version)
+    policy = parse_policy(request.policy) if request.policy else None
+    model = ModelIdentity(request.name, request.sha256, request.threshold, request.version, policy=policy)
     results = [_result(row, request) for row in rows]
     decided = {int(row["frame"]) for row in rows if row["decided_by"] == BY_USER}
     return write_structured_report(
@@ -108,7 +110,7 @@ def _result(row: dict[str, str], request: Report) -> FrameResult:
         terms={},
         normalized_terms={},
         weights={},
-        threshold=request.threshold,
+        threshold=float(row.get("threshold") or request.threshold),
         crop=(0, 0, 0, 0),
         transform=np.eye(2, 3, dtype=np.float32),
         nearest_anchor=AnchorSource("", ""),

@@ -175,7 +175,8 @@ class Report:
         name: Name of the model that scored.
         version: Its version.
         sha256: Its checksum.
-        threshold: Quality that an accepted frame exceeds.
+        threshold: Quality that an accepted frame exceeds, unless the table has a column ``threshold``.
+        policy: The policy, TOML, by which the frames were judged; empty for none.
     """
 
     id: int | str | None = None
@@ -192,6 +193,7 @@ class Report:
     version: str = ""
     sha256: str = ""
     threshold: float = 0.5
+    policy: str = ""
 
     def __post_init__(self) -> None:
         needed = {"report": self.original, "key_object": self.original, "captures": self.frames}

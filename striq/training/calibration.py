@@ -42,8 +42,9 @@ class Calibration:
         seed: Of the choice of anchors.
         pretrained: The backbone has weights of its own, so its normalization statistics are kept.
         known: Planes, the first ones, that were learned before and have no frames here. What all planes share stays.
-        encoder_of: Scorer of an earlier calibration of the same frames, whose encoder is copied; by default
-            the encoder's statistics and compression are computed from the frames.
+        like: Earlier calibration of the same frames with the same settings of the encoder, whose encoder and
+            orientations are copied; by default they are computed from the frames.
+        recognizes: Measure what tells planes apart. Without it, the scorer can score frames of known planes only.
         keep_paths: Keep the names of the anchors' files in the model, beside the hashes of their paths.
     """
 
@@ -56,7 +57,8 @@ class Calibration:
         seed: int = 0,
         pretrained: bool = False,
         known: int = 0,
-        encoder_of: StriqScorer | None = None,
+        like: Calibration | None = None,
+        recognizes: bool = True,
         keep_paths: bool = False,
     ) -> None:
         self.scorer, self.frames, self.cache = scorer, frames, cache
@@ -66,7 +68,7 @@ class Calibration:
         self._mirrored = torch.zeros(len(self.planes), dtype=torch.bool)  # frames of planes of both sides
         self.unseen: dict[int, UnseenScores] = {}
         self.lost_structure: dict[int, LostStructure] = {}
-        self._encoder_of = encoder_of
+        self._like, self.recognizes = like, recognizes
         self.keep_paths, self.salt = keep_paths, new_salt()
         self._check_counts()
 
@@ -138,6 +140,11 @@ class Calibration:
             of_plane.install(chosen)
             self.unseen[plane] = unseen
             self._describe(of_plane, ranking_stability(self.scorer, plane, unseen))
+        if self.recognizes:
+            self._measure_planes()
+
+    def _measure_planes(self) -> None:
+        """Set what tells planes apart: ranges of evidence and densities."""
         for plane, unseen in self.unseen.items():
             others = [other for number, other in self.of_planes.items() if number != plane]
             set_evidence_range(self.scorer, plane, unseen, others)
@@ -149,7 +156,9 @@ class Calibration:
         frames = self.frames_of(plane)
         groups = [self.frames.records[i].group for i in frames.tolist()]
         sources = [self._source(i) for i in frames.tolist()]
-        return PlaneCalibration(self.scorer, plane, self.frames.images, self.cache, frames, groups, sources, self.seed)
+        like = None if self._like is None else self._like.of_planes[plane]
+        images = self.frames.images
+        return PlaneCalibration(self.scorer, plane, images, self.cache, frames, groups, sources, self.seed, like)
 
     def _note_sides(self, of_plane: PlaneCalibration) -> None:
         """Note which frames of a plane of both sides are mirror images, the held-out ones among them."""
@@ -178,12 +187,12 @@ class Calibration:
         if not self.pretrained:
             seed = self.scorer.config.encoder.seed
             self.scorer.info["encoder"] = f"seeded initialization {seed}, statistics of the training frames"
-        if self._encoder_of is None:
+        if self._like is None:
             if not self.pretrained:
                 calibrate(model.encoder, self._batches())
             fit_compression(model.encoder, self._batches())
         else:
-            model.encoder.load_state_dict(self._encoder_of.model.encoder.state_dict())
+            model.encoder.load_state_dict(self._like.scorer.model.encoder.state_dict())
         if model.encoder.heads:
             stages = enumerate(model.encoder.heads, start=1)
             model.aligner.start_from([head.to(rows := model.encoder.compression(s)) @ rows.T for s, head in stages])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import InitVar, dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -34,6 +34,8 @@ class PlaneCalibration:
         groups: Group of each of these frames.
         sources: Provenance of each of these frames.
         seed: Of the choice of anchors.
+        like: The plane in an earlier calibration of the same frames with the same encoder and seed, whose orientations
+            are copied; by default they are found here.
         orientation: Which of the frames are mirror images of the others.
         chosen: Places, among the plane's frames, of those that are the anchors now.
     """
@@ -46,17 +48,25 @@ class PlaneCalibration:
     groups: Sequence[str]
     sources: Sequence[AnchorSource]
     seed: int = 0
+    like: InitVar[PlaneCalibration | None] = None
     orientation: Orientation = field(init=False)
     chosen: Tensor = field(init=False)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, like: PlaneCalibration | None) -> None:
+        self.chosen = torch.empty(0, dtype=torch.long)
+        if like is None:
+            self._find_orientation()
+        else:
+            self.richness, self.orientation = like.richness, like.orientation
+            self._mirror_images = like._mirror_images
+
+    def _find_orientation(self) -> None:
         parts = self.frames.split(BATCH_SIZE)
         self.richness = torch.cat([structure_richness(self.images[part]) for part in parts])
         self._mirror_images = [self._embed_mirrored(part) for part in parts]
         generator = torch.Generator().manual_seed(self.seed)
         self.orientation = find_orientation(*self._layouts(parts, self._mirror_images), generator)
-        self.chosen = torch.empty(0, dtype=torch.long)
-        if not self.both_sides:
+        if not self.orientation.both_sides:
             self._mirror_images = []
 
     @property

@@ -110,6 +110,57 @@ def test_acouslic_without_a_mask_is_refused(acouslic: Path) -> None:
         load_dataset(acouslic)
 
 
+@pytest.fixture
+def cactus(tmp_path: Path) -> Path:
+    place = tmp_path / "Cactus Dataset"
+    names = {
+        "A4C": ["1_D15_frame_600_v2.jpg", "9_D15_frame_610_v2.jpg", "7_Folder2_12.jpg"],
+        "SC": ["4_D15_frame_3_v2.jpg", "still.jpg"],
+        "Random": ["0_V1_frame_1.jpg"],
+    }
+    (place / "Grades").mkdir(parents=True)
+    for plane in ("A4C", "PL", "PSAV", "PSMV", "SC", "Random"):
+        found = names.get(plane, [f"10_V3_{plane}.jpg"])
+        for name in found:
+            write_png(place / "Images Dataset" / plane / name)
+        rows = [f"{name},{plane},{name.split('_')[0] if '_' in name else 2}\n" for name in found]
+        (place / "Grades" / f"{plane}_grades.csv").write_text("Image Name,Subfolder Name,Grade\n" + "".join(rows))
+    (place / "Videos" / "Training").mkdir(parents=True)
+    return tmp_path
+
+
+@pytest.mark.parametrize("inner", ["", "Cactus Dataset"])
+def test_cactus_has_grades_and_recordings_and_no_random_frames(cactus: Path, inner: str) -> None:
+    assert recognize_layout(cactus / inner) == "cactus"
+    records = load_dataset(cactus / inner)
+    assert {(r.path.name, r.plane, r.group, r.rating) for r in records} == {
+        ("1_D15_frame_600_v2.jpg", "A4C", "D15", 1.0),
+        ("9_D15_frame_610_v2.jpg", "A4C", "D15", 9.0),
+        ("7_Folder2_12.jpg", "A4C", "Folder2", 7.0),
+        ("10_V3_PL.jpg", "PL", "V3", 10.0),
+        ("10_V3_PSAV.jpg", "PSAV", "V3", 10.0),
+        ("10_V3_PSMV.jpg", "PSMV", "V3", 10.0),
+        ("4_D15_frame_3_v2.jpg", "SC", "D15", 4.0),
+        ("still.jpg", "SC", "unknown_recording", 2.0),
+    }
+
+
+def test_cactus_tells_of_names_without_recordings(cactus: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("WARNING"):
+        load_dataset(cactus)
+    assert "the names of 1 frames state no recording" in caplog.text
+
+
+def test_cactus_without_an_image_or_a_table_is_refused(cactus: Path) -> None:
+    place = cactus / "Cactus Dataset"
+    (place / "Images Dataset" / "A4C" / "9_D15_frame_610_v2.jpg").unlink()
+    with pytest.raises(DatasetError, match=r"line 3: no image Images Dataset/A4C/9_D15_frame_610_v2\.jpg"):
+        load_dataset(cactus)
+    (place / "Grades" / "A4C_grades.csv").unlink()
+    with pytest.raises(DatasetError, match=r"A4C_grades\.csv: no such table"):
+        load_dataset(cactus)
+
+
 @pytest.mark.skipif(not CAMUS.is_dir(), reason="CAMUS in its official layout is not here")
 def test_official_camus_has_both_views_with_their_own_grades() -> None:
     records = load_dataset(CAMUS)

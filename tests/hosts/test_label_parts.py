@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import sys
 import tempfile
 import threading
@@ -184,9 +185,19 @@ def test_app_is_written_for_the_protocol_of_the_service() -> None:
 
 def test_client_is_loaded_from_the_installation_of_striq() -> None:
     module = load_client(sys.executable)
-    assert module is not client
     assert Path(module.__file__ or "").samefile(client.__file__)
     assert {"ServiceClient", "RefusedError", "EndedError", "ServiceError"} <= vars(module).keys()
+
+
+def test_client_is_loaded_where_nothing_is_installed() -> None:
+    # -I and -S leave the standard library only, less than MONAI Label's environment has.
+    program = (
+        f"import sys; sys.path.append({str(ROOT / 'monailabel_app')!r}); paths = list(sys.path); "
+        "from lib.striq_client import load_client; "
+        f"print(load_client({sys.executable!r}).__file__, sys.path == paths)"
+    )
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [client.__file__, "True"]
 
 
 @pytest.mark.parametrize("reason", ["No module named 'striq'", "broken installation"])

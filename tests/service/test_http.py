@@ -21,10 +21,11 @@ from striq.commands.listening import read_or_make_token
 from striq.data.phantom import make_phantom_cine
 from striq.errors import StriqError
 from striq.service.answers import PROTOCOL
-from striq.service.client import EndedError, RefusedError, ServiceClient
+from striq.service.client import ServiceClient
 from striq.service.http_client import RemoteProcess, Server, ServerError, describe_server
 from striq.service.http_protocol import SENT_FIELDS
 from striq.service.http_server import FrameServer, Settings
+from striq.service.process import EndedError, RefusedError
 
 TOKEN = "a-secret-of-tests-only"
 DEVICES = [{"name": "cpu", "label": "CPU"}]

@@ -58,6 +58,19 @@ def test_report_and_key_frames_of_a_dicom_cine(tmp_path: Path) -> None:
     assert texts[-1] == "frame 2: Q 0.250, accepted by a person, a4c"
 
 
+def test_report_names_the_policy_and_the_threshold_of_each_frame(tmp_path: Path) -> None:
+    policy = 'format = 1\nname = "Ours"\nversion = "2"\nthreshold = 0.3\n'
+    rows = [[*row, limit] for row, limit in zip([HEADER, *ROWS], ("threshold", "0.6", "0.3", "0.3"), strict=True)]
+    table = tmp_path / "scores.csv"
+    with table.open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream).writerows(rows)
+    image, report = str(write_dicom(tmp_path / "cine.dcm", 3)), str(tmp_path / "cine.sr.dcm")
+    answer_to(Report(table=str(table), original=image, report=report, threshold=0.5, sha256="ab", policy=policy))
+    groups = srread(report).content.get_image_measurement_groups()[1:]
+    assert [[float(item.value) for item in one.get_measurements()] for one in groups] == [[0.75, 0.6], [0.25, 0.3], []]
+    assert "policy: Ours 2" in str(pydicom.dcmread(report))
+
+
 def test_captures_of_pictures_that_are_not_dicom(tmp_path: Path) -> None:
     pictures = np.random.default_rng(0).integers(0, 256, (2, 8, 9), dtype=np.uint8)
     np.save(tmp_path / "pictures.npy", pictures)

@@ -23,6 +23,7 @@ from striq.data.phantom import write_phantom
 from striq.data.preprocessing import prepare_batch
 from striq.data.readers import open_cine
 from striq.errors import CheckpointError, DatasetError, StriqError
+from striq.evaluation.agreement.frame_inputs import FrameInputs
 from striq.model.backbone_files import fit_encoder_config
 from striq.model.encoder import FrozenEncoder
 from striq.quality.normalization import plane_weights
@@ -389,3 +390,36 @@ def test_odd_number_of_anchors_of_a_plane_of_both_sides_makes_whole_pairs(monkey
     scorer = fit_tiny_scorer()  # three anchors at most
     assert [len(sources) for sources in scorer.bank.sources] == [2, 2]
     assert all({source.mirrored for source in sources} == {False, True} for sources in scorer.bank.sources)
+
+
+@pytest.mark.parametrize("gain", [1.0, 2.0])  # planes of one side and of both
+def test_calibration_like_an_earlier_one_sets_the_same_values(
+    records: list[FrameRecord], monkeypatch: pytest.MonkeyPatch, gain: float
+) -> None:
+    found = "striq.training.plane_calibration.find_orientation"
+    monkeypatch.setattr(found, lambda a, b, *_: Orientation(torch.arange(len(a)) % 2 == 1, gain, (a - b).mean(dim=0)))
+    frames = TrainingFrames.all_training(load_images(records, (64, 64), quiet=True), records)
+    cache = FeatureCache(frames.images, ViewSettings(count=1), quiet=True)
+    first = Calibration(StriqScorer(["a4c", "kidney"], CONFIG), frames, cache)
+    second = Calibration(StriqScorer(["a4c", "kidney"], CONFIG), frames, cache, like=first)
+    for calibration in (first, second):
+        if calibration is second:
+            monkeypatch.setattr(found, None)  # would fail
+        calibration.prepare()
+        calibration.finish()
+    assert not differing_tensors(first.scorer, second.scorer)
+
+
+def test_calibration_that_does_not_recognize_planes_gives_the_same_quality(records: list[FrameRecord]) -> None:
+    frames = TrainingFrames.all_training(load_images(records, (64, 64), quiet=True), records)
+    qualities: list[float] = []
+    for recognizes in (True, False):
+        cache = FeatureCache(frames.images, ViewSettings(count=1), quiet=True)
+        scorer = StriqScorer(["a4c", "kidney"], CONFIG)
+        calibration = Calibration(scorer, frames, cache, recognizes=recognizes)
+        calibration.prepare()
+        calibration.finish()
+        with torch.inference_mode():
+            qualities.append(FrameInputs.encode(scorer.eval(), frames.images[:1], records[0].plane).quality())
+        assert bool(scorer.densities.whitener.any()) == recognizes
+    assert qualities[0] == qualities[1]

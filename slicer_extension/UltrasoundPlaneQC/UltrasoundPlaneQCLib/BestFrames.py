@@ -9,9 +9,9 @@ import slicer
 import vtk
 
 from .Folder import fileNodes
+from .Judgement import ACCEPTED
 from .LiveRecords import FOLDER
 from .LiveScoring import LiveVerdict
-from .Results import ACCEPTED
 
 QUALITY, PLANE, TIME = "STRIQ.quality", "STRIQ.plane", "STRIQ.timeS"  # attributes of a frame that is kept
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from .Results import ACCEPTED, Results
+from .FrameSource import SourceError
+from .Judgement import ACCEPTED
+from .PolicyThresholds import SitedPolicy
+from .Results import Results
 from .Study import Study
 
 CHECKLIST = "STRIQ.checklist"  # attribute of the study's node
@@ -22,10 +25,12 @@ class Checklist:
     Attributes:
         name: Name of the policy and of the examination.
         required: Planes of which a complete study has an accepted frame each.
+        policy: The policy file, TOML, whose thresholds judge the frames; empty for none.
     """
 
     name: str
     required: tuple[str, ...]
+    policy: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,22 +75,28 @@ def readChecklists(path: str | Path) -> list[Checklist]:
         ValueError: If the file cannot be read or is no policy.
     """
     from striq.errors import StriqError
-    from striq.policies.reading import read_policy
+    from striq.policies.reading import parse_policy
+    from striq.toml_files import read_toml_text
 
     try:
-        policy = read_policy(Path(path))
+        text = read_toml_text(Path(path))
+        policy = parse_policy(text, Path(path))
     except StriqError as error:
         raise ValueError(str(error)) from error
-    return [Checklist(f"{policy}: {one.name}", one.required) for one in policy.examinations]
+    return [Checklist(f"{policy}: {one.name}", one.required, text) for one in policy.examinations]
 
 
 def exampleChecklists() -> list[Checklist]:
-    """Return the examination types of the example policies of striq; none before striq is installed."""
+    """Return the examination types of the example policies of striq, without their thresholds, which are placeholders.
+
+    None before striq is installed.
+    """
     try:
         from striq.policies.reading import EXAMPLES
     except ImportError:
         return []
-    return [checklist for path in sorted(EXAMPLES.glob("*.toml")) for checklist in readChecklists(path)]
+    found = [checklist for path in sorted(EXAMPLES.glob("*.toml")) for checklist in readChecklists(path)]
+    return [replace(checklist, policy="") for checklist in found]
 
 
 def checklistOf(study: Study) -> Checklist | None:
@@ -94,13 +105,42 @@ def checklistOf(study: Study) -> Checklist | None:
     if not text:
         return None
     stored = json.loads(text)
-    return Checklist(stored["name"], tuple(stored["required"]))
+    return Checklist(stored["name"], tuple(stored["required"]), stored.get("policy", ""))
 
 
 def keepChecklist(study: Study, checklist: Checklist | None) -> None:
     """Keep the checklist of a study with the scene; ``None`` removes it."""
-    stored = None if checklist is None else json.dumps({"name": checklist.name, "required": checklist.required})
+    stored = None if checklist is None else json.dumps(asdict(checklist))
     study.node.SetAttribute(CHECKLIST, stored)
+
+
+def judgeByPolicy(study: Study, scores: Mapping[str, Results]) -> list[Results]:
+    """Judge the cines of a study by the policy of its checklist; return those that were judged otherwise before.
+
+    Args:
+        study: The study.
+        scores: Its scores by the key of the cine.
+
+    Raises:
+        ImportError: If striq is not installed.
+    """
+    checklist = checklistOf(study)
+    text = "" if checklist is None else checklist.policy
+    judged: list[Results] = []
+    for key, results in scores.items():
+        before = results.policy
+        if text != ("" if before is None else before.text):
+            results.applyPolicy(SitedPolicy.of(text, fileOf(study, key)) if text else None, announce=False)
+            judged.append(results)
+    return judged
+
+
+def fileOf(study: Study, key: str) -> str:
+    """Return the file that a cine was read from; empty if that is not known."""
+    try:
+        return study[key].path or study.source(key).dicomFile or ""
+    except SourceError:
+        return ""
 
 
 def checkStudy(study: Study, checklist: Checklist) -> list[RequiredPlane]:

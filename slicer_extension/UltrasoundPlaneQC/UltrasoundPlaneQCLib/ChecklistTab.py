@@ -83,6 +83,7 @@ class ChecklistTab:
         if not self._isFilling:
             keepChecklist(Study.open(), self._offered[index - 1] if index > 0 else None)
             self.refresh()
+            self.session.changed()  # the policy of another checklist judges the frames
 
     def onOpen(self) -> None:
         """Ask for a policy file and take its first examination type."""
@@ -104,6 +105,7 @@ class ChecklistTab:
         self._offered += [one for one in read if one not in self._offered]
         keepChecklist(Study.open(), read[0])
         self.show()
+        self.session.changed()
 
     def onExport(self) -> None:
         """Ask for a file and write the checklist."""
@@ -146,7 +148,10 @@ class ChecklistTab:
             return
         scores = study.allResults()
         self.table.show([_row(study, scores, found) for found in self._found])
-        self.statusLabel.setText(_summary(self._found))
+        text = _summary(self._found)
+        if any(set(one.thresholds()) - {one.threshold} for one in scores.values()):
+            text += "\n" + _("The thresholds of the policy judge the frames.")
+        self.statusLabel.setText(text)
 
 
 def _row(study: Study, scores: dict[str, Results], found: RequiredPlane) -> Row:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .Judgement import ACCEPTED
 from .Navigation import bestOf
-from .Results import ACCEPTED, Results
+from .Results import Results
 
 
 @dataclass(frozen=True)

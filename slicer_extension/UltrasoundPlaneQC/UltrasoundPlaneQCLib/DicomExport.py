@@ -195,4 +195,5 @@ def _model(results: Results) -> dict[str, Any]:
         "version": about.get("version", ""),
         "sha256": facts.get("sha256", ""),
         "threshold": results.threshold,
+        "policy": "" if results.policy is None else results.policy.text,
     }

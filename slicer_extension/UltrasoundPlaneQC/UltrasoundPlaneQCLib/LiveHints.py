@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from slicer.i18n import tr as _
 
+from .Judgement import ACCEPTED
 from .LiveScoring import LiveVerdict
-from .Results import ACCEPTED
 from .TransformWords import square
 from .Verdict import NO_PLANE
 

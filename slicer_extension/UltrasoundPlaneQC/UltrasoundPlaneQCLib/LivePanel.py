@@ -10,10 +10,10 @@ from slicer.i18n import tr as _
 
 from .Controls import Controls
 from .FrameSource import SourceError
+from .Judgement import ACCEPTED, REJECTED, verdictWord
 from .LiveRecords import LivePlot, LiveRecorder
 from .LiveScoring import LiveScoring, LiveVerdict
 from .Parameters import scoringOptions
-from .Results import ACCEPTED, REJECTED, verdictWord
 from .Session import Session
 from .Views import Views
 from .WorkerClient import WorkerError

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from slicer.i18n import tr as _
 
 from .FrameSource import SourceError, knownSpacingOf, pictureOf
+from .Judgement import UNSCORED, verdictOf
 from .Messages import FrameAnswer
 from .ModelHolder import ModelHolder
 from .Options import ScoringOptions
-from .Results import UNSCORED, verdictOf
 from .Verdict import NO_PLANE
 from .WorkerClient import Scratch, WorkerError
 

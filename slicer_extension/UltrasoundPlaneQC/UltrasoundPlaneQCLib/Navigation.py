@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .Results import ACCEPTED, REJECTED, Results
+from .Judgement import ACCEPTED, REJECTED
+from .Results import Results
 
 
 def bestFrame(results: Results) -> int | None:

@@ -9,8 +9,8 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from .Judgement import ACCEPTED, REJECTED, verdictWord
 from .Ratings import Ratings, agreements, exportRatings, ratedTables, ratersOf
-from .Results import ACCEPTED, REJECTED, verdictWord
 from .Sections import stackRows
 from .Session import Session
 from .StudyTable import PictureTable, Row

@@ -8,7 +8,8 @@ from itertools import combinations
 from pathlib import Path
 
 from .Agreement import Agreement, agreementOf
-from .Results import ACCEPTED, INPUT, RATINGS, REJECTED, Results, resultsTables, verdictOf
+from .Judgement import ACCEPTED, REJECTED, verdictOf
+from .Results import INPUT, RATINGS, Results, resultsTables
 
 RATER_Q = "verdict by Q"
 Frame = tuple[str, int]  # a table and a row of it
@@ -78,9 +79,8 @@ def ratersOf(tables: list[Results]) -> list[str]:
 
 def verdictsOfScore(results: Results) -> dict[int, str]:
     """Return the verdict of the score on each scored frame, whatever the user has decided."""
-    threshold = results.threshold
-    rows = enumerate(zip(results.column("quality"), results.column("plane"), strict=True))
-    return {row: verdictOf(quality, plane, threshold) for row, (quality, plane) in rows if not math.isnan(quality)}
+    judged = enumerate(zip(results.column("quality"), results.column("plane"), results.thresholds(), strict=True))
+    return {row: verdictOf(*values) for row, values in judged if not math.isnan(values[0])}
 
 
 def agreements(tables: list[Results]) -> list[tuple[str, str, Agreement]]:

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import slicer
 from numpy.typing import NDArray
-from slicer.i18n import tr as _
 
 from .Cells import csvCells, fillColumn, numbersOf, orNan
 from .FrameResult import FrameResult
 from .FrameSource import FrameSource
+from .Judgement import BY_USER, UNSCORED, judge
 from .Messages import FrameAnswer, ScoredFrame, TermDescription
+from .PolicyThresholds import SitedPolicy, keepPolicy, policyOf, statePolicy, thresholdsOf
 from .ResultsColumns import (
     FIXED,
     INTERNAL,
@@ -29,10 +30,7 @@ from .ResultsColumns import (
     upgradeColumns,
 )
 from .Terms import Term
-from .Verdict import is_accepted
 
-ACCEPTED, REJECTED, UNSCORED = "accepted", "rejected", "not scored"
-BY_SCORE, BY_USER = "score", "user"
 KIND, INPUT = "STRIQ.results", "striqInput"
 RATINGS = "STRIQ.ratings"  # attribute; ratings stay with the frames when these are scored again
 THRESHOLD, TERMS, RUN = "STRIQ.threshold", "STRIQ.terms", "STRIQ.run"
@@ -161,7 +159,7 @@ class Results:
 
     @property
     def threshold(self) -> float:
-        """Quality that an accepted frame exceeds."""
+        """Quality that an accepted frame exceeds, where a policy states no other."""
         return float(self.node.GetAttribute(THRESHOLD) or DEFAULT_THRESHOLD)
 
     def applyThreshold(self, threshold: float, *, announce: bool = True) -> None:
@@ -179,6 +177,30 @@ class Results:
         if announce:
             self.announce()
 
+    def thresholds(self) -> list[float]:
+        """Return the quality that each frame is to exceed."""
+        return thresholdsOf(self.node, self.threshold)
+
+    @property
+    def policy(self) -> SitedPolicy | None:
+        """The policy that judges these frames; ``None`` where the threshold alone does."""
+        return policyOf(self.node)
+
+    def applyPolicy(self, policy: SitedPolicy | None, *, announce: bool = True) -> None:
+        """Judge the frames by a policy, except those that the user has decided on; ``None``: by the threshold alone.
+
+        Args:
+            policy: The policy and the site of the cine.
+            announce: Whether views show it at once; otherwise :meth:`announce` is to be called.
+
+        Raises:
+            ImportError: If striq is not installed.
+        """
+        keepPolicy(self.node, policy)
+        self._updateVerdicts(range(len(self)))
+        if announce:
+            self.announce()
+
     def store(self, answers: Sequence[FrameAnswer], *, announce: bool = True) -> None:
         """Write scores into their rows.
 
@@ -188,7 +210,9 @@ class Results:
         """
         for answer in answers:
             self._store(answer)
-        self._updateVerdicts([answer["index"] for answer in answers])
+        rows = [answer["index"] for answer in answers]
+        statePolicy(self.node, rows)
+        self._updateVerdicts(rows)
         if announce:
             self.announce()
 
@@ -222,23 +246,7 @@ class Results:
         self.announce()
 
     def _updateVerdicts(self, rows: Iterable[int]) -> None:
-        """Judge frames by the threshold, except those that the user has decided on."""
-        table, threshold = self.node.GetTable(), self.threshold
-        columns = [table.GetColumnByName(name) for name in ("verdict", "decided_by", "quality", "plane")]
-        verdicts, deciders, qualities, planes = columns
-        for row in rows:
-            decider = deciders.GetValue(row)
-            if decider == BY_USER:
-                continue
-            quality = qualities.GetValue(row)
-            isScored = not math.isnan(quality)
-            verdict = verdictOf(quality, planes.GetValue(row), threshold) if isScored else UNSCORED
-            if verdicts.GetValue(row) != verdict:
-                verdicts.SetValue(row, verdict)
-            if (decider == BY_SCORE) != isScored:
-                deciders.SetValue(row, BY_SCORE if isScored else "")
-        verdicts.Modified()
-        deciders.Modified()
+        judge(self.node, rows, self.thresholds())
 
     def keepFacts(self, **facts: object) -> None:
         """Store facts about the run, such as the model and the device, in the table."""
@@ -266,8 +274,8 @@ class Results:
         """Return the header and the rows of the CSV file."""
         terms = [name for term in self.terms for name in term.columns]
         header = [*LEADING, *terms, "threshold", *TRAILING]
-        threshold = [self.threshold] * len(self)
-        columns = [csvCells(name, threshold if name == "threshold" else self.column(name)) for name in header]
+        thresholds = self.thresholds()
+        columns = [csvCells(name, thresholds if name == "threshold" else self.column(name)) for name in header]
         return header, [list(row) for row in zip(*columns, strict=True)]
 
     def _get(self, row: int, name: str) -> Any:
@@ -283,13 +291,3 @@ def resultsTables() -> list[slicer.vtkMRMLTableNode]:
     """Return all tables of scores in the scene, the oldest first."""
     tables: list[slicer.vtkMRMLTableNode] = slicer.util.getNodesByClass("vtkMRMLTableNode")
     return [node for node in tables if node.GetAttribute(KIND)]
-
-
-def verdictOf(quality: float, plane: str, threshold: float) -> str:
-    """Return the verdict on a scored frame."""
-    return ACCEPTED if is_accepted(quality, plane, threshold) else REJECTED
-
-
-def verdictWord(verdict: str) -> str:
-    """Return a verdict in the language of the application; the table keeps the English word."""
-    return {ACCEPTED: _("accepted"), REJECTED: _("rejected"), UNSCORED: _("not scored")}.get(verdict, verdict)

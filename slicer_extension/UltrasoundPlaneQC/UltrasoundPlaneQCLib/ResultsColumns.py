@@ -14,8 +14,9 @@ from .Terms import Term
 
 LEADING = ("frame", "time_s", "quality", "verdict", "plane")  # the columns of the terms follow
 TRAILING = ("plane_probability", "decided_by", "error")
-INTERNAL = ("transform", "crop")  # for overlays and the position in words
-FIXED = (*LEADING, *TRAILING, *INTERNAL, "reference")
+POLICY_THRESHOLD = "policy_threshold"  # of a frame whose threshold a policy states; added with the policy
+FIXED = (*LEADING, *TRAILING, "transform", "crop", "reference")
+INTERNAL = ("transform", "crop", POLICY_THRESHOLD)  # for overlays, the position in words, and verdicts
 TEXTS = frozenset(("verdict", "decided_by", "plane", "transform", "crop", "reference", "error"))
 OLDER_NAMES = {"box": "crop", "anchor": "reference"}
 OLDER_SUFFIX = "_goodness"  # of normalized terms

@@ -10,7 +10,8 @@ from slicer.i18n import tr as _
 
 from .Controls import Controls
 from .FrameResult import FrameResult
-from .Results import ACCEPTED, BY_USER, REJECTED, Results, verdictWord
+from .Judgement import ACCEPTED, BY_USER, REJECTED, verdictWord
+from .Results import Results
 from .ResultsColumns import columnNames
 from .Session import Session
 from .Views import Views
@@ -85,8 +86,8 @@ class ResultsPanel:
         if results is not None:
             results.applyThreshold(threshold, announce=False)
             self._tableTimer.start()
-        if chart is not None:
-            chart.showThreshold(threshold)
+        if chart is not None and results is not None:
+            chart.showThresholds(results.thresholds())
         self.session.changed()
 
     def announce(self) -> None:

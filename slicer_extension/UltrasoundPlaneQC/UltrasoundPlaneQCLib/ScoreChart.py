@@ -53,7 +53,7 @@ class ScoreChart:
             series.SetLineWidth(2)
             node.AddNodeReferenceID(SERIES_REFERENCE, series.GetID())
         chart = cls(node)
-        chart.showThreshold(results.threshold)
+        chart.showThresholds(results.thresholds())
         chart.showFrame(0)
         return chart
 
@@ -78,11 +78,16 @@ class ScoreChart:
         column = table.GetTable().GetColumnByName(curve.GetXColumnName())
         return [column.GetValue(row) for row in range(column.GetNumberOfValues())]
 
-    def showThreshold(self, threshold: float) -> None:
-        """Draw the threshold across all frames."""
+    def showThresholds(self, thresholds: Sequence[float]) -> None:
+        """Draw the threshold of each frame; one that all frames have is a line from the first to the last."""
         places = self.places() or [0.0]
-        self._write("threshold x", (min(places), max(places)))
-        self._write("threshold", (threshold, threshold))
+        if len(set(thresholds)) > 1:
+            points = list(zip(places, thresholds, strict=True))
+        else:
+            points = [(place, threshold) for threshold in thresholds[:1] for place in (min(places), max(places))]
+        self._resize(len(points))
+        for name, values in zip(("threshold x", "threshold"), zip(*points, strict=True), strict=False):
+            self._write(name, values)
 
     def showFrame(self, frame: int) -> None:
         """Draw the cursor at a frame."""
@@ -96,10 +101,19 @@ class ScoreChart:
         curve = self._curve
         return int(point) if curve is not None and curve.GetID() == seriesId else None
 
+    def _resize(self, numPoints: int) -> None:
+        """Give the table of lines as many rows as the threshold has points; the cursor's last point is repeated."""
+        table = self._lines.GetTable()
+        columns = [table.GetColumnByName(name) for name in ("cursor x", "cursor")]
+        kept = [[column.GetValue(row) for row in range(2)] for column in columns]
+        table.SetNumberOfRows(max(2, numPoints))
+        for column, values in zip(columns, kept, strict=True):
+            self._write(column.GetName(), values)
+
     def _write(self, name: str, values: Sequence[float]) -> None:
         column = self._lines.GetTable().GetColumnByName(name)
-        for row, value in enumerate(values):
-            column.SetValue(row, value)
+        for row in range(column.GetNumberOfValues()):
+            column.SetValue(row, values[min(row, len(values) - 1)])
         column.Modified()
         self._lines.GetTable().Modified()
         self._lines.Modified()

@@ -97,8 +97,8 @@ class ScorePanel:
             self.views.showVolume(source.volume)
         if known is not None:
             known.applyThreshold(parameters.threshold)
-        if chart is not None:
-            chart.showThreshold(parameters.threshold)
+        if chart is not None and known is not None:
+            chart.showThresholds(known.thresholds())
             self.views.showChart(chart.node)
         self.session.replaced()
 

@@ -56,9 +56,10 @@ def _cineRows(study: Study) -> list[list[object]]:
         if results is not None:
             short, facts = CineSummary.of(results), results.facts()
             best = "" if short.bestFrame is None else short.bestFrame
+            threshold = results.threshold if short.bestFrame is None else results.thresholds()[short.bestFrame]
             numbers = (short.bestTimeS, short.bestQuality)
             row += [short.frames, short.scored, short.accepted, f"{short.acceptedShare:.4g}", best]
-            row += [*map(_cell, numbers), short.bestPlane, short.bestVerdict, f"{results.threshold:.6g}"]
+            row += [*map(_cell, numbers), short.bestPlane, short.bestVerdict, f"{threshold:.6g}"]
             row += [facts.get("sha256", ""), facts.get("device", "")]
         rows.append(row + [""] * (len(CINE_HEADER) - len(row)))
     return rows

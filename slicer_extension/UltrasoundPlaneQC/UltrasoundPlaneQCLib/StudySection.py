@@ -5,10 +5,13 @@ from __future__ import annotations
 import qt
 from slicer.i18n import tr as _
 
+from .Checklist import judgeByPolicy
 from .ChecklistTab import ChecklistTab
 from .CinesTab import CinesTab
 from .Controls import Controls
 from .RatersTab import KEYS, RatersTab
+from .Results import Results
+from .ScoreChart import ScoreChart
 from .Session import Session
 from .Study import Study
 
@@ -96,15 +99,26 @@ class StudySection:
             else:
                 self.cines.refreshRow(study.keyOf(self.session.parameters.inputNode))
             self.checklist.refresh()
+            results = self.session.results
+            if results is not None and results.policy is not None:  # frames may have been scored since it was applied
+                _drawThresholds(results, self.session.chart)
         self.raters.refresh()
 
     def _applyThreshold(self, study: Study) -> bool:
-        """Judge all cines by the threshold of the panel; return whether any was judged by another one."""
+        """Judge all cines by the threshold of the panel and the policy; return whether any was judged otherwise."""
         threshold = self.session.parameters.threshold
-        others = [one for one in study.allResults().values() if abs(one.threshold - threshold) > 1e-6]
+        scores = study.allResults()
+        others = [one for one in scores.values() if abs(one.threshold - threshold) > 1e-6]
         for results in others:
             results.applyThreshold(threshold, announce=False)
-        return bool(others)
+        try:
+            judged = judgeByPolicy(study, scores)
+        except ImportError:  # striq is not installed, as the checklist says
+            judged = []
+        for results in judged:
+            _drawThresholds(results, ScoreChart.find(results))
+            results.announce()
+        return bool(others or judged)
 
     def advance(self) -> bool:
         """Do the next step of all work; return whether there is more."""
@@ -118,3 +132,8 @@ class StudySection:
         """End all work at once: the scene is about to be closed."""
         self._settleTimer.stop()
         self.cines.abandon()
+
+
+def _drawThresholds(results: Results, chart: ScoreChart | None) -> None:
+    if chart is not None:
+        chart.showThresholds(results.thresholds())

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import slicer
 import vtk
 
-from .Results import ACCEPTED, REJECTED
+from .Judgement import ACCEPTED, REJECTED
 
 LAYOUT_ID = 7301  # any number that no other layout uses
 VIEW_NAME = "Red"  # of the slice view in this layout

@@ -115,7 +115,7 @@ def _makeClient(arguments: Sequence[str], server: Server | None) -> ServiceClien
 @contextmanager
 def _translatedErrors() -> Iterator[None]:
     """Raise errors of the client as ``WorkerError``, in the language of the user."""
-    from striq.service.client import EndedError, ProtocolError, ServiceError, StartError
+    from striq.service.process import EndedError, ProtocolError, ServiceError, StartError
 
     try:
         yield

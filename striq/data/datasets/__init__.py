@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from striq.data.datasets.acouslic import SWEEPS, load_acouslic
+from striq.data.datasets.cactus import find_cactus, load_cactus
 from striq.data.datasets.camus import NIFTI_SUFFIXES, OFFICIAL_SUFFIXES, frame_files, load_camus
 from striq.data.datasets.fetal_planes import TABLE as FETAL_PLANES_TABLE
 from striq.data.datasets.fetal_planes import load_fetal_planes
@@ -103,7 +104,7 @@ def recognize_layout(root: str | Path) -> Layout:
     2. Files ``patientNNNN/patientNNNN_{2CH,4CH}_{ED,ES}`` are CAMUS: official if ``.mhd``, NIfTI if ``.nii.gz``.
     3. A folder with ``annotations/quality_scores.csv`` is ``us4qa``, with ``training_set/000_HC.png`` and the like
        ``hc18``, with ``FETAL_PLANES_DB_data.csv`` ``fetal_planes_db``, with ``images/stacked_fetal_ultrasound``
-       ``acouslic``.
+       ``acouslic``, with ``Images Dataset`` and ``Grades`` ``cactus``.
     4. Images in subfolders are ``planes``; images directly in the folder are ``flat``.
 
     Raises:
@@ -126,6 +127,7 @@ def recognize_layout(root: str | Path) -> Layout:
         "hc18": bool(hc18_files(place)),
         "fetal_planes_db": (place / FETAL_PLANES_TABLE).is_file(),
         "acouslic": (place / SWEEPS).is_dir(),
+        "cactus": find_cactus(place) is not None,
     }
     if any(published.values()):
         return _only(published, place)
@@ -161,7 +163,7 @@ def _check_request(place: Path, layout: str, table: object, plane: str | None, p
         msg = f"{place}: layout {layout!r} needs an existing {'CSV file' if layout == 'csv' else 'folder'}."
         raise DatasetError(msg)
     misplaced = {
-        "--rating-table": table is not None and layout in ("csv", "acouslic"),
+        "--rating-table": table is not None and layout in ("csv", "acouslic", "cactus"),
         "plane": plane is not None and layout != "flat",
         "--group-pattern": pattern is not None and layout not in GROUPED_BY_NAME,
     }
@@ -182,6 +184,8 @@ def _load(root: Path, layout: Layout, table: Path | None, plane: str | None, rul
             return load_us4qa(root, rule, table)
         case "acouslic":
             return load_acouslic(root)
+        case "cactus":
+            return load_cactus(root)
         case "hc18":
             records = load_hc18(root)
         case "fetal_planes_db":

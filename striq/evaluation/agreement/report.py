@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -22,6 +23,7 @@ from striq.evaluation.statistics.rank_tests import FEWEST_BLOCKS, FEWEST_SCORES,
 
 TITLES = {"srcc": "SRCC", "plcc": "PLCC", "kendall_tau_b": "Kendall tau-b", "auc": "AUC best/worst", "f1": "F1"}
 PANEL_WIDTH, ROW_HEIGHT, FRAME_HEIGHT = 3.6, 0.42, 1.5  # inches
+COLUMNS = 4  # panels side by side
 
 
 def compare_with_ratings(
@@ -125,10 +127,14 @@ def plane_title(plane: str) -> str:
 
 def _draw(table: EvaluationTable) -> Figure:
     """Draw the SRCC of every score with its interval, one panel per plane."""
-    num_scores = len(table.of_plane(table.planes[0]))
-    width, height = 1.4 + PANEL_WIDTH * len(table.planes), FRAME_HEIGHT + ROW_HEIGHT * num_scores
-    figure, panels = new_figure(width, height, columns=len(table.planes), shared=True)
-    for panel, plane in zip(panels[0], table.planes, strict=True):
+    num_scores, columns = len(table.of_plane(table.planes[0])), min(COLUMNS, len(table.planes))
+    lines = math.ceil(len(table.planes) / columns)
+    width, height = 1.4 + PANEL_WIDTH * columns, lines * (FRAME_HEIGHT + ROW_HEIGHT * num_scores)
+    figure, panels = new_figure(width, height, lines, columns, shared=True)
+    places = [panel for line in panels for panel in line]
+    for unused in places[len(table.planes) :]:
+        unused.set_axis_off()
+    for panel, plane in zip(places, table.planes, strict=False):
         rows = table.of_plane(plane)
         draw_points(
             panel,
@@ -137,5 +143,6 @@ def _draw(table: EvaluationTable) -> Figure:
             [row.intervals["srcc"] for row in rows],
         )
         panel.set_title(plane_title(plane), fontsize=10)
-        panel.set_xlabel("SRCC with human rating", fontsize=9)
+        panel.set_xlabel("SRCC with rating", fontsize=9)
+        panel.tick_params(axis="x", labelbottom=True)
     return figure

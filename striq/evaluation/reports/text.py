@@ -22,8 +22,9 @@ def interval_text(value: float, interval: Interval, *, sign: str = "") -> str:
 
 
 def spread_text(mean: float, deviation: float, *, sign: str = "") -> str:
-    """Return a mean and a standard deviation."""
-    return f"{number_text(mean, sign=sign)} ± {number_text(deviation)}"
+    """Return a mean and a standard deviation, which one value has not."""
+    value = number_text(mean, sign=sign)
+    return value if math.isnan(deviation) else f"{value} ± {number_text(deviation)}"
 
 
 def counts_text(counts: Mapping[str, int]) -> str:
@@ -37,8 +38,8 @@ def yes_or_no(value: bool) -> str:
 
 
 def seeds_text(count: int) -> str:
-    """Return how many seeds a mean is taken over."""
-    return f"{count} seeds" if count > 1 else "one seed"
+    """Return what values are over a number of seeds, as the beginning of a sentence."""
+    return f"Mean ± standard deviation over {count} seeds" if count > 1 else "One seed"
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

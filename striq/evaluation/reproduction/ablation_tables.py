@@ -195,7 +195,7 @@ def _difference(row: AblationRow) -> list[str]:
 
 
 def _method(run: ReproductionRun) -> str:
-    return f"Mean ± standard deviation over {seeds_text(run.num_seeds)}, paired by seed; half of the groups are scored."
+    return f"{seeds_text(run.num_seeds)}; half of the groups are scored."
 
 
 def _named(found: Sequence[AblationRow], names: Sequence[str]) -> list[AblationRow]:

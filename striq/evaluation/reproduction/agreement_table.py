@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from striq.baselines.extras import REMEDIES
 from striq.baselines.protocol import BASELINES
@@ -15,6 +16,7 @@ from striq.evaluation.reports.text import interval_text, number_text
 from striq.evaluation.reproduction.finding import Finding
 from striq.evaluation.reproduction.published import published, published_plane, published_srcc
 from striq.evaluation.reproduction.run import ReproductionRun
+from striq.evaluation.statistics.bootstrap import PairedComparison
 from striq.evaluation.statistics.multiple_testing import holm
 
 # Beginning of the name of each of ours, and the paper's name.
@@ -37,7 +39,7 @@ WITHOUT = {
 
 def agreement_table(run: ReproductionRun) -> Finding:
     """Return Table 1."""
-    table = run.agreement
+    table = _ordered(run.agreement)
     planes = [plane for plane in table.planes if plane != MEAN]
     report = StudyReport(
         name="table1",
@@ -50,6 +52,18 @@ def agreement_table(run: ReproductionRun) -> Finding:
     )
     ranks = ranks_report(table)
     return Finding(report, _missing(run, planes), () if ranks is None else (ranks,))
+
+
+def _ordered(table: EvaluationTable) -> EvaluationTable:
+    """Return the table with all scores in the order of :func:`in_order`."""
+    names = in_order([row.score for row in table.of_plane(table.planes[0])])
+    rows = sorted(table.rows, key=lambda row: names.index(row.score))
+    by_plane = [replace(row, against=_in_order_of(names, row.against)) for row in rows]
+    return replace(table, rows=tuple(row for plane in table.planes for row in by_plane if row.plane == plane))
+
+
+def _in_order_of(names: Sequence[str], against: Mapping[str, PairedComparison]) -> dict[str, PairedComparison]:
+    return {name: against[name] for name in names if name in against}
 
 
 def published_method(score: str) -> str:
@@ -70,7 +84,7 @@ def in_order(names: Sequence[str]) -> list[str]:
 
 def _srcc_table(table: EvaluationTable, planes: Sequence[str]) -> ReportTable:
     rows = {(row.plane, row.score): row for row in table.rows}
-    names = in_order([row.score for row in table.of_plane(planes[0])])
+    names = [row.score for row in table.of_plane(planes[0])]
     columns = ["Score", "In the paper"]
     for plane in planes:
         columns += [plane, f"{plane}, paper"]
@@ -110,7 +124,8 @@ def _difference_table(table: EvaluationTable, planes: Sequence[str]) -> ReportTa
         ]
         for (plane, name, one), p_value in zip(found, corrected, strict=True)
     ]
-    remark = "Paired bootstrap over groups. Corrected: by Holm's method, for all rows of this table."
+    remark = f"Paired bootstrap over groups, {table.bootstrap.num_resamples} resamples. "
+    remark += "Corrected: by Holm's method, for all rows of this table."
     columns = ["Plane", f"{table.main} against", "SRCC difference", "one-sided p", "corrected p"]
     return ReportTable(columns, rows, title="Differences", remarks=[remark])
 

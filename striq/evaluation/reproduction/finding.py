@@ -14,7 +14,7 @@ class Finding:
 
     Attributes:
         report: Tables, facts and picture; its name is that of the part.
-        missing: What of the paper's table or figure is not reproduced, and why; one sentence each.
+        missing: What differs from the paper's table or figure or is not reproduced, and why; one sentence each.
         also: Further reports that belong to it.
     """
 

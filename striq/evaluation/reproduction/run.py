@@ -21,7 +21,7 @@ from striq.evaluation.agreement.protocol import cross_validate
 from striq.evaluation.agreement.rated_scores import RATED_SCORES_NAME, read_rated_scores
 from striq.evaluation.agreement.tables import EvaluationTable
 from striq.evaluation.agreement.training_setup import TrainingSetup
-from striq.evaluation.statistics.bootstrap import BootstrapOptions
+from striq.evaluation.statistics.bootstrap import NUM_RESAMPLES, BootstrapOptions
 from striq.evaluation.studies.ablation import AblationData, AblationRunner
 from striq.evaluation.studies.ablation_report import AblationRow, compare_with_reference
 from striq.evaluation.studies.ablation_rows import REFERENCE, ablation_rows
@@ -33,6 +33,7 @@ from striq.types import FrameRecord
 logger = logging.getLogger(__name__)
 EVALUATION, ABLATION = "evaluation", "ablation"  # folders of what several parts share
 TEST_SHARE = 0.5  # of the groups, scored in ablations
+RESAMPLES_PER_COMPARISON = 100  # so that the smallest p value, 1 / (1 + resamples), is small after Holm's correction
 
 
 @dataclass
@@ -94,7 +95,11 @@ class ReproductionRun:
     @cached_property
     def agreement(self) -> EvaluationTable:
         """Agreement of all scores with the ratings."""
-        return evaluate_scores(*self.scores, bootstrap=BootstrapOptions(self.setup.training.seed), note=self.note)
+        frames, scored = self.scores
+        comparisons = (len(scored.scores) - 1) * len({frame.plane for frame in frames})
+        resamples = max(NUM_RESAMPLES, RESAMPLES_PER_COMPARISON * comparisons)
+        options = BootstrapOptions(self.setup.training.seed, resamples)
+        return evaluate_scores(frames, scored, bootstrap=options, note=self.note)
 
     @cached_property
     def rated(self) -> list[FrameRecord]:

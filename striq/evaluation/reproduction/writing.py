@@ -98,4 +98,4 @@ def write_finding(run: ReproductionRun, finding: Finding, code: Mapping[str, obj
 def _remarks(run: ReproductionRun, finding: Finding, code: Mapping[str, object]) -> list[str]:
     made = f"Data: {run.data} {run.num_folds} folds, seeds 0 to {run.num_seeds - 1}. {code['code']}, {code['date']}; "
     made += f"{code['seconds']} s, {code['cpu_seconds']} s of processor time."
-    return [*(f"Not reproduced: {sentence}" for sentence in finding.missing), made]
+    return [*(f"Differs from the paper: {sentence}" for sentence in finding.missing), made]

@@ -155,7 +155,8 @@ class AblationRunner:
             FeatureCache(images, views, quiet=self.setup.quiet) if like is None else like.cache,
             seed=training.seed,
             pretrained=backbone is not None,
-            encoder_of=None if like is None else like.scorer,
+            like=like,
+            recognizes=False,
         )
         key = digest([training_key(config, training), self.data.fingerprint])
         trained = self.output / "trained" / f"{key}_seed{self.data.seed}.pt"

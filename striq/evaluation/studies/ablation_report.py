@@ -101,7 +101,7 @@ def _cells(row: AblationRow) -> list[str]:
 def _remarks(rows: Sequence[AblationRow], num_seeds: int) -> list[str]:
     others = [row.name for row in rows if row.name != REFERENCE and not row.lower_in_every_seed]
     verdict = f"Not lower in every seed: {'; '.join(others)}." if others else "Every change is lower in every seed."
-    method = f"Mean ± standard deviation over {seeds_text(num_seeds)}, paired by seed. "
+    method = f"{seeds_text(num_seeds)}, paired by seed. "
     method += f"By chance, a change without effect is lower in every seed in one of {2**num_seeds} cases."
     return [verdict, method]
 

@@ -67,22 +67,34 @@ def frame_activations(scorer: StriqScorer, features: Iterable[Pyramid]) -> NDArr
     return torch.cat(found).numpy()
 
 
+def check_comparable(planes: Sequence[str]) -> None:
+    """Check that activations can be compared.
+
+    Args:
+        planes: The plane that each frame shows.
+
+    Raises:
+        StriqError: If scikit-learn is not installed, or there are too few planes or frames.
+    """
+    _check_scikit_learn()
+    names, count = sorted(set(planes)), len(planes)
+    if len(names) < 2 or count < FEWEST_FRAMES or count == len(names):
+        msg = (
+            "There is no picture of activations, which compares planes. Expected frames of two planes or more, "
+            f"{FEWEST_FRAMES} frames at least, got {count} of {', '.join(names) or 'no plane'}."
+        )
+        raise StriqError(msg)
+
+
 def separation(activations: Activations) -> float:
     """Return the mean silhouette of the planes' activations, in [-1, 1].
 
     Raises:
         StriqError: If scikit-learn is not installed, or there are too few planes or frames to compare.
     """
-    _check_scikit_learn()
+    check_comparable(activations.planes)
     from sklearn.metrics import silhouette_score
 
-    planes, count = sorted(set(activations.planes)), len(activations.planes)
-    if len(planes) < 2 or count < FEWEST_FRAMES or count == len(planes):
-        msg = (
-            "There is no picture of activations, which compares planes. Expected frames of two planes or more, "
-            f"{FEWEST_FRAMES} frames at least, got {count} of {', '.join(planes) or 'no plane'}."
-        )
-        raise StriqError(msg)
     return float(silhouette_score(activations.values, list(activations.planes)))
 
 

@@ -68,7 +68,7 @@ def _totals_table(results: Results) -> ReportTable:
         "largest change of a frame's Q",
     ]
     number = len(next(iter(results.values())))
-    method = f"Mean ± standard deviation over {seeds_text(number)}. "
+    method = f"{seeds_text(number)}. "
     method += "Forgotten: SRCC right after a plane was learned minus SRCC at the end."
     return ReportTable(columns, cells, title="Forgotten", remarks=[method])
 

@@ -97,7 +97,7 @@ def test_undefined_numbers_are_not_available() -> None:
     assert number_text(math.nan) == interval_text(math.nan, Interval(0, 1)) == "n/a"
     assert interval_text(0.5, nothing) == "0.500"
     assert interval_text(0.5, Interval(0.25, 0.75), sign="+") == "+0.500 [+0.250, +0.750]"
-    assert spread_text(-0.1, math.nan, sign="+") == "-0.100 ± n/a"
+    assert spread_text(-0.1, math.nan, sign="+") == "-0.100"
     assert counts_text({"a": 2, "b": 0, "none": 1}) == "a 2, none 1"
 
 
