@@ -94,7 +94,7 @@ class QualityConfig:
         ncc_window: Width of the local window of Eq. 3, cells, odd; ``None`` takes the whole fan (measured).
         translation_weight: Weight of the translation in the smoothness term [w_t].
         appearance_matching: Share by which mean and standard deviation of a frame's features are set to those of the
-            anchors before it is compared, 0 to 1. Paper: 0; a quarter makes scanners alike (measured).
+            anchors before it is compared, 0 to 1. Paper: 0; 0.25 makes scanners more alike.
     """
 
     weights: dict[str, float] = field(default_factory=dict)
@@ -105,7 +105,7 @@ class QualityConfig:
     ncc_stages: tuple[int, ...] = (1,)
     ncc_window: int | None = None
     translation_weight: float = 1.0
-    appearance_matching: float = 0.25
+    appearance_matching: float = 0.0
 
     def __post_init__(self) -> None:
         values = self.weights.values()

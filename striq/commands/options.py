@@ -118,7 +118,7 @@ AppearanceOption = Annotated[
         min=0,
         max=1,
         help="Share by which frames get the anchors' mean and deviation of every feature before they are compared; "
-        "it makes scanners alike.",
+        "0.25 makes scanners more alike.",
     ),
 ]
 ModeOption = Annotated[
@@ -155,7 +155,7 @@ KeepPathsOption = Annotated[
 
 
 def make_config(
-    mode: str, strategy: str | None, num_anchors: int | None, appearance_matching: float = 0.25
+    mode: str, strategy: str | None, num_anchors: int | None, appearance_matching: float = 0.0
 ) -> StriqConfig:
     """Return the settings of a scorer, those not given at their defaults."""
     from striq.config import AlignerConfig, QualityConfig, StriqConfig

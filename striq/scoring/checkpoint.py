@@ -13,12 +13,10 @@ from striq.atomic_files import replacing
 from striq.errors import CheckpointError
 from striq.model.tensor_files import read_tensors
 
-FORMAT_VERSION = 8
+FORMAT_VERSION = 7
 # Format 4 holds the weights of four terms without their names; formats 4 and 5 hold no stability of the anchors.
 # Format 6 measured two terms in another way, so its ranges are not those of the terms.
-# Up to format 7, the appearance of frames was not matched to that of the anchors.
-READABLE_VERSIONS = (4, 5, 7, 8)
-FIRST_WITH_MATCHING = 8
+READABLE_VERSIONS = (4, 5, 7)
 NEW_BUFFERS = ("bank.stability", "bank.structure_", "evidence_range")  # beginnings of names that formats 4 and 5 lack
 
 
@@ -55,18 +53,6 @@ def read_checkpoint(file: Path) -> dict[str, Any]:
         CheckpointError: If it cannot be read.
     """
     return read_tensors(file, "a model.pt written by STRIQ")
-
-
-def settings_of(extra: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings in what a state dict holds beside tensors; what its format lacks is off.
-
-    Args:
-        extra: As :meth:`striq.scoring.scorer.StriqScorer.get_extra_state` returns it.
-    """
-    settings = dict(extra["config"])
-    if extra["format_version"] < FIRST_WITH_MATCHING:
-        settings["quality"] = {"appearance_matching": 0.0, **settings.get("quality", {})}
-    return settings
 
 
 def write_checkpoint(path: str | Path, state: Mapping[str, Any]) -> Path:

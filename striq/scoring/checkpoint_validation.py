@@ -14,7 +14,7 @@ from striq.errors import CheckpointError, one_line
 from striq.model.encoder import STAGE_STRIDES
 from striq.model.resnet import BACKBONES
 from striq.plane_names import RULE, is_plane_name
-from striq.scoring.checkpoint import FORMAT_VERSION, READABLE_VERSIONS, settings_of
+from striq.scoring.checkpoint import FORMAT_VERSION, READABLE_VERSIONS
 from striq.types import Mode
 
 MAX_SETTING = 4096  # of every size and count in the settings
@@ -48,7 +48,7 @@ def check_state(state: Mapping[str, Any]) -> None:
 def _check(state: Mapping[str, Any], extra: Mapping[str, Any]) -> None:
     planes = extra["planes"]
     _check_planes(planes)
-    config = StriqConfig.from_dict(settings_of(extra))
+    config = StriqConfig.from_dict(extra["config"])
     _check_settings(config)
     for name, value in state.items():
         if isinstance(value, Tensor) and value.is_floating_point() and name != EVIDENCE:

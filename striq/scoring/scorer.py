@@ -28,7 +28,7 @@ from striq.quality.plane_scores import PlaneScores
 from striq.quality.terms import combine_terms, complete_weights
 from striq.scoring.appearance_matching import AppearanceMatching
 from striq.scoring.batch import Batch
-from striq.scoring.checkpoint import FORMAT_VERSION, NEW_BUFFERS, settings_of, write_checkpoint
+from striq.scoring.checkpoint import FORMAT_VERSION, NEW_BUFFERS, write_checkpoint
 from striq.scoring.checkpoint_validation import check_state
 from striq.scoring.derived_cache import is_traced
 from striq.scoring.devices import AUTO
@@ -367,7 +367,7 @@ class StriqScorer(nn.Module):
         check_state(state_dict)
         extra, device = state_dict["_extra_state"], self.device
         with BlankWeights() if strict else nullcontext():  # all are loaded next
-            self.rebuild(extra["planes"], StriqConfig.from_dict(settings_of(extra)))
+            self.rebuild(extra["planes"], StriqConfig.from_dict(extra["config"]))
         self.bank.resize([len(sources) for sources in extra["anchor_sources"]])
         self.to(device)
         if extra["format_version"] < FORMAT_VERSION:  # without stability, which is then 1 everywhere, and evidence

@@ -60,11 +60,9 @@ def test_a_share_leaves_the_rest_of_the_scanner(tiny_scorer: StriqScorer, share:
         torch.testing.assert_close(seen_other - seen_own, (1 - share) * (other - own), atol=1e-3, rtol=1e-3)
 
 
-def test_the_default_scorer_matches_appearance(tiny_scorer: StriqScorer) -> None:
-    assert 0 < tiny_scorer.config.quality.appearance_matching < 1
-    frozen, frame_terms = tiny_scorer.embed(IMAGES), tiny_scorer.frame_terms(IMAGES)
-    plain = with_share(tiny_scorer, 0.0).score_as_plane(frozen, frame_terms, 0).terms
-    assert not torch.allclose(tiny_scorer.score_as_plane(frozen, frame_terms, 0).terms, plain, atol=1e-4)
+def test_the_default_compares_frames_as_they_are(tiny_scorer: StriqScorer) -> None:
+    frozen = tiny_scorer.embed(IMAGES)
+    assert tiny_scorer.seen_as_plane(frozen, 0) is frozen
 
 
 @torch.no_grad()
@@ -84,18 +82,16 @@ def test_reference_follows_the_anchors(tiny_scorer: StriqScorer) -> None:
     assert not torch.allclose(before.maps[0], after.maps[0])
 
 
-def test_models_of_earlier_formats_score_as_before(tiny_model: Path, tiny_scorer: StriqScorer, tmp_path: Path) -> None:
+def test_a_model_keeps_its_share(tiny_scorer: StriqScorer, tmp_path: Path) -> None:
+    again = load_scorer(with_share(tiny_scorer, 0.3).save(tmp_path / "model.pt"))
+    assert again.config.quality.appearance_matching == again.seen_as_plane.share == 0.3
+
+
+def test_a_model_without_the_setting_compares_frames_as_they_are(tiny_model: Path, tmp_path: Path) -> None:
     state = read_checkpoint(tiny_model)
-    state["_extra_state"]["format_version"] = 7
     del state["_extra_state"]["config"]["quality"]["appearance_matching"]
     torch.save(state, tmp_path / "model.pt")
-    earlier = load_scorer(tmp_path / "model.pt")
-    assert earlier.config.quality.appearance_matching == 0
-    frozen, frame_terms = earlier.embed(IMAGES), earlier.frame_terms(IMAGES)
-    expected = with_share(tiny_scorer, 0.0).score_as_plane(frozen, frame_terms, 0)
-    torch.testing.assert_close(earlier.score_as_plane(frozen, frame_terms, 0).terms, expected.terms, atol=1e-5, rtol=0)
-    again = load_scorer(earlier.save(tmp_path / "again.pt"))
-    assert again.config.quality.appearance_matching == 0
+    assert load_scorer(tmp_path / "model.pt").seen_as_plane.share == 0
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.5])
