@@ -70,6 +70,35 @@ def test_newest_image_wins(live, volume, verdicts, cine_pixels, tiny_model: Path
     assert len(verdicts) == 2  # nothing waits any more
 
 
+def test_the_next_image_is_sent_before_a_verdict_is_shown(
+    holder, volume, cine_pixels, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrived: list[dict] = []
+    sent: list[str] = []
+    seen: list[int] = []
+    live = LiveScoring(holder, lambda: 0.5, lambda verdict: seen.append(len(sent)))
+    live.start(volume, ScoringOptions(modelPath=str(tiny_model), device="cpu"))
+    send, poll = holder.client.send, holder.poll
+
+    def counted(command: str, **details: object) -> int:
+        sent.append(command)
+        return send(command, **details)
+
+    def complete(*numbers: int | None) -> list[dict]:
+        """Answers of an image once all of them are there."""
+        arrived.extend(poll(*numbers))
+        isComplete = any(answer["event"] in ("finished", "error") for answer in arrived)
+        return [arrived.pop(0) for _ in range(len(arrived))] if isComplete else []
+
+    monkeypatch.setattr(holder.client, "send", counted)
+    monkeypatch.setattr(holder, "poll", complete)
+    show(volume, cine_pixels[1])
+    show(volume, cine_pixels[2])
+    wait(live, lambda: len(seen) == 2)
+    live.stop()
+    assert seen == [2, 2]
+
+
 def test_verdict_follows_the_threshold_at_once(holder, volume, cine_pixels, tiny_model: Path) -> None:
     found: list[LiveVerdict] = []
     limit = [0.0]

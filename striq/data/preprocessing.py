@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -46,7 +48,8 @@ def crop_and_prepare(frame: Frame, size: tuple[int, int]) -> tuple[Tensor, Box]:
         ReadError: If the fan has less than 64 rows or columns.
     """
     mask = fan_mask(frame.pixels) if frame.fan is None else frame.fan.mask(frame.pixels)
-    top, left, bottom, right = box = bounding_box(mask)
+    fan = _fan_crops(mask, size)
+    top, left, bottom, right = fan.box
     if min(bottom - top, right - left) < SMALLEST_SIDE:
         raise ReadError(
             what="The fan is too small to judge",
@@ -55,10 +58,46 @@ def crop_and_prepare(frame: Frame, size: tuple[int, int]) -> tuple[Tensor, Box]:
             got=f"{bottom - top} x {right - left}",
             remedy="Export the frame at its full size; this may be a thumbnail.",
         )
-    stacked = np.stack([frame.pixels * mask, mask.astype(np.float32)])[:, top:bottom, left:right]
-    resampled = F.interpolate(torch.from_numpy(stacked)[None], size, mode="bilinear", antialias=True)[0]
-    inside = resampled[1:] > 0.5
-    return torch.where(inside, resampled[:1].clamp(DARKEST, 1.0), 0.0), box
+    part = slice(top, bottom), slice(left, right)
+    resampled = _resample(frame.pixels[part] * mask[part], size)
+    return torch.where(fan.inside, resampled.clamp_(DARKEST, 1.0), 0.0), fan.box
+
+
+@dataclass(frozen=True)
+class _FanCrop:
+    """Where a fan lies in its frame, and in the prepared one."""
+
+    mask: NDArray[np.bool_]
+    size: tuple[int, int]
+    box: Box
+    inside: Tensor
+
+    @classmethod
+    def of(cls, mask: NDArray[np.bool_], size: tuple[int, int]) -> _FanCrop:
+        top, left, bottom, right = box = bounding_box(mask)
+        share = _resample(mask[top:bottom, left:right].astype(np.float32), size)
+        return cls(mask, size, box, share > 0.5)
+
+
+class _FanCrops:
+    """The crop of the last mask: the frames of a cine mostly have one mask, the same object."""
+
+    def __init__(self) -> None:
+        self._last: _FanCrop | None = None
+
+    def __call__(self, mask: NDArray[np.bool_], size: tuple[int, int]) -> _FanCrop:
+        last = self._last
+        if last is None or last.mask is not mask or last.size != size:
+            self._last = last = _FanCrop.of(mask, size)  # in one assignment: another thread may prepare other frames
+        return last
+
+
+_fan_crops = _FanCrops()
+
+
+def _resample(values: NDArray[np.float32], size: tuple[int, int]) -> Tensor:
+    """Return an array ``(H, W)`` at another size, shape ``(1, *size)``."""
+    return F.interpolate(torch.from_numpy(values)[None, None], size, mode="bilinear", antialias=True)[0]
 
 
 def prepare_batch(frames: Sequence[Frame], size: tuple[int, int]) -> Tensor:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from striq.data import preprocessing
 from striq.data.augmentation import ViewRanges, change_appearance, extend_beyond_fan, random_transform, random_view
-from striq.data.fan import fan_mask
+from striq.data.fan import bounding_box, fan_mask
+from striq.data.fan.geometry import KnownFan
 from striq.data.phantom import PhantomFrame, make_phantom
 from striq.data.preprocessing import (
     DARKEST,
@@ -85,6 +89,29 @@ def test_a_frame_is_prepared_alone() -> None:
     frames = [Frame(p.pixels) for p in make_phantom(1, 2, planes=("kidney",), seed=1)]
     together = prepare_batch(frames, (64, 64))
     torch.testing.assert_close(together[1], prepare_frame(frames[1], (64, 64)))
+
+
+def test_a_frame_of_a_known_fan_is_prepared_as_alone(phantom: PhantomFrame) -> None:
+    bright, dark = Frame(phantom.pixels), Frame(phantom.pixels * np.float32(0.6))
+    fan = KnownFan.of(bright.pixels)
+    other = KnownFan(dark.pixels, fan.found.copy())
+    other.found[: other.found.shape[0] // 2] = False
+    for size in ((64, 64), (48, 96)):
+        known = [replace(bright, fan=fan), replace(dark, fan=other), replace(bright, fan=fan)]
+        first, half, again = (prepare_frame(frame, size) for frame in known)
+        assert torch.equal(first, again)
+        assert torch.equal(first, prepare_frame(replace(bright, fan=KnownFan.of(bright.pixels)), size))
+        assert not torch.equal(half > 0, first > 0)
+
+
+def test_the_crop_of_a_fan_is_found_once(phantom: PhantomFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[object] = []
+    monkeypatch.setattr(preprocessing, "bounding_box", lambda mask: found.append(mask) or bounding_box(mask))
+    frame = Frame(phantom.pixels)
+    known = replace(frame, fan=KnownFan.of(frame.pixels))
+    for _ in range(3):
+        prepare_frame(known, (64, 64))
+    assert len(found) == 1
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(20, 20), (63, 200), (200, 63)])

@@ -191,17 +191,20 @@ class LiveScoring:
             raise self._failure
         if self._commandId is None:
             self.holder.requireRunning()
+        found: list[LiveVerdict] = []
         for answer in self.holder.poll(self._commandId):
             event = answer["event"]
             if event == "error":
                 self.stop()
                 raise SourceError(answer["text"])
             if event == "frame":
-                self._onAnswer(cast("FrameAnswer", answer))
+                found.append(self._onAnswer(cast("FrameAnswer", answer)))
             elif event == "notice":
                 notice = answer["text"]
             elif event == "finished":
                 self._onFinished()
+        for live in found:  # shown last, so that the next image is already being scored while the window is drawn
+            self._onVerdict(live)
         return notice
 
     def _onFinished(self) -> None:
@@ -211,7 +214,7 @@ class LiveScoring:
             self._scratch.discard(self._sentPath)
         self._sendNewest()
 
-    def _onAnswer(self, answer: FrameAnswer) -> None:
+    def _onAnswer(self, answer: FrameAnswer) -> LiveVerdict:
         self.scored += 1
         self._scoredArrivals.append(self._sent)
         quality, verdict, plane = self._verdict(answer)
@@ -229,7 +232,7 @@ class LiveScoring:
         )
         if self.recorder is not None:
             self.recorder.addScore(live)
-        self._onVerdict(live)
+        return live
 
     def _verdict(self, answer: FrameAnswer) -> tuple[float | None, str, str]:
         """Return quality, verdict and plane of an image."""

@@ -71,7 +71,8 @@ def make_grid(pixels: Pixels) -> Grid:
     stride = -(-max(pixels.shape) // LARGEST_SIDE)
     pixels = pixels[::stride, ::stride]
     size = -(-max(pixels.shape) // LARGEST_GRID)
-    difference = np.abs(pixels - np.float32(_background_level(pixels)))
+    level = np.float32(_background_level(pixels))
+    difference = np.abs(pixels - level) if level else pixels
     cells = _block_means(difference, size)
     edge = border(cells)
     dark = edge[edge <= 8 * GRAY_LEVEL]

@@ -126,7 +126,8 @@ def _report(
         facts={"severities": SEVERITIES, "quality": {f"{one.plane}/{one.kind}": one.quality for one in found}},
         note=run.note,
         draw=lambda: _draw(found),
-        caption="One frame of each plane with its Q at each severity; right: median and quartiles of Q over frames.",
+        caption="One frame of each plane with its Q, severity 0 to 1 from left to right. Right: median and quartiles "
+        "of Q over frames, by severity.",
     )
 
 

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from striq.model.network import NUM_STAGES, Pyramid, StriqModel
 from striq.registration.vectors import unit_vectors
+from striq.scoring.cpu.fan_cells import FanCells
 
 
 class PlaneWeights:
@@ -33,29 +34,24 @@ class FrameFeatures:
     Args:
         plane: Weights of the plane.
         frozen: Frozen features of the frame, a batch of one.
-
-    Attributes:
-        masks: Share of each cell that lies in the fan, stages 1 to 3, each ``(H * W,)``.
-        inside: Indices of the cells inside the fan, each ``(M,)``.
     """
 
     def __init__(self, plane: PlaneWeights, frozen: Pyramid) -> None:
-        self.plane = plane
-        self.masks = [mask.flatten() for mask in frozen.masks]
-        self.inside = [(mask > 0).nonzero().squeeze(1) for mask in self.masks]
+        self.plane, self.masks = plane, frozen.masks
         self._vectors = [maps[0].flatten(1).t() for maps in frozen.maps]
 
-    def compared(self, stage: int) -> Tensor:
+    def compared(self, stage: int, fan: FanCells) -> Tensor:
         """Return the compared features of the cells inside the fan, shape ``(M, C)``.
 
         Args:
             stage: Counted from 0.
+            fan: Cells of the frame's fan.
         """
-        inside, plane = self.inside[stage], self.plane
+        inside, plane = fan.inside[stage], self.plane
         centered = self._vectors[stage].index_select(0, inside) - plane.means[stage].index_select(0, inside)
         if stage + 1 < NUM_STAGES or plane.subspace is None:
             return centered
-        mask = self.masks[stage].index_select(0, inside)
+        mask = fan.shares[stage]
         blended = plane.subspace.blend(centered.t()[None, :, None], mask[None, None, None], *plane.experts)
         return blended[0, :, 0].t().contiguous()
 

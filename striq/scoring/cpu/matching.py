@@ -6,11 +6,11 @@ Anchors are the last dimension, so that the values of one cell for all anchors a
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from striq.registration.matching import window_offsets
 
@@ -19,9 +19,7 @@ BITS = math.log2(math.e)  # logits are to the base of 2: powers of two take a th
 BLOCKED = -300.0  # added to the logit of a location that may not be matched
 LOWEST = -122.0  # logit whose power of two is negligible; below it powers of two are subnormal and slow
 NOTHING = 1e-31  # above any sum of powers of blocked candidates, below that of an allowed one
-TILES = (8, 4, 2, 1)  # side of the blocks that share their windows, cells
-AT_ONCE = 2**21  # entries of windows and products that fit into the caches
-WIDEST = 12  # side of the window of a block, cells; of wider ones most of the product is unused
+STRIP = 8  # matched columns of a strip: of wider ones most of the product is unused, narrower ones share more columns
 
 
 @dataclass(frozen=True)
@@ -30,6 +28,23 @@ class SoftMatches:
 
     expected: Tensor
     confidence: Tensor
+
+
+@dataclass(frozen=True)
+class Strips:
+    """Cells of a frame that are matched locally, in strips of columns.
+
+    Attributes:
+        shapes: Matched rows and columns of each strip.
+        cells: Indices of the M matched cells on the map, strip by strip, row by row, shape ``(M,)``.
+        places: Columns, rows and ones of the N cells of the anchors around them, also strip by strip, shape ``(3, N)``.
+        beyond: Added to the logits of these cells: nothing on the map, ``BLOCKED`` beyond it, shape ``(N, 1)``.
+    """
+
+    shapes: Sequence[tuple[int, int]]
+    cells: Tensor
+    places: Tensor
+    beyond: Tensor
 
 
 class GlobalMatcher:
@@ -64,7 +79,8 @@ class GlobalMatcher:
 class LocalMatcher:
     """Matches cells of a frame against the cells around them on maps already warped onto the frame.
 
-    Cells are matched in blocks: one product of a block with the union of its cells' windows.
+    Cells are matched in strips of a few columns. The rows of anchor cells around one row of a strip are contiguous, so
+    one product reads them in place.
 
     Args:
         size: Rows and columns of the maps.
@@ -74,74 +90,70 @@ class LocalMatcher:
     """
 
     def __init__(self, size: tuple[int, int], radius: int, stride: int, like: Tensor) -> None:
-        height, width = size
-        self.stride, self.side = stride, 2 * radius + 1
-        self.shape = (math.ceil(height / stride), math.ceil(width / stride))
-        self.tile = self._tile()
-        self.window = stride * (self.tile - 1) + self.side
-        self.blocks = (self.shape[0] // self.tile, self.shape[1] // self.tile)
-        self.values = _with_ones(window_offsets(radius, size, like).t())
-        self.seen = self._windows(height, width, radius).to(like.device)
-        numbers = torch.arange(self.shape[0] * self.shape[1], device=like.device).view(self.shape)
-        self.cells = self._in_blocks(numbers)
+        self.size, self.radius, self.stride, self.side = size, radius, stride, 2 * radius + 1
+        self.like, self.values = like, _with_ones(window_offsets(radius, size, like).t())
 
-    def touched(self, mask: Tensor) -> Tensor:
-        """Return which blocks hold cells of the fan, shape ``(T,)``.
+    def strips(self, mask: Tensor) -> Strips:
+        """Return the strips that hold the matched cells of a fan.
 
         Args:
-            mask: Fan of the matched cells, shape ``(H, W)``.
+            mask: Share of each cell of the frame that lies in the fan, shape ``(H, W)``.
         """
-        return (F.max_pool2d(mask[None, None], self.tile).flatten() > 0).nonzero().squeeze(1)
+        matched = mask[:: self.stride, :: self.stride] > 0
+        shapes, cells, places = [], [], []
+        for left, strip in zip(range(0, matched.shape[1], STRIP), matched.split(STRIP, dim=1), strict=True):
+            rows = strip.any(dim=1).nonzero().flatten().tolist()
+            if rows:
+                top, shape = rows[0], (rows[-1] + 1 - rows[0], strip.shape[1])
+                shapes.append(shape)
+                cells.append(self._grid(top, left, shape, self.stride))
+                around = [self.stride * (number - 1) + self.side for number in shape]
+                first = [self.stride * place - self.radius for place in (top, left)]
+                places.append(self._grid(first[0], first[1], (around[0], around[1]), 1))
+        rows, columns = (torch.cat([part[axis] for part in places]) for axis in range(2)) if places else self._nothing()
+        inside = (rows >= 0) & (rows < self.size[0]) & (columns >= 0) & (columns < self.size[1])
+        table = torch.stack([columns, rows, torch.ones_like(rows)]).to(self.like)
+        chosen = torch.cat([down * self.size[1] + across for down, across in cells or [self._nothing()]])
+        return Strips(shapes, chosen, table, torch.where(inside, 0.0, BLOCKED).to(self.like)[:, None])
 
-    def match(self, fixed: Tensor, warped: Tensor, blocks: Tensor, sharpness: float) -> SoftMatches:
-        """Return the matches of the cells of some blocks, block by block, with their offsets.
+    def match(self, fixed: Tensor, warped: Tensor, strips: Strips, sharpness: float) -> SoftMatches:
+        """Return the matches of the cells of some strips, strip by strip, with their offsets.
 
         Args:
-            fixed: Unit vectors of the frame at these cells, shape ``(T * tile * tile, C)``.
-            warped: Vectors of the anchors at every cell of the frame and a row for the cells beyond it, whatever it
-                holds, the share of the fan last, shape ``(H * W + 1, K, C + 1)``; overwritten.
-            blocks: Indices of the blocks, shape ``(T,)``.
+            fixed: Unit vectors of the frame at ``strips.cells``, shape ``(M, C)``.
+            warped: Vectors of the anchors at ``strips.places``, the share of the fan last, shape ``(N, K, C + 1)``.
+            strips: What is matched.
             sharpness: Inverse temperature of the soft-argmax.
         """
-        warped[:, :, -1:] = torch.where(warped[:, :, -1:] > 0.5, 0.0, BLOCKED)
-        warped[-1, :, -1] = BLOCKED
-        cells = _with_ones(fixed * (sharpness * BITS), dim=1).view(len(blocks), -1, warped.shape[2])
-        entries = self.seen.shape[1] * warped.shape[1] * (cells.shape[1] + cells.shape[2])
-        number = max(1, AT_ONCE // entries)
-        parts = zip(cells.split(number), self.seen.index_select(0, blocks).split(number), strict=True)
-        found = [self._match_blocks(some, seen, warped) for some, seen in parts]
-        return SoftMatches(torch.cat([part.expected for part in found]), torch.cat([part.confidence for part in found]))
+        count, penalty = warped.shape[1], torch.where(warped[:, :, -1] > 0.5, strips.beyond, BLOCKED)
+        fixed, logits = fixed * (sharpness * BITS), warped.new_empty(len(fixed), self.side, self.side * count)
+        cell = place = 0
+        for down, across in strips.shapes:
+            # Places of a row, values from one matched cell to the next below it and beside it.
+            width = self.stride * (across - 1) + self.side
+            below, beside, window = self.stride * width * count, self.stride * count, self.side * width * count
+            moving, number = warped[place:], down * across
+            near = moving[..., :-1].as_strided(
+                (down, window, fixed.shape[1]), (below * warped.stride(1), warped.stride(1), 1)
+            )
+            product = torch.bmm(fixed[cell : cell + number].view(down, across, -1), near.transpose(1, 2))
+            shape, row = (down, across, self.side, self.side * count), width * count
+            own = product.as_strided(shape, (across * window, window + beside, row, 1))
+            blocked = penalty[place:].as_strided(shape, (below, beside, row, 1))
+            torch.add(own, blocked, out=logits[cell : cell + number].view(shape))
+            cell, place = cell + number, place + width * (self.stride * (down - 1) + self.side)
+        return _soft_argmax(logits.view(len(fixed), self.side**2, count), self.values, self.side**2)
 
-    def _match_blocks(self, cells: Tensor, seen: Tensor, warped: Tensor) -> SoftMatches:
-        windows = warped.flatten(1).index_select(0, seen.flatten()).view(len(seen), -1, warped.shape[2])
-        return _soft_argmax(self._cut(cells @ windows.transpose(1, 2), warped.shape[1]), self.values, self.side**2)
+    def _grid(self, top: int, left: int, shape: tuple[int, int], step: int) -> tuple[Tensor, Tensor]:
+        """Return rows and columns of a grid of cells, row by row."""
+        rows, columns = (
+            first + step * torch.arange(number, device=self.like.device)
+            for first, number in zip((top * step, left * step), shape, strict=True)
+        )
+        return rows.repeat_interleave(shape[1]), columns.repeat(shape[0])
 
-    def _tile(self) -> int:
-        calibration = [tile for tile in TILES if self.shape[0] % tile == 0 and self.shape[1] % tile == 0]
-        narrow = [tile for tile in calibration if self.stride * (tile - 1) + self.side <= WIDEST]
-        return max(narrow, default=1)
-
-    def _cut(self, product: Tensor, count: int) -> Tensor:
-        """Return each cell's own window of its block's product, shape ``(T * tile * tile, N, K)``."""
-        tile, across = self.tile, self.window * count
-        size = (len(product), tile, tile, self.side, self.side * count)
-        down, right = tile * product.stride(1) + self.stride * across, product.stride(1) + self.stride * count
-        cut = product.as_strided(size, (product.stride(0), down, right, across, 1))
-        return cut.reshape(-1, self.side**2, count)
-
-    def _in_blocks(self, numbers: Tensor) -> Tensor:
-        """Return the indices of all cells ``(H, W)`` block by block, shape ``(T, tile * tile)``."""
-        (down, across), tile = self.blocks, self.tile
-        return numbers.view(down, tile, across, tile).transpose(1, 2).reshape(down * across, tile * tile)
-
-    def _windows(self, height: int, width: int, radius: int) -> Tensor:
-        """Return the cells of each block's window, ``H * W`` beyond the map, shape ``(T, window * window)``."""
-        around = torch.arange(self.window) - radius
-        starts = [torch.arange(number) * self.tile * self.stride for number in self.blocks]
-        rows = (starts[0][:, None] + around)[:, None, :, None]
-        columns = (starts[1][:, None] + around)[None, :, None, :]
-        inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
-        return torch.where(inside, rows * width + columns, height * width).flatten(0, 1).flatten(1)
+    def _nothing(self) -> tuple[Tensor, Tensor]:
+        return self._grid(0, 0, (0, 0), 1)
 
 
 def _soft_argmax(logits: Tensor, values: Tensor, candidates: int) -> SoftMatches:

@@ -14,6 +14,7 @@ from striq.data.datasets import load_dataset
 from striq.data.readers import open_cine
 from striq.evaluation.studies.benchmark import bench_frames, bench_scorer
 from striq.scoring.checkpoint import default_checkpoint
+from striq.scoring.cpu.fan_cells import FanCells
 from striq.scoring.cpu.registration import AnchorRegistration
 from striq.scoring.loading import load_scorer
 from striq.scoring.scorer import StriqScorer
@@ -84,3 +85,29 @@ def test_patients_keep_their_scores_and_their_order() -> None:
     assert differences["bfloat16"].max() < 3e-3
     assert differences["bfloat16"].mean() < 5e-4
     assert stats.spearmanr(found["cpu", "bfloat16"], expected)[0] > 0.9999
+
+
+def test_frames_of_another_fan_have_cells_of_their_own(scorer: StriqScorer) -> None:
+    cut = QUERIES.clone()
+    cut[1, :, :, :24] = 0
+    with torch.inference_mode():
+        together = scorer.score_as_plane(scorer.embed(cut), scorer.frame_terms(cut), 1)
+        scorer.use_engine("reference")
+        expected = scorer.score_as_plane(scorer.embed(cut), scorer.frame_terms(cut), 1)
+    torch.testing.assert_close(together.pair_terms, expected.pair_terms, atol=2e-5, rtol=1e-4)
+
+
+def test_the_cells_of_a_fan_are_found_once(scorer: StriqScorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[FanCells] = []
+    original = FanCells.__init__
+
+    def counted(self: FanCells, *arguments: object) -> None:
+        made.append(self)
+        original(self, *arguments)  # pyright: ignore[reportArgumentType]
+
+    monkeypatch.setattr(FanCells, "__init__", counted)
+    one = QUERIES[:1]
+    with torch.inference_mode():
+        for image, number in ((one, 1), (0.5 * one, 1), (one * (torch.arange(SIZE[1]) < SIZE[1] // 2), 2)):
+            scorer.score_as_plane(scorer.embed(image), scorer.frame_terms(image), 1)
+            assert len(made) == number

@@ -26,6 +26,8 @@ def test_samples_of_all_cells_are_the_warped_map(name: str, size: tuple[int, int
     sampled = MapTable(maps).sample(TRANSFORMS[name], cell_table(*size, maps))
     expected = warp(maps, TRANSFORMS[name]).flatten(2).permute(2, 0, 1)
     torch.testing.assert_close(sampled, expected, atol=2e-5, rtol=1e-5)
+    by_map = MapTable(maps).sample(TRANSFORMS[name], cell_table(*size, maps), maps_first=True)
+    torch.testing.assert_close(by_map.transpose(0, 1), sampled, atol=1e-6, rtol=0)
 
 
 def test_only_the_cells_asked_for_are_sampled() -> None:
@@ -34,3 +36,4 @@ def test_only_the_cells_asked_for_are_sampled() -> None:
     table, cells = MapTable(maps), cell_table(4, 5, maps)
     everything = table.sample(TRANSFORMS["small"], cells)
     torch.testing.assert_close(table.sample(TRANSFORMS["small"], cells[:, some]), everything[some])
+    assert table.sample(TRANSFORMS["small"], cells[:, :0]).shape == (0, 3, 2)
