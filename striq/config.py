@@ -93,6 +93,8 @@ class QualityConfig:
         ncc_stages: Stages on which Eq. 3 is taken. Paper: all; measured: the first says most.
         ncc_window: Width of the local window of Eq. 3, cells, odd; ``None`` takes the whole fan (measured).
         translation_weight: Weight of the translation in the smoothness term [w_t].
+        appearance_matching: Share by which mean and standard deviation of a frame's features are set to those of the
+            anchors before it is compared, 0 to 1. Paper: 0; 0.25 makes scanners more alike.
     """
 
     weights: dict[str, float] = field(default_factory=dict)
@@ -103,6 +105,7 @@ class QualityConfig:
     ncc_stages: tuple[int, ...] = (1,)
     ncc_window: int | None = None
     translation_weight: float = 1.0
+    appearance_matching: float = 0.0
 
     def __post_init__(self) -> None:
         values = self.weights.values()
@@ -111,6 +114,9 @@ class QualityConfig:
             raise ValueError(msg)
         if not 0 < self.anchor_share <= 1:
             msg = f"'anchor_share' must be more than 0 and at most 1, got {self.anchor_share}."
+            raise ValueError(msg)
+        if not 0 <= self.appearance_matching <= 1:
+            msg = f"'appearance_matching' must be 0 to 1, got {self.appearance_matching}."
             raise ValueError(msg)
         if not self.ncc_stages or not set(self.ncc_stages) <= {1, 2, 3}:
             msg = f"'ncc_stages' must name stages among 1, 2 and 3, got {self.ncc_stages}."

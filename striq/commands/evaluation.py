@@ -41,6 +41,7 @@ def evaluate(
     epochs: options.EpochsOption = None,
     anchors_strategy: options.StrategyOption = None,
     num_anchors: options.NumAnchorsOption = None,
+    appearance_matching: options.AppearanceOption = 0.0,
     mode: options.ModeOption = "affine",
     backbone: options.BackboneOption = None,
     download_imagenet: options.ImagenetOption = False,
@@ -83,7 +84,7 @@ def evaluate(
             observer(scorer, [record for record in records if record.rating is not None])
     else:
         setup = TrainingSetup(
-            config=options.make_config(mode, anchors_strategy, num_anchors),
+            config=options.make_config(mode, anchors_strategy, num_anchors, appearance_matching),
             training=options.make_training(epochs, seed),
             backbone=options.find_backbone(backbone, download=download_imagenet, folder=out),
             device=check_device(device, threads),

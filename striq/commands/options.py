@@ -112,6 +112,15 @@ StrategyOption = Annotated[
     ),
 ]
 NumAnchorsOption = Annotated[int | None, typer.Option(min=1, help="Anchors per plane.", show_default="20")]
+AppearanceOption = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        max=1,
+        help="Share by which frames get the anchors' mean and deviation of every feature before they are compared; "
+        "0.25 makes scanners more alike.",
+    ),
+]
 ModeOption = Annotated[
     str, typer.Option(callback=one_of(get_args(Mode)), help=f"Family of transforms: {', '.join(get_args(Mode))}.")
 ]
@@ -145,12 +154,15 @@ KeepPathsOption = Annotated[
 ]
 
 
-def make_config(mode: str, strategy: str | None, num_anchors: int | None) -> StriqConfig:
+def make_config(
+    mode: str, strategy: str | None, num_anchors: int | None, appearance_matching: float = 0.0
+) -> StriqConfig:
     """Return the settings of a scorer, those not given at their defaults."""
     from striq.config import AlignerConfig, QualityConfig, StriqConfig
 
     given: dict[str, Any] = {"anchor_strategy": strategy, "num_anchors": num_anchors}
-    quality = QualityConfig(**{name: value for name, value in given.items() if value is not None})
+    known = {name: value for name, value in given.items() if value is not None}
+    quality = QualityConfig(**known, appearance_matching=appearance_matching)
     return StriqConfig(aligner=AlignerConfig(mode=cast("Mode", mode)), quality=quality)
 
 

@@ -36,6 +36,7 @@ def benchmark(
     epochs: options.EpochsOption = None,
     anchors_strategy: options.StrategyOption = None,
     num_anchors: options.NumAnchorsOption = None,
+    appearance_matching: options.AppearanceOption = 0.0,
     mode: options.ModeOption = "affine",
     backbone: options.BackboneOption = None,
     seed: options.SeedOption = 0,
@@ -64,7 +65,7 @@ def benchmark(
         seed=seed,
     )
     setup = TrainingSetup(
-        config=options.make_config(mode, anchors_strategy, num_anchors),
+        config=options.make_config(mode, anchors_strategy, num_anchors, appearance_matching),
         training=options.make_training(epochs, seed),
         backbone=backbone,
         device=check_device(device, threads),

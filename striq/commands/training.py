@@ -22,6 +22,7 @@ def train(
     epochs: options.EpochsOption = None,
     anchors_strategy: options.StrategyOption = None,
     num_anchors: options.NumAnchorsOption = None,
+    appearance_matching: options.AppearanceOption = 0.0,
     mode: options.ModeOption = "affine",
     protocol: options.ProtocolOption = "joint",
     backbone: options.BackboneOption = None,
@@ -52,7 +53,7 @@ def train(
         rating_table=rating_table,
         seed=seed,
     )
-    config = options.make_config(mode, anchors_strategy, num_anchors)
+    config = options.make_config(mode, anchors_strategy, num_anchors, appearance_matching)
     say_fewer_anchors(records, config, num_anchors)
     training = options.make_training(epochs, seed, amp=amp)
     run_options = RunOptions(

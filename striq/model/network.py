@@ -107,6 +107,14 @@ def concatenate(pyramids: Sequence[Pyramid]) -> Pyramid:
     )
 
 
+def interleave(pyramids: Sequence[Pyramid]) -> Pyramid:
+    """Return one pyramid with the first frame of every pyramid, then the second of each, and so on."""
+    return Pyramid(
+        tuple(torch.stack([p.maps[stage] for p in pyramids], dim=1).flatten(0, 1) for stage in range(NUM_STAGES)),
+        tuple(torch.stack([p.masks[stage] for p in pyramids], dim=1).flatten(0, 1) for stage in range(NUM_STAGES)),
+    )
+
+
 class StriqModel(nn.Module):
     """Computes features of frames and registers frames to each other.
 

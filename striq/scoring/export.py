@@ -20,7 +20,7 @@ from torch import Tensor, nn
 import striq
 from striq.atomic_files import write_bytes
 from striq.errors import StriqError
-from striq.model.network import concatenate
+from striq.model.network import concatenate, interleave
 from striq.model.tracing import TracedNetwork
 from striq.scoring.reference import ReferenceEngine
 from striq.scoring.scorer import StriqScorer
@@ -72,7 +72,8 @@ class PlaneQuality(nn.Module):
         planes = torch.tensor(self.indices, device=image.device)
         # All planes for each frame in turn. The number of frames is not read: a traced network would store it.
         planes_of_frames = (planes + torch.zeros_like(image[:, 0, 0, :1], dtype=torch.long)).flatten()
-        seen = scorer.model.describe(frozen.repeat_each(len(planes)), planes_of_frames)
+        as_planes = interleave([scorer.seen_as_plane(frozen, i) for i in self.indices])
+        seen = scorer.model.describe(as_planes, planes_of_frames)
         features = concatenate([scorer.bank.features(i) for i in self.indices])
         anchors = scorer.model.describe(features, planes.repeat_interleave(count))
         stability = zip(*(scorer.bank.stability(i) for i in self.indices), strict=True)

@@ -26,6 +26,7 @@ from striq.quality.normalization import TermRange, normalize_terms, quality_scor
 from striq.quality.plane_posterior import PlaneDensities, frame_descriptor
 from striq.quality.plane_scores import PlaneScores
 from striq.quality.terms import combine_terms, complete_weights
+from striq.scoring.appearance_matching import AppearanceMatching
 from striq.scoring.batch import Batch
 from striq.scoring.checkpoint import FORMAT_VERSION, NEW_BUFFERS, write_checkpoint
 from striq.scoring.checkpoint_validation import check_state
@@ -83,6 +84,7 @@ class StriqScorer(nn.Module):
         self.register_buffer("evidence_range", torch.full((len(planes), 2), torch.inf))
         self.densities = PlaneDensities(len(planes), config.encoder.channels)
         self.info: dict[str, Any] = {}
+        self.seen_as_plane = AppearanceMatching(self.bank, self.config.quality.appearance_matching)
         self.use_engine()
 
     def use_engine(self, name: str = AUTO_ENGINE, *, precision: str = "float32") -> None:
@@ -182,7 +184,8 @@ class StriqScorer(nn.Module):
             specialized: False leaves the knowledge subspace out (another control).
             weighted: False weighs all locations of the anchors alike (another control).
         """
-        pairs = self.engine.pair_terms(frozen, plane, registered=registered, specialized=specialized, weighted=weighted)
+        seen = self.seen_as_plane(frozen, plane)
+        pairs = self.engine.pair_terms(seen, plane, registered=registered, specialized=specialized, weighted=weighted)
         terms, normalized, quality = self.quality_of(pairs.terms, frame_terms, plane)
         share = self.config.quality.anchor_share
         uncertainty = quality_uncertainty(pairs.terms, self.range(plane), self.term_weights[plane], share)
@@ -315,7 +318,8 @@ class StriqScorer(nn.Module):
         index = self.plane_index(score.scored_plane)
         image = Batch.prepare([frame], self.config.encoder.size).image.to(self.device)
         transform = torch.from_numpy(score.transform)[None].to(self.device)
-        maps = self.engine.pair_maps(self.embed(image), index, score.anchor_number, transform)
+        seen = self.seen_as_plane(self.embed(image), index)
+        maps = self.engine.pair_maps(seen, index, score.anchor_number, transform)
         return Explanation(
             score, maps.warped_anchor.cpu().numpy(), maps.residual.cpu().numpy(), maps.missing.cpu().numpy()
         )

@@ -112,7 +112,8 @@ def set_evidence_range(
 
 def _evidence_as(scorer: StriqScorer, plane: int, other: PlaneCalibration, frame: int) -> Tensor:
     """Return the evidence that a frame of another plane shows a plane, shape ``(1,)``."""
-    transforms = scorer.engine.pair_terms(other.cache.features([frame]), plane).transforms
+    seen = scorer.seen_as_plane(other.cache.features([frame]), plane)
+    transforms = scorer.engine.pair_terms(seen, plane).transforms
     return plane_evidence(scorer, other.images[frame : frame + 1].to(scorer.device), transforms, plane)
 
 

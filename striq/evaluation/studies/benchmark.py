@@ -101,7 +101,7 @@ def naive_quality(scorer: StriqScorer, image: Tensor, plane: int) -> Tensor:
         plane: Index of the plane.
     """
     engine = scorer.make_engine(ReferenceEngine.name)
-    frozen, frame_terms, pairs = engine.embed(image), engine.frame_terms(image), []
+    frozen, frame_terms, pairs = scorer.seen_as_plane(engine.embed(image), plane), engine.frame_terms(image), []
     for number in range(len(scorer.bank.sources[plane])):
         anchor = scorer.bank.features(plane)[number]
         frame, moving = (scorer.model.describe(features, plane) for features in (frozen, anchor))
