@@ -292,7 +292,7 @@ def test_dark_16_bit_colors_whose_lower_bits_are_lost_are_refused(
         if factor == 257:
             np.testing.assert_allclose(open_cine(path)[0].pixels, stored_cine[2] / 255, atol=1e-6)
         else:
-            with pytest.raises(ReadError, match="16-bit colors that use few of their upper 8 bits"):
+            with pytest.raises(ReadError, match="16-bit colors that do not use the highest bit"):
                 _ = open_cine(path)[0]
 
 

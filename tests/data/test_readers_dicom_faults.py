@@ -415,3 +415,125 @@ def test_objects_that_are_no_cine_are_refused_by_name(
     dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = sop_class
     with pytest.raises(ReadError, match=message):
         open_cine(save(dataset, tmp_path / "c.dcm"))
+
+
+# --- inverted gray scales, contradictory bits, private byte orders and other displays ---
+
+
+def falling_table() -> Sequence:
+    table = Dataset()
+    table.LUTDescriptor, table.LUTData = [256, 0, 8], bytes(range(255, -1, -1))
+    table["LUTData"].VR = "OW"
+    return Sequence([table])
+
+
+FALLING = {
+    "slope": {"RescaleSlope": -1, "RescaleIntercept": 255},
+    "presentation": {"PresentationLUTShape": "INVERSE"},
+    "window table": {"VOILUTSequence": falling_table()},
+    "modality table": {"ModalityLUTSequence": falling_table()},
+}
+
+
+@pytest.mark.parametrize("kind", FALLING)
+def test_every_way_to_invert_the_gray_scale_is_followed(
+    kind: str, tmp_path: Path, stored_cine: NDArray[np.uint8]
+) -> None:
+    dataset = ultrasound(255 - stored_cine)
+    for keyword, value in FALLING[kind].items():
+        setattr(dataset, keyword, value)
+    assert_reads(save(dataset, tmp_path / "c.dcm"), stored_cine)
+
+
+def test_inverse_presentation_of_monochrome1_inverts_once(tmp_path: Path, stored_cine: NDArray[np.uint8]) -> None:
+    dataset = ultrasound(255 - stored_cine, "MONOCHROME1")
+    dataset.PresentationLUTShape = "INVERSE"
+    assert_reads(save(dataset, tmp_path / "c.dcm"), stored_cine)
+
+
+@pytest.mark.parametrize(("bits_stored", "bits_used"), [(8, 12), (10, 12), (12, 16)])
+def test_values_of_more_bits_than_stated_are_refused(
+    bits_stored: int, bits_used: int, tmp_path: Path, stored_cine: NDArray[np.uint8]
+) -> None:
+    smooth = np.clip(np.add.outer(np.arange(40), np.arange(56)) / 95, 0, 1)
+    noise = np.random.default_rng(0).normal(0, 0.01, smooth.shape)
+    dataset = ultrasound((np.clip(smooth + noise, 0, 1) * (2**bits_used - 1)).astype(np.uint16))
+    dataset.BitsStored, dataset.HighBit = bits_stored, bits_stored - 1
+    with pytest.raises(ReadError, match="values of more than"):
+        _ = open_cine(save(dataset, tmp_path / "c.dcm"))[0]
+
+
+def test_precision_of_a_codestream_counts_more_than_stored_bits(tmp_path: Path, stored_cine: NDArray[np.uint8]) -> None:
+    dataset = ultrasound(stored_cine[0].astype(np.uint16) * 257)
+    compress(dataset, JPEG2000Lossless)
+    dataset.BitsStored, dataset.HighBit = 12, 11
+    assert_reads(save(dataset, tmp_path / "c.dcm"), stored_cine[:1])
+
+
+@pytest.mark.parametrize("photometric", ["YBR_FULL", "YBR_FULL_422"])
+def test_transform_of_jpeg_2000_says_that_it_decodes_to_rgb(
+    photometric: str, tmp_path: Path, stored_cine: NDArray[np.uint8]
+) -> None:
+    color = np.stack([stored_cine[0], stored_cine[0][::-1], stored_cine[0][:, ::-1]], axis=-1)
+    dataset = ultrasound(color)
+    dataset.PhotometricInterpretation = "YBR_RCT"  # asks the encoder to transform the components
+    compress(dataset, JPEG2000Lossless)
+    dataset.PhotometricInterpretation = photometric
+    pixels = open_cine(save(dataset, tmp_path / "c.dcm"))[0].pixels
+    np.testing.assert_allclose(pixels, color @ np.float32([0.299, 0.587, 0.114]) / 255, atol=1e-4)
+
+
+@pytest.mark.parametrize("num_frames", [1, None])
+def test_frame_of_rle_in_several_fragments_is_one_frame(
+    num_frames: int | None, tmp_path: Path, stored_cine: NDArray[np.uint8]
+) -> None:
+    dataset = ultrasound(stored_cine[0])
+    compress(dataset, RLELossless)
+    fragments = fragment_frame(get_frame(dataset.PixelData, 0, number_of_frames=1), 4)
+    dataset.PixelData = itemize_fragment(b"") + b"".join(map(itemize_fragment, fragments))
+    if num_frames is not None:
+        dataset.NumberOfFrames = num_frames
+    assert_reads(save(dataset, tmp_path / "c.dcm"), stored_cine[:1])
+
+
+def test_private_byte_order_is_followed_or_refused(tmp_path: Path, stored_cine: NDArray[np.uint8]) -> None:
+    dataset = ultrasound(stored_cine[0].astype(np.uint16) * 257)
+    dataset.PixelData = (stored_cine[0].astype(np.uint16) * 257).byteswap().tobytes()
+    dataset.BitsStored, dataset.HighBit = 16, 15
+    path = save(dataset, tmp_path / "c.dcm")
+    assert_reads(state_syntax(path, b"1.2.840.113619.5.2\0\0"), stored_cine[:1])
+
+
+def test_unknown_private_byte_order_is_refused(tmp_path: Path, stored_cine: NDArray[np.uint8]) -> None:
+    path = state_syntax(save(ultrasound(stored_cine[0].astype(np.uint16)), tmp_path / "c.dcm"), b"1.2.826.0.1.999\0")
+    with pytest.raises(ReadError, match="private transfer syntax"):
+        open_cine(path)
+
+
+def test_bytes_after_the_last_frame_are_told(
+    tmp_path: Path, stored_cine: NDArray[np.uint8], caplog: pytest.LogCaptureFixture
+) -> None:
+    dataset = ultrasound(stored_cine[0])
+    dataset.Columns -= 2
+    open_cine(save(dataset, tmp_path / "c.dcm"))
+    assert "80 bytes of pixel data after the last frame" in caplog.text
+
+
+@pytest.mark.parametrize(("spatial_format", "name"), [(2, "M-mode"), (3, "spectral Doppler")])
+def test_picture_without_two_dimensional_region_is_refused(
+    spatial_format: int, name: str, tmp_path: Path, stored_cine: NDArray[np.uint8]
+) -> None:
+    dataset, region = ultrasound(stored_cine), Dataset()
+    region.RegionSpatialFormat, region.RegionDataType = spatial_format, 1
+    dataset.SequenceOfUltrasoundRegions = Sequence([region])
+    with pytest.raises(ReadError, match=name):
+        open_cine(save(dataset, tmp_path / "c.dcm"))
+
+
+def test_exchanged_corners_of_a_region_are_put_in_order(tmp_path: Path, stored_cine: NDArray[np.uint8]) -> None:
+    dataset, region = ultrasound(stored_cine), Dataset()
+    region.RegionSpatialFormat = region.RegionDataType = 1
+    region.RegionLocationMinX0, region.RegionLocationMaxX1 = 50, 3
+    region.RegionLocationMinY0, region.RegionLocationMaxY1 = 30, 5
+    dataset.SequenceOfUltrasoundRegions = Sequence([region])
+    assert open_cine(save(dataset, tmp_path / "c.dcm")).crop == (5, 3, 31, 51)

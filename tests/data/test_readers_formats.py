@@ -354,3 +354,22 @@ def test_malformed_spacing_and_times_are_unknown_and_named(
     content[123] = 0xFF  # xyzt_units
     nifti.write_bytes(content)
     np.testing.assert_allclose(open_cine(nifti)[0].pixels, stored_cine[0] / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["two channels", "negative colors", "complex"])
+def test_vectors_and_complex_numbers_are_no_frames(kind: str, tmp_path: Path, stored_cine: NDArray[np.uint8]) -> None:
+    frame = stored_cine[0].astype(np.float32)
+    path = tmp_path / ("frame.nii" if kind == "complex" else "frame.mha")
+    if kind == "complex":
+        nibabel.save(nibabel.Nifti1Image((frame.T + 1j * frame.T[::-1]).astype(np.complex64), np.eye(4)), path)
+    else:
+        channels = np.repeat(frame[..., None], 2 if kind == "two channels" else 3, axis=-1)
+        values = channels - (100 if kind == "negative colors" else 0)
+        height, width = frame.shape
+        header = (
+            f"ObjectType = Image\nNDims = 2\nBinaryData = True\nDimSize = {width} {height}\n"
+            f"ElementNumberOfChannels = {channels.shape[-1]}\nElementType = MET_FLOAT\nElementDataFile = LOCAL\n"
+        )
+        path.write_bytes(header.encode() + values.astype("<f4").tobytes())
+    with pytest.raises(ReadError, match="neither gray nor color"):
+        _ = open_cine(path)[0]

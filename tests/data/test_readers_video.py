@@ -67,3 +67,40 @@ def test_times_of_frames_stored_out_of_order_ascend(tmp_path: Path, stored_cine:
     cine = open_cine(path)
     assert cine.times_s == pytest.approx(np.arange(12) / 25, abs=1e-4)
     assert [frame.index for frame in cine] == list(range(12))
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_rotation_that_a_video_declares_is_applied(
+    degrees: int, tmp_path: Path, stored_cine: NDArray[np.uint8]
+) -> None:
+    path = tmp_path / "cine.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.height, stream.width = stored_cine[0].shape
+        stream.pix_fmt, stream.bit_rate = "yuv420p", 8_000_000
+        stream.set_display_rotation(degrees)
+        for frame in stored_cine:
+            picture = av.VideoFrame.from_ndarray(np.repeat(frame[..., None], 3, axis=-1), format="rgb24")
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    read = np.stack([frame.pixels for frame in open_cine(path)])
+    expected = np.rot90(stored_cine, degrees // 90, axes=(1, 2)) / 255
+    assert read.shape == expected.shape
+    assert np.abs(read - expected).mean() < 0.02
+
+
+def test_video_that_was_cut_off_is_told(
+    tmp_path: Path, stored_cine: NDArray[np.uint8], caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "cine.avi"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=25)
+        stream.height, stream.width = stored_cine[0].shape
+        stream.pix_fmt = "yuvj420p"
+        for frame in np.repeat(stored_cine, 4, axis=0):
+            picture = av.VideoFrame.from_ndarray(np.repeat(frame[..., None], 3, axis=-1), format="rgb24")
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    assert len(open_cine(path)) < 12
+    assert "the header declares 12 frames" in caplog.text

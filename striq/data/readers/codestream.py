@@ -19,10 +19,14 @@ from pydicom.uid import (
 Color = Literal["RGB", "YBR"]
 
 JPEG_START, J2K_START, JP2_START = b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  "
-STARTS = (JPEG_START, J2K_START, JP2_START)
+# The header of RLE is the number of segments and 15 offsets, the first of which is its own size.
+RLE_SEGMENTS = (1, 2, 3, 4, 6, 12)  # one per byte of a pixel of 1 or 3 samples of 8, 16 or 32 bits
+RLE_STARTS = tuple(struct.pack("<2L", number, 64) for number in RLE_SEGMENTS)
+STARTS = (JPEG_START, J2K_START, JP2_START, *RLE_STARTS)
 START_OF_FRAME = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # C4, C8 and CC are tables
 START_OF_FRAME_LS = 0xF7
 WITHOUT_LENGTH = {0x01, 0xFF, *range(0xD0, 0xDA)}  # TEM, fill byte, restart and start markers
+J2K_CODING_STYLE, J2K_START_OF_TILE = 0x52, 0x90  # second bytes of the markers
 RGB_IDS = (tuple(b"RGB"), tuple(b"rgb"))
 ADOBE_LENGTH = 12  # bytes of the segment that holds the color transform
 
@@ -37,7 +41,8 @@ class CodestreamHeader:
         precision: Bits per sample.
         components: Samples per pixel.
         frame_marker: Second byte of the start-of-frame marker; 0 for JPEG 2000.
-        color: Color space that JFIF or Adobe markers or component identifiers state; ``None`` if they state none.
+        color: Color space that JFIF or Adobe markers or component identifiers state, or that the component transform
+            of JPEG 2000 decodes to; ``None`` if nothing states one.
         read_as_ybr: Whether libjpeg takes the components for YCbCr.
     """
 
@@ -66,7 +71,7 @@ def read_header(codestream: bytes) -> CodestreamHeader | None:
             return _jpeg(codestream)
         start = codestream.find(J2K_START) if codestream.startswith(JP2_START) else 0
         if start >= 0 and codestream.startswith(J2K_START, start):
-            return _jpeg2000(codestream[start : start + 64])
+            return _jpeg2000(codestream[start:])
     except (struct.error, IndexError):
         pass
     return None
@@ -77,19 +82,29 @@ def infer_syntax(codestream: bytes) -> UID | None:
     header = read_header(codestream)
     if header is not None:
         return header.syntax
-    # The header of RLE is the number of segments and 15 offsets, the first of which is its own size.
-    is_rle = len(codestream) >= 64 and struct.unpack_from("<2L", codestream)[1] == 64 and codestream[0] <= 15
-    return RLELossless if is_rle else None
+    return RLELossless if len(codestream) >= 64 and codestream.startswith(RLE_STARTS) else None
 
 
 def _jpeg2000(codestream: bytes) -> CodestreamHeader:
     right, bottom, left, top = struct.unpack_from(">4L", codestream, 8)
+    color: Color | None = "RGB" if _is_transformed(codestream) else None
     return CodestreamHeader(
         rows=bottom - top,
         columns=right - left,
         precision=(codestream[42] & 0x7F) + 1,
         components=struct.unpack_from(">H", codestream, 40)[0],
+        color=color,
     )
+
+
+def _is_transformed(codestream: bytes) -> bool:
+    """Return whether the components of JPEG 2000 were transformed from RGB, which decoding reverses."""
+    position = 2
+    while codestream[position] == 0xFF and codestream[position + 1] != J2K_START_OF_TILE:
+        if codestream[position + 1] == J2K_CODING_STYLE:
+            return codestream[position + 8] == 1
+        position += 2 + struct.unpack_from(">H", codestream, position + 2)[0]
+    return False
 
 
 def _jpeg(codestream: bytes) -> CodestreamHeader | None:

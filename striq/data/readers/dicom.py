@@ -21,9 +21,9 @@ from striq.data.readers.dicom_decoding import decode_frame, is_decodable, is_los
 from striq.data.readers.dicom_file import DicomFile, read_dicom
 from striq.data.readers.dicom_format import COLORS, GRAYS, PixelFormat
 from striq.data.readers.dicom_frames import PixelLayout, find_frames
-from striq.data.readers.dicom_gray import Palette, declared_range, display_window
+from striq.data.readers.dicom_gray import Palette, declared_range, display_window, is_inverted
 from striq.data.readers.dicom_kinds import refuse_other_kinds
-from striq.data.readers.dicom_regions import spacing_mm, tissue_region
+from striq.data.readers.dicom_regions import refuse_other_displays, spacing_mm, tissue_region
 from striq.data.readers.dicom_times import frame_times_s
 from striq.data.readers.dicom_values import HeaderValues
 from striq.data.readers.gray_frames import GrayFrames
@@ -85,6 +85,7 @@ def open_dicom(path: Path, *, frame_axis: int | None = None) -> Cine:
         refuse_many_frames(path, layout.num_frames)
         codestream = _first_codestream(file, layout)
         _refuse_undecodable(path, layout, codestream)
+        refuse_other_displays(header, path)
         region = tissue_region(header, pixels.rows, pixels.columns)
         return Cine(
             str(path),
@@ -168,14 +169,13 @@ def _gray_frames(
             stored = decode_frame(file, layout, pixels, index)
             return stored if palette is None else palette.gray(np.asarray(stored))
 
-    inverted = pixels.photometric == "MONOCHROME1"
     return GrayFrames(
         str(file.path),
         layout.num_frames,
         read_stored,
         declared=gray_range,
         window=display_window(header),
-        inverted=inverted,
+        inverted=is_inverted(header, pixels.photometric),
     )
 
 

@@ -34,6 +34,7 @@ from striq.data.readers.dicom_frames import PixelLayout
 
 JPEG_SYNTAXES = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1)
 LOSSLESS_MARKER = 0xC3
+LEAST_FALL = 0.15  # of the stored bits' range; where bits above them rise by one, those of an overlay change at random
 # Decoders of pydicom by transfer syntax; JPEG is decoded by Pillow directly.
 PLUGINS = {
     RLELossless: "pydicom",
@@ -93,7 +94,8 @@ def decode_frame(file: DicomFile, layout: PixelLayout, pixels: PixelFormat, inde
     if layout.syntax in JPEGLSTransferSyntaxes:
         return _luma_or_rgb(*decode_apart(codestream, layout.syntax, PLUGINS[layout.syntax], pixels.options(1)))
     encapsulated = encapsulate([codestream], has_bot=False)
-    return _luma_or_rgb(*_decode(layout.syntax, encapsulated, 0, pixels.options(1)))
+    array, photometric = _decode(layout.syntax, encapsulated, 0, pixels.options(1))
+    return _luma_or_rgb(array, header.color or photometric)
 
 
 def _decode(syntax: UID, source: Any, index: int, options: Mapping[str, Any]) -> tuple[NDArray[Any], str]:
@@ -108,16 +110,35 @@ def _luma_or_rgb(array: NDArray[Any], photometric: str) -> NDArray[Any]:
 
 
 def _select_bits(array: NDArray[Any], photometric: str, pixels: PixelFormat) -> NDArray[Any]:
-    """Return the stored bits as numbers. The bits above and below them may hold overlays."""
+    """Return the stored bits as numbers. The bits above and below them may hold overlays.
+
+    Raises:
+        ValueError: If the bits above them belong to the numbers, so that BitsStored is too small.
+    """
     array = _luma_or_rgb(array, photometric)
     unused = pixels.bits_allocated - pixels.bits_stored
     if not unused:
         return array
     array = array.astype(array.dtype.newbyteorder("="))
+    if not pixels.is_signed and pixels.high_bit + 1 == pixels.bits_stored and _goes_on(array, pixels.bits_stored):
+        msg = f"values of more than {pixels.bits_stored} bits, although BitsStored is {pixels.bits_stored}"
+        raise ValueError(msg)
     below = min(unused, max(0, pixels.high_bit + 1 - pixels.bits_stored))
     if below and _lies_in_low_bits(array, pixels.bits_stored, below):
         below = 0
     return np.right_shift(np.left_shift(array, unused - below), unused)
+
+
+def _goes_on(array: NDArray[Any], bits_stored: int) -> bool:
+    """Return whether the bits above the stored ones continue them: where those rise by one, these fall."""
+    above = (array >> bits_stored).astype(np.int64)
+    if not above.any():
+        return False
+    stored = (array & (2**bits_stored - 1)).astype(np.int64)
+    steps = np.diff(above, axis=1)
+    is_carry = np.abs(steps) == 1
+    falls = -(np.diff(stored, axis=1) * steps)[is_carry]
+    return bool(falls.size and falls.mean() > LEAST_FALL * 2**bits_stored)
 
 
 def _lies_in_low_bits(array: NDArray[Any], bits_stored: int, below: int) -> bool:

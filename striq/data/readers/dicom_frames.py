@@ -16,6 +16,7 @@ from striq.data.readers.dicom_format import PixelFormat
 
 logger = logging.getLogger(__name__)
 ITEM = b"\xfe\xff\x00\xe0"  # tag of an item, little endian
+GE_BIG_ENDIAN_PIXELS = "1.2.840.113619.5.2"  # private: a little-endian data set with big-endian pixels
 PAD_BITS = 8  # a value has an even number of bytes
 LONGEST_START = max(map(len, STARTS))
 
@@ -90,7 +91,16 @@ def _uncompressed(file: DicomFile, num_declared: int | None, pixels: PixelFormat
         raise ValueError(msg)
     if pixels.is_subsampled:
         _refuse_full_chroma(8 * file.pixel_length, num_declared, pixels)
-    syntax = ExplicitVRLittleEndian if file.is_little_endian else ExplicitVRBigEndian
+    is_little_endian = file.is_little_endian
+    if pixels.bits_allocated > 8 and file.syntax and not file.syntax.is_transfer_syntax:
+        if file.syntax != GE_BIG_ENDIAN_PIXELS:
+            msg = f"pixels of several bytes whose order the private transfer syntax {file.syntax} does not tell"
+            raise ValueError(msg)
+        is_little_endian = False
+    if (left_over := num_bits % frame_bits) > PAD_BITS and present >= file.pixel_length:
+        message = "%s: %d bytes of pixel data after the last frame are not used; Rows or Columns may be wrong."
+        logger.warning(message, file.path, left_over // 8)
+    syntax = ExplicitVRLittleEndian if is_little_endian else ExplicitVRBigEndian
     return PixelLayout(syntax, num_bits // frame_bits, num_declared, is_cut_off=present < file.pixel_length)
 
 

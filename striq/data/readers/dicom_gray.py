@@ -57,6 +57,36 @@ def _is_depth(window: GrayRange, bits: int) -> bool:
     return abs(window.black) <= tolerance and abs(window.white - white) <= tolerance
 
 
+def is_inverted(header: HeaderValues, photometric: str) -> bool:
+    """Return whether the smallest stored value is displayed as white.
+
+    MONOCHROME1, a falling rescale slope or lookup table, and a falling presentation each invert the gray scale. With
+    MONOCHROME1, a falling presentation is only its other name.
+
+    Args:
+        header: Header of the file.
+        photometric: Its photometric interpretation.
+    """
+    if not photometric.startswith("MONOCHROME"):
+        return False
+    falls = (
+        photometric == "MONOCHROME1" or header.text("PresentationLUTShape").upper() == "INVERSE",
+        (header.number("RescaleSlope") or 1.0) < 0,
+        _falls(header, "ModalityLUTSequence"),
+        _falls(header, "VOILUTSequence"),
+    )
+    return sum(falls) % 2 == 1
+
+
+def _falls(header: HeaderValues, sequence: str) -> bool:
+    """Return whether the first lookup table of a sequence maps its first entry to a larger value than its last."""
+    table = next(iter(header.items(sequence)), None)
+    if table is None:
+        return False
+    num_entries = len(entries := table.entries("LUTData", table.integer("LUTDescriptor")))
+    return num_entries > 1 and bool(entries[0] > entries[-1])
+
+
 class Palette:
     """The palette of a DICOM file, converted to gray.
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from striq.data.readers.dicom_values import HeaderValues
+from striq.errors import ReadError
 
 Crop = tuple[int, int, int, int]
 
 SPATIAL_2D, TISSUE = 1, 1  # PS3.3 C.8.5.5.1.1 and C.8.5.5.1.2
+OTHER_DISPLAYS = {2: "M-mode", 3: "spectral Doppler", 4: "waveforms", 5: "graphics"}  # C.8.5.5.1.1
 CENTIMETERS = 3  # PS3.3 C.8.5.5.1.15
 MM_PER_CM = 10.0
 
@@ -53,6 +56,25 @@ def tissue_region(header: HeaderValues, rows: int, columns: int) -> Region | Non
     return max(regions, key=lambda region: region.area, default=None)
 
 
+def refuse_other_displays(header: HeaderValues, path: Path) -> None:
+    """Raise ``ReadError`` if the regions say that the picture shows curves or M-mode, and no two-dimensional image.
+
+    Args:
+        header: Header of the file.
+        path: File, for the message.
+    """
+    formats = [item.integer("RegionSpatialFormat") for item in header.items("SequenceOfUltrasoundRegions")]
+    others = [name for number, name in OTHER_DISPLAYS.items() if number in formats]
+    if others and SPATIAL_2D not in formats:
+        raise ReadError(
+            what="The picture shows no two-dimensional image",
+            where=path,
+            expected="a region of spatial format 1 (2D)",
+            got=f"regions of {' and '.join(others)} alone",
+            remedy="Choose the B-mode images of the study.",
+        )
+
+
 def spacing_mm(header: HeaderValues, region: Region | None) -> tuple[float, float] | None:
     """Return the distance between rows, then columns, from the region if it is in centimeters, or PixelSpacing."""
     if region is not None and region.spacing_mm is not None:
@@ -76,6 +98,7 @@ def _crop(item: HeaderValues, rows: int, columns: int) -> Crop | None:
     top, left, bottom, right = (item.integer(f"RegionLocation{name}") for name in names)
     if top is None or left is None or bottom is None or right is None:
         return None
+    (left, right), (top, bottom) = sorted((left, right)), sorted((top, bottom))  # some writers exchange the corners
     # One pixel of tolerance: some writers use exclusive instead of inclusive ends.
     if not (0 <= left < right <= columns and 0 <= top < bottom <= rows):
         return None

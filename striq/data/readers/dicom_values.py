@@ -7,6 +7,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
@@ -54,6 +56,19 @@ class HeaderValues:
         """Return an element as text; empty if it is missing or malformed."""
         value = self._value(keyword)
         return "" if value is None else str(value).strip()
+
+    def entries(self, keyword: str, count: int | None) -> NDArray[np.uint16]:
+        """Return the entries of a lookup table; empty if it is missing or malformed.
+
+        Args:
+            keyword: Element that holds them, as numbers or as bytes of one or two per entry.
+            count: Number of entries that the descriptor states, where 0 means 65,536.
+        """
+        value = self._value(keyword)
+        if not isinstance(value, bytes):
+            return np.array([number % 2**16 for number in self.numbers(keyword)], np.uint16)
+        is_wide = len(value) >= 2 * (count or 2**16)
+        return np.frombuffer(value[: len(value) // 2 * 2], "<u2" if is_wide else "u1").astype(np.uint16)
 
     def items(self, keyword: str) -> list[HeaderValues]:
         """Return the items of a sequence; empty if it is missing or malformed."""

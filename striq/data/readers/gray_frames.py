@@ -66,8 +66,12 @@ class GrayFrames:
     def _declared_range(self, index: int, stored: NDArray[Any]) -> GrayRange | None:
         if self._declared is not None and self._depth is None:
             self._depth = _depth_of(self._declared)
-            if self._depth > 8:
+            if stored.dtype.kind != "u":
+                self._depth = 0
+            elif self._depth and stored.dtype.itemsize > 1:
                 self._declared = range_of_declared_depth(self._depth, self._examined(index, stored))
+        if self._declared is not None and self._depth and not self._declared.holds(stored):
+            raise self._outside(self._declared, index, stored)
         return self._declared
 
     def _by_used_range(self, index: int, stored: NDArray[Any]) -> NDArray[np.float32]:
@@ -82,14 +86,17 @@ class GrayFrames:
                     self._used.white,
                 )
         if self._used != self._window and not self._used.holds(stored):
-            raise ReadError(
-                what="The frame has values outside the range of the other frames",
-                where=f"{self._source}, frame {index}",
-                expected=f"values from {self._used.black:g} to {self._used.white:g}, as in the frames examined",
-                got=f"values from {stored.min():g} to {stored.max():g}",
-                remedy="Export the file with 8 bits per pixel.",
-            )
+            raise self._outside(self._used, index, stored)
         return self._used.apply(stored)
+
+    def _outside(self, expected: GrayRange, index: int, stored: NDArray[Any]) -> ReadError:
+        return ReadError(
+            what="The frame has values outside the range of the file",
+            where=f"{self._source}, frame {index}",
+            expected=f"values from {expected.black:g} to {expected.white:g}, as in the frames examined",
+            got=f"values from {stored.min():g} to {stored.max():g}",
+            remedy="Export the file with 8 bits per pixel.",
+        )
 
     def _examined(self, known_index: int, known: NDArray[Any]) -> Iterator[NDArray[Any]]:
         """Yield the frames that decide; those that cannot be read have no influence."""

@@ -1,4 +1,4 @@
-"""Reader of PNG, JPEG, BMP, TIFF and GIF images, based on Pillow; TIFF or GIF with several pages is a cine."""
+"""Reader of PNG, JPEG, BMP, TIFF and GIF images, based on Pillow; several pages (TIFF, GIF, PNG) are a cine."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from striq.data.cine import Cine
 from striq.data.readers.gray_frames import GrayFrames
+from striq.data.readers.image_pages import frame_pages, is_inverted
 from striq.data.readers.limits import refuse_large_frame
 from striq.data.readers.reader_errors import one_line
 from striq.errors import ReadError
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "GIF")
-WITH_PAGES = ("TIFF", "GIF")
 # Raised by Pillow for damaged files; it raises SyntaxError for a damaged PNG.
 IMAGE_ERRORS = (
     UnidentifiedImageError,
@@ -34,9 +34,10 @@ IMAGE_ERRORS = (
     IndexError,
     struct.error,
 )
-PHOTOMETRIC_INTERPRETATION, WHITE_IS_ZERO = 262, 0  # tag of a TIFF, and its value
-# Pillow reads the upper 8 bits of 16-bit colors. If they are all below this, the file holds 8- to 13-bit values.
-DARKEST_WHITE = 31
+BITS_PER_SAMPLE, PLANAR_CONFIGURATION = 258, 284  # tags of a TIFF
+SEPARATE_PLANES = 2  # value of PlanarConfiguration
+# Pillow reads the upper 8 bits of 16-bit colors. If the highest of them is 0, the file may hold values of fewer bits.
+UPPER_HALF = 128
 # Pillow modes whose pixels are used unchanged; all other modes are converted to RGB or RGBA.
 PLAIN_MODES = {"L", "LA", "RGB", "RGBA", "F", "I", "I;16", "I;16B", "I;16L"}
 
@@ -52,9 +53,9 @@ def open_image(path: Path, *, frame_axis: int | None = None) -> Cine:
         ReadError: If the file is damaged, truncated or not an image.
     """
     del frame_axis
-    num_frames, inverted = _examine(path)
-    frames = GrayFrames(str(path), num_frames, lambda index: _read(path, index), inverted=inverted)
-    return Cine(str(path), num_frames, frames)
+    pages, inverted = _examine(path)
+    frames = GrayFrames(str(path), len(pages), lambda index: _read(path, pages[index]), inverted=inverted)
+    return Cine(str(path), len(pages), frames)
 
 
 def pictures_of(image: Image.Image) -> NDArray[Any]:
@@ -70,54 +71,39 @@ def pictures_of(image: Image.Image) -> NDArray[Any]:
         ReadError: If the picture is damaged, or its pages differ in size.
     """
     name = str(getattr(image, "filename", "") or "picture")
-    place = image.tell() if _has_pages(image) else 0
+    place = image.tell()
     with warnings.catch_warnings():
         _configure_warnings()
         try:
             refuse_large_frame(Path(name), image.height, image.width)
             pages: list[NDArray[Any]] = []
-            for number in range(getattr(image, "n_frames", 1) if _has_pages(image) else 1):
-                if _has_pages(image):
-                    image.seek(number)
+            for number in frame_pages(image, Path(name)):
+                image.seek(number)
                 pages.append(_pixels(image))
-            if _has_pages(image):
-                image.seek(place)
+            image.seek(place)
             return np.stack(pages)
         except IMAGE_ERRORS as error:
             raise _damaged(Path(name), error) from error
 
 
-def is_inverted(image: Image.Image) -> bool:
-    """Return whether the smallest value of an open picture is white; Pillow inverts those of up to 8 bits itself."""
-    if not isinstance(image, TiffImageFile):
-        return False
-    return image.tag_v2.get(PHOTOMETRIC_INTERPRETATION) == WHITE_IS_ZERO and image.mode.startswith(("I", "F"))
-
-
-def _has_pages(image: Image.Image) -> bool:
-    return image.format in WITH_PAGES and getattr(image, "n_frames", 1) > 1
-
-
-def _examine(path: Path) -> tuple[int, bool]:
-    """Return the number of frames, and whether the smallest value is white."""
+def _examine(path: Path) -> tuple[list[int], bool]:
+    """Return the pages that are frames, and whether the smallest value is white."""
     with warnings.catch_warnings():
         _configure_warnings()
         try:
             with Image.open(path, formats=FORMATS) as image:
-                if not isinstance(image, TiffImageFile):
-                    return getattr(image, "n_frames", 1) if image.format in WITH_PAGES else 1, False
-                return image.n_frames, is_inverted(image)
+                return frame_pages(image, path), is_inverted(image)
         except IMAGE_ERRORS as error:
             raise _damaged(path, error) from error
 
 
-def _read(path: Path, index: int) -> NDArray[Any]:
+def _read(path: Path, page: int) -> NDArray[Any]:
     with warnings.catch_warnings():
         _configure_warnings()
         try:
             with Image.open(path, formats=FORMATS) as image:
-                if index:
-                    image.seek(index)
+                if page:
+                    image.seek(page)
                 refuse_large_frame(path, image.height, image.width)
                 return _pixels(image)
         except IMAGE_ERRORS as error:
@@ -128,16 +114,37 @@ def _pixels(image: Image.Image) -> NDArray[Any]:
     """Return the pixels as displayed (camera rotation applied); palettes and rare modes become RGB."""
     is_16_bit_png = image.format == "PNG" and image.mode == "I"  # Pillow before 12 opens 16-bit PNG files in this mode
     has_wide_colors = ";16" in str(getattr(image, "tile", "")) and len(image.getbands()) >= 3
+    if _has_wide_planes(image):
+        msg = "uncompressed 16-bit colors in separate planes, which cannot be read"
+        raise ValueError(msg)
     upright = ImageOps.exif_transpose(image)
     if upright.mode == "1":
         return np.asarray(upright, dtype=np.bool_)
     if upright.mode not in PLAIN_MODES:
         upright = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
     pixels = np.asarray(upright)
-    if has_wide_colors and pixels.max() <= DARKEST_WHITE:
-        msg = "16-bit colors that use few of their upper 8 bits, which are all that can be read"
+    if has_wide_colors and pixels[..., :3].max() < UPPER_HALF:
+        msg = "16-bit colors that do not use the highest bit, of which only the upper 8 bits can be read"
         raise ValueError(msg)
-    return pixels.astype(np.uint16) if is_16_bit_png else pixels
+    pixels = pixels.astype(np.uint16) if is_16_bit_png else pixels
+    return _without_transparent_color(pixels, image.info.get("transparency"))
+
+
+def _has_wide_planes(image: Image.Image) -> bool:
+    """Return whether a TIFF has uncompressed planes of more than 8 bits, whose bytes Pillow would read as pixels."""
+    if not isinstance(image, TiffImageFile) or image.use_load_libtiff or len(image.getbands()) == 1:
+        return False
+    bits = np.max(image.tag_v2.get(BITS_PER_SAMPLE, 1))
+    return image.tag_v2.get(PLANAR_CONFIGURATION) == SEPARATE_PLANES and bool(bits > 8)
+
+
+def _without_transparent_color(pixels: NDArray[Any], transparent: object) -> NDArray[Any]:
+    """Return pixels in which the one color that a PNG declares transparent is black; palettes have been converted."""
+    has_alpha = pixels.ndim == 3 and pixels.shape[-1] in (2, 4)
+    if has_alpha or not isinstance(transparent, int | tuple):
+        return pixels
+    found = pixels == np.asarray(transparent)
+    return np.where(found if pixels.ndim == 2 else found.all(axis=-1, keepdims=True), pixels.dtype.type(0), pixels)
 
 
 def _configure_warnings() -> None:

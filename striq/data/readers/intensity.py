@@ -158,8 +158,8 @@ class _Found:
             self.bits |= int(np.bitwise_or.reduce(values.astype(np.int64), axis=None))
 
 
-def range_of_declared_depth(depth: int, images: Iterable[NDArray[Any]]) -> GrayRange:
-    """Return the range of unsigned integers of a declared number of bits.
+def range_of_declared_depth(depth: int, images: Iterable[NDArray[Any]]) -> GrayRange | None:
+    """Return the range of unsigned integers of a declared number of bits; ``None`` if the values take more bits.
 
     Convention:
         - If the low bits of all values are zero, white has these bits zero too, as in :func:`used_range`: 8-bit gray
@@ -170,7 +170,9 @@ def range_of_declared_depth(depth: int, images: Iterable[NDArray[Any]]) -> GrayR
         images: Stored images of one file.
     """
     found = _examine(images, np.inf)
-    return _range_of_bits(found.bits, depth) if found.whole and found.low >= 0 else range_of_depth(depth)
+    if not found.whole or found.low < 0:
+        return range_of_depth(depth)
+    return _range_of_bits(found.bits, depth) if found.bits.bit_length() <= depth else None
 
 
 def _range_of_bits(bits: int, depth: int = 0) -> GrayRange:

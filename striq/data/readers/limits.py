@@ -8,7 +8,7 @@ from striq.errors import ReadError
 
 MAX_FRAME_PIXELS = 2**25  # 8192 x 4096, four times a 4k picture; in color it takes 0.6 GB while it is converted
 MAX_FRAMES = 10**6  # nine hours at 30 frames a second
-MAX_CHANNELS = 4  # red, green, blue and transparency
+CHANNELS = (1, 3, 4)  # gray, color, and color with transparency; two are complex numbers or vectors
 MAX_HEADER_BYTES = 2**26  # a header of a PLUS sequence takes about a kilobyte per frame
 IN_MEMORY_BYTES = 2**28  # decoded pixels that are kept in memory; more are kept in a temporary file
 MAX_EXPANSION = 100  # decoded bytes per compressed byte beyond IN_MEMORY_BYTES; ultrasound expands 2 to 20 times
@@ -46,18 +46,18 @@ def refuse_many_frames(where: str | Path, num_frames: int) -> None:
         )
 
 
-def refuse_many_channels(where: str | Path, num_channels: int) -> None:
-    """Check the number of color channels.
+def refuse_other_channels(where: str | Path, num_channels: int) -> None:
+    """Check the number of channels.
 
     Raises:
-        ReadError: If there are more than ``MAX_CHANNELS``.
+        ReadError: If it is that of neither gray nor color.
     """
-    if num_channels > MAX_CHANNELS:
+    if num_channels not in CHANNELS:
         raise ReadError(
-            what="The pixels have too many channels",
+            what="The pixels are neither gray nor color",
             where=where,
-            expected=f"1 to {MAX_CHANNELS}",
-            got=str(num_channels),
+            expected="1, 3 or 4 channels",
+            got=f"{num_channels} channels",
             remedy="Export gray or color images.",
         )
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from striq.data.cine import Cine
 from striq.data.readers.gray_frames import GrayFrames
-from striq.data.readers.limits import refuse_large_frame, refuse_many_channels, refuse_many_frames
+from striq.data.readers.limits import refuse_large_frame, refuse_many_frames, refuse_other_channels
 from striq.data.readers.reader_errors import one_line
 from striq.errors import ReadError
 
@@ -64,7 +64,7 @@ def cine_from_raster(path: Path, raster: Raster, frame_axis: int | None = None) 
     column_axis, row_axis = _image_axes(path, raster, time_axis)
     refuse_large_frame(path, raster.sizes[row_axis], raster.sizes[column_axis])
     if raster.channel_axis is not None:
-        refuse_many_channels(path, raster.sizes[raster.channel_axis])
+        refuse_other_channels(path, raster.sizes[raster.channel_axis])
 
     def read_stored(index: int) -> NDArray[Any]:
         try:
@@ -72,6 +72,7 @@ def cine_from_raster(path: Path, raster: Raster, frame_axis: int | None = None) 
         except LOAD_ERRORS as error:
             raise _damaged(path, error) from error
         image = _extract_frame(data, (row_axis, column_axis), raster.channel_axis, (time_axis, index))
+        _refuse_vectors(path, image, index)
         return raster.rescale(image)
 
     num_frames = 1 if time_axis is None else raster.sizes[time_axis]
@@ -175,6 +176,18 @@ def _extract_frame(
     )
     remaining = sorted(result_axes)
     return np.array(in_file_order[selection].transpose([remaining.index(axis) for axis in result_axes]))
+
+
+def _refuse_vectors(path: Path, image: NDArray[Any], index: int) -> None:
+    """Raise ``ReadError`` for complex numbers, and for vectors, which colors with negative values are."""
+    if image.dtype.kind == "c" or (image.ndim == 3 and image.size and image.min() < 0):
+        raise ReadError(
+            what="The pixels are neither gray nor color",
+            where=f"{path}, frame {index}",
+            expected="gray values or colors",
+            got="complex numbers" if image.dtype.kind == "c" else "channels with negative values",
+            remedy="Export gray or color images; compute the envelope of complex samples.",
+        )
 
 
 def _damaged(path: Path, error: Exception) -> ReadError:

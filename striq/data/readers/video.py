@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,9 +17,11 @@ from striq.data.readers.limits import refuse_large_frame
 from striq.data.readers.reader_errors import one_line
 from striq.errors import ReadError
 
+logger = logging.getLogger(__name__)
+
 
 def open_video(path: Path, *, frame_axis: int | None = None) -> Cine:
-    """Return the cine of a video file.
+    """Return the cine of a video file, turned upright as its rotation says.
 
     Args:
         path: Video file.
@@ -40,6 +43,7 @@ def open_video(path: Path, *, frame_axis: int | None = None) -> Cine:
         ) from error
     try:
         with av.open(str(path)) as container:
+            num_declared = container.streams.video[0].frames
             # Packets are stored in the order of decoding; frames are decoded in the order of their times.
             times = sorted(
                 float(packet.pts * packet.time_base) for packet in container.demux(video=0) if packet.pts is not None
@@ -48,6 +52,8 @@ def open_video(path: Path, *, frame_axis: int | None = None) -> Cine:
         raise _damaged(path, error) from error
     if not times:
         raise _damaged(path, ValueError("no frames"))
+    if num_declared > len(times):
+        logger.warning("%s: the header declares %d frames, the file holds %d.", path, num_declared, len(times))
     decoder = _ForwardDecoder(path, av)
     return Cine(str(path), len(times), decoder.read, times_s=times)
 
@@ -77,7 +83,9 @@ class _ForwardDecoder:
         with self._av.open(str(self._path)) as container:
             for image in container.decode(video=0):
                 refuse_large_frame(self._path, image.height, image.width)
-                yield image.to_ndarray(format="rgb24")
+                # Counterclockwise, by which players turn the picture; early versions of PyAV do not tell.
+                quarter_turns = round(getattr(image, "rotation", 0) / 90)
+                yield np.rot90(image.to_ndarray(format="rgb24"), quarter_turns)
 
 
 def _damaged(path: Path, error: Exception) -> ReadError:
