@@ -161,7 +161,9 @@ def test_sector_whose_sides_the_display_cuts_off_is_found(plane: str, decoration
     pixels = make_phantom_cine(plane, 1, 5, size=(360, 480))[0].pixels
     picture = np.pad(np.round(pixels * 255).astype(np.float64), ((60, 60), (80, 80)))
     mask = fan_mask(as_pixels(picture))
-    assert overlap(fan_mask(as_pixels(decorated(picture, mask, decoration))), mask) >= ENOUGH
+    found = fan_mask(as_pixels(decorated(picture, mask, decoration)))
+    assert overlap(found, mask) >= ENOUGH
+    assert np.abs(np.subtract(bounding_box(found), bounding_box(mask))).max() <= 1
 
 
 def test_fan_in_the_black_window_of_a_gray_interface_is_found() -> None:

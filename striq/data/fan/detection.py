@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from striq.data.fan.edges import Edges, edges_of_cells, find_edges
 from striq.data.fan.grid import GRAY_LEVEL, Grid, Pixels, border, make_grid
 from striq.data.fan.morphology import (
     Mask,
@@ -29,6 +30,10 @@ Box = tuple[int, int, int, int]  # top, left, bottom, right in pixels
 MINIMUM_SHARE = 0.05  # of the image; a smaller region is text or a logo, not a fan
 CONVEX = 0.02  # share of the hull that is empty in a fan without anything dark or attached to its edge
 EDGE_SHARE = 0.25  # of the brightness beside it; a darker pixel at the edge is a compression artifact
+BANNER_SHARE, BANNER_SPAN = 0.5, 0.85  # of a row of cells, of a row of pixels, that a banner covers
+LARGEST_TIP = 4  # cells
+COVERED = 0.97  # of the fan but for its outermost cells
+SEEN = 0.6  # support of the edges of a sector that is the fan
 SMALLEST_WINDOW = 16  # pixels
 
 
@@ -75,7 +80,7 @@ def _detect(pixels: Pixels, windows: int) -> Mask:
         mask = np.zeros(pixels.shape, dtype=bool)
         mask[:, half] = _detect(pixels[:, half], windows - 1)
         return mask
-    points = _outline(grid, cells, _fit(cells))
+    points = _outline(grid, cells)
     return hull_mask(points * grid.stride + (grid.stride - 1) / 2, pixels.shape)
 
 
@@ -112,15 +117,21 @@ def _half(region: Mask, grid: Grid, pixels: Pixels) -> slice | None:
     return slice(0, column) if left > 0.97 * right else slice(column, pixels.shape[1])
 
 
-def _fit(cells: Cells) -> Fit | None:
+def _is_marked(cells: Cells) -> bool:
+    """Return whether something lies beside the fan; a few cells may be the tip of the fan itself."""
+    beside = cells.lit & dilate(cells.fan, 4) & ~dilate(cells.fan, 1)
+    return bool((dilate(cells.fan, 2) & cells.other).any() or beside.sum() > LARGEST_TIP)
+
+
+def _fit(cells: Cells, is_marked: bool) -> Fit | None:
     """Return the sector that fits the fan; ``None`` if the fan is convex and alone, so that no sector is needed."""
     hull = hull_mask(row_ends(cells.fan), cells.fan.shape)
     is_convex = bool(cells.fan.sum() > (1 - CONVEX) * hull.sum())
-    if is_convex and not (dilate(cells.fan, 2) & cells.other).any():
+    if is_convex and not is_marked and not (dilate(cells.fan, 2) & cells.other).any():
         return None
     banners = np.flatnonzero(cells.other[: len(hull) // 4].mean(axis=1) > 0.5)
     top = int(banners[-1]) + 1 if len(banners) else 0
-    seen = upright_sides(cells.fan)
+    seen = upright_sides(cells.fan, is_marked)
     unseen = np.ones(hull.shape, dtype=bool)
     unseen[:, seen] = False
     sector = fit_sector(cells.fan, cells.loose | unseen)
@@ -135,27 +146,53 @@ def _fit(cells: Cells) -> Fit | None:
     return replace(judge_fit(sector, inside, hull_mask(row_ends(inside), hull.shape), top, seen), bounds=True)
 
 
-def _outline(grid: Grid, cells: Cells, fit: Fit | None) -> Points:
+def _outline(grid: Grid, cells: Cells) -> Points:
     """Return points whose hull is the fan, in pixels of ``grid.difference``."""
-    shape = grid.difference.shape
-    region = cells.fan
+    if _is_marked(cells) and (fit := _fit(cells, is_marked=True)) is not None:
+        other = _other_pixels(grid, cells.other)
+        edges = find_edges(fit.sector, (grid.difference > grid.clear_pixel) & ~other, grid.size, fit.columns)
+        if edges.support > SEEN and _covers(edges, cells.fan, grid):
+            return _points(grid, cells.fan, other, replace(fit, bounds=True), edges)
+    fit = _fit(cells, is_marked=False)
+    return _points(grid, cells.fan, grid.enlarge(cells.other), fit, fit and edges_of_cells(fit, grid.size))
+
+
+def _covers(edges: Edges, region: Mask, grid: Grid) -> bool:
+    """Return whether a sector holds the fan but for its outermost cells; one that was fitted to no sector does not."""
+    inner = grid.enlarge(erode(region, 1))
+    return bool(edges.mask(inner.shape, above=0)[inner].mean() > COVERED)
+
+
+def _points(grid: Grid, region: Mask, other: Mask, fit: Fit | None, edges: Edges | None) -> Points:
     near = dilate(region, 2)
     # Only the pixels near the region are examined.
     top, left, bottom, right = bounding_box(near)
     part = grid.part(top, left, bottom, right)
-    around = part.enlarge((near & ~cells.other)[top:bottom, left:right])
-    if fit is not None and fit.bounds:
-        bounds = fit.sector.grown(0.5 if fit.is_close else 1.25).moved(-left, -top)
-        around &= bounds.mask(around.shape, grid.size)
+    place = slice(top * grid.size, bottom * grid.size), slice(left * grid.size, right * grid.size)
+    around = grid.enlarge(near)[place] & ~other[place]
+    if fit is not None and edges is not None and fit.bounds:
+        around &= edges.mask(grid.difference.shape, above=(0.5 if fit.is_close else 1.25) * grid.size)[place]
         region = region & fit.sector.grown(1.25).mask(region.shape)
     sharp = row_ends(_bright_pixels(part, around)) + np.array([left, top]) * grid.size
     inner = erode(np.pad(region, 1), max(1, round(3 / grid.size)))[1:-1, 1:-1]
     points = [sharp, (row_ends(inner) + 0.5) * grid.size - 0.5]
-    if fit is not None and fit.completes:
-        ends = _sector_ends(fit.sector.grown(-0.75), shape, grid.size)
-        ends[:, 0] = ends[:, 0].clip(fit.columns.start * grid.size, fit.columns.stop * grid.size - 1)
+    if fit is not None and edges is not None and fit.completes:
+        ends = _sector_ends(edges.sector.grown(-0.75 * grid.size / edges.scale), grid.difference.shape, edges.scale)
+        ends[:, 0] = ends[:, 0].clip(edges.columns.start, edges.columns.stop - 1)
         points.append(ends)
     return np.concatenate(points)
+
+
+def _other_pixels(grid: Grid, other: Mask) -> Mask:
+    """Return the pixels of what is not the fan; banners end at the row at which they end in the image."""
+    rows = np.flatnonzero(other.mean(axis=1) > BANNER_SHARE)
+    pixels = grid.enlarge(other)
+    for row in {r for r in (*(rows + 1), *(rows - 1)) if 0 <= r < len(other)} | set(rows):
+        part = slice(row * grid.size, (row + 1) * grid.size)
+        is_banner = (grid.difference[part] > grid.clear_pixel).mean(axis=1) > BANNER_SPAN
+        if is_banner.any():
+            pixels[part] = is_banner[:, None]
+    return pixels
 
 
 def _bright_pixels(grid: Grid, around: Mask) -> Mask:

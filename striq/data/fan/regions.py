@@ -43,11 +43,13 @@ class Cells:
     Attributes:
         fan: Cells of the fan.
         other: Bright cells of something else.
-        loose: Those of them that do not touch the fan; they may be bright spots in a dark part of it.
+        lit: All cells that are no background, thin lines as well.
+        loose: Those of the others that do not touch the fan; they may be bright spots in a dark part of it.
     """
 
     fan: Mask
     other: Mask
+    lit: Mask
     loose: Mask
 
 
@@ -72,7 +74,7 @@ def find_cells(grid: Grid) -> Cells | None:
         joined = _join_in_depth(region, labels == part)
         if joined is not None:
             region = region | joined
-    return Cells(region, other=solid & ~region, loose=dense & ~connected & ~region)
+    return Cells(region, other=solid & ~region, lit=bright, loose=dense & ~connected & ~region)
 
 
 def _bright_cells(grid: Grid) -> tuple[Mask, Mask]:

@@ -41,6 +41,17 @@ class Sector:
         left, right = (amount * np.hypot(1, run / (self.rows[1] - self.rows[0])) for run in slope)
         return replace(self, parameters=self.parameters + np.array([-left, -left, right, right, -amount, amount, 0]))
 
+    @property
+    def apex(self) -> tuple[float, float]:
+        """The point (x, y) where the sides meet."""
+        x, y = _apex(self.parameters[None], self.rows)
+        return float(x[0, 0]), float(y[0, 0])
+
+    def enlarged(self, factor: float) -> Sector:
+        """Return the sector on a grid whose cells are ``factor`` times smaller."""
+        scales = np.array([factor] * CURVATURE + [1.0])
+        return Sector(self.parameters * scales, (self.rows[0] * factor, self.rows[1] * factor))
+
     def moved(self, x: float, y: float) -> Sector:
         """Return the sector moved by ``x`` and ``y`` cells."""
         return Sector(self.parameters + np.array([x, x, x, x, y, y, 0]), (self.rows[0] + y, self.rows[1] + y))
@@ -188,14 +199,20 @@ class _Cover:
         return np.einsum("nh,nh->n", until[1] - until[0], share)
 
 
+def _apex(shapes: Floats, rows: tuple[float, float]) -> tuple[Floats, Floats]:
+    """Return x and y of the point where the sides of shapes meet, both shape ``(N, 1)``."""
+    x0, x1, x2, x3 = (shapes[:, i, None] for i in range(4))
+    position = (x0 - x2) / np.maximum((x3 - x2) - (x1 - x0), 1e-2)
+    return x0 + (x1 - x0) * position, rows[0] + position * (rows[1] - rows[0])
+
+
 def _spans(shapes: Floats, y: Floats, rows: tuple[float, float]) -> tuple[Floats, Floats]:
     """Return left and right edge of shapes at rows, between their sides and above the bottom's ellipse."""
     x0, x1, x2, x3, _, bottom, curvature = (shapes[:, i, None] for i in range(7))
     height = rows[1] - rows[0]
     position = (y - rows[0]) / height
     left, right = x0 + (x1 - x0) * position, x2 + (x3 - x2) * position
-    apex = (x0 - x2) / np.maximum((x3 - x2) - (x1 - x0), 1e-2)  # as a position
-    apex_x, apex_y = x0 + (x1 - x0) * apex, rows[0] + apex * height
+    apex_x, apex_y = _apex(shapes, rows)
     radius = np.maximum(bottom - apex_y, 1e-3)
     depth = (y - apex_y) / radius
     depth = np.minimum(np.maximum(depth, 0, out=depth), 1, out=depth)

@@ -13,6 +13,7 @@ from striq.data.fan.sector import TOP, Floats, Sector
 NEAR = (-2, -1, 0, 1)  # cells from an edge of the sector that support it
 UPRIGHT = 0.12  # of the rows, that a side of the display cuts off
 SHORTEST_SIDE = 6  # rows of cells, of such a side
+MARK = 5  # columns beyond such a side, that marks may reach
 SEEN_TOP = 0.6  # of its length; less is seen where the top of a fan is dark
 
 
@@ -35,22 +36,30 @@ class Fit:
     columns: slice
 
 
-def upright_sides(region: Mask) -> slice:
+def upright_sides(region: Mask, is_marked: bool) -> slice:
     """Return the columns that the fan can have; less than all where the display cuts the sides of a sector off.
 
     Sides that the image itself cuts off need no such limit.
+
+    Args:
+        region: Cells of the fan, shape ``(h, w)``.
+        is_marked: Something lies beside the fan. Marks that touch an upright side may then be further out.
     """
     left, right = np.split(row_ends(region)[:, 0].astype(np.intp), 2)
-    first, last, width = int(left.min()), int(right.max()), region.shape[1]
-    return slice(
-        first if first > EDGE_REACH and _is_upright(left - first) else 0,
-        last + 1 if last < width - 1 - EDGE_REACH and _is_upright(last - right) else width,
-    )
+    width = region.shape[1]
+    first, last = _upright(left, is_marked), _upright(width - 1 - right, is_marked)
+    return slice(first if first > EDGE_REACH else 0, width - last if last > EDGE_REACH else width)
 
 
-def _is_upright(inward: NDArray[np.intp]) -> bool:
-    """Return whether enough rows end in one of the two outermost columns; those of a slanted side do not."""
-    return bool(np.bincount(inward)[:2].max() >= max(SHORTEST_SIDE, UPRIGHT * len(inward)))
+def _upright(ends: NDArray[np.intp], is_marked: bool) -> int:
+    """Return the column in which enough rows end; 0 if there is none, as at a slanted side."""
+    first = int(ends.min())
+    counts = np.bincount(ends - first)
+    enough = max(SHORTEST_SIDE, UPRIGHT * len(ends))
+    if counts[:2].max() >= enough:
+        return first
+    column = int(counts[:MARK].argmax())
+    return first + column if is_marked and counts[column] >= enough else 0
 
 
 def judge_fit(sector: Sector, region: Mask, hull: Mask, top: int, columns: slice) -> Fit:
