@@ -150,7 +150,7 @@ class _Search:
             self._replace(slice(BOTTOM, CURVATURE + 1), np.array([apex_y + radius, curvature]))
 
     def _spans(self) -> tuple[Floats, Floats]:
-        return self.sector.spans(np.arange(len(self.lit)) + 0.5)
+        return self.sector.spans(np.arange(len(self.lit), dtype=np.float64) + 0.5)
 
     def _upright(self, lit: Mask, rows: Indices, column: int) -> int:
         """Return by how many pixels an upright edge is further inside than a column; zero if it is not seen."""
