@@ -30,7 +30,7 @@ def striq_environment() -> dict[str, str]:
 
 
 def load_client(python: str) -> ModuleType:
-    """Return the module ``striq.service.client`` of an installation of STRIQ; the first one asked for serves all.
+    """Return the module ``striq.service.client`` of an installation of STRIQ; it is loaded once.
 
     Args:
         python: Interpreter of the environment that STRIQ is installed in.

@@ -41,7 +41,7 @@ def evaluate(
     epochs: options.EpochsOption = None,
     anchors_strategy: options.StrategyOption = None,
     num_anchors: options.NumAnchorsOption = None,
-    appearance_matching: options.AppearanceOption = 0.0,
+    appearance_matching: options.AppearanceOption = None,
     mode: options.ModeOption = "affine",
     backbone: options.BackboneOption = None,
     download_imagenet: options.ImagenetOption = False,

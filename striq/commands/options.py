@@ -113,12 +113,13 @@ StrategyOption = Annotated[
 ]
 NumAnchorsOption = Annotated[int | None, typer.Option(min=1, help="Anchors per plane.", show_default="20")]
 AppearanceOption = Annotated[
-    float,
+    float | None,
     typer.Option(
         min=0,
         max=1,
         help="Share by which frames get the anchors' mean and deviation of every feature before they are compared; "
         "0.25 makes scanners more alike.",
+        show_default="0",
     ),
 ]
 ModeOption = Annotated[
@@ -155,14 +156,17 @@ KeepPathsOption = Annotated[
 
 
 def make_config(
-    mode: str, strategy: str | None, num_anchors: int | None, appearance_matching: float = 0.0
+    mode: str, strategy: str | None, num_anchors: int | None, appearance_matching: float | None = None
 ) -> StriqConfig:
     """Return the settings of a scorer, those not given at their defaults."""
     from striq.config import AlignerConfig, QualityConfig, StriqConfig
 
-    given: dict[str, Any] = {"anchor_strategy": strategy, "num_anchors": num_anchors}
-    known = {name: value for name, value in given.items() if value is not None}
-    quality = QualityConfig(**known, appearance_matching=appearance_matching)
+    given: dict[str, Any] = {
+        "anchor_strategy": strategy,
+        "num_anchors": num_anchors,
+        "appearance_matching": appearance_matching,
+    }
+    quality = QualityConfig(**{name: value for name, value in given.items() if value is not None})
     return StriqConfig(aligner=AlignerConfig(mode=cast("Mode", mode)), quality=quality)
 
 

@@ -36,7 +36,7 @@ def benchmark(
     epochs: options.EpochsOption = None,
     anchors_strategy: options.StrategyOption = None,
     num_anchors: options.NumAnchorsOption = None,
-    appearance_matching: options.AppearanceOption = 0.0,
+    appearance_matching: options.AppearanceOption = None,
     mode: options.ModeOption = "affine",
     backbone: options.BackboneOption = None,
     seed: options.SeedOption = 0,

@@ -22,7 +22,7 @@ def train(
     epochs: options.EpochsOption = None,
     anchors_strategy: options.StrategyOption = None,
     num_anchors: options.NumAnchorsOption = None,
-    appearance_matching: options.AppearanceOption = 0.0,
+    appearance_matching: options.AppearanceOption = None,
     mode: options.ModeOption = "affine",
     protocol: options.ProtocolOption = "joint",
     backbone: options.BackboneOption = None,

@@ -87,7 +87,7 @@ def readChecklists(path: str | Path) -> list[Checklist]:
 
 
 def exampleChecklists() -> list[Checklist]:
-    """Return the examination types of the example policies of striq, without their thresholds, which are placeholders.
+    """Return the examination types of the example policies of striq, without their placeholder thresholds.
 
     None before striq is installed.
     """

@@ -129,7 +129,7 @@ def _fit(cells: Cells, is_marked: bool) -> Fit | None:
     is_convex = bool(cells.fan.sum() > (1 - CONVEX) * hull.sum())
     if is_convex and not is_marked and not (dilate(cells.fan, 2) & cells.other).any():
         return None
-    banners = np.flatnonzero(cells.other[: len(hull) // 4].mean(axis=1) > 0.5)
+    banners = np.flatnonzero(cells.other[: len(hull) // 4].mean(axis=1) > BANNER_SHARE)
     top = int(banners[-1]) + 1 if len(banners) else 0
     seen = upright_sides(cells.fan, is_marked)
     unseen = np.ones(hull.shape, dtype=bool)
@@ -152,9 +152,10 @@ def _outline(grid: Grid, cells: Cells) -> Points:
         other = _other_pixels(grid, cells.other)
         edges = find_edges(fit.sector, (grid.difference > grid.clear_pixel) & ~other, grid.size, fit.columns)
         if edges.support > SEEN and _covers(edges, cells.fan, grid):
-            return _points(grid, cells.fan, other, replace(fit, bounds=True), edges)
+            return _points(grid, cells.fan, other, (replace(fit, bounds=True), edges))
     fit = _fit(cells, is_marked=False)
-    return _points(grid, cells.fan, grid.enlarge(cells.other), fit, fit and edges_of_cells(fit, grid.size))
+    bounds = None if fit is None else (fit, edges_of_cells(fit, grid.size))
+    return _points(grid, cells.fan, grid.enlarge(cells.other), bounds)
 
 
 def _covers(edges: Edges, region: Mask, grid: Grid) -> bool:
@@ -163,20 +164,22 @@ def _covers(edges: Edges, region: Mask, grid: Grid) -> bool:
     return bool(edges.mask(inner.shape, above=0)[inner].mean() > COVERED)
 
 
-def _points(grid: Grid, region: Mask, other: Mask, fit: Fit | None, edges: Edges | None) -> Points:
+def _points(grid: Grid, region: Mask, other: Mask, bounds: tuple[Fit, Edges] | None) -> Points:
+    """Return points whose hull is the fan; a sector and its edges, if one was fitted, bound and complete it."""
     near = dilate(region, 2)
     # Only the pixels near the region are examined.
     top, left, bottom, right = bounding_box(near)
     part = grid.part(top, left, bottom, right)
     place = slice(top * grid.size, bottom * grid.size), slice(left * grid.size, right * grid.size)
-    around = grid.enlarge(near)[place] & ~other[place]
-    if fit is not None and edges is not None and fit.bounds:
-        around &= edges.mask(grid.difference.shape, above=(0.5 if fit.is_close else 1.25) * grid.size)[place]
+    around = part.enlarge(near[top:bottom, left:right]) & ~other[place]
+    if bounds is not None and (fit := bounds[0]).bounds:
+        around &= bounds[1].mask(grid.difference.shape, above=fit.margin * grid.size)[place]
         region = region & fit.sector.grown(1.25).mask(region.shape)
     sharp = row_ends(_bright_pixels(part, around)) + np.array([left, top]) * grid.size
     inner = erode(np.pad(region, 1), max(1, round(3 / grid.size)))[1:-1, 1:-1]
     points = [sharp, (row_ends(inner) + 0.5) * grid.size - 0.5]
-    if fit is not None and edges is not None and fit.completes:
+    if bounds is not None and bounds[0].completes:
+        edges = bounds[1]
         ends = _sector_ends(edges.sector.grown(-0.75 * grid.size / edges.scale), grid.difference.shape, edges.scale)
         ends[:, 0] = ends[:, 0].clip(edges.columns.start, edges.columns.stop - 1)
         points.append(ends)

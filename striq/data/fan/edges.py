@@ -53,7 +53,7 @@ class Edges:
 def edges_of_cells(fit: Fit, scale: int) -> Edges:
     """Return the edges of a sector that is known in cells of ``scale`` pixels only."""
     columns = slice(fit.columns.start * scale, fit.columns.stop * scale)
-    return Edges(fit.sector, scale, columns, 0.5 if fit.is_close else 1.25, support=0.0)
+    return Edges(fit.sector, scale, columns, fit.margin, support=0.0)
 
 
 def find_edges(sector: Sector, lit: Mask, scale: int, columns: slice) -> Edges:

@@ -52,10 +52,6 @@ class Sector:
         scales = np.array([factor] * CURVATURE + [1.0])
         return Sector(self.parameters * scales, (self.rows[0] * factor, self.rows[1] * factor))
 
-    def moved(self, x: float, y: float) -> Sector:
-        """Return the sector moved by ``x`` and ``y`` cells."""
-        return Sector(self.parameters + np.array([x, x, x, x, y, y, 0]), (self.rows[0] + y, self.rows[1] + y))
-
     def spans(self, y: Array) -> tuple[Floats, Floats]:
         """Return left and right edge at each row coordinate, both shape ``(N,)``; equal where the row is outside."""
         left, right = _spans(self.parameters[None], y, self.rows)

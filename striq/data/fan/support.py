@@ -35,6 +35,11 @@ class Fit:
     completes: bool
     columns: slice
 
+    @property
+    def margin(self) -> float:
+        """Cells beyond the edges of the sector that may still be of the fan."""
+        return 0.5 if self.is_close else 1.25
+
 
 def upright_sides(region: Mask, is_marked: bool) -> slice:
     """Return the columns that the fan can have; less than all where the display cuts the sides of a sector off.

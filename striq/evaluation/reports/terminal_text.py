@@ -24,7 +24,8 @@ def terminal_text(report: StudyReport, width: int) -> str:
         report: The report.
         width: Of the terminal, characters; at least 20 are used.
     """
-    width, lines = max(NARROWEST, width), [*textwrap.wrap(report.title, max(NARROWEST, width)), ""]
+    width = max(NARROWEST, width)
+    lines = [*textwrap.wrap(report.title, width), ""]
     note = [f"Note: {report.note}"] if report.note else []
     for table in report.tables:
         lines += [*textwrap.wrap(table.title, width), ""] if table.title else []

@@ -22,7 +22,7 @@ def interval_text(value: float, interval: Interval, *, sign: str = "") -> str:
 
 
 def spread_text(mean: float, deviation: float, *, sign: str = "") -> str:
-    """Return a mean and a standard deviation, which one value has not."""
+    """Return a mean, and its standard deviation unless that is not a number."""
     value = number_text(mean, sign=sign)
     return value if math.isnan(deviation) else f"{value} ± {number_text(deviation)}"
 
