@@ -14,6 +14,12 @@ from striq.data.fan.geometry import CineFan, KnownFan
 from striq.errors import ReadError, as_read_error
 from striq.types import FanFinder, Frame
 
+SMALLEST_SIDE = 64  # pixels; smaller frames are too small to judge in any case
+SAMPLED = 8  # every eighth row and column
+NEAR = 0.03  # of the range of gray values, from black or white, by which compression changes them
+MOST_LABELS = 4
+LARGEST_EDGE = 0.15  # of the lit pixels of a mask, whose gray is between black and white: smoothed or compressed edges
+
 
 class Cine(Sequence[Frame]):
     """A lazy, read-only sequence of frames from one source; a still image is a cine of one frame.
@@ -157,6 +163,14 @@ def _refuse_unusable(pixels: NDArray[np.float32], where: str) -> None:
             got=f"values from {low:.3g} to {high:.3g}",
             remedy="Divide the stored values by their largest possible one, as striq.data.readers does.",
         )
+    if low < high and min(pixels.shape) >= SMALLEST_SIDE and _is_mask(pixels, low, high):
+        raise ReadError(
+            what="The frame is a mask or a drawing, not an image",
+            where=where,
+            expected="tissue of many gray values",
+            got="two gray values in nearly every pixel, or four in all of them",
+            remedy="Choose the image that the mask was made from.",
+        )
     if low == high:
         raise ReadError(
             what="The frame is empty",
@@ -165,3 +179,14 @@ def _refuse_unusable(pixels: NDArray[np.float32], where: str) -> None:
             got=f"the value {low:.3g} in every pixel",
             remedy="Leave this frame out, or check the export.",
         )
+
+
+def _is_mask(pixels: NDArray[np.float32], low: float, high: float) -> bool:
+    """Return whether all pixels have one of few labels, or nearly all one of two with a smooth edge between them."""
+    near = NEAR * (high - low)
+    for step, largest in ((SAMPLED, 2 * LARGEST_EDGE), (1, LARGEST_EDGE)):  # few pixels tell an image from a mask
+        part = pixels[::step, ::step]
+        lit, white = np.count_nonzero(part > low + near), np.count_nonzero(part > high - near)
+        if lit - white > largest * lit and len(np.unique(part)) > MOST_LABELS:
+            return False
+    return True

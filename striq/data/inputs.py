@@ -19,6 +19,7 @@ from striq.data.monai_axes import axes_of_monai, name_in_monai
 from striq.data.readers import find_sources, open_cine
 from striq.data.readers.images import is_inverted, pictures_of
 from striq.data.readers.intensity import GrayRange, range_of_depth, range_of_type, recognized_range
+from striq.data.readers.tint import luma_of_white, untinted
 from striq.errors import ReadError, StriqError
 from striq.types import Frame
 
@@ -71,9 +72,10 @@ def as_cine(
     inverted = isinstance(image, Image.Image) and is_inverted(image)
     frames = pictures_of(image) if isinstance(image, Image.Image) else _frames(image, name, axes)
     values = _range(frames, name, value_range)
+    white = luma_of_white(frames[0]) if frames.ndim == 4 and frames.shape[-1] >= 3 else 1.0
 
     def read(index: int) -> NDArray[np.float32]:
-        gray = values.apply(frames[index])
+        gray = untinted(values.apply(frames[index]), white)
         return np.float32(1.0) - gray if inverted else gray
 
     return Cine(name, len(frames), read, spacing_mm=spacing_mm)

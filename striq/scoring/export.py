@@ -193,6 +193,7 @@ def _write_onnx(network: nn.Module, example: Tensor, facts: Mapping[str, Any]) -
             dynamo=True,
             external_data=False,
             verbose=False,
+            optimize=False,  # its patterns take any constant below 1e-8 for 0, so x / sqrt(y + 1e-12) becomes NaN
         )
     except ImportError as error:
         raise StriqError(MISSING_ONNX) from error

@@ -54,7 +54,6 @@ def from_file(path: Path) -> NDArray[np.float32]:
         pytest.param(GRAY.astype(np.int64), None, UNIT, id="whole numbers of another type"),
         pytest.param(GRAY.astype(np.float32), None, UNIT, id="whole numbers in floats"),
         pytest.param(GRAY.astype(np.uint16), None, UNIT, id="8 bits in 16"),
-        pytest.param(GRAY > 127, None, (GRAY > 127).astype(np.float32), id="Booleans"),
     ],
 )
 def test_array_has_the_gray_values_of_its_frames(image: Any, axes: str | None, expected: NDArray[np.float32]) -> None:
@@ -73,6 +72,8 @@ def test_picture_and_array_of_a_file_have_the_gray_values_of_the_file(tmp_path: 
     picture = (
         Image.fromarray(GRAY[0].astype(np.uint16) * 257) if mode == "I;16" else Image.fromarray(COLOR).convert(mode)
     )
+    if mode == "1":  # of the size of a frame, it would be refused as a mask
+        picture = picture.crop((0, 0, 50, 40))
     picture.save(path)
     with Image.open(path) as opened:
         np.testing.assert_array_equal(pixels(opened), from_file(path))

@@ -106,8 +106,7 @@ def test_no_more_is_decoded_than_the_header_needs(encoding: str, tmp_path: Path)
     data = CINE.tobytes() + bytes(300 * MB)
     packed = gzip.compress(data, 1) if encoding == "gzip" else bz2.compress(data, 1)
     path = write_nrrd(tmp_path / "bomb.nrrd", packed, encoding=encoding)
-    assert peak_mb(lambda: open_cine(path)[4]) < 20
-    np.testing.assert_allclose(open_cine(path)[4].pixels, CINE[4] / 255, atol=1e-6)
+    assert peak_mb(lambda: assert_refused(path, "sizes in the header do not fit the pixel data")) < 20
 
 
 def test_header_that_asks_for_more_than_compressed_data_can_hold_is_refused(tmp_path: Path) -> None:

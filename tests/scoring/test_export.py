@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import striq
 from striq.cli import main
@@ -82,6 +82,21 @@ def test_negative_anchors_are_in_the_file(tiny_scorer: StriqScorer, together: bo
     traced = torch.jit.script(scorer)
     with torch.no_grad():
         torch.testing.assert_close(traced(image), expected, atol=1e-5, rtol=0)
+
+
+class CorrelationOfMeans(nn.Module):
+    """Divides as the terms do: without variance, only the small number under the root prevents NaN."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return it for frames ``(B, 1, H, W)``."""
+        variance = image.mean(dim=(2, 3))
+        return variance / (variance * variance + 1e-12).sqrt()
+
+
+def test_onnx_file_keeps_small_numbers() -> None:
+    network = FORMATS["onnx"].read(FORMATS["onnx"].write(CorrelationOfMeans(), frames(2), {}))
+    image = torch.stack([torch.zeros(1, 64, 64), torch.full((1, 64, 64), 1e-6), torch.ones(1, 64, 64)])
+    torch.testing.assert_close(network(image), CorrelationOfMeans()(image), atol=1e-5, rtol=0)
 
 
 @SLOW

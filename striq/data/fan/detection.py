@@ -123,39 +123,50 @@ def _is_marked(cells: Cells) -> bool:
     return bool((dilate(cells.fan, 2) & cells.other).any() or beside.sum() > LARGEST_TIP)
 
 
-def _fit(cells: Cells, is_marked: bool) -> Fit | None:
-    """Return the sector that fits the fan; ``None`` if the fan is convex and alone, so that no sector is needed."""
-    hull = hull_mask(row_ends(cells.fan), cells.fan.shape)
-    is_convex = bool(cells.fan.sum() > (1 - CONVEX) * hull.sum())
-    if is_convex and not is_marked and not (dilate(cells.fan, 2) & cells.other).any():
-        return None
+def _stands_alone(fan: Mask, hull: Mask, other: Mask) -> bool:
+    """Return whether the fan is convex and touches nothing, so that no sector is needed."""
+    return _is_convex(fan, hull) and not (dilate(fan, 2) & other).any()
+
+
+def _is_convex(fan: Mask, hull: Mask) -> bool:
+    return bool(fan.sum() > (1 - CONVEX) * hull.sum())
+
+
+def _fit(cells: Cells, hull: Mask, columns: slice) -> Fit:
+    """Return the sector that fits the fan in the columns that it can have."""
     banners = np.flatnonzero(cells.other[: len(hull) // 4].mean(axis=1) > BANNER_SHARE)
     top = int(banners[-1]) + 1 if len(banners) else 0
-    seen = upright_sides(cells.fan, is_marked)
     unseen = np.ones(hull.shape, dtype=bool)
-    unseen[:, seen] = False
+    unseen[:, columns] = False
     sector = fit_sector(cells.fan, cells.loose | unseen)
-    fit = judge_fit(sector, cells.fan, hull, top, seen)
-    if is_convex:
+    fit = judge_fit(sector, cells.fan, hull, top, columns)
+    if _is_convex(cells.fan, hull):
         fit = replace(fit, completes=False)  # nothing is dark; the display may cut the sector off
     if not fit.bounds or fit.is_close:
         return fit
     # What lies outside has pulled the sector outward.
     inside = largest_part(cells.fan & sector.grown(0.5).mask(hull.shape))
     sector = fit_sector(inside, cells.loose | unseen | (cells.fan & ~inside), start=sector)
-    return replace(judge_fit(sector, inside, hull_mask(row_ends(inside), hull.shape), top, seen), bounds=True)
+    return replace(judge_fit(sector, inside, hull_mask(row_ends(inside), hull.shape), top, columns), bounds=True)
 
 
 def _outline(grid: Grid, cells: Cells) -> Points:
     """Return points whose hull is the fan, in pixels of ``grid.difference``."""
-    if _is_marked(cells) and (fit := _fit(cells, is_marked=True)) is not None:
+    hull = hull_mask(row_ends(cells.fan), cells.fan.shape)
+    fit = None
+    if _is_marked(cells):
+        fit = _fit(cells, hull, upright_sides(cells.fan, is_marked=True))
         other = _other_pixels(grid, cells.other)
         edges = find_edges(fit.sector, (grid.difference > grid.clear_pixel) & ~other, grid.size, fit.columns)
         if edges.support > SEEN and _covers(edges, cells.fan, grid):
             return _points(grid, cells.fan, other, (replace(fit, bounds=True), edges))
-    fit = _fit(cells, is_marked=False)
-    bounds = None if fit is None else (fit, edges_of_cells(fit, grid.size))
-    return _points(grid, cells.fan, grid.enlarge(cells.other), bounds)
+    other = grid.enlarge(cells.other)
+    if _stands_alone(cells.fan, hull, cells.other):
+        return _points(grid, cells.fan, other, None)
+    columns = upright_sides(cells.fan, is_marked=False)
+    if fit is None or fit.columns != columns:
+        fit = _fit(cells, hull, columns)
+    return _points(grid, cells.fan, other, (fit, edges_of_cells(fit, grid.size)))
 
 
 def _covers(edges: Edges, region: Mask, grid: Grid) -> bool:

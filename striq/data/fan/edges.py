@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ MARGIN = 0.4  # pixels; less than half of one
 MOST_SAMPLES = 96  # rows or columns of an edge that are examined
 
 Indices = NDArray[np.intp]
+Number = TypeVar("Number", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -115,12 +117,12 @@ class _Search:
         crossed = np.flatnonzero(is_straight & (line > self.columns.start) & (line < self.columns.stop))
         if len(crossed) < SHORTEST:
             return
-        share = (crossed - crossed[0]) / (crossed[-1] - crossed[0])
-        shifts = self._begins[:, None] * (1 - share) + self._ends[:, None] * share
+        chosen = _sample(crossed)
+        share = (chosen - crossed[0]) / (crossed[-1] - crossed[0])
         best = self._best(
             self.lit[:, ::-1] if is_right else self.lit,
-            crossed,
-            (width - line[crossed] if is_right else line[crossed]) + shifts,
+            chosen,
+            (width - line[chosen] if is_right else line[chosen]) + self._shifts(share),
         )
         if best is not None:
             slope = (self._ends[best] - self._begins[best]) / (crossed[-1] - crossed[0])
@@ -141,13 +143,18 @@ class _Search:
             return
         distance = np.abs(x[columns] - apex_x)
         share = (distance / distance.max()) ** 2
-        shifts = self._begins[:, None] * (1 - share) + self._ends[:, None] * share
-        best = self._best(self.lit.T[:, ::-1], columns, height - apex_y - depth[columns] + shifts)
+        chosen = _sample(columns)
+        shifts = self._shifts(_sample(share))
+        best = self._best(self.lit.T[:, ::-1], chosen, height - apex_y - depth[chosen] + shifts)
         if best is not None:
             radius -= self._begins[best]
             end = depth[columns[share.argmax()]] - self._ends[best]
             curvature = np.sqrt(max(0.0, float(radius**2 - end**2))) / distance.max()
             self._replace(slice(BOTTOM, CURVATURE + 1), np.array([apex_y + radius, curvature]))
+
+    def _shifts(self, share: Floats) -> Floats:
+        """Return by how much each of the edges that are tried is moved, at shares of its length, shape ``(N, M)``."""
+        return self._begins[:, None] * (1 - share) + self._ends[:, None] * share
 
     def _spans(self) -> tuple[Floats, Floats]:
         return self.sector.spans(np.arange(len(self.lit), dtype=np.float64) + 0.5)
@@ -156,6 +163,7 @@ class _Search:
         """Return by how many pixels an upright edge is further inside than a column; zero if it is not seen."""
         if len(rows) < SHORTEST:
             return 0
+        rows = _sample(rows)
         best = self._best(lit, rows, np.repeat(column + self._steps[:, None], len(rows), axis=1))
         return 0 if best is None else int(self._steps[best])
 
@@ -164,15 +172,18 @@ class _Search:
 
         Args:
             lit: Pixels that differ from the background; what is inside an edge is to the right of it.
-            rows: Rows that the edges cross, shape ``(M,)``.
+            rows: Some of the rows that the edges cross, shape ``(M,)``.
             positions: Column at which each edge crosses each row, shape ``(N, M)``.
         """
-        chosen = np.linspace(0, len(rows) - 1, min(len(rows), MOST_SAMPLES)).round().astype(np.intp)
-        sums = np.zeros((len(chosen), lit.shape[1] + 1), np.int32)
-        np.cumsum(lit[rows[chosen]], axis=1, out=sums[:, 1:])
-        at = np.round(positions[:, chosen]).astype(np.intp)
-        row = np.arange(len(chosen))
-        outside, here, inside = (sums[row, np.clip(at + step, 0, lit.shape[1])] for step in (-1, 0, self.scale))
+        width, before = lit.shape[1], self.scale + 3
+        # Sums up to each column, with as many more columns at both sides as are looked up beyond the image.
+        sums = np.zeros((len(rows), before + width + before), np.int32)
+        np.cumsum(lit[rows], axis=1, out=sums[:, before : before + width])
+        sums[:, before + width :] = sums[:, before + width - 1, None]
+        at = np.round(positions).astype(np.intp).clip(-self.scale - 1, width + 1)
+        at += np.arange(len(rows)) * sums.shape[1] + before - 2
+        values = sums.ravel()
+        outside, here, inside = (values[step + 1 :].take(at) for step in (-1, 0, self.scale))
         support = ((inside - here) / self.scale - (here - outside)).mean(axis=1)
         best = int(support.argmax())
         self.support = min(self.support, float(support[best]))
@@ -182,3 +193,8 @@ class _Search:
         parameters = self.sector.parameters.copy()
         parameters[place] = values
         self.sector = replace(self.sector, parameters=parameters)
+
+
+def _sample(values: NDArray[Number]) -> NDArray[Number]:
+    """Return at most ``MOST_SAMPLES`` of some values, evenly spaced."""
+    return values[np.linspace(0, len(values) - 1, min(len(values), MOST_SAMPLES)).round().astype(np.intp)]

@@ -63,7 +63,8 @@ class Grid:
     def enlarge(self, cells: NDArray[Cell]) -> NDArray[Cell]:
         """Return values of cells as values of pixels, shape ``(H, W)``."""
         height, width = self.difference.shape
-        return np.repeat(np.repeat(cells, self.size, axis=0), self.size, axis=1)[:height, :width]
+        # In this order: copies of whole rows are faster than copies of single values.
+        return np.repeat(np.repeat(cells, self.size, axis=1), self.size, axis=0)[:height, :width]
 
 
 def make_grid(pixels: Pixels) -> Grid:

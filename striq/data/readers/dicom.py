@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import struct
 import warnings
 import zlib
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,8 @@ from striq.data.readers.dicom_file import DicomFile, read_dicom
 from striq.data.readers.dicom_format import COLORS, GRAYS, PixelFormat
 from striq.data.readers.dicom_frames import PixelLayout, find_frames
 from striq.data.readers.dicom_gray import Palette, declared_range, display_window, is_inverted
-from striq.data.readers.dicom_kinds import refuse_other_kinds
-from striq.data.readers.dicom_regions import refuse_other_displays, spacing_mm, tissue_region
+from striq.data.readers.dicom_kinds import refuse_other_kinds, warn_of_other_modality
+from striq.data.readers.dicom_regions import Region, refuse_other_displays, spacing_mm, tissue_region
 from striq.data.readers.dicom_times import frame_times_s
 from striq.data.readers.dicom_values import HeaderValues
 from striq.data.readers.gray_frames import GrayFrames
@@ -32,6 +34,7 @@ from striq.data.readers.limits import refuse_large_frame, refuse_many_frames
 from striq.data.readers.reader_errors import one_line
 from striq.errors import ReadError
 
+logger = logging.getLogger(__name__)
 # Raised by pydicom and its decoders for damaged files.
 DICOM_ERRORS = (
     InvalidDicomError,
@@ -86,11 +89,14 @@ def open_dicom(path: Path, *, frame_axis: int | None = None) -> Cine:
         codestream = _first_codestream(file, layout)
         _refuse_undecodable(path, layout, codestream)
         refuse_other_displays(header, path)
-        region = tissue_region(header, pixels.rows, pixels.columns)
+        warn_of_other_modality(header, path)
+        precision = codestream.precision if codestream else pixels.bits_stored
+        frames = _gray_frames(file, header, layout, pixels, precision)
+        region = _fitting_region(path, tissue_region(header, pixels.rows, pixels.columns), pixels, frames)
         return Cine(
             str(path),
             layout.num_frames,
-            _gray_frames(file, header, layout, pixels, codestream.precision if codestream else pixels.bits_stored),
+            frames,
             spacing_mm=spacing_mm(header, region),
             times_s=frame_times_s(header, layout.num_frames, path),
             crop=None if region is None else region.crop,
@@ -134,6 +140,20 @@ def _refuse_color_space(path: Path, header: Dataset) -> None:
         )
 
 
+def _fitting_region(path: Path, region: Region | None, pixels: PixelFormat, frames: GrayFrames) -> Region | None:
+    """Return a region unless it was given for a smaller image, as of a file that was enlarged afterwards."""
+    if region is None or not region.may_be_of_smaller_image(pixels.rows, pixels.columns):
+        return region
+    try:
+        first = frames(0)
+    except ReadError:  # reported when the frame is read
+        return region
+    if not region.is_of_smaller_image(first):
+        return region
+    logger.warning("%s: the region of ultrasound cuts the fan as that of a smaller image would; it is not used.", path)
+    return None
+
+
 def _refuse_undecodable(path: Path, layout: PixelLayout, codestream: CodestreamHeader | None) -> None:
     syntax = layout.syntax
     got = (str(syntax) if syntax.name == str(syntax) else f"{syntax.name} ({syntax})") or "no transfer syntax"
@@ -159,14 +179,14 @@ def _gray_frames(
     if pixels.photometric == "PALETTE COLOR":
         palette, gray_range = Palette(file.header, is_little_endian=file.is_little_endian), GrayRange(0.0, 1.0)
 
-    def read_stored(index: int) -> NDArray[Any]:
+    def read_stored(index: int, *, in_color: bool = False) -> NDArray[Any]:
         with _as_read_error(
             "The frame cannot be decoded",
             f"{file.path}, frame {index}",
             expected=f"{pixels.rows} x {pixels.columns} pixels",
             remedy="Copy or export the file again.",
         ):
-            stored = decode_frame(file, layout, pixels, index)
+            stored = decode_frame(file, layout, pixels, index, in_color=in_color)
             return stored if palette is None else palette.gray(np.asarray(stored))
 
     return GrayFrames(
@@ -176,6 +196,7 @@ def _gray_frames(
         declared=gray_range,
         window=display_window(header),
         inverted=is_inverted(header, pixels.photometric),
+        read_colors=partial(read_stored, in_color=True) if pixels.samples == 3 else None,
     )
 
 

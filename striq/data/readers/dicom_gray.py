@@ -12,7 +12,8 @@ from pydicom.pixels.processing import apply_color_lut
 
 from striq.data.readers.dicom_format import PixelFormat
 from striq.data.readers.dicom_values import HeaderValues
-from striq.data.readers.intensity import LUMA_601, GrayRange, range_of_depth
+from striq.data.readers.intensity import GrayRange, range_of_depth, used_range
+from striq.data.readers.tint import luma_of_white, untinted
 
 CHANNELS = ("Red", "Green", "Blue")
 WINDOW_TOLERANCE = 0.02  # of the window, by which its ends may differ from those of a number of bits
@@ -107,9 +108,10 @@ class Palette:
             )
         else:  # segmented, which pydicom expands
             entries = apply_color_lut(np.arange(first, first + (num_entries or 2**16)), header)[..., :3]
-        # Entries of 8 bits may stand in words of 16: in the low byte, or in the high byte with a low byte of zero.
-        white = 255 if entries.max() <= 255 else 0xFF00 if not (entries & 0xFF).any() else 0xFFFF
-        self._gray = np.minimum(entries.astype(np.float32) @ LUMA_601 / np.float32(white), np.float32(1.0))
+        # Entries of 8 or 12 bits may stand in words of 16, in the low bits or in the high ones; or in both bytes alike.
+        is_repeated = bool((entries >> 8 == entries & 0xFF).all())
+        values = range_of_depth(16) if is_repeated and entries.max() > 255 else used_range([entries])
+        self._gray = untinted(values.apply(entries[None])[0], luma_of_white(entries))
 
     def gray(self, stored: NDArray[Any]) -> NDArray[np.float32]:
         """Return the gray values of stored indices; those outside the palette have its first or last color."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from pydicom.uid import UID
@@ -9,6 +10,7 @@ from pydicom.uid import UID
 from striq.data.readers.dicom_values import HeaderValues
 from striq.errors import ReadError
 
+logger = logging.getLogger(__name__)
 VOLUMES = {
     "1.2.840.10008.5.1.4.1.1.6.2",  # Enhanced US Volume
     "1.2.840.10008.5.1.4.1.1.6.3",  # Photoacoustic Image
@@ -20,6 +22,32 @@ MADE_FROM_IMAGES = {
     "1.2.840.10008.5.1.4.1.1.30",  # Parametric Map
     "1.2.840.10008.5.1.4.1.1.481.2",  # RT Dose
 }
+# Defined terms of PS3.3 C.7.3.1.1.1, retired ones as well.
+ULTRASOUND = {"US", "IVUS", "BDUS", "EC", "CD", "DD"}
+ANY_MODALITY = {"", "OT", "SC"}  # captures of a screen, whatever it showed
+ANY_STORAGE = ("Ultrasound", "Secondary Capture")  # in the names of storage classes
+
+
+def warn_of_other_modality(header: HeaderValues, path: Path) -> None:
+    """Log a warning if the object is an image of another modality. It is read, because headers are often wrong.
+
+    Args:
+        header: Header of the file.
+        path: File, for the message.
+    """
+    modality, kind = header.text("Modality").upper(), UID(header.text("SOPClassUID"))
+    if modality in ULTRASOUND:
+        return
+    found = f"modality {modality}"
+    if modality in ANY_MODALITY:
+        if kind.type != "SOP Class" or kind.is_private or any(name in kind.name for name in ANY_STORAGE):
+            return
+        found = kind.name
+    logger.warning(
+        "%s: expected ultrasound (modality US or IVUS), got %s. A score of another kind of picture means nothing.",
+        path,
+        found,
+    )
 
 
 def refuse_other_kinds(header: HeaderValues, path: Path) -> None:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from striq.data.fan import bounding_box, fan_mask
 from striq.data.readers.dicom_values import HeaderValues
 from striq.errors import ReadError
 
@@ -14,6 +18,11 @@ SPATIAL_2D, TISSUE = 1, 1  # PS3.3 C.8.5.5.1.1 and C.8.5.5.1.2
 OTHER_DISPLAYS = {2: "M-mode", 3: "spectral Doppler", 4: "waveforms", 5: "graphics"}  # C.8.5.5.1.1
 CENTIMETERS = 3  # PS3.3 C.8.5.5.1.15
 MM_PER_CM = 10.0
+LEAST_ENLARGEMENT = 1.5  # of an image whose regions were not adapted
+CUT = 0.8  # share of the fan inside a region that cuts it; less is inside
+BESIDE = 0.02  # share inside a region beside it
+DARK = 0.1  # of the fan's mean; a region beside the fan that is as dark shows no other picture
+TOLERANCE = 0.02  # of the image's sides
 
 
 @dataclass(frozen=True)
@@ -33,6 +42,28 @@ class Region:
         """Number of pixels."""
         top, left, bottom, right = self.crop
         return (bottom - top) * (right - left)
+
+    def may_be_of_smaller_image(self, rows: int, columns: int) -> bool:
+        """Return whether the region is so small that it may refer to an image of fewer rows and columns."""
+        return LEAST_ENLARGEMENT * self.crop[2] <= rows and LEAST_ENLARGEMENT * self.crop[3] <= columns
+
+    def is_of_smaller_image(self, pixels: NDArray[np.float32]) -> bool:
+        """Return whether the region cuts the fan of an image, but holds it if both its corners are enlarged alike.
+
+        Args:
+            pixels: Whole image, shape ``(H, W)``.
+        """
+        mask = fan_mask(pixels)
+        top, left, bottom, right = self.crop
+        inside = mask[top:bottom, left:right].sum() / mask.sum()
+        shows_another = inside < BESIDE and pixels[top:bottom, left:right].mean() > DARK * pixels[mask].mean()
+        if mask.all() or inside > CUT or shows_another:
+            return False
+        down, across = (TOLERANCE * side for side in mask.shape)
+        fan_top, fan_left, fan_bottom, fan_right = bounding_box(mask)
+        least = max((fan_bottom - down) / bottom, (fan_right - across) / right, LEAST_ENLARGEMENT)
+        to_edges = (mask.shape[0] + down) / bottom, (mask.shape[1] + across) / right
+        return least <= min((fan_top + down) / max(top, 1), (fan_left + across) / max(left, 1), *to_edges)
 
 
 def tissue_region(header: HeaderValues, rows: int, columns: int) -> Region | None:

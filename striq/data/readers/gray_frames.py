@@ -16,6 +16,7 @@ from striq.data.readers.intensity import (
     range_of_type,
     used_range,
 )
+from striq.data.readers.tint import luma_of_white, untinted
 from striq.errors import ReadError
 
 logger = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ class GrayFrames:
 
     The range is the one that the file declares, or that of 8-bit pixels, or else the one that the file's values use
     (:func:`striq.data.readers.intensity.used_range`), which is logged as a warning unless it is a window of the file.
+    A gray scale of one tint is read as the gray scale without it.
 
     Args:
         source: Name of the file, for messages.
@@ -35,6 +37,7 @@ class GrayFrames:
         declared: Range that the file declares.
         window: Range in which the file asks to be displayed; used if nothing is declared and it fits the values.
         inverted: Whether the smallest value is white.
+        read_colors: Reads an image in RGB whose ``read_stored`` may have left out the chroma; it may be reduced.
     """
 
     def __init__(
@@ -46,10 +49,13 @@ class GrayFrames:
         declared: GrayRange | None = None,
         window: GrayRange | None = None,
         inverted: bool = False,
+        read_colors: Callable[[int], NDArray[Any]] | None = None,
     ) -> None:
         self._source, self._num_frames, self._read_stored = source, num_frames, read_stored
         self._declared, self._window, self._inverted = declared, window, inverted
         self._used: GrayRange | None = None
+        self._read_colors = read_colors
+        self._white: float | None = None  # luma of the brightest color, once it is known
         self._depth: int | None = None  # of the declared range, once it is known
 
     def __call__(self, index: int) -> NDArray[np.float32]:
@@ -61,7 +67,19 @@ class GrayFrames:
         stored = self._read_stored(index)
         known = self._declared_range(index, stored) or range_of_type(stored.dtype)
         gray = known.apply(stored) if known else self._by_used_range(index, stored)
+        if self._read_colors is not None or (stored.ndim == 3 and stored.shape[-1] >= 3):
+            gray = untinted(gray, self._white_of_tint(index, stored))
         return np.float32(1.0) - gray if self._inverted else gray
+
+    def _white_of_tint(self, index: int, stored: NDArray[Any]) -> float:
+        """Return the luma of white, which the first frame decides."""
+        if self._white is None:
+            try:
+                first = stored if index == 0 and stored.ndim == 3 else (self._read_colors or self._read_stored)(0)
+                self._white = luma_of_white(first) if first.ndim == 3 else 1.0
+            except ReadError:
+                self._white = 1.0
+        return self._white
 
     def _declared_range(self, index: int, stored: NDArray[Any]) -> GrayRange | None:
         if self._declared is not None and self._depth is None:

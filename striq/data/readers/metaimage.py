@@ -108,7 +108,7 @@ def _read_header(path: Path) -> tuple[dict[str, str], int]:
 
 def _loader(path: Path, header: dict[str, str], offset: int, sizes: tuple[int, ...]) -> Callable[[], NDArray[Any]]:
     """Return a function that returns the array of pixels, shape ``sizes[::-1]``."""
-    if min(sizes) < 1:
+    if len(sizes) < 2 or min(sizes) < 1:
         return lambda: np.empty(sizes[::-1], np.uint8)
     element = header.get("ElementType", "none")
     if element not in ELEMENT_TYPES or not _is_true(header, "BinaryData", "True"):

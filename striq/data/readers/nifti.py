@@ -21,7 +21,7 @@ from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from striq.data.cine import Cine
-from striq.data.readers.limits import refuse_many_frames
+from striq.data.readers.limits import CHANNELS, refuse_many_frames
 from striq.data.readers.pixel_bytes import compressed_array, raw_array
 from striq.data.readers.raster import LOAD_ERRORS, Raster, cine_from_raster
 from striq.data.readers.reader_errors import bad_header, one_line
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 SECONDS_PER_UNIT = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 MM_PER_UNIT = {"unknown": 1.0, "meter": 1000.0, "mm": 1.0, "micron": 1e-3}  # CAMUS states no unit and uses mm
-TIME_AXIS = 3  # the fourth axis of a NIfTI file is time by definition
+TIME_AXIS, VECTOR_AXIS = 3, 4  # the fourth axis of a NIfTI file is time, the fifth counts the parts of a vector
 MAX_START_BYTES = 2**22  # of the file, decoded, which must hold the header and its extensions
 HEADER_ERRORS = (*LOAD_ERRORS, ImageFileError, HeaderDataError, WrapStructError, KeyError, OverflowError)
 
@@ -104,15 +104,27 @@ def _raster(path: Path, header: Any) -> Raster:
         load=load,
         spacing_mm=(1.0,) * shift + spacing if all(step > 0 for step in spacing[:2]) else None,
         frame_axis=TIME_AXIS + shift if len(sizes) > TIME_AXIS else None,
-        channel_axis=0 if color else None,
+        channel_axis=0 if color else _vector_axis(sizes),
         times_s=times,
+        has_orientation=_has_orientation(header),
         rescale=_rescaling(header),
     )
 
 
+def _has_orientation(header: Any) -> bool:
+    """Return whether the header says how the axes lie; nibabel writes the identity for an array without an affine."""
+    stated = [matrix for matrix, code in (header.get_sform(coded=True), header.get_qform(coded=True)) if code]
+    return any(not np.array_equal(matrix, np.eye(4)) for matrix in stated)
+
+
+def _vector_axis(sizes: tuple[int, ...]) -> int | None:
+    """Return the axis of colors that are written as vectors, as ITK does."""
+    return VECTOR_AXIS if len(sizes) > VECTOR_AXIS and sizes[VECTOR_AXIS] in CHANNELS[1:] else None
+
+
 def _loader(path: Path, header: Any, sizes: tuple[int, ...]) -> Callable[[], NDArray[Any]]:
     """Return a function that returns the array in C order, memory-mapped, or decoded once if it is compressed."""
-    if not sizes or min(sizes) < 1:
+    if len(sizes) < 2 or min(sizes) < 1:
         return lambda: np.empty(sizes[::-1], np.uint8)
     dtype, shape, offset = header.get_data_dtype(), sizes[::-1], int(header.get_data_offset())
     if _is_compressed(path):

@@ -35,6 +35,7 @@ C_TYPES = {
     "f8": ("double",),
 }
 FRAME_KINDS = {"list", "time"}
+ORIENTATION = ("space", "space dimension", "space directions", "kinds")
 CHANNEL_KINDS = {"vector", "rgb-color", "rgba-color", "3-color", "4-color", "2-vector", "3-vector", "4-vector"}
 SECONDS_PER_UNIT = {"s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3, "us": 1e-6}
 HEADER_ERRORS = (
@@ -85,6 +86,7 @@ def open_nrrd(path: Path, *, frame_axis: int | None = None) -> Cine:
         channel_axis=_first(kinds, CHANNEL_KINDS),
         times_s=sequence_times(path, header) or _index_times(path, header, frame_axis_in_header),
         orientation=_plus_field(header, "UltrasoundImageOrientation"),
+        has_orientation=has_frame_fields(header) or any(name in header for name in ORIENTATION),
     )
     return cine_from_raster(path, raster, frame_axis)
 
@@ -140,7 +142,7 @@ def _loader(
     path: Path, header: Any, offset: int, dtype: np.dtype, sizes: tuple[int, ...]
 ) -> Callable[[], NDArray[Any]]:
     """Return a function that returns the array, shape ``sizes[::-1]``; compressed data is decoded once and cached."""
-    if not sizes or min(sizes) < 1:
+    if len(sizes) < 2 or min(sizes) < 1:
         return lambda: np.empty(sizes[::-1], np.uint8)
     detached = header.get("data file", header.get("datafile"))
     pixel_file = path if detached is None else path.parent / str(detached)

@@ -22,6 +22,7 @@ from striq.data.readers.reader_errors import one_line, truncated
 from striq.errors import ReadError
 
 CHUNK_BYTES = 2**20
+MAX_SPARE_BYTES = 16  # after the pixels; a line end or padding. More do not belong to an image of the stated sizes
 DECODING_ERRORS = (OSError, EOFError, zlib.error, ValueError, MemoryError)
 
 
@@ -69,12 +70,14 @@ def raw_array(path: Path, *, offset: int, dtype: np.dtype, shape: tuple[int, ...
         shape: Shape of the array in C order.
 
     Raises:
-        ReadError: If the file is shorter than the array.
+        ReadError: If the file is shorter than the array, or longer: then its sizes are wrong, which shears the image.
     """
     expected = offset + math.prod(shape) * dtype.itemsize
     actual = path.stat().st_size
     if actual < expected:
         raise truncated(path, expected, actual)
+    if actual > expected + MAX_SPARE_BYTES:
+        raise _too_long(path, f"{expected} bytes", f"{actual} bytes")
     return lambda: np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape)
 
 
@@ -158,9 +161,11 @@ def _decode(path: Path, codec: str, offset: int, skip: int, num_bytes: int) -> N
         if num_bytes <= IN_MEMORY_BYTES:
             data = bytearray()
             _copy(path, stream, num_bytes, data.extend)
+            _refuse_more(path, stream, num_bytes)
             return np.frombuffer(data, np.uint8)
         with tempfile.TemporaryFile() as large:  # the memory map keeps its content
             _copy(path, stream, num_bytes, large.write)
+            _refuse_more(path, stream, num_bytes)
             large.flush()
             return np.memmap(large, np.uint8, "r")
 
@@ -173,6 +178,21 @@ def _copy(path: Path, stream: IO[bytes], num_bytes: int, write: Callable[[bytes]
             raise truncated(path, num_bytes, num_bytes - left)
         write(data)
         left -= len(data)
+
+
+def _refuse_more(path: Path, stream: IO[bytes], num_bytes: int) -> None:
+    if len(stream.read(MAX_SPARE_BYTES + 1)) > MAX_SPARE_BYTES:
+        raise _too_long(path, f"{num_bytes} bytes of pixels", "more")
+
+
+def _too_long(path: Path, expected: str, got: str) -> ReadError:
+    return ReadError(
+        what="The sizes in the header do not fit the pixel data",
+        where=path,
+        expected=expected,
+        got=got,
+        remedy="Correct the sizes in the header, or export the file again.",
+    )
 
 
 def _damaged(path: Path, num_bytes: int, error: Exception) -> ReadError:

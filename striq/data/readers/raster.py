@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import zlib
 from collections.abc import Callable, Sequence
@@ -14,10 +15,11 @@ from numpy.typing import NDArray
 
 from striq.data.cine import Cine
 from striq.data.readers.gray_frames import GrayFrames
-from striq.data.readers.limits import refuse_large_frame, refuse_many_frames, refuse_other_channels
+from striq.data.readers.limits import CHANNELS, refuse_large_frame, refuse_many_frames, refuse_other_channels
 from striq.data.readers.reader_errors import one_line
 from striq.errors import ReadError
 
+logger = logging.getLogger(__name__)
 # Raised when pixel data, read on access, is damaged or has been removed.
 LOAD_ERRORS = (OSError, EOFError, zlib.error, ValueError)
 
@@ -32,6 +34,8 @@ class Raster:
         - Apart from the frame and channel axes, axis 0 runs along the rows of the image and axis 1 down its columns.
           Orientation matrices are ignored, because ultrasound exporters store images as displayed.
         - ``orientation`` is the PLUS orientation code of the stored image, such as ``"MF"``.
+        - ``has_orientation`` is false if the file says nothing of how its axes lie, as an array that a program of its
+          user has saved.
         - ``rescale`` maps stored to real values; it is applied to one frame at a time.
     """
 
@@ -42,6 +46,7 @@ class Raster:
     channel_axis: int | None = None
     times_s: Sequence[float] | None = None
     orientation: str = ""
+    has_orientation: bool = True
     rescale: Callable[[NDArray[Any]], NDArray[Any]] = lambda stored: stored
 
 
@@ -65,6 +70,17 @@ def cine_from_raster(path: Path, raster: Raster, frame_axis: int | None = None) 
     refuse_large_frame(path, raster.sizes[row_axis], raster.sizes[column_axis])
     if raster.channel_axis is not None:
         refuse_other_channels(path, raster.sizes[raster.channel_axis])
+
+    if not raster.has_orientation:
+        logger.warning(
+            "%s: the file does not say how its axes lie. Axis %d (%d pixels) is read along the rows of the picture, "
+            "axis %d (%d pixels) down its columns, as ITK, MONAI and 3D Slicer do; save an array (H, W) transposed.",
+            path,
+            column_axis,
+            raster.sizes[column_axis],
+            row_axis,
+            raster.sizes[row_axis],
+        )
 
     def read_stored(index: int) -> NDArray[Any]:
         try:
@@ -153,12 +169,15 @@ def _image_axes(path: Path, raster: Raster, time_axis: int | None) -> tuple[int,
     if len(extended) == 2:
         return extended[0], extended[1]
     if len(spatial) < 2 or len(extended) > 2:
+        colors = [axis for axis in extended if raster.sizes[axis] in CHANNELS[1:]] if len(extended) == 3 else []
         raise ReadError(
             what="The file is a 3-D volume" if len(spatial) > 2 else "The file has no image axes",
             where=path,
             expected="2-D images, or 2-D images over time",
             got=f"sizes {_by(raster.sizes)} with {len(spatial)} spatial axes",
-            remedy="If one axis is time, save the file as a sequence (in Slicer: .seq.nrrd) or name that axis "
+            remedy=f"If axis {colors[0]} holds colors, save them as gray, or as vectors (in NIfTI: type RGB24)."
+            if colors
+            else "If one axis is time, save the file as a sequence (in Slicer: .seq.nrrd) or name that axis "
             "with open_cine(path, frame_axis=...).",
         )
     return spatial[0], spatial[1]

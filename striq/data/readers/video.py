@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striq.data.cine import Cine
-from striq.data.readers.intensity import to_unit_gray
+from striq.data.readers.gray_frames import GrayFrames
 from striq.data.readers.limits import refuse_large_frame
 from striq.data.readers.reader_errors import one_line
 from striq.errors import ReadError
@@ -55,7 +55,7 @@ def open_video(path: Path, *, frame_axis: int | None = None) -> Cine:
     if num_declared > len(times):
         logger.warning("%s: the header declares %d frames, the file holds %d.", path, num_declared, len(times))
     decoder = _ForwardDecoder(path, av)
-    return Cine(str(path), len(times), decoder.read, times_s=times)
+    return Cine(str(path), len(times), GrayFrames(str(path), len(times), decoder.read), times_s=times)
 
 
 class _ForwardDecoder:
@@ -66,15 +66,15 @@ class _ForwardDecoder:
         self._images: Iterator[NDArray[Any]] = iter(())
         self._next_index: float = math.inf
 
-    def read(self, index: int) -> NDArray[np.float32]:
-        """Return frame ``index`` as gray values in [0, 1]."""
+    def read(self, index: int) -> NDArray[np.uint8]:
+        """Return frame ``index`` in RGB, shape ``(H, W, 3)``."""
         if index < self._next_index:
             self._images, self._next_index = self._decode(), 0
         try:
             for image in self._images:
                 self._next_index += 1
                 if self._next_index > index:
-                    return to_unit_gray(image)
+                    return image
         except (self._av.FFmpegError, OSError, ValueError) as error:
             raise _damaged(self._path, error) from error
         raise _damaged(self._path, EOFError(f"no frame {index}"))
