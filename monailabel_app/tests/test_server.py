@@ -60,7 +60,7 @@ def test_cine_gets_a_score_per_frame_and_their_median(server: Server, expected: 
     qualities = sorted(float(expected["cine.dcm", index]["quality"]) for index in range(NUM_FRAMES))
     assert score["quality"] == pytest.approx(qualities[NUM_FRAMES // 2], abs=ALLOWED_DIFFERENCE)
     assert score["best_frame"]["quality"] == pytest.approx(qualities[-1], abs=ALLOWED_DIFFERENCE)
-    assert score["plane"] == "a4c"
+    assert score["plane"] in {expected["cine.dcm", index]["plane"] for index in range(NUM_FRAMES)}
 
 
 def test_request_chooses_plane_and_threshold(server: Server, files: Path, tmp_path: Path) -> None:
@@ -93,6 +93,36 @@ def test_image_outside_the_datastore_is_refused(server: Server, files: Path) -> 
     answer = server.infer(str(files / "good.png"))
     assert answer.status_code == 404
     assert "no such image" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        *("/etc/passwd", "../../etc/passwd", "../" * 12 + "etc/passwd", "..%2f..%2fetc%2fpasswd", "%2fetc%2fpasswd"),
+        *("..", ".", "/", "good.png", "good/../../secret", "goo\0d", "x" * 5000, "file:///etc/passwd", "~", "*"),
+        "../../../../../proc/self/environ",
+    ],
+    ids=lambda image: image[:30].replace("\0", "0"),
+)
+def test_whatever_is_no_image_of_the_datastore_is_refused_in_words(image: str, server: Server) -> None:
+    answer = server.infer(image)
+    assert answer.status_code == 404, answer.text
+    assert "image" in answer.json()["detail"].lower()
+    assert "root:" not in answer.text
+    assert server.infer("good").status_code == 200
+
+
+def test_path_through_a_link_out_of_the_datastore_is_refused(server: Server, files: Path) -> None:
+    link = server.studies / "folder"
+    link.symlink_to(files, target_is_directory=True)
+    try:
+        for name in (link / "poor.png", f"{server.studies}/../{files.name}/poor.png"):
+            answer = server.infer(str(name))
+            assert answer.status_code == 404, answer.text
+            assert "no such image" in answer.json()["detail"]
+    finally:
+        link.unlink()
+    assert server.infer("good").status_code == 200
 
 
 def test_unknown_model_is_refused_in_words(server: Server) -> None:
@@ -130,7 +160,8 @@ def test_scores_are_noted_at_the_start_and_the_unreadable_stays_in_the_list(serv
             float(expected[f"{image}.png", 0]["quality"]), abs=ALLOWED_DIFFERENCE
         )
         assert notes[image]["striq_plane"] == expected[f"{image}.png", 0]["plane"]
-    assert (notes["good"]["striq_verdict"], notes["poor"]["striq_verdict"]) == ("accepted", "rejected")
+        is_accepted = expected[f"{image}.png", 0]["accepted"] == "true"
+        assert notes[image]["striq_verdict"] == ("accepted" if is_accepted else "rejected")
     assert notes["cine"]["striq_frames"] == NUM_FRAMES
     assert notes["broken"]["striq_quality"] is None
     assert "cannot be read" in notes["broken"]["striq_error"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -107,6 +109,14 @@ class AnchorBank(nn.Module):
                 delattr(self, f"{name}{stage}_{plane}")
         delattr(self, f"structure_{plane}")
         self.sources[plane] = []
+
+    def stored_sources(self) -> list[list[dict[str, Any]]]:
+        """Return where the anchors of each plane come from, in plain containers."""
+        return [[asdict(source) for source in of_plane] for of_plane in self.sources]
+
+    def restore_sources(self, stored: Sequence[Sequence[Mapping[str, Any]]]) -> None:
+        """Restore what :meth:`stored_sources` returned."""
+        self.sources = [[AnchorSource(**source) for source in of_plane] for of_plane in stored]
 
     def features(self, plane: int) -> Pyramid:
         """Return the stored anchors of one plane in single precision."""

@@ -1,9 +1,9 @@
-"""The new model of ``striq anchors --exclude`` and ``--use``."""
+"""The new model of ``striq anchors`` with ``--exclude``, ``--use`` or ``--negatives``."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -16,18 +16,33 @@ from striq.errors import StriqError
 from striq.reporting.identity import sha256_of
 from striq.scoring.scorer import StriqScorer
 from striq.training.anchor_refit import AnchorChange, ChangedPlane, change_anchors
+from striq.training.negative_anchors import set_negatives
 from striq.types import AnchorSource, FrameRecord
 
 INFO_KEY = "anchor_changes"  # list in a model's ``info``, the latest change last
 KEPT_RANGES = "left as they were, not refit"
 
 
+@dataclass(frozen=True)
+class Wishes:
+    """Lists of what to change in a model's anchors.
+
+    Attributes:
+        exclude: Anchors to leave out.
+        use: Frames that become the anchors of their planes.
+        negatives: Frames that become the negative anchors of planes they are easily taken for.
+    """
+
+    exclude: Path | None = None
+    use: Path | None = None
+    negatives: Path | None = None
+
+
 def write_changed(
     scorer: StriqScorer,
     model: Path,
     out: Path,
-    exclude: Path | None,
-    use: Path | None,
+    wishes: Wishes,
     frames: FramesOptions,
     *,
     anchor_images: bool,
@@ -38,8 +53,7 @@ def write_changed(
         scorer: The model, which is changed.
         model: Its file.
         out: File of the new model, or its folder.
-        exclude: List of anchors to leave out.
-        use: List of frames that become the anchors of their planes.
+        wishes: What to change.
         frames: Unlabeled frames of the planes that change.
         anchor_images: Whether to write thumbnails.
 
@@ -48,8 +62,8 @@ def write_changed(
     """
     target = _target(out, model)
     before = {plane: list(of) for plane, of in zip(scorer.planes, scorer.bank.sources, strict=True)}
-    excluded = {} if exclude is None else read_exclusions(exclude, before)
-    used = {} if use is None else _used(use)
+    excluded = {} if wishes.exclude is None else read_exclusions(wishes.exclude, before)
+    used, negatives = _by_plane(wishes.use), _by_plane(wishes.negatives)
     both = sorted(excluded.keys() & used.keys())
     if both:
         msg = f"Plane {both[0]!r} is in --exclude and in --use, which replaces all of its anchors. Name it in one."
@@ -57,14 +71,19 @@ def write_changed(
     changes = {plane: AnchorChange(keep=_rest(before[plane], numbers)) for plane, numbers in excluded.items()}
     changes |= {plane: AnchorChange(use=records) for plane, records in used.items()}
     changed = change_anchors(scorer, changes, frames.read(list(changes)))
+    for plane, records in negatives.items():
+        set_negatives(scorer, plane, records)
     notes = [_note(plane, before[plane], excluded.get(plane, []), changed[plane], scorer) for plane in changes]
     origin = {"when": datetime.now(timezone.utc).isoformat(timespec="seconds"), "from_model_sha256": sha256_of(model)}
-    scorer.info[INFO_KEY] = [*scorer.info.get(INFO_KEY, []), *({**origin, **note} for note in notes)]
+    added = [_note_negatives(plane, scorer) for plane in negatives]
+    scorer.info[INFO_KEY] = [*scorer.info.get(INFO_KEY, []), *({**origin, **note} for note in [*notes, *added])]
     scorer.save(target)
     if anchor_images:
         _write_thumbnails(scorer, model, target.parent, changes, changed)
     for note in notes:
         say(_sentence(note, len(before[note["plane"]])))
+    for note in added:
+        say(f"{note['plane']}: {len(note['negatives'])} negative anchors; ranges and weights {KEPT_RANGES}.")
     say(f"New model: {target}")
 
 
@@ -78,7 +97,9 @@ def _target(out: Path, model: Path) -> Path:
     return target
 
 
-def _used(table: Path) -> dict[str, list[FrameRecord]]:
+def _by_plane(table: Path | None) -> dict[str, list[FrameRecord]]:
+    if table is None:
+        return {}
     records, _ = read_records(table, table.parent, layout="csv")
     return {plane: [r for r in records if r.plane == plane] for plane in sorted({r.plane for r in records})}
 
@@ -98,6 +119,11 @@ def _note(
         "used": [] if changed.images is None else [asdict(source) for source in now],
         "ranges": f"measured again on {changed.num_frames} frames" if changed.num_frames else KEPT_RANGES,
     }
+
+
+def _note_negatives(plane: str, scorer: StriqScorer) -> dict[str, Any]:
+    sources = scorer.negatives.sources[scorer.plane_index(plane)]
+    return {"plane": plane, "negatives": [asdict(source) for source in sources]}
 
 
 def _sentence(note: Mapping[str, Any], num_before: int) -> str:

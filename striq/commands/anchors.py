@@ -25,7 +25,10 @@ def anchors(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", help="CSV to write; with --exclude or --use, the new model.", show_default="standard output"
+            "--out",
+            "-o",
+            help="CSV to write; with --exclude, --use or --negatives, the new model.",
+            show_default="standard output",
         ),
     ] = None,
     sheet: Annotated[Path | None, typer.Option(help="Contact sheet to write: PNG, PDF or SVG.")] = None,
@@ -34,6 +37,12 @@ def anchors(
     ] = None,
     use: Annotated[
         Path | None, typer.Option(help="CSV (path,plane,group[,frame]) of frames that become the planes' anchors.")
+    ] = None,
+    negatives: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV (path,plane,group[,frame]) of frames of other planes that are easily taken for 'plane'."
+        ),
     ] = None,
     frames: Annotated[
         Path | None, typer.Option(help="Unlabeled frames of the planes: folder or CSV list, as for 'striq train'.")
@@ -49,18 +58,19 @@ def anchors(
 
     The list has plane, number, path, group and frame of each anchor, and whether it is a mirror image. --exclude leaves
     anchors out, --use takes other frames; ranges and weights of these planes are measured again on --frames, and all
-    else stays as it is.
+    else stays as it is. --negatives gives planes negative anchors: a frame that is nearer to these than to the anchors
+    loses quality as this plane, and is not named by it.
     """
     if model is not None and named_model is not None:
         msg = f"The model is named twice: {model} and {named_model}. Name one."
         raise StriqError(msg)
     model = named_model if model is None else model
-    changes = exclude is not None or use is not None
+    changes = any(table is not None for table in (exclude, use, negatives))
     _check_wishes(out, sheet, frames, changes=changes)
     if sheet is not None:
         check_picture_name(sheet)
     given = options.FramesOptions(frames, layout, group_pattern)
-    from striq.commands.anchor_changes import write_changed
+    from striq.commands.anchor_changes import Wishes, write_changed
     from striq.commands.anchor_pictures import write_sheet
     from striq.scoring.checkpoint import find_checkpoint
     from striq.scoring.loading import load_scorer
@@ -68,7 +78,7 @@ def anchors(
     file = find_checkpoint(model)
     scorer = load_scorer(file, check_device(device, threads))
     if out is not None and changes:
-        write_changed(scorer, file, out, exclude, use, given, anchor_images=anchor_images)
+        write_changed(scorer, file, out, Wishes(exclude, use, negatives), given, anchor_images=anchor_images)
         return
     if sheet is not None:
         write_sheet(scorer, file, sheet, given)
@@ -82,7 +92,7 @@ def _check_wishes(out: Path | None, sheet: Path | None, frames: Path | None, *, 
     if changes and sheet is not None:
         msg = "--sheet shows a model as it is. Change the anchors first, then draw the sheet of the new model."
     elif changes and out is None:
-        msg = "--exclude and --use write a new model. Name it: --out NEW_MODEL."
+        msg = "--exclude, --use and --negatives write a new model. Name it: --out NEW_MODEL."
     elif frames is not None and not changes and sheet is None:
         msg = "--frames is used with --sheet, --exclude or --use, and none of them is given."
     if msg:

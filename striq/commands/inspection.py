@@ -30,7 +30,8 @@ def info(
 
     scorer = load_scorer(model, "cpu")
     if clean is not None:
-        scorer.bank.sources = without_names(scorer.bank.sources)
+        for bank in (scorer.bank, scorer.negatives):
+            bank.sources = without_names(bank.sources)
         say(f"Written without names of files and groups: {scorer.save(clean)}")
         return
     facts = describe(scorer)
@@ -59,6 +60,7 @@ def _plane(scorer: StriqScorer, index: int) -> dict[str, Any]:
     spans = zip(scorer.range_low[index].tolist(), scorer.range_high[index].tolist(), strict=True)
     return {
         "anchors": len(scorer.bank.sources[index]),
+        "negative_anchors": len(scorer.negatives.sources[index]),
         "weights": dict(zip(names, weights, strict=True)),
         "ranges": dict(zip(names, map(list, spans), strict=True)),
     }

@@ -60,7 +60,9 @@ class BundleNetwork(StriqScorer):
         own = {name: value for name, value in self.state_dict().items() if value.numel()}
         anchors = [name for name in own if name.startswith(ANCHORS)]
         left = [
-            name for name in own if not name.startswith(NEW_BUFFERS) and _is_same_storage(own[name], state.get(name))
+            name
+            for name in own
+            if not name.startswith(tuple(NEW_BUFFERS)) and _is_same_storage(own[name], state.get(name))
         ]
         same = all(name in state and torch.equal(own[name], state[name].to(own[name])) for name in anchors)
         if left or not anchors or not same:

@@ -15,9 +15,10 @@ from striq.quality.terms import counted_anchors
 from striq.registration.affine import warp
 
 CELL = 4  # pixels a side of the cells that the structure is averaged over
-EXPECTED_SHARE = 0.95  # of unseen frames of a plane whose evidence reaches its threshold
+EXPECTED_SHARE = 0.98  # of unseen frames of a plane whose evidence reaches its threshold
 LARGEST_SHARE_OF_OTHERS = 0.1  # of frames of other planes that may reach the threshold of evidence that is used
 SHARPNESS = 4.0
+MARGIN_SPREAD = 0.1  # of the correlation with anchors less that with negative anchors
 
 
 def structure_map(image: Tensor) -> Tensor:
@@ -34,14 +35,13 @@ def structure_map(image: Tensor) -> Tensor:
     return fine - coarse
 
 
-def registered_correlation(frame: Tensor, anchors: Tensor, transforms: Tensor, anchor_share: float) -> Tensor:
-    """Return the mean correlation of frames' structure with that of the anchors that agree best, shape ``(B,)``.
+def registered_correlation(frame: Tensor, anchors: Tensor, transforms: Tensor) -> Tensor:
+    """Return the correlation of frames' structure with that of each registered anchor, shape ``(B, K)``.
 
     Args:
         frame: Structure of the frames, shape ``(B, 1, H, W)``.
         anchors: Structure of the anchors, shape ``(K, 1, H, W)``.
         transforms: Pull-backs from each frame to each anchor, shape ``(B, K, 2, 3)``.
-        anchor_share: Share of the anchors that count.
     """
     count = len(anchors)
     layers = torch.cat([anchors, (anchors != 0).to(anchors)], dim=1)
@@ -50,15 +50,24 @@ def registered_correlation(frame: Tensor, anchors: Tensor, transforms: Tensor, a
     both = (warped[:, :, 1] > 0.5) & (fixed != 0)
     moving, fixed = warped[:, :, 0] * both, fixed * both
     products = [(a * b).sum(dim=(2, 3)) for a, b in ((moving, fixed), (moving, moving), (fixed, fixed))]
-    correlation = products[0] * (products[1] * products[2]).clamp(min=1e-12).rsqrt()
-    return correlation.topk(counted_anchors(count, anchor_share), dim=1).values.mean(dim=1)
+    return products[0] * (products[1] * products[2]).clamp(min=1e-12).rsqrt()
+
+
+def evidence_of(correlation: Tensor, anchor_share: float) -> Tensor:
+    """Return the evidence of a plane, the mean correlation with the anchors that agree best, shape ``(B,)``.
+
+    Args:
+        correlation: From :func:`registered_correlation`, shape ``(B, K)``.
+        anchor_share: Share of the anchors that count.
+    """
+    return correlation.topk(counted_anchors(correlation.shape[1], anchor_share), dim=1).values.mean(dim=1)
 
 
 def evidence_probability(evidence: Tensor, threshold: Tensor, spread: Tensor) -> Tensor:
     """Return the probability that a frame shows the plane, one half at the threshold, shape ``(B,)``.
 
     Args:
-        evidence: From :func:`registered_correlation`, shape ``(B,)``.
+        evidence: From :func:`evidence_of`, shape ``(B,)``.
         threshold: Evidence that nearly all unseen frames of the plane reach.
         spread: Standard deviation of their evidence.
     """

@@ -20,6 +20,8 @@ class PlaneScores:
         normalized_terms: The same on the scale of Q, shape ``(B, T + F)``.
         pair_terms: Pair terms of each frame with each anchor, shape ``(B, K, T)``.
         transforms: Pull-backs from each frame to each anchor, shape ``(B, K, 2, 3)``.
+        negative_transforms: Pull-backs from each frame to each negative anchor, shape ``(B, R, 2, 3)``.
+        excess: By how much negative anchors raise each pair term (``striq.quality.negatives``), shape ``(B, T)``.
         uncertainty: Standard error of Q over the anchors that count, shape ``(B,)``.
     """
 
@@ -28,6 +30,8 @@ class PlaneScores:
     normalized_terms: Tensor
     pair_terms: Tensor
     transforms: Tensor
+    negative_transforms: Tensor
+    excess: Tensor
     uncertainty: Tensor
 
     def frame(self, row: int) -> PlaneScores:

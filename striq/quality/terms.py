@@ -38,6 +38,7 @@ class Term:
         per_pair: Whether it is a pair term.
         in_loss: Whether the training loss includes it by default.
         agrees_with: Name of the term that this one must agree with over a plane's training frames to count in full.
+        judges_plane: Whether negative anchors that are nearer than the anchors raise it (``striq.quality.negatives``).
     """
 
     name: str
@@ -48,6 +49,7 @@ class Term:
     per_pair: bool = True
     in_loss: bool = False
     agrees_with: str | None = None
+    judges_plane: bool = False
 
 
 # Weights of the paper: 1/3 each of similarity, NCC and smoothness. These were chosen by agreement with ratings, by
@@ -77,6 +79,7 @@ _ROWS = (
         "How well organs lie where they lie in the registered reference.",
         right_plane,
         0.35,
+        judges_plane=True,
     ),
     Term(
         "clarity",
@@ -161,7 +164,7 @@ def counted_anchors(number: int, anchor_share: float) -> int:
     return math.ceil(anchor_share * number)
 
 
-def combine_terms(pair_terms: Tensor, frame_terms: Tensor, anchor_share: float) -> Tensor:
+def combine_terms(pair_terms: Tensor, frame_terms: Tensor, anchor_share: float, excess: Tensor | float = 0.0) -> Tensor:
     """Return all terms of each frame, shape ``(B, T + F)``.
 
     Convention:
@@ -172,10 +175,11 @@ def combine_terms(pair_terms: Tensor, frame_terms: Tensor, anchor_share: float) 
         pair_terms: Of each frame with each anchor, shape ``(B, K, T)``.
         frame_terms: Of each frame by itself, shape ``(B, F)``.
         anchor_share: Share of the anchors that count, more than 0, at most 1.
+        excess: Added to the pair terms, from ``striq.quality.negatives``, shape ``(B, T)``.
     """
     count = counted_anchors(pair_terms.shape[1], anchor_share)
     nearest = pair_terms.topk(count, dim=1, largest=False).values
-    return torch.cat([nearest.mean(dim=1), frame_terms], dim=1)
+    return torch.cat([nearest.mean(dim=1) + excess, frame_terms], dim=1)
 
 
 def describe_terms() -> list[dict[str, Any]]:

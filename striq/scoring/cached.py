@@ -36,5 +36,5 @@ class CachedEngine(ReferenceEngine):
 
     def plane_sources(self) -> list[nn.Module | Tensor]:
         """Return what the features of anchors and planes are derived from: all but the encoder."""
-        model = self.model
-        return [self.bank, model.aligner, model.subspace, *(model.mean_map(stage) for stage in range(NUM_STAGES))]
+        model, mean_maps = self.model, [self.model.mean_map(stage) for stage in range(NUM_STAGES)]
+        return [self.bank, self.negatives, model.aligner, model.subspace, *mean_maps]

@@ -13,11 +13,14 @@ from striq.atomic_files import replacing
 from striq.errors import CheckpointError
 from striq.model.tensor_files import read_tensors
 
-FORMAT_VERSION = 7
+FORMAT_VERSION = 8
 # Format 4 holds the weights of four terms without their names; formats 4 and 5 hold no stability of the anchors.
-# Format 6 measured two terms in another way, so its ranges are not those of the terms.
-READABLE_VERSIONS = (4, 5, 7)
-NEW_BUFFERS = ("bank.stability", "bank.structure_", "evidence_range")  # beginnings of names that formats 4 and 5 lack
+# Format 6 measured two terms in another way, so its ranges are not those of the terms. Formats before 8 have no
+# negative anchors.
+READABLE_VERSIONS = (4, 5, 7, 8)
+FIRST_WITH_NEGATIVES = 8
+# Beginnings of the names of buffers, and the first format that has them.
+NEW_BUFFERS = {"bank.stability": 6, "bank.structure_": 6, "evidence_range": 6, "negatives.": FIRST_WITH_NEGATIVES}
 
 
 def default_checkpoint() -> Path:
@@ -44,6 +47,11 @@ def find_checkpoint(path: str | Path | None = None) -> Path:
         msg = f"{file}: no model there. Give --model a model.pt or a bundle folder, or make one with 'striq train'."
         raise CheckpointError(msg)
     return file
+
+
+def buffers_since(version: int) -> tuple[str, ...]:
+    """Return the beginnings of the names of buffers that a format lacks."""
+    return tuple(beginning for beginning, first in NEW_BUFFERS.items() if first > version)
 
 
 def read_checkpoint(file: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from striq.errors import CheckpointError, one_line
 from striq.model.encoder import STAGE_STRIDES
 from striq.model.resnet import BACKBONES
 from striq.plane_names import RULE, is_plane_name
-from striq.scoring.checkpoint import FORMAT_VERSION, READABLE_VERSIONS
+from striq.scoring.checkpoint import FIRST_WITH_NEGATIVES, FORMAT_VERSION, READABLE_VERSIONS
 from striq.types import Mode
 
 MAX_SETTING = 4096  # of every size and count in the settings
@@ -56,7 +56,10 @@ def _check(state: Mapping[str, Any], extra: Mapping[str, Any]) -> None:
     _check_ranges(state, len(planes))
     if extra["format_version"] >= FIRST_WITH_EVIDENCE:
         _check_evidence(state[EVIDENCE], len(planes))
-    _check_sizes(state, config, [len(sources) for sources in extra["anchor_sources"]], len(planes))
+    counts = {"bank": [len(sources) for sources in extra["anchor_sources"]]}
+    if extra["format_version"] >= FIRST_WITH_NEGATIVES:
+        counts["negatives"] = [len(sources) for sources in extra["negative_sources"]]
+    _check_sizes(state, config, counts, len(planes))
 
 
 def _check_planes(planes: Any) -> None:
@@ -107,16 +110,20 @@ def _check_evidence(evidence: Tensor, num_planes: int) -> None:
     _require(bool((used[:, 1] >= 0).all()), "a spread of evidence is negative")
 
 
-def _check_sizes(state: Mapping[str, Any], config: StriqConfig, counts: Sequence[int], num_planes: int) -> None:
+def _check_sizes(
+    state: Mapping[str, Any], config: StriqConfig, counts: Mapping[str, Sequence[int]], num_planes: int
+) -> None:
     """Compare the sizes in the settings, by which memory is allocated, with the tensors that are there."""
-    _require(len(counts) == num_planes, f"anchors of {len(counts)} planes for {num_planes} planes")
+    for of_bank in counts.values():
+        _require(len(of_bank) == num_planes, f"anchors of {len(of_bank)} planes for {num_planes} planes")
     height, width = config.encoder.size
     for stage, (channels, stride) in enumerate(zip(config.encoder.channels, STAGE_STRIDES, strict=True)):
         cells = (channels, height // stride, width // stride)
         _require_shape(state, f"model.mean_map{stage}", (num_planes, *cells))
-        for plane, count in enumerate(counts):
-            if count or f"bank.maps{stage}_{plane}" in state:
-                _require_shape(state, f"bank.maps{stage}_{plane}", (count, *cells))
+        for bank, of_bank in counts.items():
+            for plane, count in enumerate(of_bank):
+                if count or f"{bank}.maps{stage}_{plane}" in state:
+                    _require_shape(state, f"{bank}.maps{stage}_{plane}", (count, *cells))
 
 
 def _require_shape(state: Mapping[str, Any], name: str, expected: tuple[int, ...]) -> None:

@@ -24,12 +24,14 @@ class Parts:
     Attributes:
         model: Encoder, subspace and aligner.
         bank: Anchors of every plane.
+        negatives: Negative anchors of every plane, see ``striq.quality.negatives``.
         config: Settings of the scorer; ``config.quality.weights`` names the terms to compute, in order.
         precisions: Precision of the convolutions of each residual block, see ``striq.scoring.folded_encoder``.
     """
 
     model: StriqModel
     bank: AnchorBank
+    negatives: AnchorBank
     config: StriqConfig
     precisions: tuple[torch.dtype, ...]
 
@@ -41,7 +43,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class PairTerms:
-    """Pair terms of B frames with each of K anchors.
+    """Pair terms of B frames with each of K anchors; of a plane's K anchors first, then of its negative anchors.
 
     Attributes:
         terms: Shape ``(B, K, T)``, in the order of the scorer's pair terms.
@@ -50,6 +52,15 @@ class PairTerms:
 
     terms: Tensor
     transforms: Tensor
+
+    def split(self, count: int) -> tuple[PairTerms, PairTerms]:
+        """Return the pairs with the first anchors, and those with the others.
+
+        Args:
+            count: Number of the first anchors.
+        """
+        first = PairTerms(self.terms[:, :count], self.transforms[:, :count])
+        return first, PairTerms(self.terms[:, count:], self.transforms[:, count:])
 
 
 @dataclass(frozen=True)
@@ -93,7 +104,7 @@ class Engine(Protocol):
     def pair_terms(
         self, frozen: Pyramid, plane: int, *, registered: bool = True, specialized: bool = True, weighted: bool = True
     ) -> PairTerms:
-        """Return the pair terms of frames with every anchor of a plane.
+        """Return the pair terms of frames with every anchor of a plane, then with every negative anchor.
 
         Args:
             frozen: Frozen features of the frames.

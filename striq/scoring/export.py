@@ -36,8 +36,8 @@ class PlaneQuality(nn.Module):
     Args:
         scorer: Fitted scorer; it is copied.
         planes: Names of the planes; all if empty.
-        together: Score as all planes in one computation if all have the same number of anchors: the program is as large
-            as for one plane and takes P times the memory.
+        together: Score as all planes in one computation if all have the same number of anchors and no negative anchors:
+            the program is as large as for one plane and takes P times the memory.
 
     Raises:
         StriqError: If the scorer does not know a plane or has no anchors of it.
@@ -56,7 +56,11 @@ class PlaneQuality(nn.Module):
         self.engine = cast("ReferenceEngine", self.scorer.engine)
         for index in set(range(len(scorer.planes))) - set(self.indices):
             self.scorer.bank.clear(index)  # not scored, and not in the file
-        self.together = together and len({len(scorer.bank.sources[i]) for i in self.indices}) == 1
+        for index, sources in enumerate(self.scorer.negatives.sources):
+            if index not in self.indices or not sources:
+                self.scorer.negatives.clear(index)
+        counts = {len(scorer.bank.sources[i]) for i in self.indices}
+        self.together = together and len(counts) == 1 and not any(scorer.negatives.sources[i] for i in self.indices)
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the quality of each frame as each plane, shape ``(B, P)``.

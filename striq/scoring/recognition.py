@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from striq.anchors.bank import AnchorBank
 from striq.model.network import Pyramid
 from striq.quality.plane_evidence import (
+    MARGIN_SPREAD,
+    evidence_of,
     evidence_probability,
     registered_correlation,
     structure_map,
@@ -58,8 +61,8 @@ def recognize(scorer: StriqScorer, image: Tensor, frozen: Pyramid, frame_terms: 
     """Return planes and scores of frames.
 
     Convention:
-        - A frame is scored as its likeliest plane by density. Where evidence for that plane is used, it decides between
-          the plane and none.
+        - A frame is scored as its likeliest plane by density. Where evidence for that plane is used, or the plane has
+          negative anchors, they decide between the plane and none.
         - A frame that shows none is compared with the other planes whose evidence is used, in their order. The first
           that it has enough evidence for is its plane.
 
@@ -74,15 +77,15 @@ def recognize(scorer: StriqScorer, image: Tensor, frozen: Pyramid, frame_terms: 
     found: dict[int, tuple[int, PlaneScores]] = {}
     for plane, members, scores in score_by_plane(scorer.score_as_plane, frozen, frame_terms, likeliest):
         rows = members.to(image.device)
-        if scorer.uses_evidence(plane):
-            probability = plane_probability(scorer, image[rows], scores.transforms, plane)
+        if scorer.uses_evidence(plane) or scorer.negatives.sources[plane]:
+            probability = plane_probability(scorer, image[rows], scores, plane)
             posterior[rows] = with_evidence(posterior[rows], plane, probability)
         found |= {int(i): (plane, scores.frame(row)) for row, i in enumerate(members)}
     for plane in filter(scorer.uses_evidence, range(len(scorer.planes))):
         undecided = (posterior.argmax(dim=1).cpu() == len(scorer.planes)) & (likeliest != plane)
         for i in undecided.nonzero().flatten().tolist():
             scores = scorer.score_as_plane(frozen[i], frame_terms[i : i + 1], plane)
-            probability = plane_probability(scorer, image[i : i + 1], scores.transforms, plane)
+            probability = plane_probability(scorer, image[i : i + 1], scores, plane)
             if float(probability) > 0.5:
                 posterior[i] = with_evidence(posterior[i : i + 1], plane, probability)[0]
                 found[i] = plane, scores
@@ -90,25 +93,45 @@ def recognize(scorer: StriqScorer, image: Tensor, frozen: Pyramid, frame_terms: 
     return Recognized(posterior, list(planes), list(of_frames))
 
 
-def plane_probability(scorer: StriqScorer, image: Tensor, transforms: Tensor, plane: int) -> Tensor:
-    """Return the probability that frames show a plane, by the evidence of its anchors, shape ``(B,)``.
+def plane_probability(scorer: StriqScorer, image: Tensor, scores: PlaneScores, plane: int) -> Tensor:
+    """Return the probability that frames show a plane, by its anchors and negative anchors, shape ``(B,)``.
+
+    Convention:
+        - A frame whose structure correlates better with a negative anchor than with every anchor does not show it.
 
     Args:
-        scorer: Scorer that uses evidence for the plane.
+        scorer: Scorer that uses evidence or has negative anchors for the plane.
+        image: Prepared frames, shape ``(B, 1, H, W)``.
+        scores: The frames as this plane.
+        plane: Index of the plane.
+    """
+    correlation = _correlation(scorer.bank, image, scores.transforms, plane)
+    probability = torch.ones_like(correlation[:, 0])
+    if scorer.uses_evidence(plane):
+        evidence = evidence_of(correlation, scorer.config.quality.anchor_share)
+        probability = evidence_probability(evidence, *scorer.evidence_range[plane])
+    if scorer.negatives.sources[plane]:
+        others = _correlation(scorer.negatives, image, scores.negative_transforms, plane)
+        margin = correlation.amax(dim=1) - others.amax(dim=1)
+        probability = torch.minimum(probability, evidence_probability(margin, *margin.new_tensor([0, MARGIN_SPREAD])))
+    return probability
+
+
+def plane_evidence(scorer: StriqScorer, image: Tensor, transforms: Tensor, plane: int) -> Tensor:
+    """Return the evidence that frames show a plane, shape ``(B,)``.
+
+    Args:
+        scorer: Scorer with the plane's anchors.
         image: Prepared frames, shape ``(B, 1, H, W)``.
         transforms: Pull-backs from each frame to each anchor, shape ``(B, K, 2, 3)``.
         plane: Index of the plane.
     """
-    threshold, spread = scorer.evidence_range[plane]
-    return evidence_probability(plane_evidence(scorer, image, transforms, plane), threshold, spread)
+    return evidence_of(_correlation(scorer.bank, image, transforms, plane), scorer.config.quality.anchor_share)
 
 
-def plane_evidence(scorer: StriqScorer, image: Tensor, transforms: Tensor, plane: int) -> Tensor:
-    """Return the evidence that frames show a plane, shape ``(B,)``; arguments as for :func:`plane_probability`."""
-    anchors, share = scorer.bank.structure(plane), scorer.config.quality.anchor_share
+def _correlation(bank: AnchorBank, image: Tensor, transforms: Tensor, plane: int) -> Tensor:
+    """Return the correlation of frames' structure with that of each anchor of a plane, shape ``(B, K)``."""
+    anchors, frames = bank.structure(plane), range(len(image))
     return torch.cat(
-        [
-            registered_correlation(structure_map(image[i : i + 1]), anchors, transforms[i : i + 1], share)
-            for i in range(len(image))
-        ]
+        [registered_correlation(structure_map(image[i : i + 1]), anchors, transforms[i : i + 1]) for i in frames]
     )

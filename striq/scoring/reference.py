@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from striq.model.aligner import Alignment
-from striq.model.network import PlaneFeatures, Pyramid
+from striq.model.network import PlaneFeatures, Pyramid, concatenate
 from striq.quality.pair_moments import CLARITY_STAGE, location_weight, measure_pairs
 from striq.quality.terms import compute_frame_terms, compute_pair_terms, pair_term_names
 from striq.registration.affine import identity_affine
@@ -28,7 +28,8 @@ class ReferenceEngine:
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
-        self.model, self.bank, self.config = parts.model, parts.bank, parts.config
+        self.model, self.config = parts.model, parts.config
+        self.bank, self.negatives = parts.bank, parts.negatives
 
     @staticmethod
     def supports(parts: Parts, device: torch.device) -> bool:
@@ -55,9 +56,14 @@ class ReferenceEngine:
         return PairTerms(pairs.terms.unflatten(0, (-1, count)), pairs.transforms.unflatten(0, (-1, count)))
 
     def anchors(self, plane: int, *, specialized: bool, weighted: bool) -> PlaneFeatures:
-        """Return the features of a plane's anchors, and their stability unless it is flat."""
-        features = self.model.describe(self.bank.features(plane), plane, specialized=specialized)
-        return replace(features, stability=self.bank.stability(plane)) if weighted else features
+        """Return the features of a plane's anchors and negative anchors, and their stability unless it is flat."""
+        banks = [bank for bank in (self.bank, self.negatives) if bank.sources[plane]]
+        frozen = concatenate([bank.features(plane) for bank in banks])
+        features = self.model.describe(frozen, plane, specialized=specialized)
+        if not weighted:
+            return features
+        stability = zip(*(bank.stability(plane) for bank in banks), strict=True)
+        return replace(features, stability=tuple(torch.cat(maps) for maps in stability))
 
     def compare(self, fixed: PlaneFeatures, moving: PlaneFeatures, *, registered: bool = True) -> PairTerms:
         """Return the terms ``(N, T)`` and transforms ``(N, 2, 3)`` of N pairs.

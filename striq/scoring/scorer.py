@@ -6,7 +6,7 @@ import copy
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,14 @@ from striq.model.blank import BlankWeights
 from striq.model.network import Pyramid, StriqModel
 from striq.model.tracing import TracedNetwork
 from striq.plane_names import did_you_mean
+from striq.quality.negatives import excess_over_negatives
 from striq.quality.normalization import TermRange, normalize_terms, quality_score, quality_uncertainty
 from striq.quality.plane_posterior import PlaneDensities, frame_descriptor
 from striq.quality.plane_scores import PlaneScores
 from striq.quality.terms import combine_terms, complete_weights
 from striq.scoring.appearance_matching import AppearanceMatching
 from striq.scoring.batch import Batch
-from striq.scoring.checkpoint import FORMAT_VERSION, NEW_BUFFERS, write_checkpoint
+from striq.scoring.checkpoint import FORMAT_VERSION, buffers_since, write_checkpoint
 from striq.scoring.checkpoint_validation import check_state
 from striq.scoring.derived_cache import is_traced
 from striq.scoring.devices import AUTO
@@ -36,13 +37,14 @@ from striq.scoring.engine import AUTO_ENGINE, Engine, Parts, choose_engine
 from striq.scoring.engines import ENGINES
 from striq.scoring.explanation import Explanation
 from striq.scoring.folded_encoder import pick_precision
+from striq.scoring.frame_scores import frame_score
 from striq.scoring.input_scoring import score_inputs
 from striq.scoring.prefetch import has_spare_core, keep_threads, prefetch
 from striq.scoring.recognition import recognize
 from striq.scoring.reference import ReferenceEngine
 from striq.scoring.scores import Scores
-from striq.types import AnchorSource, Frame, FrameScore
-from striq.verdict import NO_PLANE, is_accepted
+from striq.types import Frame, FrameScore
+from striq.verdict import NO_PLANE
 
 BATCH_SIZE = 4  # frames scored at once on a CPU; 4 x 20 pairs keep peak memory under 1 GB
 ACCELERATED_BATCH_SIZE = 32  # elsewhere, where few frames at once leave most of the device idle
@@ -77,6 +79,7 @@ class StriqScorer(nn.Module):
         self.config = replace(config, quality=replace(config.quality, weights=weights))
         self.model = StriqModel(len(planes), config)
         self.bank = AnchorBank(len(planes), config.quality.num_anchors, config)
+        self.negatives = AnchorBank(len(planes), config.quality.num_anchors, config)
         self.register_buffer("range_low", torch.zeros(len(planes), len(weights)))
         self.register_buffer("range_high", torch.ones(len(planes), len(weights)))
         self.register_buffer("term_weights", torch.tensor([list(weights.values())]).repeat(len(planes), 1))
@@ -103,7 +106,7 @@ class StriqScorer(nn.Module):
 
     def make_engine(self, name: str = AUTO_ENGINE, *, precision: str = "float32") -> Engine:
         """Return an engine for this scorer without using it; see :meth:`use_engine`."""
-        parts = Parts(self.model, self.bank, self.config, pick_precision(precision, self.device))
+        parts = Parts(self.model, self.bank, self.negatives, self.config, pick_precision(precision, self.device))
         return choose_engine(name, parts, self.device, ENGINES)
 
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
@@ -185,11 +188,13 @@ class StriqScorer(nn.Module):
             weighted: False weighs all locations of the anchors alike (another control).
         """
         seen = self.seen_as_plane(frozen, plane)
-        pairs = self.engine.pair_terms(seen, plane, registered=registered, specialized=specialized, weighted=weighted)
-        terms, normalized, quality = self.quality_of(pairs.terms, frame_terms, plane)
-        share = self.config.quality.anchor_share
-        uncertainty = quality_uncertainty(pairs.terms, self.range(plane), self.term_weights[plane], share)
-        return PlaneScores(quality, terms, normalized, pairs.terms, pairs.transforms, uncertainty)
+        every = self.engine.pair_terms(seen, plane, registered=registered, specialized=specialized, weighted=weighted)
+        pairs, negatives = every.split(len(self.bank.sources[plane]))
+        excess = excess_over_negatives(pairs.terms, negatives.terms, self.term_names)
+        terms, normalized, quality = self.quality_of(pairs.terms, frame_terms, plane, excess)
+        of_range = self.range(plane), self.term_weights[plane], self.config.quality.anchor_share
+        uncertainty, transforms = quality_uncertainty(pairs.terms, *of_range), (pairs.transforms, negatives.transforms)
+        return PlaneScores(quality, terms, normalized, pairs.terms, *transforms, excess, uncertainty)
 
     def uses_evidence(self, plane: int) -> bool:
         """Return whether the evidence of a plane's anchors decides between the plane and none."""
@@ -199,15 +204,18 @@ class StriqScorer(nn.Module):
         """Return the range of the terms of one plane."""
         return TermRange(self.range_low[plane], self.range_high[plane])
 
-    def quality_of(self, pair_terms: Tensor, frame_terms: Tensor, plane: int) -> tuple[Tensor, Tensor, Tensor]:
+    def quality_of(
+        self, pair_terms: Tensor, frame_terms: Tensor, plane: int, excess: Tensor | float = 0.0
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Return raw and normalized terms of frames, each ``(B, T + F)``, and their quality, shape ``(B,)``.
 
         Args:
             pair_terms: Pair terms of each frame with each anchor, shape ``(B, K, T)``.
             frame_terms: Terms of the frames by themselves, shape ``(B, F)``.
             plane: Index of the plane.
+            excess: As for :func:`striq.quality.terms.combine_terms`.
         """
-        terms = combine_terms(pair_terms, frame_terms, self.config.quality.anchor_share)
+        terms = combine_terms(pair_terms, frame_terms, self.config.quality.anchor_share, excess)
         normalized = normalize_terms(terms, self.range(plane))
         return terms, normalized, quality_score(normalized, self.term_weights[plane])
 
@@ -246,8 +254,7 @@ class StriqScorer(nn.Module):
         fixed = None if plane == AUTO else self.plane_index(plane)
         self._check_ready()
         limit = self.config.quality.threshold if threshold is None else threshold
-        batches = self._batches(iter(frames))
-        overlaps = self.device.type != "cpu" or has_spare_core()
+        batches, overlaps = self._batches(iter(frames)), self.device.type != "cpu" or has_spare_core()
         for batch in prefetch(batches) if overlaps else batches:
             yield from self._score_batch(batch, fixed, limit)
 
@@ -270,40 +277,13 @@ class StriqScorer(nn.Module):
             found, rejected = [together.frame(i) for i in range(len(batch.frames))], [False] * len(batch.frames)
         scores = []
         for i, (frame, chosen, of_frame) in enumerate(zip(batch.frames, planes, found, strict=True)):
-            score = self._frame_score(of_frame.cpu(), chosen, posterior[i], threshold, rejected=rejected[i])
+            score = frame_score(self, of_frame.cpu(), chosen, posterior[i], threshold, rejected=rejected[i])
             if not np.isfinite(score.quality):
                 msg = f"{frame.source}, frame {frame.index}: the score is not a number. Please report this frame."
                 raise StriqError(msg)
             origin = {"source": frame.source, "index": frame.index, "time_s": frame.time_s, "crop": batch.crops[i]}
             scores.append(replace(score, **origin))
         return scores
-
-    def _frame_score(
-        self, scores: PlaneScores, plane: int, posterior: Tensor, threshold: float, *, rejected: bool
-    ) -> FrameScore:
-        """Return the score of one frame, without where the frame comes from."""
-        quality, name = float(scores.quality[0]), NO_PLANE if rejected else self.planes[plane]
-        nearest = int(scores.pair_terms[0, :, 0].argmin())
-
-        def by_name(values: Tensor) -> dict[str, float]:
-            return dict(zip(self.term_names, values.tolist(), strict=True))
-
-        return FrameScore(
-            quality=quality,
-            accepted=is_accepted(quality, name, threshold),
-            plane=name,
-            scored_plane=self.planes[plane],
-            plane_probabilities=dict(zip([*self.planes, NO_PLANE], posterior.tolist(), strict=True)),
-            terms=by_name(scores.terms[0]),
-            normalized_terms=by_name(scores.normalized_terms[0]),
-            weights=by_name(self.term_weights[plane]),
-            threshold=threshold,
-            crop=(0, 0, 0, 0),
-            transform=scores.transforms[0, nearest].numpy(),
-            nearest_anchor=self.bank.sources[plane][nearest],
-            anchor_number=nearest,
-            uncertainty=float(scores.uncertainty[0]),
-        )
 
     @torch.inference_mode()
     def explain(self, frame: Frame, plane: str = AUTO, *, threshold: float | None = None) -> Explanation:
@@ -343,19 +323,23 @@ class StriqScorer(nn.Module):
 
     def get_extra_state(self) -> dict[str, Any]:
         """Return what a state dict holds beside tensors, in plain containers."""
-        sources = [[asdict(source) for source in plane] for plane in self.bank.sources]
         return {
             "format_version": FORMAT_VERSION,
             "planes": self.planes,
             "config": self.config.to_dict(),
-            "anchor_sources": sources,
+            "anchor_sources": self.bank.stored_sources(),
+            "negative_sources": self.negatives.stored_sources(),
             "info": self.info,
         }
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """Restore what :meth:`get_extra_state` returned."""
-        self.bank.sources = [[AnchorSource(**source) for source in plane] for plane in state["anchor_sources"]]
+        self._restore_sources(state)
         self.info = dict(state["info"])
+
+    def _restore_sources(self, state: dict[str, Any]) -> None:
+        self.bank.restore_sources(state["anchor_sources"])
+        self.negatives.restore_sources(state.get("negative_sources", [[]] * len(self.planes)))
 
     def load_state_dict(self, state_dict: Any, strict: bool = True, assign: bool = False) -> Any:
         """Load a checkpoint and become the scorer it describes, whatever planes and settings it was made with.
@@ -368,11 +352,13 @@ class StriqScorer(nn.Module):
         extra, device = state_dict["_extra_state"], self.device
         with BlankWeights() if strict else nullcontext():  # all are loaded next
             self.rebuild(extra["planes"], StriqConfig.from_dict(extra["config"]))
-        self.bank.resize([len(sources) for sources in extra["anchor_sources"]])
+        self._restore_sources(extra)
+        for bank in (self.bank, self.negatives):
+            bank.resize([len(sources) for sources in bank.sources])
         self.to(device)
-        if extra["format_version"] < FORMAT_VERSION:  # without stability, which is then 1 everywhere, and evidence
-            new = {name: value for name, value in self.state_dict().items() if name.startswith(NEW_BUFFERS)}
-            state_dict = {**new, **state_dict}
+        missing = buffers_since(extra["format_version"])  # without stability, which is then 1 everywhere, and evidence
+        new = {name: value for name, value in self.state_dict().items() if name.startswith(missing)}
+        state_dict = {**new, **state_dict}
         loaded = super().load_state_dict(state_dict, strict=strict, assign=assign)
         self.use_engine()
         return loaded

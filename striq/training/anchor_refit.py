@@ -178,7 +178,8 @@ def _score_as_unseen(calibration: PlaneCalibration, rows: Sequence[int]) -> Unse
             pair_terms.append(score.pair_terms)
         frame_terms = score.terms[:, score.pair_terms.shape[2] :]
         evidence.append(calibration.evidence([score], torch.tensor([row])))
-        terms.append(combine_terms(score.pair_terms[:, others], frame_terms, scorer.config.quality.anchor_share))
+        share = scorer.config.quality.anchor_share
+        terms.append(combine_terms(score.pair_terms[:, others], frame_terms, share, score.excess))
     if len(terms) < FEWEST_FRAMES:
         msg = (
             f"Plane {scorer.planes[calibration.plane]!r}: all but {len(terms)} of {len(rows)} frames are of the one "

@@ -17,8 +17,9 @@ def extend_scorer(scorer: StriqScorer, planes: Sequence[str]) -> StriqScorer:
         planes: Names of the new planes.
     """
     extended = StriqScorer([*scorer.planes, *planes], scorer.config)
-    extended.bank.resize([*(len(sources) for sources in scorer.bank.sources), *[0] * len(planes)])
-    extended.bank.sources[: len(scorer.planes)] = [list(sources) for sources in scorer.bank.sources]
+    for bank, of_scorer in ((extended.bank, scorer.bank), (extended.negatives, scorer.negatives)):
+        bank.resize([*(len(sources) for sources in of_scorer.sources), *[0] * len(planes)])
+        bank.sources[: len(scorer.planes)] = [list(sources) for sources in of_scorer.sources]
     extended.info = dict(scorer.info)
     larger = {name: value for name, value in extended.state_dict().items() if isinstance(value, torch.Tensor)}
     for name, value in scorer.state_dict().items():

@@ -113,8 +113,8 @@ def set_evidence_range(
 def _evidence_as(scorer: StriqScorer, plane: int, other: PlaneCalibration, frame: int) -> Tensor:
     """Return the evidence that a frame of another plane shows a plane, shape ``(1,)``."""
     seen = scorer.seen_as_plane(other.cache.features([frame]), plane)
-    transforms = scorer.engine.pair_terms(seen, plane).transforms
-    return plane_evidence(scorer, other.images[frame : frame + 1].to(scorer.device), transforms, plane)
+    pairs, _ = scorer.engine.pair_terms(seen, plane).split(len(scorer.bank.sources[plane]))
+    return plane_evidence(scorer, other.images[frame : frame + 1].to(scorer.device), pairs.transforms, plane)
 
 
 def ranking_stability(scorer: StriqScorer, plane: int, unseen: UnseenScores) -> float:

@@ -82,7 +82,7 @@ def test_file_of_no_network_is_refused(bundles: Path, tmp_path: Path) -> None:
 
 
 def test_file_of_a_format_before_stability_loads(tiny_scorer: StriqScorer, tmp_path: Path) -> None:
-    state = {name: value for name, value in tiny_scorer.state_dict().items() if not name.startswith(NEW_BUFFERS)}
+    state = {name: value for name, value in tiny_scorer.state_dict().items() if not name.startswith(tuple(NEW_BUFFERS))}
     state["_extra_state"]["format_version"] = 5
     network = BundleNetwork(["unset"], write_checkpoint(tmp_path / "model.pt", state))
     copy_model_state(network, read_checkpoint(tmp_path / "model.pt"))

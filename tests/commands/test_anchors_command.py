@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import csv
 import hashlib
+import json
 import shutil
 from pathlib import Path
 
@@ -188,6 +189,28 @@ def test_frames_become_the_anchors(model: Path, frames: Path, tmp_path: Path) ->
     ]
 
 
+def test_frames_of_another_plane_become_negative_anchors(
+    model: Path, frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    taken = as_records(frames, "abdomen")[:2]
+    rows = [f"{record.path},a4c,{record.group}" for record in taken]
+    listed = write(tmp_path / "negatives.csv", "\n".join(["path,plane,group", *rows]) + "\n")
+    assert run("anchors", model, "--negatives", listed, "--out", tmp_path / "after") == 0
+    assert "a4c: 2 negative anchors" in capsys.readouterr().out
+    before, after = load_scorer(model, "cpu"), load_scorer(tmp_path / "after", "cpu")
+    assert [len(sources) for sources in after.negatives.sources] == [2, 0]
+    assert str(taken[0].path) not in str(after.info)
+    images = load_images(taken, before.config.encoder.size, quiet=True)
+    with torch.inference_mode():
+        old, new = before(images), after(images)
+    assert bool((new[:, 0] <= old[:, 0]).all())
+    assert bool((new[:, 0] < old[:, 0] - 1e-3).any())
+    assert torch.equal(new[:, 1], old[:, 1])
+    capsys.readouterr()
+    assert run("info", "--model", tmp_path / "after", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["planes"]["a4c"]["negative_anchors"] == 2
+
+
 def test_thumbnails_follow_the_anchors_that_stay(model: Path, tmp_path: Path) -> None:
     write_thumbnails(model.parent, {"a4c": thumbnails(3)})
     write_thumbnails(tmp_path / "after", {"a4c": thumbnails(5), "abdomen": thumbnails(5)})  # of an earlier model there
@@ -213,6 +236,9 @@ def test_thumbnails_follow_the_anchors_that_stay(model: Path, tmp_path: Path) ->
         (["--use", "FRAMES", "--frames", "FRAMES", "--out", "NEW"], "'a4c' would have 8 anchors"),
         (["--exclude", "ALL", "--out", "NEW"], "'a4c' would have 0 anchors"),
         (["--use", "ONE", "--out", "NEW"], "'a4c' has 0 frames to measure its ranges on"),
+        (["--negatives", "ONE"], "Name it: --out NEW_MODEL"),
+        (["--negatives", "OTHER", "--out", "NEW"], "does not know the plane 'kidney'"),
+        (["--negatives", "FRAMES", "--out", "NEW"], "'a4c' would have 8 negative anchors"),
         (["--use", "OTHER", "--frames", "OTHER", "--out", "NEW"], "does not know the plane 'kidney'"),
     ],
 )

@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[2]
 FOLDERS = ("docs", "benchmarks", "monai_bundle", "monai_deploy_app", "monailabel_app", "slicer_extension")
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.md"))])
 FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<code>.*?)^```", re.MULTILINE | re.DOTALL)
+ANY_FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 HEADING = re.compile(r"^#{1,6} (.+)$", re.MULTILINE)
 NOT_RUN = re.compile(r"<!-- not run: (?P<reason>[^>]+?) -->\n\Z")
@@ -23,7 +24,7 @@ def name_of(path: Path) -> str:
 
 def prose(text: str) -> str:
     """Return a document without its code blocks."""
-    return FENCE.sub("", text)
+    return ANY_FENCE.sub("", text)
 
 
 def code_blocks(text: str, language: str = "") -> list[str]:

@@ -17,9 +17,10 @@ from striq.errors import CheckpointError
 from striq.model.backbone_files import load_backbone
 from striq.model.encoder import FrozenEncoder
 from striq.model.tensor_files import read_tensors
-from striq.scoring.checkpoint import NEW_BUFFERS
+from striq.scoring.checkpoint import buffers_since
 from striq.scoring.loading import load_scorer
 from striq.scoring.scorer import StriqScorer
+from striq.types import AnchorSource
 
 State = dict[str, Any]
 
@@ -61,9 +62,10 @@ def without(name: str) -> Callable[[State], None]:
 
 
 def as_format(state: State, version: int) -> State:
-    """Make a state one of a format that had no stability, structure and evidence."""
-    for name in [name for name in state if name.startswith(NEW_BUFFERS)]:
+    """Make a state one of a format without the buffers that came later."""
+    for name in [name for name in state if name.startswith(buffers_since(version))]:
         del state[name]
+    del state["_extra_state"]["negative_sources"]
     state["_extra_state"]["format_version"] = version
     return state
 
@@ -111,6 +113,8 @@ CHANGES: dict[str, Callable[[State], None]] = {
     "path as plane": extra("planes", ["../../etc/x", "abdomen"]),
     "reserved plane": extra("planes", ["none", "abdomen"]),
     "millions of anchors": extra("anchor_sources", [[{"path": "", "group": "", "frame_index": 0}] * 10**5, []]),
+    "millions of negative anchors": extra("negative_sources", [[{"path": "", "group": ""}] * 10**5, []]),
+    "negative anchors of one plane": extra("negative_sources", [[]]),
     "anchors of another kind": extra("anchor_sources", [["x"] * 3, ["y"] * 3]),
     "settings of another kind": extra("config", [1]),
     "no settings": extra("config", {}),
@@ -142,6 +146,23 @@ def test_model_of_an_earlier_format_is_loaded(version: int, state: State, tmp_pa
     scorer = load_scorer(tmp_path / "model.pt", "cpu")
     assert all(bool((maps == 1).all()) for maps in scorer.bank.stability(0))
     assert not scorer.uses_evidence(0)
+
+
+def test_model_of_the_format_before_negative_anchors_is_loaded(state: State, tmp_path: Path) -> None:
+    torch.save(as_format(copy.deepcopy(state), 7), tmp_path / "model.pt")
+    scorer = load_scorer(tmp_path / "model.pt", "cpu")
+    assert scorer.negatives.sources == [[], []]
+    assert torch.equal(scorer.bank.structure(0), state["bank.structure_0"].float())
+
+
+def test_negative_anchors_are_stored(tiny_scorer: StriqScorer, tmp_path: Path) -> None:
+    scorer = copy.deepcopy(tiny_scorer)
+    image = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    scorer.negatives.fill(1, scorer.embed(image), [AnchorSource("drawn", "0", 3)])
+    loaded = load_scorer(scorer.save(tmp_path / "model.pt"), "cpu")
+    assert loaded.negatives.sources == [[], [AnchorSource("drawn", "0", 3)]]
+    with torch.inference_mode():
+        assert torch.equal(loaded(image), scorer(image))
 
 
 @pytest.mark.parametrize("values", [(0.5, 0.1), (torch.inf, torch.inf)])

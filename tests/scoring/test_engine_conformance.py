@@ -24,7 +24,7 @@ from striq.scoring.folded_encoder import pick_precision
 from striq.scoring.loading import load_scorer
 from striq.scoring.reference import ReferenceEngine
 from striq.scoring.scorer import StriqScorer
-from striq.types import Frame
+from striq.types import AnchorSource, Frame
 from tests.scoring.replayed import Replayed
 
 SIZE = (64, 64)
@@ -71,7 +71,7 @@ def scorer() -> StriqScorer:
 
 
 def engine_of(scorer: StriqScorer, name: str) -> Engine:
-    parts = Parts(scorer.model, scorer.bank, scorer.config, pick_precision("float32", scorer.device))
+    parts = Parts(scorer.model, scorer.bank, scorer.negatives, scorer.config, pick_precision("float32", scorer.device))
     return ENGINES[name](parts)  # pyright: ignore[reportCallIssue]
 
 
@@ -103,6 +103,24 @@ def test_terms_and_transforms_are_the_references_in_every_mode(name: str, mode: 
     scorer = bench_scorer(2, 5, size=SIZE)
     scorer.model.aligner.config = replace(scorer.model.aligner.config, mode=mode)
     assert_same(scorer, name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_negative_anchors_are_the_references(scorer: StriqScorer, name: str) -> None:
+    before = scores(scorer, name)
+    sources = [AnchorSource("drawn", str(i)) for i in range(2)]
+    scorer.negatives.fill(1, scorer.embed(QUERIES.flip(2)), sources)
+    assert_same(scorer, name)
+    with_negatives = scores(scorer, name)
+    torch.testing.assert_close(with_negatives.pair_terms, before.pair_terms, atol=2e-5, rtol=1e-4)
+    assert with_negatives.negative_transforms.shape[1] == 2
+    scorer.negatives.fill(1, scorer.embed(QUERIES), sources)  # the frames themselves
+    same = scores(scorer, name)
+    changed = [
+        term for term, value in zip(scorer.term_names, same.terms[0] > before.terms[0] + 1e-3, strict=True) if value
+    ]
+    assert changed == ["right_plane"]
+    assert bool((same.quality <= before.quality).all())
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -19,6 +19,7 @@ from striq.commands.exporting import KINDS, choose_kind
 from striq.errors import StriqError
 from striq.scoring.export import FACTS, FORMATS, PlaneQuality, export_scorer
 from striq.scoring.scorer import StriqScorer
+from striq.types import AnchorSource
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -67,6 +68,20 @@ def test_planes_of_unequal_anchors_are_judged_one_by_one(tiny_scorer: StriqScore
     with torch.no_grad():
         expected = scorer.with_reference_engine()(frames(2))
         torch.testing.assert_close(network(frames(2)), expected, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_negative_anchors_are_in_the_file(tiny_scorer: StriqScorer, together: bool) -> None:
+    scorer, image = copy.deepcopy(tiny_scorer), frames(2)
+    scorer.negatives.fill(1, scorer.embed(image[:1]), [AnchorSource("drawn", "0")])
+    network = PlaneQuality(scorer, together=together)
+    with torch.no_grad():
+        expected = scorer.with_reference_engine()(image)
+        torch.testing.assert_close(network(image), expected, atol=1e-6, rtol=0)
+        assert float(expected[0, 1]) < float(tiny_scorer(image)[0, 1])
+    traced = torch.jit.script(scorer)
+    with torch.no_grad():
+        torch.testing.assert_close(traced(image), expected, atol=1e-5, rtol=0)
 
 
 class CorrelationOfMeans(nn.Module):

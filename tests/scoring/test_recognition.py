@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
 
 from striq.evaluation.studies.benchmark import bench_frames, bench_scorer
 from striq.quality.plane_evidence import (
+    evidence_of,
     evidence_probability,
     registered_correlation,
     structure_map,
     with_evidence,
 )
+from striq.quality.plane_scores import PlaneScores
 from striq.registration.affine import identity_affine
-from striq.scoring.recognition import plane_evidence, recognize
+from striq.scoring import recognition
+from striq.scoring.recognition import plane_evidence, plane_probability, recognize
 from striq.scoring.scorer import StriqScorer
+from striq.types import AnchorSource
 
 SIZE = (64, 64)
 
@@ -42,15 +48,15 @@ def test_structure_is_zero_outside_the_fan() -> None:
 
 def test_a_frame_correlates_with_itself_and_not_with_another() -> None:
     own, other = (structure_map(torch.rand(1, 1, 64, 64, generator=rng(seed))) for seed in (1, 2))
-    assert float(registered_correlation(own, own, transforms(1), 0.5)) == pytest.approx(1, abs=1e-4)
-    assert abs(float(registered_correlation(own, other, transforms(1), 0.5))) < 0.4
+    assert float(registered_correlation(own, own, transforms(1))) == pytest.approx(1, abs=1e-4)
+    assert abs(float(registered_correlation(own, other, transforms(1)))) < 0.4
 
 
 def test_the_anchors_that_agree_best_count() -> None:
     own, other = (structure_map(torch.rand(1, 1, 64, 64, generator=rng(seed))) for seed in (1, 2))
     both = torch.cat([other, own])
-    assert float(registered_correlation(own, both, transforms(2), 0.5)) == pytest.approx(1, abs=1e-4)
-    assert float(registered_correlation(own, both, transforms(2), 1.0)) < 0.75
+    assert float(evidence_of(registered_correlation(own, both, transforms(2)), 0.5)) == pytest.approx(1, abs=1e-4)
+    assert float(evidence_of(registered_correlation(own, both, transforms(2)), 1.0)) < 0.75
 
 
 def test_probability_is_one_half_at_the_threshold_and_rises() -> None:
@@ -103,6 +109,46 @@ def test_evidence_rejects_a_frame_that_the_density_knows(scorer: StriqScorer) ->
     assert int(posterior_of(scorer, image).argmax()) == 0
     scorer.evidence_range[0] = torch.tensor([0.6, 0.05])
     assert int(posterior_of(scorer, image).argmax()) == 2
+
+
+def in_place(scorer: StriqScorer, image: Tensor) -> PlaneScores:
+    """Return scores of frames as the first plane, whose anchors lie on the frames as they are."""
+    count = len(image)
+    scores = scorer.score_as_plane(scorer.embed(image), scorer.frame_terms(image), 0)
+    found = [identity_affine(count * n, image).unflatten(0, (count, n)) for n in (4, 1)]
+    return replace(scores, transforms=found[0], negative_transforms=found[1])
+
+
+@torch.inference_mode()
+def test_a_frame_nearer_to_a_negative_anchor_does_not_show_the_plane(scorer: StriqScorer) -> None:
+    negative = torch.rand(1, 1, *SIZE, generator=rng())
+    image = torch.cat([negative, bench_frames(1, size=SIZE)])
+    assert plane_probability(scorer, image, in_place(scorer, image), 0).tolist() == [1, 1]
+    scorer.negatives.fill(0, scorer.embed(negative), [AnchorSource("drawn", "0")])
+    scorer.negatives.set_structure(0, structure_map(negative))
+    of_negative, own = plane_probability(scorer, image, in_place(scorer, image), 0).tolist()
+    assert of_negative < 0.01
+    assert own > 0.99
+
+
+def test_planes_with_negative_anchors_are_decided_by_them(scorer: StriqScorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    scorer.densities.typical[:] = torch.tensor([50.0, 1.0])
+    scorer.densities.log_volume[1] = 10.0
+    image = bench_frames(1, size=SIZE)
+    monkeypatch.setattr(recognition, "plane_probability", lambda *_: torch.tensor([0.2]))
+    assert int(posterior_of(scorer, image).argmax()) == 0
+    scorer.negatives.fill(0, scorer.embed(image), [AnchorSource("drawn", "0")])
+    assert int(posterior_of(scorer, image).argmax()) == 2
+
+
+def test_negative_anchors_do_not_name_a_frame_that_the_evidence_rejects(scorer: StriqScorer) -> None:
+    scorer.densities.typical[:] = torch.tensor([50.0, 1.0])
+    scorer.densities.log_volume[1] = 10.0
+    own = bench_frames(1, size=SIZE)
+    scorer.negatives.fill(0, scorer.embed(torch.rand(1, 1, *SIZE, generator=rng())), [AnchorSource("drawn", "0")])
+    scorer.negatives.set_structure(0, structure_map(torch.rand(1, 1, *SIZE, generator=rng())))
+    scorer.evidence_range[0] = torch.tensor([2.0, 0.05])
+    assert int(posterior_of(scorer, own).argmax()) == 2
 
 
 def test_evidence_of_a_frame_does_not_depend_on_its_batch(scorer: StriqScorer) -> None:

@@ -83,7 +83,7 @@ def test_nothing_of_a_frame_goes_through_the_cpu(
     # On the device "meta" no tensor has values: asking for one is an error there.
     scorer.model.aligner.config = replace(scorer.model.aligner.config, mode=mode)
     scorer.to("meta")
-    parts = Parts(scorer.model, scorer.bank, scorer.config, pick_precision("float32", scorer.device))
+    parts = Parts(scorer.model, scorer.bank, scorer.negatives, scorer.config, pick_precision("float32", scorer.device))
     scorer.engine = CudaEngine(parts)
     monkeypatch.setattr(CudaEngine, "embed", ReferenceEngine.embed)  # folding an encoder asks for values, once
     monkeypatch.setattr(CudaEngine, "records", lambda self, device: False)

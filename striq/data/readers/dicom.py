@@ -8,6 +8,7 @@ import warnings
 import zlib
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -178,14 +179,14 @@ def _gray_frames(
     if pixels.photometric == "PALETTE COLOR":
         palette, gray_range = Palette(file.header, is_little_endian=file.is_little_endian), GrayRange(0.0, 1.0)
 
-    def read_stored(index: int) -> NDArray[Any]:
+    def read_stored(index: int, *, in_color: bool = False) -> NDArray[Any]:
         with _as_read_error(
             "The frame cannot be decoded",
             f"{file.path}, frame {index}",
             expected=f"{pixels.rows} x {pixels.columns} pixels",
             remedy="Copy or export the file again.",
         ):
-            stored = decode_frame(file, layout, pixels, index)
+            stored = decode_frame(file, layout, pixels, index, in_color=in_color)
             return stored if palette is None else palette.gray(np.asarray(stored))
 
     return GrayFrames(
@@ -195,6 +196,7 @@ def _gray_frames(
         declared=gray_range,
         window=display_window(header),
         inverted=is_inverted(header, pixels.photometric),
+        read_colors=partial(read_stored, in_color=True) if pixels.samples == 3 else None,
     )
 
 

@@ -31,6 +31,7 @@ from striq.data.readers.decoder_process import decode_apart
 from striq.data.readers.dicom_file import DicomFile
 from striq.data.readers.dicom_format import IS_YBR, PixelFormat
 from striq.data.readers.dicom_frames import PixelLayout
+from striq.data.readers.tint import SMALLEST_SIDE
 
 JPEG_SYNTAXES = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1)
 LOSSLESS_MARKER = 0xC3
@@ -59,7 +60,9 @@ def is_lossy_of_12_bits(syntax: UID, header: CodestreamHeader) -> bool:
     return syntax in JPEG_SYNTAXES and header.precision != 8 and header.frame_marker != LOSSLESS_MARKER
 
 
-def decode_frame(file: DicomFile, layout: PixelLayout, pixels: PixelFormat, index: int) -> NDArray[Any]:
+def decode_frame(
+    file: DicomFile, layout: PixelLayout, pixels: PixelFormat, index: int, *, in_color: bool = False
+) -> NDArray[Any]:
     """Return the stored values of a frame, shape ``(H, W)``, or ``(H, W, 3)`` in RGB.
 
     Of a frame in a luma and chroma color space, only the luma is returned.
@@ -69,6 +72,7 @@ def decode_frame(file: DicomFile, layout: PixelLayout, pixels: PixelFormat, inde
         layout: Its frames.
         pixels: Format of its pixels.
         index: Frame to decode.
+        in_color: Return such a frame in RGB; one of 8-bit JPEG reduced, which is enough to examine its colors.
 
     Raises:
         ValueError: If the frame is missing or does not fit the header; further exceptions of the decoder.
@@ -81,21 +85,23 @@ def decode_frame(file: DicomFile, layout: PixelLayout, pixels: PixelFormat, inde
         if not layout.fragments:
             stream.seek(file.pixel_offset)
             options = pixels.options(layout.num_complete) | {"pixel_vr": file.pixel_vr, "correct_unused_bits": False}
-            return _select_bits(*_decode(layout.syntax, stream, index, options), pixels)
+            return _select_bits(*_decode(layout.syntax, stream, index, options), pixels, in_color)
         codestream = layout.read_codestream(stream, index)
     if layout.syntax == RLELossless:
         options = pixels.options(1) | {"correct_unused_bits": False}
-        return _select_bits(*_decode(RLELossless, encapsulate([codestream], has_bot=False), 0, options), pixels)
+        encapsulated = encapsulate([codestream], has_bot=False)
+        return _select_bits(*_decode(RLELossless, encapsulated, 0, options), pixels, in_color)
     header = _checked_header(codestream, pixels)
     if layout.syntax in JPEG_SYNTAXES and header.precision == 8:
-        return _decode_jpeg(codestream, header, pixels)
+        return _decode_jpeg(codestream, header, pixels, in_color)
     if layout.syntax in JPEG_SYNTAXES:
-        return _luma_or_rgb(*decode_apart(codestream, layout.syntax, "gdcm", pixels.options(1)))
+        return _luma_or_rgb(*decode_apart(codestream, layout.syntax, "gdcm", pixels.options(1)), in_color)
     if layout.syntax in JPEGLSTransferSyntaxes:
-        return _luma_or_rgb(*decode_apart(codestream, layout.syntax, PLUGINS[layout.syntax], pixels.options(1)))
+        plugin = PLUGINS[layout.syntax]
+        return _luma_or_rgb(*decode_apart(codestream, layout.syntax, plugin, pixels.options(1)), in_color)
     encapsulated = encapsulate([codestream], has_bot=False)
     array, photometric = _decode(layout.syntax, encapsulated, 0, pixels.options(1))
-    return _luma_or_rgb(array, header.color or photometric)
+    return _luma_or_rgb(array, header.color or photometric, in_color)
 
 
 def _decode(syntax: UID, source: Any, index: int, options: Mapping[str, Any]) -> tuple[NDArray[Any], str]:
@@ -105,17 +111,24 @@ def _decode(syntax: UID, source: Any, index: int, options: Mapping[str, Any]) ->
     return array, str(decoded["photometric_interpretation"])
 
 
-def _luma_or_rgb(array: NDArray[Any], photometric: str) -> NDArray[Any]:
-    return array[..., 0] if array.ndim == 3 and photometric in IS_YBR else array
+def _luma_or_rgb(array: NDArray[Any], photometric: str, in_color: bool) -> NDArray[Any]:
+    if array.ndim != 3 or photometric not in IS_YBR:
+        return array
+    return _as_rgb(array) if in_color and array.dtype == np.uint8 else array[..., 0]
 
 
-def _select_bits(array: NDArray[Any], photometric: str, pixels: PixelFormat) -> NDArray[Any]:
+def _as_rgb(ybr: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    planes = [Image.fromarray(np.ascontiguousarray(ybr[..., channel])) for channel in range(3)]
+    return np.asarray(Image.merge("YCbCr", planes).convert("RGB"))
+
+
+def _select_bits(array: NDArray[Any], photometric: str, pixels: PixelFormat, in_color: bool) -> NDArray[Any]:
     """Return the stored bits as numbers. The bits above and below them may hold overlays.
 
     Raises:
         ValueError: If the bits above them belong to the numbers, so that BitsStored is too small.
     """
-    array = _luma_or_rgb(array, photometric)
+    array = _luma_or_rgb(array, photometric, in_color)
     unused = pixels.bits_allocated - pixels.bits_stored
     if not unused:
         return array
@@ -166,7 +179,7 @@ def _checked_header(codestream: bytes, pixels: PixelFormat) -> CodestreamHeader:
     return header
 
 
-def _decode_jpeg(codestream: bytes, header: CodestreamHeader, pixels: PixelFormat) -> NDArray[Any]:
+def _decode_jpeg(codestream: bytes, header: CodestreamHeader, pixels: PixelFormat, in_color: bool) -> NDArray[Any]:
     """Decode 8-bit JPEG. The color space is what the codestream states, or else what the DICOM header says."""
     with Image.open(BytesIO(codestream), formats=("JPEG",)) as image:
         if header.components == 1:
@@ -174,7 +187,7 @@ def _decode_jpeg(codestream: bytes, header: CodestreamHeader, pixels: PixelForma
         is_ybr = header.color == "YBR" if header.color else pixels.photometric in IS_YBR
         if header.read_as_ybr:
             # The draft of the luma alone is faster; a lossless codestream cannot be reduced to it.
-            luma_alone = is_ybr and header.frame_marker != LOSSLESS_MARKER
-            image.draft("L" if luma_alone else "YCbCr", image.size)
+            luma_alone = is_ybr and header.frame_marker != LOSSLESS_MARKER and not in_color
+            image.draft("L" if luma_alone else "YCbCr", (SMALLEST_SIDE, SMALLEST_SIDE) if in_color else image.size)
         array = np.asarray(image)
-    return array[..., 0] if is_ybr and array.ndim == 3 else array
+    return _luma_or_rgb(array, IS_YBR[0] if is_ybr else "RGB", in_color)

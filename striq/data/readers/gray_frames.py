@@ -37,6 +37,7 @@ class GrayFrames:
         declared: Range that the file declares.
         window: Range in which the file asks to be displayed; used if nothing is declared and it fits the values.
         inverted: Whether the smallest value is white.
+        read_colors: Reads an image in RGB whose ``read_stored`` may have left out the chroma; it may be reduced.
     """
 
     def __init__(
@@ -48,10 +49,12 @@ class GrayFrames:
         declared: GrayRange | None = None,
         window: GrayRange | None = None,
         inverted: bool = False,
+        read_colors: Callable[[int], NDArray[Any]] | None = None,
     ) -> None:
         self._source, self._num_frames, self._read_stored = source, num_frames, read_stored
         self._declared, self._window, self._inverted = declared, window, inverted
         self._used: GrayRange | None = None
+        self._read_colors = read_colors
         self._white: float | None = None  # luma of the brightest color, once it is known
         self._depth: int | None = None  # of the declared range, once it is known
 
@@ -64,7 +67,7 @@ class GrayFrames:
         stored = self._read_stored(index)
         known = self._declared_range(index, stored) or range_of_type(stored.dtype)
         gray = known.apply(stored) if known else self._by_used_range(index, stored)
-        if stored.ndim == 3 and stored.shape[-1] >= 3:
+        if self._read_colors is not None or (stored.ndim == 3 and stored.shape[-1] >= 3):
             gray = untinted(gray, self._white_of_tint(index, stored))
         return np.float32(1.0) - gray if self._inverted else gray
 
@@ -72,8 +75,8 @@ class GrayFrames:
         """Return the luma of white, which the first frame decides."""
         if self._white is None:
             try:
-                first = stored if index == 0 else self._read_stored(0)
-                self._white = luma_of_white(first)
+                first = stored if index == 0 and stored.ndim == 3 else (self._read_colors or self._read_stored)(0)
+                self._white = luma_of_white(first) if first.ndim == 3 else 1.0
             except ReadError:
                 self._white = 1.0
         return self._white
