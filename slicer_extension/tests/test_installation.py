@@ -159,6 +159,24 @@ def test_requirements_follow_the_source(tmp_path: Path, wheels: Path, monkeypatc
     assert "torch>=2.8" in requirements(installed, str(wheels))  # offline, no extension can fetch it
 
 
+def test_packages_are_searched_for_until_all_are_there(clicker: Clicker, monkeypatch: pytest.MonkeyPatch) -> None:
+    panel, found, asked = clicker.panel.install, False, []
+
+    def isInstalled(name: str) -> bool:
+        asked.append(name)
+        return found
+
+    monkeypatch.setattr(InstallPanel, "isInstalled", isInstalled)
+    panel.refresh()
+    assert panel.planLabel.text.startswith("Missing")
+    found = True  # by another section
+    clicker.panel.session.changed()
+    assert panel.planLabel.text == "Everything for scoring is installed."
+    asked.clear()
+    clicker.panel.session.changed()  # another frame is shown
+    assert not asked
+
+
 @pytest.mark.parametrize("source", ["/nowhere", "/nowhere/a.whl"])
 def test_source_that_is_not_there_is_an_error(clicker: Clicker, source: str) -> None:
     with pytest.raises(DependencyError, match="/nowhere"):

@@ -13,6 +13,7 @@ import pytest
 import slicer
 from conftest import Clicker
 from standin.rendering import SliceView
+from timing import clock, slowness
 from UltrasoundPlaneQCLib.FrameSource import openFrames
 
 PORT = 18963
@@ -169,12 +170,12 @@ def test_stream_at_full_rate_keeps_the_window_free(live: Clicker, volume, scanne
 
     live.click("liveButton")
     client = pyigtl.OpenIGTLinkClient("127.0.0.1", PORT)
-    gaps, last, images = [], [time.monotonic()], []
+    gaps, last, images = [], [clock()], []
     timer = qt.QTimer()
     timer.setInterval(10)
 
     def receive() -> None:
-        now = time.monotonic()
+        now = clock()
         gaps.append(now - last[0])
         last[0] = now
         for message in client.get_latest_messages():
@@ -189,4 +190,4 @@ def test_stream_at_full_rate_keeps_the_window_free(live: Clicker, volume, scanne
         timer.stop()
         client.stop()
     assert live.panel.live.live.received == len(images) >= scored(live)
-    assert float(np.quantile(gaps, 0.95)) < 0.05
+    assert float(np.quantile(gaps, 0.95)) < 0.05 * slowness()

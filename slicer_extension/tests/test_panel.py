@@ -13,6 +13,7 @@ import vtk
 from conftest import LPS, NUM_FRAMES, Clicker, add_browser, results_of, shown
 from standin import mrml
 from standin.rendering import SliceView
+from timing import clock, slowness
 from UltrasoundPlaneQCLib import Overlays
 from UltrasoundPlaneQCLib.FrameSource import openFrames
 from UltrasoundPlaneQCLib.ScoreChart import ScoreChart
@@ -69,6 +70,19 @@ def test_single_picture_and_stack_are_scored(clicker: Clicker, depth: int, cine_
     assert [result.isScored for result in results_of(clicker)] == [True] * depth
     clicker.click("bestButton")
     assert shown(clicker) == max(range(depth), key=lambda index: results_of(clicker)[index].quality)
+
+
+def test_other_frames_are_announced_once(view: SliceView, clicker: Clicker, cine_pixels: np.ndarray) -> None:
+    first, second = (
+        slicer.util.addVolumeFromArray(cine_pixels[:4].copy(), ijkToRAS=LPS, name=name) for name in ("first", "second")
+    )
+    clicker.ui.inputSelector.setCurrentNode(first)
+    announced = []
+    clicker.panel.session.listen(lambda: announced.append(clicker.panel.session.source.name))
+    clicker.ui.inputSelector.setCurrentNode(second)
+    assert announced == ["second"]
+    view.node.SetSliceOffset(view.node.GetSliceOffset() + 0.4)
+    assert len(announced) > 1  # the views of the new frames are followed
 
 
 def test_cancel_keeps_what_is_done(clicker: Clicker, scene: mrml.Scene, cine_pixels, tiny_model: Path) -> None:
@@ -257,15 +271,13 @@ def test_reference_picture_is_moved_onto_the_frame(
 
 
 def test_window_stays_free_while_frames_are_scored(clicker: Clicker, browser, tiny_model: Path) -> None:
-    import time
-
     clicker.choose(browser, tiny_model)
-    gaps, last = [], [time.monotonic()]
+    gaps, last = [], [clock()]
     timer = qt.QTimer()
     timer.setInterval(5)
 
     def tick() -> None:
-        now = time.monotonic()
+        now = clock()
         gaps.append(now - last[0])
         last[0] = now
 
@@ -275,5 +287,5 @@ def test_window_stays_free_while_frames_are_scored(clicker: Clicker, browser, ti
     clicker.waitFor(lambda: clicker.panel.score.run is None)
     timer.stop()
     assert len(gaps) > 10
-    assert max(gaps) < 0.3  # a busy test machine; the figures of a free one are in the manual
+    assert max(gaps) < 0.3 * slowness()  # the figures of a free machine are in the manual
     assert vtk.vtkVersion.GetVTKMajorVersion() >= 9

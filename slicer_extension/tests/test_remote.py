@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 import slicer
 from conftest import Clicker, add_browser, results_of
 from standin import mrml
+from timing import clock
 from UltrasoundPlaneQCLib import RemoteServers
 from UltrasoundPlaneQCLib.RemoteServers import CONSENTS, ServerProblem, allowedServers, isAllowed, serverOf
 
@@ -214,9 +214,9 @@ def test_window_does_not_wait_for_a_server_that_is_silent(clicker: Clicker) -> N
         remote.addressSelector.setCurrentText(f"http://127.0.0.1:{listener.getsockname()[1]}")
         remote.tokenEdit.setText(TOKEN)
         clicker.click(remote.consentBox)
-        started = time.monotonic()
+        started = clock()
         clicker.click(remote.connectButton)
-        assert time.monotonic() - started < 5
+        assert clock() - started < 5
         assert remote.statusLabel.text == "Connecting"
         assert isinstance(remote._question, RemoteServers.Question)
         remote.disconnectServer()

@@ -13,6 +13,7 @@ import pytest
 import slicer
 from conftest import LPS, NUM_FRAMES, PATIENCE_SECONDS, add_browser
 from standin import mrml
+from timing import clock, slowness
 from UltrasoundPlaneQCLib.FrameSource import SourceError, openFrames
 from UltrasoundPlaneQCLib.Logic import PlaneQualityLogic
 from UltrasoundPlaneQCLib.ModelHolder import ModelHolder
@@ -30,9 +31,9 @@ def drive(run: ScoringRun, *, until: int | None = None) -> list[float]:
     """Advance a run to its end, or to a number of scores; return how long each step took."""
     steps, deadline = [], time.monotonic() + PATIENCE_SECONDS
     while run.isRunning and (until is None or run.done < until):
-        started = time.monotonic()
+        started = clock()
         run.advance()
-        steps.append(time.monotonic() - started)
+        steps.append(clock() - started)
         assert time.monotonic() < deadline
         time.sleep(0.005)
     return steps
@@ -122,7 +123,7 @@ def test_no_step_of_a_run_holds_the_window_up(logic, scene: mrml.Scene, tiny_mod
     steps = drive(run, until=4)
     run.cancel()
     drive(run)
-    assert max(steps[1:]) < 0.1
+    assert max(steps[1:]) < 0.1 * slowness()
 
 
 def test_time_left_shrinks_to_nothing(logic, browser, tiny_model: Path) -> None:
@@ -168,9 +169,9 @@ def test_frames_that_are_slow_to_read_are_read_over_several_steps(logic, browser
         return cine_pixels[index]
 
     run.source.frame = slowly
-    started = time.monotonic()
+    started = clock()
     run.advance()
-    assert time.monotonic() - started < 0.015 * NUM_FRAMES / 2
+    assert clock() - started < 0.015 * NUM_FRAMES / 2
     assert run.state == "exporting"
     run.cancel()
 

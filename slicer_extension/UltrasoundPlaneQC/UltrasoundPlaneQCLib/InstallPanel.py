@@ -27,10 +27,11 @@ class InstallPanel:
 
     def __init__(self, more: MoreSection, session: Session, timer: qt.QTimer) -> None:
         self.session, self.timer, self.work = session, timer, Installation()
+        self._isComplete = False
         self._makeControls(more)
-        session.listen(self.refresh)
+        session.listen(self.onChange)
         self.refresh()
-        if not all(map(isInstalled, PACKAGES)):
+        if not self._isComplete:
             more.showPage(self.page)
 
     def _makeControls(self, more: MoreSection) -> None:
@@ -110,24 +111,39 @@ class InstallPanel:
 
     def refresh(self) -> None:
         """Say what the button does now."""
-        work, isScoring = self.work, self.session.isBusy
+        work = self.work
         isReady = work.state == READY
-        self.planLabel.setText(work.describe() if isReady or work.state == INSTALLING else _installedNow())
+        missing = [name for name in PACKAGES if not isInstalled(name)]
+        self._isComplete = not missing
+        self.planLabel.setText(work.describe() if isReady or work.state == INSTALLING else _installedNow(missing))
         if isReady and work.parts:
             self.installButton.setText(_("Install {count} packages").format(count=len(work.parts)))
-            tip = _("Install what is listed above")
         else:
             self.installButton.setText(_("What is missing?"))
-            tip = _("List what would be installed, and how much it is; nothing is installed yet")
-        self.installButton.setEnabled(not work.isBusy and not isScoring)
-        self.installButton.setToolTip(_("Frames are being scored") if isScoring else tip)
+        self.enable()
         self.cancelButton.setEnabled(work.isBusy or isReady)
         self.progressBar.setValue(round(100 * work.share()))
         self.statusLabel.setText("" if isReady else work.message)
 
+    def onChange(self) -> None:
+        """Follow what is scored, frame by frame; packages that are installed are not searched for each time."""
+        if self._isComplete:
+            self.enable()
+        else:
+            self.refresh()
 
-def _installedNow() -> str:
-    missing = [name for name in PACKAGES if not isInstalled(name)]
+    def enable(self) -> None:
+        """Enable the button while nothing is scored."""
+        work, isScoring = self.work, self.session.isBusy
+        if work.state == READY and work.parts:
+            tip = _("Install what is listed above")
+        else:
+            tip = _("List what would be installed, and how much it is; nothing is installed yet")
+        self.installButton.setEnabled(not work.isBusy and not isScoring)
+        self.installButton.setToolTip(_("Frames are being scored") if isScoring else tip)
+
+
+def _installedNow(missing: list[str]) -> str:
     return (
         _("Missing: {names}").format(names=", ".join(missing)) if missing else _("Everything for scoring is installed.")
     )

@@ -93,6 +93,7 @@ class ScorePanel:
         chart = None if known is None else ScoreChart.find(known)
         parameters.resultsNode = None if known is None else known.node
         parameters.chartNode = None if chart is None else chart.node
+        self.session.removeObservers()  # of the input before; turning the views would announce many changes
         if source is not None:
             self.views.showVolume(source.volume)
         if known is not None:
