@@ -186,6 +186,8 @@ def _read_program(content: bytes) -> Network:
 def _write_onnx(network: nn.Module, example: Tensor, facts: Mapping[str, Any]) -> bytes:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # otherwise it warns that torchvision is missing
     try:
+        from onnxscript import optimizer
+
         program = torch.onnx.export(
             _as_program(network, example),
             input_names=[INPUT],
@@ -197,7 +199,10 @@ def _write_onnx(network: nn.Module, example: Tensor, facts: Mapping[str, Any]) -
         )
     except ImportError as error:
         raise StriqError(MISSING_ONNX) from error
-    model = cast("torch.onnx.ONNXProgram", program).model_proto
+    written = cast("torch.onnx.ONNXProgram", program)
+    optimizer.fold_constants(written.model)  # otherwise onnxruntime warns when it loads the file
+    optimizer.remove_unused_nodes(written.model)
+    model = written.model_proto
     model.metadata_props.add(key=FACTS, value=json.dumps(facts))
     return model.SerializeToString()
 
