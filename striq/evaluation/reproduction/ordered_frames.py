@@ -48,7 +48,7 @@ def ordered_frames(run: ReproductionRun) -> Finding:
         for name in (MAIN, other)
     ]
     cells = [
-        [line.plane, line.score, *(f"{v:.2f} ({r:g})" for v, r in zip(line.values, line.ratings, strict=True))]
+        [line.plane, line.score, *(f"{v:.2f} ({r:.3g})" for v, r in zip(line.values, line.ratings, strict=True))]
         for line in lines
     ]
     widest = max(len(line.rows) for line in lines)
