@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,13 @@ def test_a_frame_has_the_same_quality_in_every_format(tiny_scorer: StriqScorer, 
 def test_another_range_of_gray_values_would_show(
     tiny_scorer: StriqScorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dicom, "declared_range", lambda *_: GrayRange(0.0, 300.0))
+    declared_range, of_bytes = dicom.declared_range, GrayRange(0.0, 255.0)
+
+    def mistaken(*arguments: Any) -> GrayRange:
+        declared = declared_range(*arguments)
+        return GrayRange(0.0, 300.0) if declared == of_bytes else declared
+
+    monkeypatch.setattr(dicom, "declared_range", mistaken)
     found = moves(tiny_scorer, tmp_path)
     assert found["DICOM, uint8"] > LARGEST_MOVE
     assert found["TIFF, uint8"] == 0
