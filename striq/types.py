@@ -98,6 +98,11 @@ class AnchorSource:
     frame_index: int = 0
     mirrored: bool = False
 
+    @property
+    def frame(self) -> tuple[str, str, int]:
+        """Path, group and number of the frame, which an anchor and its mirror image share."""
+        return self.path, self.group, self.frame_index
+
 
 @dataclass(frozen=True)
 class FrameScore:

@@ -303,7 +303,7 @@ def test_two_hundred_cines_stay_responsive(
     clicker.ui.studySection.collapsed = False
     first = spent(tab.refresh)
     clicker.passTime()
-    # The lowest of several: the first of a kind also loads modules, and a busy machine slows some of them down.
+    # Take the fastest of several runs: the first also loads modules, and a busy machine slows some of them down.
     again = min(spent(tab.refresh) for _ in range(3))
     state = min(
         spent(lambda key=key: (study.setState(key, "scoring"), tab.refreshRow(key))) for key in ("50", "100", "150")

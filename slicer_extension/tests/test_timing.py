@@ -1,4 +1,4 @@
-"""Tests of the clocks with which the extension's tests measure what a user waits for."""
+"""Tests of the functions that measure how long a user waits."""
 
 from __future__ import annotations
 

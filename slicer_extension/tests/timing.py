@@ -1,4 +1,4 @@
-"""Times of what a user waits for, on machines that are slower than the one of the figures, or busy."""
+"""Measure how long a user waits, on machines that may be slower or busier than the one in the manual."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def spent(action: Callable[[], object]) -> float:
 
 
 def slowness() -> float:
-    """Return how many times slower than the processor of the figures this one is now, at least 1."""
+    """Return how many times slower this processor is now than that of the manual's figures, at least 1."""
     return max(1.0, min(spent(_referenceWork) for _ in range(5)) / REFERENCE_SECONDS)
 
 
 def clock() -> float:
-    """Return the time on the wall without the time that this thread waited for a free processor, s."""
+    """Return wall-clock time minus the time that this thread waited for a free processor, s."""
     waited = int(_WAITED.read_text().split()[1]) / 1e9 if _WAITED.exists() else 0.0
     return time.monotonic() - waited
 

@@ -43,3 +43,8 @@ def without_names(sources: Sequence[Sequence[AnchorSource]]) -> list[list[Anchor
     return [
         [replace(s, path=pseudonym(salt, s.path), group=pseudonym(salt, s.group)) for s in plane] for plane in sources
     ]
+
+
+def show_both_sides(sources: Sequence[AnchorSource]) -> bool:
+    """Return whether anchors of a plane come in mirrored pairs, as of a plane that is recorded from both sides."""
+    return len({source.frame for source in sources}) < len(sources)

@@ -26,7 +26,7 @@ class MeanStructuralSimilarity(Baseline):
     name: ClassVar[str] = "MSSIM"
 
     def fit(self, frames: PlaneFrames, anchors: PlaneFrames) -> None:
-        """Compute the local moments of the anchors, which are those for every frame."""
+        """Compute the local moments of the anchors once, for all frames."""
         del frames
         self._width = _largest_kernel(anchors.images.shape[-1])
         self._anchors = _moments(anchors.images, self._width)
@@ -52,7 +52,7 @@ class MeanStructuralSimilarity(Baseline):
 
 @dataclass(frozen=True)
 class _Moments:
-    """Pictures at one scale, ``(N, 1, H, W)``, with mean and variance in the window around every pixel."""
+    """Pictures at one scale, ``(N, 1, H, W)``, and their mean and variance over each window."""
 
     pictures: Tensor
     mean: Tensor
@@ -70,14 +70,14 @@ def _moments(pictures: Tensor, width: int) -> list[_Moments]:
 
 
 def _weigh(pictures: Tensor, width: int) -> Tensor:
-    """Return the weighted mean in the window around every pixel whose window lies within the picture."""
+    """Return the weighted mean over each window that fits into the pictures."""
     rows, columns = (_windows(size, width).to(pictures) for size in pictures.shape[-2:])
     return rows @ pictures @ columns.T  # faster than a convolution of one channel
 
 
 @cache
 def _windows(size: int, width: int) -> Tensor:
-    """Return the weights of every window along a row of pixels, shape ``(size - width + 1, size)``."""
+    """Return a matrix of one row per window position along a row of pixels, shape ``(size - width + 1, size)``."""
     weights = (-((torch.arange(width) - (width - 1) / 2) / WINDOW_SIGMA).square() / 2).exp()
     return (torch.eye(size).unfold(1, width, 1) @ (weights / weights.sum())).T.contiguous()
 

@@ -24,8 +24,8 @@ KEPT_RANGES = "left as they were, not refit"
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """Lists of what to change in a model's anchors.
+class ChangeLists:
+    """Files that list the changes to a model's anchors.
 
     Attributes:
         exclude: Anchors to leave out.
@@ -42,7 +42,7 @@ def write_changed(
     scorer: StriqScorer,
     model: Path,
     out: Path,
-    wishes: Wishes,
+    lists: ChangeLists,
     frames: FramesOptions,
     *,
     anchor_images: bool,
@@ -53,7 +53,7 @@ def write_changed(
         scorer: The model, which is changed.
         model: Its file.
         out: File of the new model, or its folder.
-        wishes: What to change.
+        lists: What to change.
         frames: Unlabeled frames of the planes that change.
         anchor_images: Whether to write thumbnails.
 
@@ -62,8 +62,8 @@ def write_changed(
     """
     target = _target(out, model)
     before = {plane: list(of) for plane, of in zip(scorer.planes, scorer.bank.sources, strict=True)}
-    excluded = {} if wishes.exclude is None else read_exclusions(wishes.exclude, before)
-    used, negatives = _by_plane(wishes.use), _by_plane(wishes.negatives)
+    excluded = {} if lists.exclude is None else read_exclusions(lists.exclude, before)
+    used, negatives = _by_plane(lists.use), _by_plane(lists.negatives)
     both = sorted(excluded.keys() & used.keys())
     if both:
         msg = f"Plane {both[0]!r} is in --exclude and in --use, which replaces all of its anchors. Name it in one."
@@ -122,8 +122,7 @@ def _note(
 
 
 def _note_negatives(plane: str, scorer: StriqScorer) -> dict[str, Any]:
-    sources = scorer.negatives.sources[scorer.plane_index(plane)]
-    return {"plane": plane, "negatives": [asdict(source) for source in sources]}
+    return {"plane": plane, "negatives": scorer.negatives.stored_sources()[scorer.plane_index(plane)]}
 
 
 def _sentence(note: Mapping[str, Any], num_before: int) -> str:

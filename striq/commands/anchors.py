@@ -70,7 +70,7 @@ def anchors(
     if sheet is not None:
         check_picture_name(sheet)
     given = options.FramesOptions(frames, layout, group_pattern)
-    from striq.commands.anchor_changes import Wishes, write_changed
+    from striq.commands.anchor_changes import ChangeLists, write_changed
     from striq.commands.anchor_pictures import write_sheet
     from striq.scoring.checkpoint import find_checkpoint
     from striq.scoring.loading import load_scorer
@@ -78,7 +78,7 @@ def anchors(
     file = find_checkpoint(model)
     scorer = load_scorer(file, check_device(device, threads))
     if out is not None and changes:
-        write_changed(scorer, file, out, Wishes(exclude, use, negatives), given, anchor_images=anchor_images)
+        write_changed(scorer, file, out, ChangeLists(exclude, use, negatives), given, anchor_images=anchor_images)
         return
     if sheet is not None:
         write_sheet(scorer, file, sheet, given)

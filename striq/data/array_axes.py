@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from striq.data.preprocessing import SMALLEST_SIDE
+from striq.data.cine import SMALLEST_SIDE
 from striq.errors import ReadError
 
 Array = NDArray[Any]

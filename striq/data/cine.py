@@ -14,7 +14,7 @@ from striq.data.fan.geometry import CineFan, KnownFan
 from striq.errors import ReadError, as_read_error
 from striq.types import FanFinder, Frame
 
-SMALLEST_SIDE = 64  # pixels; smaller frames are too small to judge in any case
+SMALLEST_SIDE = 64  # pixels of a fan that can be judged; smaller ones, as of thumbnails, show neither walls nor speckle
 SAMPLED = 8  # every eighth row and column
 NEAR = 0.03  # of the range of gray values, from black or white, by which compression changes them
 MOST_LABELS = 4
@@ -182,7 +182,7 @@ def _refuse_unusable(pixels: NDArray[np.float32], where: str) -> None:
 
 
 def _is_mask(pixels: NDArray[np.float32], low: float, high: float) -> bool:
-    """Return whether all pixels have one of few labels, or nearly all one of two with a smooth edge between them."""
+    """Return whether a picture is a mask: of at most four values, or of two values with smooth edges between them."""
     near = NEAR * (high - low)
     for step, largest in ((SAMPLED, 2 * LARGEST_EDGE), (1, LARGEST_EDGE)):  # few pixels tell an image from a mask
         part = pixels[::step, ::step]

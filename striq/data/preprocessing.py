@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from striq.data.cine import SMALLEST_SIDE
 from striq.data.fan import bounding_box, fan_mask
 from striq.errors import ReadError
 from striq.types import Frame
@@ -20,7 +21,6 @@ Blur = Callable[[Tensor, float], Tensor]  # blurs prepared frames by a standard 
 Box = tuple[int, int, int, int]  # top, left, bottom, right in pixels
 STRUCTURE_BAND = (1 / 64, 1 / 16)  # standard deviations of the two blurs, as fractions of the frame's width
 MIN_FAN_WEIGHT = 1e-6  # smallest weight of the fan around a pixel that a blur divides by
-SMALLEST_SIDE = 64  # pixels of the fan; smaller pictures are thumbnails, which show neither walls nor speckle
 DARKEST = 1 / 255  # smallest value inside the fan; zero means outside, so an image contains its own mask
 
 

@@ -25,8 +25,7 @@ def agreement_ranks(scorer: StriqScorer, plane: str) -> list[int]:
     features, sources = scorer.bank.features(index), scorer.bank.sources[index]
     means: list[float] = []
     for number, source in enumerate(sources):
-        origin = source.path, source.group, source.frame_index
-        others = [i for i, of in enumerate(sources) if (of.path, of.group, of.frame_index) != origin]
+        others = [i for i, of in enumerate(sources) if of.frame != source.frame]
         terms = scorer.engine.pair_terms(features[number], index).terms[0, others, 0]
         means.append(float(terms.mean()) if others else 0.0)
     order = sorted(range(len(means)), key=means.__getitem__)

@@ -18,9 +18,9 @@ FORMAT_VERSION = 8
 # Format 6 measured two terms in another way, so its ranges are not those of the terms. Formats before 8 have no
 # negative anchors.
 READABLE_VERSIONS = (4, 5, 7, 8)
-FIRST_WITH_NEGATIVES = 8
+EVIDENCE, NEGATIVES = "evidence_range", "negatives."
 # Beginnings of the names of buffers, and the first format that has them.
-NEW_BUFFERS = {"bank.stability": 6, "bank.structure_": 6, "evidence_range": 6, "negatives.": FIRST_WITH_NEGATIVES}
+NEW_BUFFERS = {"bank.stability": 6, "bank.structure_": 6, EVIDENCE: 6, NEGATIVES: 8}
 
 
 def default_checkpoint() -> Path:

@@ -14,14 +14,13 @@ from striq.errors import CheckpointError, one_line
 from striq.model.encoder import STAGE_STRIDES
 from striq.model.resnet import BACKBONES
 from striq.plane_names import RULE, is_plane_name
-from striq.scoring.checkpoint import FIRST_WITH_NEGATIVES, FORMAT_VERSION, READABLE_VERSIONS
+from striq.scoring.checkpoint import EVIDENCE, FORMAT_VERSION, NEGATIVES, READABLE_VERSIONS, buffers_since
 from striq.types import Mode
 
 MAX_SETTING = 4096  # of every size and count in the settings
 MAX_PLANES = 1000
 FREE_SETTINGS = ("seed",)  # whole numbers that are no size
 MAX_WEIGHT_ERROR = 1e-3  # of the sum of a plane's weights
-EVIDENCE, FIRST_WITH_EVIDENCE = "evidence_range", 6  # buffer, and the first format that has it
 
 
 def check_state(state: Mapping[str, Any]) -> None:
@@ -54,10 +53,11 @@ def _check(state: Mapping[str, Any], extra: Mapping[str, Any]) -> None:
         if isinstance(value, Tensor) and value.is_floating_point() and name != EVIDENCE:
             _require(bool(torch.isfinite(value).all()), f"{name} has numbers that are not finite")
     _check_ranges(state, len(planes))
-    if extra["format_version"] >= FIRST_WITH_EVIDENCE:
+    lacking = buffers_since(extra["format_version"])
+    if EVIDENCE not in lacking:
         _check_evidence(state[EVIDENCE], len(planes))
     counts = {"bank": [len(sources) for sources in extra["anchor_sources"]]}
-    if extra["format_version"] >= FIRST_WITH_NEGATIVES:
+    if NEGATIVES not in lacking:
         counts["negatives"] = [len(sources) for sources in extra["negative_sources"]]
     _check_sizes(state, config, counts, len(planes))
 

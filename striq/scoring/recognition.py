@@ -105,13 +105,14 @@ def plane_probability(scorer: StriqScorer, image: Tensor, scores: PlaneScores, p
         scores: The frames as this plane.
         plane: Index of the plane.
     """
-    correlation = _correlation(scorer.bank, image, scores.transforms, plane)
+    structure = _structure(image)
+    correlation = _correlation(scorer.bank, structure, scores.transforms, plane)
     probability = torch.ones_like(correlation[:, 0])
     if scorer.uses_evidence(plane):
         evidence = evidence_of(correlation, scorer.config.quality.anchor_share)
         probability = evidence_probability(evidence, *scorer.evidence_range[plane])
     if scorer.negatives.sources[plane]:
-        others = _correlation(scorer.negatives, image, scores.negative_transforms, plane)
+        others = _correlation(scorer.negatives, structure, scores.negative_transforms, plane)
         margin = correlation.amax(dim=1) - others.amax(dim=1)
         probability = torch.minimum(probability, evidence_probability(margin, *margin.new_tensor([0, MARGIN_SPREAD])))
     return probability
@@ -126,12 +127,16 @@ def plane_evidence(scorer: StriqScorer, image: Tensor, transforms: Tensor, plane
         transforms: Pull-backs from each frame to each anchor, shape ``(B, K, 2, 3)``.
         plane: Index of the plane.
     """
-    return evidence_of(_correlation(scorer.bank, image, transforms, plane), scorer.config.quality.anchor_share)
+    correlation = _correlation(scorer.bank, _structure(image), transforms, plane)
+    return evidence_of(correlation, scorer.config.quality.anchor_share)
 
 
-def _correlation(bank: AnchorBank, image: Tensor, transforms: Tensor, plane: int) -> Tensor:
+def _structure(image: Tensor) -> Tensor:
+    """Return the structure of frames, each computed by itself so that it does not depend on the others."""
+    return torch.cat([structure_map(frame) for frame in image.split(1)])
+
+
+def _correlation(bank: AnchorBank, structure: Tensor, transforms: Tensor, plane: int) -> Tensor:
     """Return the correlation of frames' structure with that of each anchor of a plane, shape ``(B, K)``."""
-    anchors, frames = bank.structure(plane), range(len(image))
-    return torch.cat(
-        [registered_correlation(structure_map(image[i : i + 1]), anchors, transforms[i : i + 1]) for i in frames]
-    )
+    anchors, pairs = bank.structure(plane), zip(structure.split(1), transforms.split(1), strict=True)
+    return torch.cat([registered_correlation(frame, anchors, transform) for frame, transform in pairs])

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from striq.anchors.identification import find_frames_of_anchors
-from striq.anchors.provenance import anchor_source, new_salt
+from striq.anchors.provenance import anchor_source, new_salt, show_both_sides
 from striq.data.loading import load_images
 from striq.errors import DatasetError
 from striq.quality.terms import combine_terms
@@ -21,7 +21,7 @@ from striq.training.cache import FeatureCache, ViewSettings
 from striq.training.plane_calibration import PlaneCalibration
 from striq.training.plane_support import PlaneSupport
 from striq.training.score_statistics import UnseenScores, ranking_stability, set_range_and_weights
-from striq.types import AnchorSource, FrameRecord
+from striq.types import FrameRecord
 
 logger = logging.getLogger(__name__)
 FEWEST_FRAMES = 2  # from which a range can be measured
@@ -120,7 +120,7 @@ def _change_plane(
     set_range_and_weights(scorer, plane, unseen)
     stability = ranking_stability(scorer, plane, unseen)
     counts = len(unseen.terms), len({record.group for record in of_plane}), len(scorer.bank.sources[plane])
-    support = PlaneSupport(scorer.planes[plane], *counts, _both_sides(scorer.bank.sources[plane]), stability)
+    support = PlaneSupport(scorer.planes[plane], *counts, show_both_sides(scorer.bank.sources[plane]), stability)
     _note_support(scorer, plane, support.to_dict())
     for level, line in support.lines():
         logger.log(level, "%s", line)
@@ -152,7 +152,7 @@ def _use(calibration: PlaneCalibration, count: int) -> None:
 def _keep(scorer: StriqScorer, plane: int, numbers: Sequence[int]) -> None:
     """Keep some of the anchors, and measure anew where they agree with one another."""
     scorer.bank.keep(plane, numbers)
-    frames = [_frame_of(source) for source in scorer.bank.sources[plane]]
+    frames = [source.frame for source in scorer.bank.sources[plane]]
     # The bank holds the anchors of one side first, then their mirror images in the same order.
     second = [frame in frames[:number] for number, frame in enumerate(frames)]
     set_stability(scorer, plane, torch.tensor(second))
@@ -215,11 +215,3 @@ def _note_support(scorer: StriqScorer, plane: int, support: Mapping[str, Any]) -
     known, name = scorer.info.get("planes", {}), scorer.planes[plane]
     updated = {**known.get(name, {}), "anchors": len(scorer.bank.sources[plane]), **support}
     scorer.info["planes"] = {**known, name: updated}
-
-
-def _both_sides(sources: Sequence[AnchorSource]) -> bool:
-    return len({_frame_of(source) for source in sources}) < len(sources)
-
-
-def _frame_of(source: AnchorSource) -> tuple[str, str, int]:
-    return source.path, source.group, source.frame_index

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import torch
 
-from striq.anchors.provenance import anchor_source, new_salt
+from striq.anchors.provenance import anchor_source, new_salt, show_both_sides
 from striq.data.loading import load_images
 from striq.errors import DatasetError
 from striq.model.network import concatenate
@@ -34,7 +34,7 @@ def set_negatives(scorer: StriqScorer, plane: str, frames: Sequence[FrameRecord]
         StriqError: If the model does not know the plane.
     """
     index = scorer.plane_index(plane)
-    both_sides = any(source.mirrored for source in scorer.bank.sources[index])
+    both_sides = show_both_sides(scorer.bank.sources[index])
     most = scorer.negatives.num_anchors // (2 if both_sides else 1)
     if not 0 < len(frames) <= most:
         msg = f"Plane {plane!r} would have {len(frames)} negative anchors; it can have 1 to {most}. Change the list."

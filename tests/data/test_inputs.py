@@ -36,6 +36,11 @@ def from_file(path: Path) -> NDArray[np.float32]:
     return np.stack([frame.pixels for frame in open_cine(path)])
 
 
+def test_array_of_booleans_is_refused_as_a_mask() -> None:
+    with pytest.raises(ReadError, match="mask"):
+        pixels(GRAY > 127)
+
+
 @pytest.mark.parametrize(
     ("image", "axes", "expected"),
     [

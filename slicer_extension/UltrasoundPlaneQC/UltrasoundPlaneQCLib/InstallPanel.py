@@ -109,6 +109,10 @@ class InstallPanel:
         """Stop."""
         self.work.stop()
 
+    @property
+    def _isListed(self) -> bool:
+        return self.work.state == READY and bool(self.work.parts)
+
     def refresh(self) -> None:
         """Say what the button does now."""
         work = self.work
@@ -116,7 +120,7 @@ class InstallPanel:
         missing = [name for name in PACKAGES if not isInstalled(name)]
         self._isComplete = not missing
         self.planLabel.setText(work.describe() if isReady or work.state == INSTALLING else _installedNow(missing))
-        if isReady and work.parts:
+        if self._isListed:
             self.installButton.setText(_("Install {count} packages").format(count=len(work.parts)))
         else:
             self.installButton.setText(_("What is missing?"))
@@ -126,7 +130,7 @@ class InstallPanel:
         self.statusLabel.setText("" if isReady else work.message)
 
     def onChange(self) -> None:
-        """Follow what is scored, frame by frame; packages that are installed are not searched for each time."""
+        """Update after a change of the session; packages are searched for only while some are missing."""
         if self._isComplete:
             self.enable()
         else:
@@ -134,12 +138,12 @@ class InstallPanel:
 
     def enable(self) -> None:
         """Enable the button while nothing is scored."""
-        work, isScoring = self.work, self.session.isBusy
-        if work.state == READY and work.parts:
+        isScoring = self.session.isBusy
+        if self._isListed:
             tip = _("Install what is listed above")
         else:
             tip = _("List what would be installed, and how much it is; nothing is installed yet")
-        self.installButton.setEnabled(not work.isBusy and not isScoring)
+        self.installButton.setEnabled(not self.work.isBusy and not isScoring)
         self.installButton.setToolTip(_("Frames are being scored") if isScoring else tip)
 
 

@@ -133,7 +133,7 @@ def _is_convex(fan: Mask, hull: Mask) -> bool:
 
 
 def _fit(cells: Cells, hull: Mask, columns: slice) -> Fit:
-    """Return the sector that fits the fan in the columns that it can have."""
+    """Fit a sector to the fan, which lies within the given columns."""
     banners = np.flatnonzero(cells.other[: len(hull) // 4].mean(axis=1) > BANNER_SHARE)
     top = int(banners[-1]) + 1 if len(banners) else 0
     unseen = np.ones(hull.shape, dtype=bool)
@@ -176,7 +176,7 @@ def _covers(edges: Edges, region: Mask, grid: Grid) -> bool:
 
 
 def _points(grid: Grid, region: Mask, other: Mask, bounds: tuple[Fit, Edges] | None) -> Points:
-    """Return points whose hull is the fan; a sector and its edges, if one was fitted, bound and complete it."""
+    """Return points whose hull is the fan, bounded and completed by the fitted sector and its edges, if any."""
     near = dilate(region, 2)
     # Only the pixels near the region are examined.
     top, left, bottom, right = bounding_box(near)

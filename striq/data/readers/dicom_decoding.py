@@ -26,12 +26,12 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from striq.data.cine import SMALLEST_SIDE
 from striq.data.readers.codestream import CodestreamHeader, read_header
 from striq.data.readers.decoder_process import decode_apart
 from striq.data.readers.dicom_file import DicomFile
 from striq.data.readers.dicom_format import IS_YBR, PixelFormat
 from striq.data.readers.dicom_frames import PixelLayout
-from striq.data.readers.tint import SMALLEST_SIDE
 
 JPEG_SYNTAXES = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1)
 LOSSLESS_MARKER = 0xC3

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from striq.data.cine import SMALLEST_SIDE
 from striq.data.readers.intensity import LUMA_601
 
-SMALLEST_SIDE = 64  # pixels; smaller pictures are too small to judge
 BLOCK = 8  # pixels; the mean of a block has the right color in files that store it for every second pixel
 LIT = 0.2  # of the brightest value; the color of darker places is lost in rounding and compression
 LEAST_TINT = 0.2  # by which a channel of a tint is darker than its brightest one; screens and cameras change less
