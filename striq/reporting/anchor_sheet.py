@@ -76,6 +76,7 @@ def draw_sheet(path: str | Path, cells: Sequence[SheetCell]) -> Path:
 
 def _draw_cell(panel: Axes, cell: SheetCell) -> None:
     if cell.picture is None:
+        panel.set_box_aspect(1)  # as a picture has, so that titles and lines do not overlap
         panel.text(0.5, 0.5, "no picture", ha="center", va="center", fontsize=7, transform=panel.transAxes)
     else:
         panel.imshow(cell.picture, cmap="gray", vmin=0, vmax=255)
