@@ -13,6 +13,7 @@ from striq.anchors.bank import AnchorBank
 from striq.model.network import Pyramid
 from striq.quality.plane_evidence import (
     MARGIN_SPREAD,
+    by_evidence_alone,
     evidence_of,
     evidence_probability,
     registered_correlation,
@@ -24,6 +25,8 @@ from striq.verdict import NO_PLANE
 
 if TYPE_CHECKING:
     from striq.scoring.scorer import StriqScorer
+
+SURE = 0.99  # probability by density from which a plane is not compared with the evidence of others
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,8 @@ def recognize(scorer: StriqScorer, image: Tensor, frozen: Pyramid, frame_terms: 
           negative anchors, they decide between the plane and none.
         - A frame that shows none is compared with the other planes whose evidence is used, in their order. The first
           that it has enough evidence for is its plane.
+        - So is a frame whose plane has no evidence of its own and is not sure. Where evidence of the other plane has
+          the higher probability, the frame shows that plane, or none if negative anchors are nearer.
 
     Args:
         scorer: Fitted scorer.
@@ -82,15 +87,26 @@ def recognize(scorer: StriqScorer, image: Tensor, frozen: Pyramid, frame_terms: 
             posterior[rows] = with_evidence(posterior[rows], plane, probability)
         found |= {int(i): (plane, scores.frame(row)) for row, i in enumerate(members)}
     for plane in filter(scorer.uses_evidence, range(len(scorer.planes))):
-        undecided = (posterior.argmax(dim=1).cpu() == len(scorer.planes)) & (likeliest != plane)
-        for i in undecided.nonzero().flatten().tolist():
+        for i in _open_frames(scorer, posterior, likeliest, plane):
             scores = scorer.score_as_plane(frozen[i], frame_terms[i : i + 1], plane)
-            probability = plane_probability(scorer, image[i : i + 1], scores, plane)
-            if float(probability) > 0.5:
+            evidence, probability = _probabilities(scorer, image[i : i + 1], scores, plane)
+            named = posterior[i, :-1].max()
+            if posterior[i, -1] > named and float(probability) > 0.5:
                 posterior[i] = with_evidence(posterior[i : i + 1], plane, probability)[0]
+                found[i] = plane, scores
+            elif posterior[i, -1] <= named < evidence:
+                posterior[i] = by_evidence_alone(posterior[i : i + 1], plane, probability)[0]
                 found[i] = plane, scores
     planes, of_frames = zip(*(found[i] for i in range(len(image))), strict=True)
     return Recognized(posterior, list(planes), list(of_frames))
+
+
+def _open_frames(scorer: StriqScorer, posterior: Tensor, likeliest: Tensor, plane: int) -> list[int]:
+    """Return the frames that the evidence of a plane, other than their likeliest one, may decide."""
+    probability, shown = posterior.max(dim=1)
+    unsure = (probability < SURE).cpu() & torch.tensor([not scorer.uses_evidence(int(p)) for p in likeliest])
+    is_open = (shown.cpu() == len(scorer.planes)) | unsure
+    return (is_open & (likeliest != plane)).nonzero().flatten().tolist()
 
 
 def plane_probability(scorer: StriqScorer, image: Tensor, scores: PlaneScores, plane: int) -> Tensor:
@@ -105,17 +121,23 @@ def plane_probability(scorer: StriqScorer, image: Tensor, scores: PlaneScores, p
         scores: The frames as this plane.
         plane: Index of the plane.
     """
+    return _probabilities(scorer, image, scores, plane)[1]
+
+
+def _probabilities(scorer: StriqScorer, image: Tensor, scores: PlaneScores, plane: int) -> tuple[Tensor, Tensor]:
+    """Return the probability that frames show a plane, by its anchors, and by negative anchors too, each ``(B,)``."""
     structure = _structure(image)
     correlation = _correlation(scorer.bank, structure, scores.transforms, plane)
-    probability = torch.ones_like(correlation[:, 0])
+    by_anchors = torch.ones_like(correlation[:, 0])
     if scorer.uses_evidence(plane):
         evidence = evidence_of(correlation, scorer.config.quality.anchor_share)
-        probability = evidence_probability(evidence, *scorer.evidence_range[plane])
-    if scorer.negatives.sources[plane]:
-        others = _correlation(scorer.negatives, structure, scores.negative_transforms, plane)
-        margin = correlation.amax(dim=1) - others.amax(dim=1)
-        probability = torch.minimum(probability, evidence_probability(margin, *margin.new_tensor([0, MARGIN_SPREAD])))
-    return probability
+        by_anchors = evidence_probability(evidence, *scorer.evidence_range[plane])
+    if not scorer.negatives.sources[plane]:
+        return by_anchors, by_anchors
+    others = _correlation(scorer.negatives, structure, scores.negative_transforms, plane)
+    margin = correlation.amax(dim=1) - others.amax(dim=1)
+    nearer = evidence_probability(margin, *margin.new_tensor([0, MARGIN_SPREAD]))
+    return by_anchors, torch.minimum(by_anchors, nearer)
 
 
 def plane_evidence(scorer: StriqScorer, image: Tensor, transforms: Tensor, plane: int) -> Tensor:

@@ -1,6 +1,8 @@
-"""The shipped model names no plane where a picture shows none."""
+"""The shipped model names no plane where a picture shows none, and the plane of cines of other scanners."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from striq.types import Frame
 from tests.bundle.drawn_views import VIEWS
 
 DRAWN = 6  # pictures of each kind
+CINES = Path(__file__).parents[3] / "shared" / "data" / "dicom_us"
 
 
 @pytest.mark.slow
@@ -21,3 +24,14 @@ def test_few_pictures_of_no_plane_get_the_name_of_a_plane() -> None:
         scores = scorer.score([Frame(pixels, index=index) for index, pixels in enumerate(pictures)])
         named[kind] = sum(score.plane != "none" for score in scores)
     assert sum(named.values()) <= 0.1 * DRAWN * len(VIEWS), named
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "least"), [("30f", 0.6), ("65f", 0.9)])
+def test_apical_cines_of_other_scanners_are_named_so(name: str, least: float) -> None:
+    cine = CINES / f"apical_cine_{name}_ybr422_jpeg.dcm"
+    if not cine.is_file():
+        pytest.skip(f"{cine.name} is not here")
+    named = [score.plane for score in striq.score(cine, device="cpu")]
+    assert named.count("A4C") >= least * len(named), named
+    assert named.count("liver") <= 0.1 * len(named), named

@@ -111,6 +111,52 @@ def test_evidence_rejects_a_frame_that_the_density_knows(scorer: StriqScorer) ->
     assert int(posterior_of(scorer, image).argmax()) == 2
 
 
+def names_the_first_plane(scorer: StriqScorer, *, sure: bool) -> Tensor:
+    """Make the density name the first plane, which has no evidence of its own; return a frame."""
+    scorer.densities.typical[:] = torch.tensor([50.0, 1.0])
+    scorer.densities.log_volume[1] = 100.0 if sure else 2.0
+    image = bench_frames(1, size=SIZE)
+    of_first = float(posterior_of(scorer, image)[0, 0])
+    assert (of_first > recognition.SURE) == sure
+    assert of_first > 0.5
+    return image
+
+
+def test_evidence_of_another_plane_outweighs_a_plane_without_evidence_that_is_not_sure(scorer: StriqScorer) -> None:
+    image = names_the_first_plane(scorer, sure=False)
+    scorer.evidence_range[1] = torch.tensor([-2.0, 0.05])
+    found = posterior_of(scorer, image)
+    assert int(found.argmax()) == 1
+    assert float(found[0, 0]) == 0
+    scorer.evidence_range[1] = torch.tensor([2.0, 0.05])
+    assert int(posterior_of(scorer, image).argmax()) == 0
+
+
+def test_a_plane_that_is_sure_is_not_compared(scorer: StriqScorer) -> None:
+    image = names_the_first_plane(scorer, sure=True)
+    scorer.evidence_range[1] = torch.tensor([-2.0, 0.05])
+    assert int(posterior_of(scorer, image).argmax()) == 0
+
+
+def test_a_plane_with_evidence_of_its_own_keeps_its_frames(scorer: StriqScorer) -> None:
+    image = names_the_first_plane(scorer, sure=False)
+    scorer.evidence_range[:] = torch.tensor([-2.0, 0.05])
+    assert int(posterior_of(scorer, image).argmax()) == 0
+
+
+def test_frames_that_evidence_takes_from_a_plane_show_none_if_negative_anchors_are_nearer(
+    scorer: StriqScorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = names_the_first_plane(scorer, sure=False)
+    scorer.evidence_range[1] = torch.tensor([-2.0, 0.05])
+    sure, nearer = torch.tensor([1.0]), torch.tensor([0.1])
+    monkeypatch.setattr(recognition, "_probabilities", lambda *_: (sure, nearer))
+    with torch.inference_mode():
+        found = recognize(scorer, image, scorer.embed(image), scorer.frame_terms(image))
+    assert found.names(("first", "second")) == ["none"]
+    assert found.planes == [1]
+
+
 def in_place(scorer: StriqScorer, image: Tensor) -> PlaneScores:
     """Return scores of frames as the first plane, whose anchors lie on the frames as they are."""
     count = len(image)
