@@ -94,10 +94,10 @@ curves: $(READY)
 	$(BIN)/python -m monai.bundle run training --config_file monai_bundle/configs/train.json --output_dir runs/curves --work_dir runs/curves
 	$(BIN)/python -m striq.cli curves runs/curves --out monai_bundle/docs/training_curves.png
 
-# The page of the Python interface, written from the docstrings: build/api/index.html.
+# The documentation as a site with a search: build/site/index.html.
 docs: $(READY)
-	$(BIN)/python -m sphinx -W --keep-going -q -b html docs/api build/api
-	@echo build/api/index.html
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/site
+	@echo build/site/index.html
 
 # The notebooks, run from the first cell to the last.
 notebooks: $(READY)

@@ -330,7 +330,7 @@ def test_anchors_lists_provenance(tiny_model: Path, tiny_scorer: StriqScorer, tm
     rows = [tuple(row.values()) for row in read(tmp_path / "anchors.csv")]
     banks = zip(tiny_scorer.planes, tiny_scorer.bank.sources, strict=True)
     assert rows == [
-        (plane, str(number), a.path, a.group, str(a.frame_index), "false")
+        (plane, str(number), a.path, a.group, str(a.frame_index), "false", "anchor")
         for plane, bank in banks
         for number, a in enumerate(bank)
     ]

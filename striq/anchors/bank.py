@@ -102,6 +102,17 @@ class AnchorBank(nn.Module):
                 self.register_buffer(name, buffer[list(numbers)])
         self.sources[plane] = [self.sources[plane][number] for number in numbers]
 
+    def empty(self, plane: int) -> None:
+        """Remove the anchors of one plane; its buffers have a length of 0.
+
+        Args:
+            plane: Index of the plane.
+        """
+        for name, buffer in list(self.named_buffers()):
+            if name.endswith(f"_{plane}"):
+                self.register_buffer(name, buffer[:0])
+        self.sources[plane] = []
+
     def clear(self, plane: int) -> None:
         """Remove the anchors of one plane and their buffers; PyTorch cannot export a program with empty buffers."""
         for name in ("maps", "scales", "masks", "stability"):

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from striq.types import AnchorSource, FrameRecord
 
+ANCHOR, NEGATIVE = "anchor", "negative"  # kinds of anchors in lists and on sheets
 SALT_BYTES = 16
 SHOWN_DIGITS = 12  # of a hash: enough to tell the frames of a model apart
 

@@ -14,23 +14,26 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from striq.anchors.provenance import ANCHOR, NEGATIVE
 from striq.atomic_files import replacing, write_bytes
 
 FOLDER = "anchors"
+ENDINGS = {ANCHOR: ".png", NEGATIVE: "_negative.png"}  # of the files by kind of anchor
 SIDE = 128  # pixels; the encoder's input has 256
 
 
-def write_thumbnails(root: Path, images: Mapping[str, Tensor]) -> None:
+def write_thumbnails(root: Path, images: Mapping[str, Tensor], kind: str = ANCHOR) -> None:
     """Replace the thumbnails of the given planes.
 
     Args:
         root: Folder of the checkpoint.
         images: Prepared frames of each plane's anchors, in the order of the bank, each ``(K, 1, H, W)``.
+        kind: Kind of the anchors, one of ``ENDINGS``.
     """
     for plane, frames in images.items():
-        _remove(root, plane)
+        _remove(root, plane, kind)
         for number, frame in enumerate(frames[:, 0]):
-            with replacing(_file(root, plane, number)) as stream:
+            with replacing(_file(root, plane, number, kind)) as stream:
                 as_picture(frame).save(stream, format="PNG")
 
 
@@ -40,18 +43,20 @@ def as_picture(frame: Tensor) -> Image.Image:
     return gray.resize((SIDE, SIDE), Image.Resampling.BOX)
 
 
-def find_thumbnail(model: Path, plane: str, number: int) -> NDArray[np.uint8] | None:
+def find_thumbnail(model: Path, plane: str, number: int, kind: str = ANCHOR) -> NDArray[np.uint8] | None:
     """Return the thumbnail of an anchor, cropped to its fan, shape ``(H, W)``; ``None`` if the model has none.
 
     Convention:
         - Thumbnails are stored beside ``model.pt`` as ``anchors/<plane>_<number>.png``, numbered from 0 as in the bank.
+        - Those of negative anchors are ``anchors/<plane>_<number>_negative.png``.
 
     Args:
         model: A ``model.pt``, its folder, or a bundle.
         plane: Name of the plane.
-        number: Index of the anchor in the bank.
+        number: Index of the anchor in its bank.
+        kind: Kind of the anchor, one of ``ENDINGS``.
     """
-    file = _find_file(model, plane, number)
+    file = _find_file(model, plane, number, kind)
     return None if file is None else np.array(Image.open(file).convert("L"))
 
 
@@ -68,7 +73,7 @@ def copy_thumbnails(model: Path, root: Path) -> None:
                 shutil.copyfileobj(source, stream)
 
 
-def copy_kept_thumbnails(model: Path, root: Path, plane: str, numbers: Sequence[int]) -> None:
+def copy_kept_thumbnails(model: Path, root: Path, plane: str, numbers: Sequence[int], kind: str = ANCHOR) -> None:
     """Replace a plane's thumbnails in the folder of a checkpoint that keeps some anchors of a model.
 
     Args:
@@ -76,21 +81,22 @@ def copy_kept_thumbnails(model: Path, root: Path, plane: str, numbers: Sequence[
         root: Folder of the other checkpoint.
         plane: Name of the plane.
         numbers: Numbers, in the model, of the anchors that are kept.
+        kind: Kind of the anchors, one of ``ENDINGS``.
     """
-    _remove(root, plane)
+    _remove(root, plane, kind)
     for number, earlier in enumerate(numbers):
-        file = _find_file(model, plane, earlier)
+        file = _find_file(model, plane, earlier, kind)
         if file is not None:
-            write_bytes(_file(root, plane, number), file.read_bytes())
+            write_bytes(_file(root, plane, number, kind), file.read_bytes())
 
 
-def _find_file(model: Path, plane: str, number: int) -> Path | None:
-    files = (_file(root, plane, number) for root in _roots(model))
+def _find_file(model: Path, plane: str, number: int, kind: str) -> Path | None:
+    files = (_file(root, plane, number, kind) for root in _roots(model))
     return next((file for file in files if file.is_file()), None)
 
 
-def _remove(root: Path, plane: str) -> None:
-    for old in (root / FOLDER).glob(f"{plane}_[0-9][0-9].png"):
+def _remove(root: Path, plane: str, kind: str) -> None:
+    for old in (root / FOLDER).glob(f"{plane}_[0-9][0-9]{ENDINGS[kind]}"):
         old.unlink()
 
 
@@ -99,5 +105,5 @@ def _roots(model: Path) -> tuple[Path, ...]:
     return root, root / "models"
 
 
-def _file(root: Path, plane: str, number: int) -> Path:
-    return root / FOLDER / f"{plane}_{number:02d}.png"
+def _file(root: Path, plane: str, number: int, kind: str) -> Path:
+    return root / FOLDER / f"{plane}_{number:02d}{ENDINGS[kind]}"

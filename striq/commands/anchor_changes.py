@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from striq.anchors.exclusion import read_exclusions
+from torch import Tensor
+
+from striq.anchors.exclusion import Exclusions, read_exclusions
+from striq.anchors.provenance import NEGATIVE
 from striq.anchors.thumbnails import copy_kept_thumbnails, write_thumbnails
 from striq.commands.options import FramesOptions, read_records
 from striq.commands.terminal import check_writable, say
@@ -16,7 +19,7 @@ from striq.errors import StriqError
 from striq.reporting.identity import sha256_of
 from striq.scoring.scorer import StriqScorer
 from striq.training.anchor_refit import AnchorChange, ChangedPlane, change_anchors
-from striq.training.negative_anchors import set_negatives
+from striq.training.negative_anchors import leave_out_negatives, read_negatives, set_negatives
 from striq.types import AnchorSource, FrameRecord
 
 INFO_KEY = "anchor_changes"  # list in a model's ``info``, the latest change last
@@ -28,7 +31,7 @@ class ChangeLists:
     """Files that list the changes to a model's anchors.
 
     Attributes:
-        exclude: Anchors to leave out.
+        exclude: Anchors and negative anchors to leave out.
         use: Frames that become the anchors of their planes.
         negatives: Frames that become the negative anchors of planes they are easily taken for.
     """
@@ -62,29 +65,52 @@ def write_changed(
     """
     target = _target(out, model)
     before = {plane: list(of) for plane, of in zip(scorer.planes, scorer.bank.sources, strict=True)}
-    excluded = {} if lists.exclude is None else read_exclusions(lists.exclude, before)
-    used, negatives = _by_plane(lists.use), _by_plane(lists.negatives)
-    both = sorted(excluded.keys() & used.keys())
-    if both:
-        msg = f"Plane {both[0]!r} is in --exclude and in --use, which replaces all of its anchors. Name it in one."
-        raise StriqError(msg)
-    changes = {plane: AnchorChange(keep=_rest(before[plane], numbers)) for plane, numbers in excluded.items()}
+    negatives_before = {plane: list(of) for plane, of in zip(scorer.planes, scorer.negatives.sources, strict=True)}
+    excluded = Exclusions({}, {})
+    if lists.exclude is not None:
+        excluded = read_exclusions(lists.exclude, before, negatives_before)
+    used, negatives = _by_plane(lists.use), read_negatives(lists.negatives)
+    negatives.check_planes(scorer.planes)
+    _check_apart(excluded.anchors, used, "--use", "anchors")
+    _check_apart(excluded.negatives, negatives.planes, "--negatives", "negative anchors")
+    changes = {plane: AnchorChange(keep=_rest(before[plane], numbers)) for plane, numbers in excluded.anchors.items()}
     changes |= {plane: AnchorChange(use=records) for plane, records in used.items()}
-    changed = change_anchors(scorer, changes, frames.read(list(changes)))
-    for plane, records in negatives.items():
-        set_negatives(scorer, plane, records)
-    notes = [_note(plane, before[plane], excluded.get(plane, []), changed[plane], scorer) for plane in changes]
+    changed = change_anchors(scorer, changes, frames.read(list(changes)) if changes else [])
+    for plane, numbers in excluded.negatives.items():
+        leave_out_negatives(scorer, plane, numbers)
+    new_negatives = {plane: set_negatives(scorer, plane, negatives) for plane in negatives.planes}
+    notes = [_note(plane, before[plane], excluded.anchors.get(plane, []), changed[plane], scorer) for plane in changes]
     origin = {"when": datetime.now(timezone.utc).isoformat(timespec="seconds"), "from_model_sha256": sha256_of(model)}
-    added = [_note_negatives(plane, scorer) for plane in negatives]
-    scorer.info[INFO_KEY] = [*scorer.info.get(INFO_KEY, []), *({**origin, **note} for note in [*notes, *added])]
+    removed: list[dict[str, Any]] = [
+        {"plane": plane, "excluded_negatives": _stored(negatives_before[plane], numbers)}
+        for plane, numbers in excluded.negatives.items()
+    ]
+    added = [_note_negatives(plane, scorer) for plane in negatives.planes]
+    scorer.info[INFO_KEY] = [
+        *scorer.info.get(INFO_KEY, []),
+        *({**origin, **note} for note in [*notes, *removed, *added]),
+    ]
     scorer.save(target)
     if anchor_images:
         _write_thumbnails(scorer, model, target.parent, changes, changed)
+        _write_negative_thumbnails(model, target.parent, negatives_before, excluded.negatives, new_negatives)
     for note in notes:
         say(_sentence(note, len(before[note["plane"]])))
+    for note in removed:
+        plane, count = note["plane"], len(note["excluded_negatives"])
+        stay = len(negatives_before[plane]) - count
+        say(f"{plane}: {count} negative anchors left out, {stay} stay; ranges and weights {KEPT_RANGES}.")
     for note in added:
         say(f"{note['plane']}: {len(note['negatives'])} negative anchors; ranges and weights {KEPT_RANGES}.")
     say(f"New model: {target}")
+
+
+def _check_apart(excluded: Iterable[str], replaced: Iterable[str], option: str, what: str) -> None:
+    """Check that no plane has some of its anchors left out and all of them replaced."""
+    both = sorted(set(excluded) & set(replaced))
+    if both:
+        msg = f"Plane {both[0]!r} is in --exclude and in {option}, which replaces all of its {what}. Name it in one."
+        raise StriqError(msg)
 
 
 def _target(out: Path, model: Path) -> Path:
@@ -115,10 +141,15 @@ def _note(
     now = scorer.bank.sources[scorer.plane_index(plane)]
     return {
         "plane": plane,
-        "excluded": [{"number": number, **asdict(before[number])} for number in excluded],
+        "excluded": _stored(before, excluded),
         "used": [] if changed.images is None else [asdict(source) for source in now],
         "ranges": f"measured again on {changed.num_frames} frames" if changed.num_frames else KEPT_RANGES,
     }
+
+
+def _stored(sources: Sequence[AnchorSource], numbers: Sequence[int]) -> list[dict[str, Any]]:
+    """Return number and provenance of some anchors, in plain containers."""
+    return [{"number": number, **asdict(sources[number])} for number in numbers]
 
 
 def _note_negatives(plane: str, scorer: StriqScorer) -> dict[str, Any]:
@@ -148,3 +179,16 @@ def _write_thumbnails(
             copy_kept_thumbnails(model, folder, plane, kept)
         else:
             write_thumbnails(folder, {plane: images})
+
+
+def _write_negative_thumbnails(
+    model: Path,
+    folder: Path,
+    before: Mapping[str, Sequence[AnchorSource]],
+    excluded: Mapping[str, Sequence[int]],
+    new: Mapping[str, Tensor],
+) -> None:
+    for plane, sources in before.items():
+        if plane not in new:
+            copy_kept_thumbnails(model, folder, plane, _rest(sources, excluded.get(plane, [])), NEGATIVE)
+    write_thumbnails(folder, new, NEGATIVE)

@@ -1,4 +1,4 @@
-"""What is said about ``--num-anchors`` where a plane has too few frames for as many."""
+"""What is said about numbers of anchors."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ from striq.types import FrameRecord
 
 if TYPE_CHECKING:
     from striq.config import StriqConfig
+
+
+def in_words(num_anchors: int, num_negatives: int) -> str:
+    """Return numbers of anchors and negative anchors in words; the latter are left out if there are none."""
+    return f"{num_anchors} anchors" + (f" and {num_negatives} negative anchors" if num_negatives else "")
 
 
 def say_fewer_anchors(records: Sequence[FrameRecord], config: StriqConfig, asked: int | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +15,7 @@ from striq.errors import StriqError
 if TYPE_CHECKING:
     from striq.scoring.scorer import StriqScorer
 
-COLUMNS = ("plane", "number", "path", "group", "frame", "mirrored")
+COLUMNS = ("plane", "number", "path", "group", "frame", "mirrored", "kind")
 
 
 def anchors(
@@ -33,7 +34,7 @@ def anchors(
     ] = None,
     sheet: Annotated[Path | None, typer.Option(help="Contact sheet to write: PNG, PDF or SVG.")] = None,
     exclude: Annotated[
-        Path | None, typer.Option(help="CSV or text of anchors to leave out: plane and number, or path, as listed.")
+        Path | None, typer.Option(help="CSV or text of anchors or negative anchors to leave out, as listed.")
     ] = None,
     use: Annotated[
         Path | None, typer.Option(help="CSV (path,plane,group[,frame]) of frames that become the planes' anchors.")
@@ -56,17 +57,18 @@ def anchors(
 ) -> None:
     """List the anchors of a model, show them on a sheet, or write a model with other anchors.
 
-    The list has plane, number, path, group and frame of each anchor, and whether it is a mirror image. --exclude leaves
-    anchors out, --use takes other frames; ranges and weights of these planes are measured again on --frames, and all
-    else stays as it is. --negatives gives planes negative anchors: a frame that is nearer to these than to the anchors
-    loses quality as this plane, and is not named by it.
+    The list has plane, number, path, group and frame of each anchor, whether it is a mirror image, and its kind: anchor
+    or negative. --exclude leaves anchors out, --use takes other frames; ranges and weights of these planes are measured
+    again on --frames, and all else stays as it is. --negatives gives planes negative anchors: a frame that is nearer to
+    these than to the anchors loses quality as this plane, and is not named by it.
     """
     if model is not None and named_model is not None:
         msg = f"The model is named twice: {model} and {named_model}. Name one."
         raise StriqError(msg)
     model = named_model if model is None else model
+    measured = any(given is not None for given in (exclude, use, sheet))
     changes = any(table is not None for table in (exclude, use, negatives))
-    _check_wishes(out, sheet, frames, changes=changes)
+    _check_wishes(out, sheet, frames, changes=changes, measured=measured)
     if sheet is not None:
         check_picture_name(sheet)
     given = options.FramesOptions(frames, layout, group_pattern)
@@ -86,14 +88,14 @@ def anchors(
         _list(scorer, out)
 
 
-def _check_wishes(out: Path | None, sheet: Path | None, frames: Path | None, *, changes: bool) -> None:
+def _check_wishes(out: Path | None, sheet: Path | None, frames: Path | None, *, changes: bool, measured: bool) -> None:
     """Check that the options go together, and that the files can be written."""
     msg = ""
     if changes and sheet is not None:
         msg = "--sheet shows a model as it is. Change the anchors first, then draw the sheet of the new model."
     elif changes and out is None:
         msg = "--exclude, --use and --negatives write a new model. Name it: --out NEW_MODEL."
-    elif frames is not None and not changes and sheet is None:
+    elif frames is not None and not measured:
         msg = "--frames is used with --sheet, --exclude or --use, and none of them is given."
     if msg:
         raise StriqError(msg)
@@ -102,15 +104,19 @@ def _check_wishes(out: Path | None, sheet: Path | None, frames: Path | None, *, 
 
 
 def _list(scorer: StriqScorer, out: Path | None) -> None:
+    from striq.anchors.provenance import ANCHOR, NEGATIVE
     from striq.atomic_files import write_csv
+    from striq.commands.anchor_counts import in_words
 
     rows = [
-        [plane, number, source.path, source.group, source.frame_index, str(source.mirrored).lower()]
-        for plane, sources in zip(scorer.planes, scorer.bank.sources, strict=True)
+        [plane, number, source.path, source.group, source.frame_index, str(source.mirrored).lower(), kind]
+        for plane, *banks in zip(scorer.planes, scorer.bank.sources, scorer.negatives.sources, strict=True)
+        for kind, sources in zip((ANCHOR, NEGATIVE), banks, strict=True)
         for number, source in enumerate(sources)
     ]
     if out is not None:
-        say(f"{len(rows)} anchors: {write_csv(out, COLUMNS, rows)}")
+        counts = Counter(row[-1] for row in rows)
+        say(f"{in_words(counts[ANCHOR], counts[NEGATIVE])}: {write_csv(out, COLUMNS, rows)}")
         return
     for row in [COLUMNS, *rows]:
         say("\t".join(str(cell) for cell in row))

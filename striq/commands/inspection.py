@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from striq.commands.anchor_counts import in_words
 from striq.commands.options import JsonOption, ModelOption
 from striq.commands.terminal import check_writable, say, say_json
 
@@ -91,7 +92,7 @@ def _as_text(facts: dict[str, Any]) -> str:
         lines += [f"{name.capitalize()}: {part}" for part in (value if isinstance(value, list) else [value])]
     lines += [f"Anchor strategy: {facts['anchor_strategy']}", "Planes:"]
     for plane, known in facts["planes"].items():
-        lines.append(f"  {plane}: {known['anchors']} anchors")
+        lines.append(f"  {plane}: {in_words(known['anchors'], known['negative_anchors'])}")
         for term, (low, high) in known["ranges"].items():
             lines.append(f"    {term}: weight {known['weights'][term]:.2g}, range {low:.3g} to {high:.3g}")
     lines.append("Subspaces:")

@@ -25,6 +25,13 @@ def train(
     appearance_matching: options.AppearanceOption = None,
     mode: options.ModeOption = "affine",
     protocol: options.ProtocolOption = "joint",
+    negatives: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV (path,plane,group[,frame]) of frames of other planes that are easily taken for 'plane'; they "
+            "become its negative anchors."
+        ),
+    ] = None,
     backbone: options.BackboneOption = None,
     download_imagenet: options.ImagenetOption = False,
     anchor_images: options.AnchorImagesOption = True,
@@ -42,6 +49,7 @@ def train(
     show_log(quiet=quiet)
     from striq.reporting.training_page import FILE, write_training_page
     from striq.training import run, sequential
+    from striq.training.negative_anchors import read_negatives
     from striq.training.run_options import RunOptions
 
     records, _ = options.read_records(
@@ -65,7 +73,12 @@ def train(
         report_pictures=report_pictures,
         keep_paths=keep_paths,
     )
-    given: dict[str, Any] = {"config": config, "training": training, "report": write_training_page}
+    given: dict[str, Any] = {
+        "config": config,
+        "training": training,
+        "report": write_training_page,
+        "negatives": read_negatives(negatives),
+    }
     if protocol == "sequential":
         sequential.train_sequential(records, run_options, order=planes or (), **given)
         pages = f"{FILE} in the folder of each plane"

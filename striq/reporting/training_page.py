@@ -119,6 +119,15 @@ class _PlaneView:
         return [self._picture(image, f"{number}") for number, image in enumerate(self.plane.anchors)]
 
     @property
+    def negatives(self) -> list[Picture]:
+        """The negative anchors with their numbers and files."""
+        records, images = self.plane.negatives, self.plane.negative_images
+        return [
+            self._picture(image, f"{number}, {_name(records[number % len(records)])}")
+            for number, image in enumerate(images)
+        ]
+
+    @property
     def pairs(self) -> list[str]:
         """Names of the first pairs that look alike."""
         records = self.outcome.records

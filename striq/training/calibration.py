@@ -14,6 +14,7 @@ from striq.model.encoder import calibrate, fit_compression
 from striq.scoring.scorer import StriqScorer
 from striq.training.cache import BATCH_SIZE, FeatureCache
 from striq.training.lost_structure import LostStructure
+from striq.training.negative_anchors import NegativeFrames, set_negatives
 from striq.training.plane_calibration import PlaneCalibration
 from striq.training.plane_support import PlaneSupport
 from striq.training.score_statistics import (
@@ -46,6 +47,7 @@ class Calibration:
             orientations are copied; by default they are computed from the frames.
         recognizes: Measure what tells planes apart. Without it, the scorer can score frames of known planes only.
         keep_paths: Keep the names of the anchors' files in the model, beside the hashes of their paths.
+        negatives: Frames of other planes that become negative anchors of the new planes at the end.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Calibration:
         like: Calibration | None = None,
         recognizes: bool = True,
         keep_paths: bool = False,
+        negatives: NegativeFrames | None = None,
     ) -> None:
         self.scorer, self.frames, self.cache = scorer, frames, cache
         self.seed, self.pretrained, self.known = seed, pretrained, known
@@ -68,6 +71,8 @@ class Calibration:
         self._mirrored = torch.zeros(len(self.planes), dtype=torch.bool)  # frames of planes of both sides
         self.unseen: dict[int, UnseenScores] = {}
         self.lost_structure: dict[int, LostStructure] = {}
+        self.negatives = negatives or NegativeFrames()
+        self._negative_images: dict[str, Tensor] = {}
         self._like, self.recognizes = like, recognizes
         self.keep_paths, self.salt = keep_paths, new_salt()
         self._check_counts()
@@ -98,6 +103,11 @@ class Calibration:
         """Return the prepared frames of the new planes' anchors, each ``(K, 1, H, W)``, in the order of the bank."""
         return {self.scorer.planes[plane]: of_plane.anchor_images() for plane, of_plane in self.of_planes.items()}
 
+    def negative_images(self) -> dict[str, Tensor]:
+        """Return the prepared frames of the new planes' negative anchors, each ``(R, 1, H, W)``, when finished."""
+        none = self.frames.images[:0]
+        return {plane: self._negative_images.get(plane, none) for plane in self.anchor_images()}
+
     @torch.no_grad()
     def prepare(self) -> None:
         """Fit the encoder's statistics, cache features, and set mean maps, first experts and anchors."""
@@ -110,6 +120,9 @@ class Calibration:
         directions: list[Tensor] = []
         for plane in self.new_planes:
             of_plane = self._plane_calibration(plane)
+            self.negatives.check_count(
+                self.scorer.planes[plane], self.scorer.negatives.num_anchors, both_sides=of_plane.both_sides
+            )
             everything = torch.arange(len(of_plane.frames))
             of_plane.set_mean_maps(everything)
             rank = self.scorer.config.subspace.rank
@@ -123,7 +136,7 @@ class Calibration:
 
     @torch.no_grad()
     def finish(self, *, measure_losses: bool = False) -> None:
-        """Set ranges and weights on frames as unseen, store the anchors, and fit the plane densities.
+        """Set ranges and weights on frames as unseen, store the anchors, fit the plane densities, set negative anchors.
 
         Args:
             measure_losses: Measure on some of the frames how Q falls as structure is lost, for a report.
@@ -142,6 +155,16 @@ class Calibration:
             self._describe(of_plane, ranking_stability(self.scorer, plane, unseen))
         if self.recognizes:
             self._measure_planes()
+        self._set_negatives()
+
+    def _set_negatives(self) -> None:
+        """Set the negative anchors, last, so that all that is measured is as without them."""
+        for plane in self.negatives.planes:
+            records = self.negatives.of(plane).records
+            sources = [anchor_source(record, self.salt, keep_paths=self.keep_paths) for record in records]
+            images = set_negatives(self.scorer, plane, self.negatives, sources=sources)
+            self._negative_images[plane] = images
+            logger.info("%s: %d negative anchors of %d frames.", plane, len(images), len(records))
 
     def _measure_planes(self) -> None:
         """Set what tells planes apart: ranges of evidence and densities."""

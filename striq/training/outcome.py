@@ -33,6 +33,9 @@ class PlaneOutcome:
         images: The same frames, prepared, shape ``(N, 1, H, W)``.
         anchors: Prepared frames of the anchors, in the order of the bank, shape ``(K, 1, H, W)``.
         lost_structure: Q of some of the frames by kind of loss, each ``(M, S)``, one column per severity.
+        negatives: Frames of the negative anchors.
+        negative_images: The same frames, prepared, their mirror images behind them if the plane has these,
+            shape ``(R, 1, H, W)``.
     """
 
     check: PlaneFrames
@@ -42,6 +45,8 @@ class PlaneOutcome:
     images: Tensor
     anchors: Tensor
     lost_structure: dict[str, Tensor]
+    negatives: Sequence[FrameRecord]
+    negative_images: Tensor
 
     @property
     def groups_left_out(self) -> bool:
@@ -113,6 +118,8 @@ def outcome_of(calibration: Calibration, options: RunOptions, epochs: int) -> Tr
                 frames.images[of_plane.frames],
                 of_plane.anchor_images(),
                 {} if lost is None else lost.quality(unseen.terms),
+                calibration.negatives.of(name).records,
+                calibration.negative_images()[name],
             )
         )
     try:

@@ -10,6 +10,7 @@ from monai.utils.misc import set_determinism
 from striq.config import StriqConfig, TrainingConfig
 from striq.scoring.scorer import StriqScorer
 from striq.training.calibration import Calibration
+from striq.training.negative_anchors import NegativeFrames
 from striq.training.outcome import Report
 from striq.training.run_options import RunOptions
 from striq.training.setup import make_calibration
@@ -24,6 +25,7 @@ def train_scorer(
     config: StriqConfig | None = None,
     training: TrainingConfig | None = None,
     report: Report | None = None,
+    negatives: NegativeFrames | None = None,
 ) -> StriqScorer:
     """Train a scorer on unlabeled frames, write ``model.pt``, and return the scorer.
 
@@ -34,14 +36,16 @@ def train_scorer(
         training: Settings of the training.
         report: Called at the end with what the training is worth, such as
             ``striq.reporting.training_page.write_training_page``.
+        negatives: Frames of other planes that become negative anchors at the end.
 
     Raises:
         CheckpointError: If there is nothing to resume from, or the backbone does not fit.
-        DatasetError: If a plane has too few frames.
+        DatasetError: If a plane has too few frames, or frames cannot become negative anchors.
+        ReadError: If a frame of a negative anchor cannot be read.
     """
     training = training or TrainingConfig()
     with determinism(training.seed):
-        calibration = make_calibration(records, options, config=config, training=training)
+        calibration = make_calibration(records, options, config=config, training=training, negatives=negatives)
         return run_training(calibration, training, options, report)
 
 

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from striq.anchors.thumbnails import copy_thumbnails
 from striq.config import StriqConfig, TrainingConfig
@@ -17,6 +18,7 @@ from striq.scoring.scorer import StriqScorer
 from striq.training.calibration import Calibration
 from striq.training.continual import frozen, learning_only
 from striq.training.extension import extend_scorer
+from striq.training.negative_anchors import NegativeFrames
 from striq.training.outcome import Report
 from striq.training.run import determinism, run_training, train_scorer
 from striq.training.run_options import RunOptions
@@ -36,6 +38,7 @@ def train_sequential(
     config: StriqConfig | None = None,
     training: TrainingConfig | None = None,
     report: Report | None = None,
+    negatives: NegativeFrames | None = None,
 ) -> StriqScorer:
     """Train plane by plane and write ``model.pt``; frames of a plane are not seen again after it has been learned.
 
@@ -48,12 +51,17 @@ def train_sequential(
         config: Settings of the scorer.
         training: Settings of the training on each plane.
         report: Called after each plane with what its training is worth.
+        negatives: Frames of other planes that become negative anchors of a plane when it has been learned.
 
     Raises:
-        DatasetError: If a plane has no frames or too few.
+        DatasetError: If a plane has no frames or too few, or frames cannot become negative anchors.
+        ReadError: If a frame of a negative anchor cannot be read.
     """
+    negatives = negatives or NegativeFrames()
     planes = tuple(order or sorted({record.plane for record in records}))
     scorer: StriqScorer | None = None
+    learned = [record for record in records if record.plane in planes]
+    negatives.check(learned, config or StriqConfig())
     for index, plane in enumerate(planes):
         of_plane = [record for record in records if record.plane == plane]
         if not of_plane:
@@ -64,10 +72,11 @@ def train_sequential(
             scorer = load_scorer(stage.output_dir, str(options.device))
             continue
         logger.info("Learning %s", plane)
+        given: dict[str, Any] = {"training": training, "report": report, "negatives": negatives.of(plane)}
         if scorer is None:
-            scorer = train_scorer(of_plane, stage, config=config, training=training, report=report)
+            scorer = train_scorer(of_plane, stage, config=config, **given)
         else:
-            scorer = add_plane(scorer, of_plane, stage, protect=protect, training=training, report=report)
+            scorer = add_plane(scorer, of_plane, stage, protect=protect, **given)
     if scorer is None:
         msg = "No frames to learn from."
         raise DatasetError(msg)
@@ -90,6 +99,7 @@ def add_plane(
     protect: bool = True,
     training: TrainingConfig | None = None,
     report: Report | None = None,
+    negatives: NegativeFrames | None = None,
 ) -> StriqScorer:
     """Return a scorer that knows one more plane, and write ``model.pt``; the given scorer stays as it is.
 
@@ -103,10 +113,13 @@ def add_plane(
         protect: False lets the new plane change the general expert freely (an ablation).
         training: Settings of the training.
         report: Called at the end with what the training is worth.
+        negatives: Frames of other planes that become negative anchors of the new plane.
 
     Raises:
         CheckpointError: If there is nothing to resume from.
-        DatasetError: If the records are of several planes, of one the scorer knows, or too few.
+        DatasetError: If the records are of several planes, of one the scorer knows, or too few, or frames cannot become
+            negative anchors.
+        ReadError: If a frame of a negative anchor cannot be read.
     """
     training, known = training or TrainingConfig(), len(scorer.planes)
     names = sorted({record.plane for record in records})
@@ -114,6 +127,8 @@ def add_plane(
         msg = f"Expected frames of one plane other than {', '.join(scorer.planes)}; got: {', '.join(names) or 'none'}."
         raise DatasetError(msg)
     options.check_resumable()
+    if negatives is not None:
+        negatives.check(records, scorer.config)
     with determinism(training.seed):
         extended = extend_scorer(scorer, names).to(pick_device(str(options.device)))
         size, left_out = extended.config.encoder.size, list[tuple[FrameRecord, str]]()
@@ -127,6 +142,7 @@ def add_plane(
             pretrained=True,
             known=known,
             keep_paths=options.keep_paths,
+            negatives=negatives,
         )
         with frozen(extended.model.aligner), learning_only(extended.model.subspace, known, protect=protect):
             return run_training(calibration, training, options, report)

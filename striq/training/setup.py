@@ -17,6 +17,7 @@ from striq.scoring.scorer import StriqScorer
 from striq.training.cache import FeatureCache, ViewSettings
 from striq.training.calibration import Calibration
 from striq.training.distributed import rank
+from striq.training.negative_anchors import NegativeFrames
 from striq.training.run_options import RunOptions
 from striq.training.training_frames import TrainingFrames, held_out_frames
 from striq.types import FrameRecord
@@ -33,6 +34,7 @@ def make_calibration(
     images: Tensor | None = None,
     augmentation: Augmentation | None = None,
     scorer: StriqScorer | None = None,
+    negatives: NegativeFrames | None = None,
 ) -> Calibration:
     """Return an unprepared calibration of a new scorer, with some groups held out for validation.
 
@@ -44,12 +46,16 @@ def make_calibration(
         images: The frames, prepared, shape ``(N, 1, H, W)``; read and prepared here by default.
         augmentation: Makes the random views; ``striq.data.transforms.RandomView`` by default.
         scorer: Becomes the new scorer, whatever it was before.
+        negatives: Frames of other planes that become negative anchors at the end.
 
     Raises:
         CheckpointError: If there is nothing to resume from, or the backbone does not fit.
-        DatasetError: If a plane has too few frames.
+        DatasetError: If a plane has too few frames, or frames cannot become negative anchors.
+        ReadError: If a frame of a negative anchor cannot be read.
     """
     options.check_resumable()
+    if negatives is not None:
+        negatives.check(records, config or StriqConfig())
     training = training or TrainingConfig()
     planes, left_out = sorted({record.plane for record in records}), list[tuple[FrameRecord, str]]()
     if images is None:
@@ -70,6 +76,7 @@ def make_calibration(
         seed=training.seed,
         pretrained=pretrained,
         keep_paths=options.keep_paths,
+        negatives=negatives,
     )
 
 

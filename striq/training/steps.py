@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from monai.engines.trainer import SupervisedTrainer
 
+from striq.anchors.provenance import NEGATIVE
 from striq.anchors.thumbnails import write_thumbnails
 from striq.scoring.scorer import StriqScorer
 from striq.training.calibration import Calibration
@@ -68,7 +69,9 @@ class TrainingSteps:
         if is_first():
             scorer.save(self.options.model_file)
             if self.options.anchor_images:
-                write_thumbnails(self.options.model_file.parent, self.calibration.anchor_images())
+                folder = self.options.model_file.parent
+                write_thumbnails(folder, self.calibration.anchor_images())
+                write_thumbnails(folder, self.calibration.negative_images(), NEGATIVE)
             logger.info("Wrote %s", self.options.model_file)
         if self.report is not None and reports:
             self.report(outcome_of(self.calibration, self.options, int(self.trainer.state.epoch)))

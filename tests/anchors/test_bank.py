@@ -78,3 +78,14 @@ def test_kept_anchors_are_the_same_bits(features: Pyramid) -> None:
         assert torch.equal(value, before[name][[2, 0]] if name.endswith("_1") else before[name]), name
     with pytest.raises(ValueError, match="at least 1 anchor"):
         bank.keep(1, [])
+
+
+def test_emptied_plane_is_as_one_that_was_never_filled(features: Pyramid) -> None:
+    bank, never = AnchorBank(12, 3, CONFIG), AnchorBank(12, 3, CONFIG)
+    for plane in (1, 11):
+        bank.fill(plane, features, SOURCES)
+    bank.empty(1)
+    never.fill(11, features, SOURCES)
+    assert bank.sources == never.sources
+    expected = dict(never.named_buffers())
+    assert {name for name, value in bank.named_buffers() if not torch.equal(value, expected[name])} == set()

@@ -20,6 +20,7 @@ from striq.data.phantom import write_phantom
 from striq.errors import CheckpointError
 from striq.scoring.loading import load_scorer
 from striq.training.calibration import Calibration
+from striq.training.negative_anchors import read_negatives, set_negatives
 from striq.training.run import train_scorer
 from striq.training.run_options import RunOptions
 from tests.training.interruption import differing_tensors
@@ -179,3 +180,23 @@ def test_transform_added_to_the_augmentation_changes_the_views_and_is_seeded(pha
     assert torch.equal(views[0][1], views[1][1])
     assert type(views[0][0]) is torch.Tensor
     assert float((views[0][0] < 0).float().mean()) > 0.1  # noise outside the fan, where views are zero
+
+
+def test_bundle_sets_the_negative_anchors_that_the_command_line_sets(
+    phantom: Path, trained: Path, tmp_path: Path
+) -> None:
+    assert TRAIN["negatives"] is None
+    kidney = next(record for record in load_dataset(phantom) if record.plane == "kidney")
+    table = tmp_path / "negatives.csv"
+    table.write_text(f"path,plane,group\n{kidney.path},a4c,{kidney.group}\n", encoding="utf-8")
+    train(phantom, tmp_path, max_epochs=2, negatives=str(table))
+    expected = load_scorer(trained, "cpu")
+    assert not any(expected.negatives.sources)
+    set_negatives(expected, "a4c", read_negatives(table))
+    assert differing_tensors(load_scorer(tmp_path, "cpu"), expected) == set()
+
+
+def test_both_protocols_of_the_bundle_take_negative_anchors() -> None:
+    sequential = json.loads((CONFIGS / "train_sequential.json").read_text(encoding="utf-8"))
+    assert TRAIN["negative_frames"]["table"] == "@negatives"
+    assert TRAIN["calibration"]["negatives"] == sequential["run"][0]["negatives"] == "@negative_frames"
