@@ -188,6 +188,34 @@ def trace_below(draw: ImageDraw.ImageDraw, picture: Image.Image, mask: Mask) -> 
     draw.line([(x, base - 30 * (x % 120 < 6)) for x in range(0, picture.width, 3)], fill=230, width=3)
 
 
+def marker(form: str, size: int, is_right: bool, above: bool) -> Callable[..., None]:
+    """Return a mark of the probe's orientation that touches a top corner: ``disk``, ``square`` or ``letter``.
+
+    Args:
+        form: What is drawn.
+        size: Half of its height, pixels.
+        is_right: It is at the right corner.
+        above: It is above the corner as well, not only beside it.
+    """
+
+    def draw(draw: ImageDraw.ImageDraw, picture: Image.Image, mask: Mask) -> None:
+        del picture
+        rows, columns = np.nonzero(hull(mask))
+        corner = int((1.5 * rows + (-columns if is_right else columns)).argmin())
+        away = size * (0.7 if above else 1)
+        x = float(columns[corner]) + (away if is_right else -away)
+        y = max(float(size), float(rows[corner]) - (away if above else 0))
+        box = [x - size, y - size, x + size, y + size]
+        if form == "disk":
+            draw.ellipse(box, fill=230)
+        elif form == "square":
+            draw.rectangle(box, fill=200)
+        else:
+            draw.line([(x - size, y - size), (x, y + size), (x + size, y - size)], fill=255, width=3)
+
+    return draw
+
+
 DECORATIONS = (
     banner,
     banner_apart,

@@ -1,6 +1,7 @@
 """Tests of ``striq.data.fan`` on drawn fans with exact masks, and on real frames with masks made by hand.
 
-Known to fail: an ECG over a narrow, compressed sector is partly included. Fluid at a side is outside where no straight
+Known to fail: an ECG over a narrow, compressed sector is partly included. A mark at a top corner of a wide sector with
+a dark band may keep the parts above and below the band from being joined. Fluid at a side is outside where no straight
 side shows the shape.
 """
 
@@ -25,11 +26,13 @@ from tests.data.drawn_fans import (
     as_jpeg,
     as_pixels,
     banner,
+    dark_band,
     decorated,
     extent,
     fluid_across,
     fluid_in_corner,
     hull,
+    marker,
     on_background,
     overlap,
     ruler,
@@ -88,6 +91,25 @@ def test_what_is_drawn_beside_the_fan_is_outside(shape: str, decoration: Callabl
 def test_what_is_drawn_beside_the_fan_is_outside_after_compression(shape: str, decoration: Callable[..., None]) -> None:
     mask = SHAPES[shape]
     assert_found(as_jpeg(decorated(tissue(mask), mask, decoration)), mask)
+
+
+@every_shape
+@pytest.mark.parametrize("form", ["disk", "square", "letter"])
+@pytest.mark.parametrize("size", [6, 10])
+def test_marks_at_the_top_corners_are_outside(shape: str, form: str, size: int) -> None:
+    mask = SHAPES[shape]
+    for is_right in (False, True):
+        for above in (False, True):
+            picture = decorated(tissue(mask), mask, marker(form, size, is_right, above))
+            assert_found(picture if above else as_jpeg(picture), mask)
+
+
+@pytest.mark.parametrize("shape", ["sector", "narrow sector", "curved tip", "rectangle"])
+@pytest.mark.parametrize("size", [6, 16])
+@pytest.mark.parametrize("is_right", [False, True])
+def test_marks_at_the_top_corners_of_a_fan_with_a_dark_band_are_outside(shape: str, size: int, is_right: bool) -> None:
+    mask = SHAPES[shape]
+    assert_found(decorated(dark_band(mask), mask, marker("disk", size, is_right, above=True)), mask)
 
 
 @every_shape

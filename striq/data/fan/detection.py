@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from striq.data.fan.edges import Edges, edges_of_cells, find_edges
 from striq.data.fan.grid import GRAY_LEVEL, Grid, Pixels, border, make_grid
+from striq.data.fan.marks import find_marks
 from striq.data.fan.morphology import (
     Mask,
     Points,
@@ -32,6 +33,7 @@ CONVEX = 0.02  # share of the hull that is empty in a fan without anything dark 
 EDGE_SHARE = 0.25  # of the brightness beside it; a darker pixel at the edge is a compression artifact
 BANNER_SHARE, BANNER_SPAN = 0.5, 0.85  # of a row of cells, of a row of pixels, that a banner covers
 LARGEST_TIP = 4  # cells
+LARGEST_MARK = 0.01  # of the fan's cells; a larger one disturbs the fit of a sector
 COVERED = 0.97  # of the fan but for its outermost cells
 SEEN = 0.6  # support of the edges of a sector that is the fan
 SMALLEST_WINDOW = 16  # pixels
@@ -80,7 +82,10 @@ def _detect(pixels: Pixels, windows: int) -> Mask:
         mask = np.zeros(pixels.shape, dtype=bool)
         mask[:, half] = _detect(pixels[:, half], windows - 1)
         return mask
-    points = _outline(grid, cells)
+    points, marks = _outline(grid, cells)
+    if marks is not None and (marks & cells.fan).sum() > LARGEST_MARK * cells.fan.sum():
+        rest = replace(cells, fan=largest_part(cells.fan & ~marks), lit=cells.lit & ~marks)
+        points, _ = _outline(grid, rest, is_top_seen=True)
     return hull_mask(points * grid.stride + (grid.stride - 1) / 2, pixels.shape)
 
 
@@ -132,10 +137,12 @@ def _is_convex(fan: Mask, hull: Mask) -> bool:
     return bool(fan.sum() > (1 - CONVEX) * hull.sum())
 
 
-def _fit(cells: Cells, hull: Mask, columns: slice) -> Fit:
-    """Fit a sector to the fan, which lies within the given columns."""
+def _fit(cells: Cells, hull: Mask, columns: slice, is_top_seen: bool) -> Fit:
+    """Fit a sector to the fan, which lies within the given columns and may begin with fluid if its top is not seen."""
     banners = np.flatnonzero(cells.other[: len(hull) // 4].mean(axis=1) > BANNER_SHARE)
     top = int(banners[-1]) + 1 if len(banners) else 0
+    if is_top_seen:
+        top = int(cells.fan.any(axis=1).argmax())
     unseen = np.ones(hull.shape, dtype=bool)
     unseen[:, columns] = False
     sector = fit_sector(cells.fan, cells.loose | unseen)
@@ -150,12 +157,12 @@ def _fit(cells: Cells, hull: Mask, columns: slice) -> Fit:
     return replace(judge_fit(sector, inside, hull_mask(row_ends(inside), hull.shape), top, columns), bounds=True)
 
 
-def _outline(grid: Grid, cells: Cells) -> Points:
-    """Return points whose hull is the fan, in pixels of ``grid.difference``."""
+def _outline(grid: Grid, cells: Cells, is_top_seen: bool = False) -> tuple[Points, Mask | None]:
+    """Return points whose hull is the fan, in pixels of ``grid.difference``, and cells of marks at its corners."""
     hull = hull_mask(row_ends(cells.fan), cells.fan.shape)
     fit = None
     if _is_marked(cells):
-        fit = _fit(cells, hull, upright_sides(cells.fan, is_marked=True))
+        fit = _fit(cells, hull, upright_sides(cells.fan, is_marked=True), is_top_seen)
         other = _other_pixels(grid, cells.other)
         edges = find_edges(fit.sector, (grid.difference > grid.clear_pixel) & ~other, grid.size, fit.columns)
         if edges.support > SEEN and _covers(edges, cells.fan, grid):
@@ -165,7 +172,7 @@ def _outline(grid: Grid, cells: Cells) -> Points:
         return _points(grid, cells.fan, other, None)
     columns = upright_sides(cells.fan, is_marked=False)
     if fit is None or fit.columns != columns:
-        fit = _fit(cells, hull, columns)
+        fit = _fit(cells, hull, columns, is_top_seen)
     return _points(grid, cells.fan, other, (fit, edges_of_cells(fit, grid.size)))
 
 
@@ -175,8 +182,11 @@ def _covers(edges: Edges, region: Mask, grid: Grid) -> bool:
     return bool(edges.mask(inner.shape, above=0)[inner].mean() > COVERED)
 
 
-def _points(grid: Grid, region: Mask, other: Mask, bounds: tuple[Fit, Edges] | None) -> Points:
-    """Return points whose hull is the fan, bounded and completed by the fitted sector and its edges, if any."""
+def _points(grid: Grid, region: Mask, other: Mask, bounds: tuple[Fit, Edges] | None) -> tuple[Points, Mask | None]:
+    """Return points whose hull is the fan, bounded and completed by the fitted sector and its edges, if any.
+
+    Cells beyond a corner at which a mark is found are returned as well.
+    """
     near = dilate(region, 2)
     # Only the pixels near the region are examined.
     top, left, bottom, right = bounding_box(near)
@@ -186,15 +196,24 @@ def _points(grid: Grid, region: Mask, other: Mask, bounds: tuple[Fit, Edges] | N
     if bounds is not None and (fit := bounds[0]).bounds:
         around &= bounds[1].mask(grid.difference.shape, above=fit.margin * grid.size)[place]
         region = region & fit.sector.grown(1.25).mask(region.shape)
-    sharp = row_ends(_bright_pixels(part, around)) + np.array([left, top]) * grid.size
+    bright = _bright_pixels(part, around)
     inner = erode(np.pad(region, 1), max(1, round(3 / grid.size)))[1:-1, 1:-1]
+    ends = row_ends(bright)
+    marks = find_marks(bright, ends)
+    marked = None
+    if marks is not None:
+        ends = row_ends(bright & ~marks)
+        marked = np.zeros_like(region)
+        marked[top:bottom, left:right] = _of_cells(marks, grid.size, (bottom - top, right - left))
+        inner &= ~marked
+    sharp = ends + np.array([left, top]) * grid.size
     points = [sharp, (row_ends(inner) + 0.5) * grid.size - 0.5]
     if bounds is not None and bounds[0].completes:
         edges = bounds[1]
         ends = _sector_ends(edges.sector.grown(-0.75 * grid.size / edges.scale), grid.difference.shape, edges.scale)
         ends[:, 0] = ends[:, 0].clip(edges.columns.start, edges.columns.stop - 1)
         points.append(ends)
-    return np.concatenate(points)
+    return np.concatenate(points), marked
 
 
 def _other_pixels(grid: Grid, other: Mask) -> Mask:
@@ -219,6 +238,12 @@ def _bright_pixels(grid: Grid, around: Mask) -> Mask:
     # Closing is dilate, erode; opening is erode, dilate. The two erosions in the middle are one.
     opened = dilate(erode(closed, 2 * reach), reach)[margin:-margin, margin:-margin]
     return opened & around
+
+
+def _of_cells(pixels: Mask, size: int, shape: tuple[int, ...]) -> Mask:
+    """Return the value of the pixel in the middle of each cell; the last cells may have fewer pixels."""
+    rows, columns = ((np.arange(n) * size + size // 2).clip(0, m - 1) for n, m in zip(shape, pixels.shape, strict=True))
+    return pixels[np.ix_(rows, columns)]
 
 
 def _sector_ends(sector: Sector, shape: tuple[int, int], scale: int) -> Points:
