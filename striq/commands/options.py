@@ -133,7 +133,9 @@ ProtocolOption = Annotated[
 ]
 BackboneOption = Annotated[
     Path | None,
-    typer.Option(help="Local ResNet-18 weights (.pt, .pth, folded .npz).", show_default="the shipped weights"),
+    typer.Option(
+        help="ResNet-18 weights (.pt, .pth, folded .npz), or resnet18_half.", show_default="the shipped weights"
+    ),
 ]
 ImagenetOption = Annotated[
     bool,

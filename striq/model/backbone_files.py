@@ -19,6 +19,7 @@ from striq.model.tensor_files import read_tensors
 
 HEAD = "head"  # key prefix of the projection heads
 NAME, RESNET18 = "backbone", "resnet18"  # key of the network's name, and the network of files without it
+SHIPPED = {RESNET18: "backbone.pt", "resnet18_half": "backbone_half.pt"}  # files of the package, by network
 IMAGENET_URL = "https://download.pytorch.org/models/resnet18-f37072fd.pth"
 IMAGENET_SHA256_PREFIX = "f37072fd"
 
@@ -40,7 +41,8 @@ def read_backbone_name(path: str | Path) -> str:
     Raises:
         CheckpointError: If the file is missing, no file of backbone weights, or of an unknown network.
     """
-    return _name_in(_read(Path(path)), Path(path))
+    file = _find(path)
+    return _name_in(_read(file), file)
 
 
 def load_backbone(encoder: FrozenEncoder, path: str | Path) -> str:
@@ -49,12 +51,13 @@ def load_backbone(encoder: FrozenEncoder, path: str | Path) -> str:
     Args:
         encoder: Encoder whose backbone weights are replaced.
         path: A file that ``striq pretrain`` wrote, a ``.pt`` or ``.pth`` state dict with torchvision's ResNet-18 keys,
-            or an ``.npz`` with the same keys and batch normalization folded into the convolutions.
+            or an ``.npz`` with the same keys and batch normalization folded into the convolutions; or the name of a
+            network whose weights the package has.
 
     Raises:
         CheckpointError: If the file is missing, lacks keys, or is of another network than the encoder.
     """
-    file = Path(path)
+    file = _find(path)
     weights = _read(file)
     name, expected = _name_in(weights, file), encoder.config.backbone
     if name != expected:
@@ -78,10 +81,20 @@ def load_backbone(encoder: FrozenEncoder, path: str | Path) -> str:
     return f"backbone weights from {file.name} (sha256 {hashlib.sha256(file.read_bytes()).hexdigest()[:12]})"
 
 
-def shipped_backbone() -> Path | None:
-    """Return the path of the backbone weights in the package, pretrained without labels; ``None`` if absent."""
-    file = Path(__file__).with_name("backbone.pt")
+def shipped_backbone(backbone: str = RESNET18) -> Path | None:
+    """Return the path of backbone weights in the package, pretrained without labels; ``None`` if it has none.
+
+    Args:
+        backbone: Name of the network, one of ``striq.model.resnet.BACKBONES``.
+    """
+    file = Path(__file__).with_name(SHIPPED.get(backbone, "none"))
     return file if file.is_file() else None
+
+
+def _find(path: str | Path) -> Path:
+    """Return a file, or that of the package for the name of a network, unless a file has this name."""
+    shipped = None if Path(path).exists() else shipped_backbone(str(path))
+    return shipped or Path(path)
 
 
 def download_imagenet(encoder: FrozenEncoder, folder: str | Path) -> str:
@@ -105,7 +118,10 @@ def download_imagenet(encoder: FrozenEncoder, folder: str | Path) -> str:
 
 def _read(file: Path) -> dict[str, Any]:
     if not file.is_file():
-        msg = f"{file}: no such file of backbone weights. Pass a ResNet-18 state dict (.pt, .pth or folded .npz)."
+        msg = (
+            f"{file}: no such file of backbone weights. Pass a ResNet-18 state dict (.pt, .pth or folded .npz), or "
+            f"{' or '.join(SHIPPED)} for weights that are part of the package."
+        )
         raise CheckpointError(msg)
     return read_tensors(file, "a ResNet-18 state dict")
 

@@ -9,7 +9,7 @@ import torch
 
 from striq.config import EncoderConfig
 from striq.errors import CheckpointError
-from striq.model.backbone_files import fit_encoder_config, load_backbone, read_backbone_name, shipped_backbone
+from striq.model.backbone_files import SHIPPED, fit_encoder_config, load_backbone, read_backbone_name, shipped_backbone
 from striq.model.encoder import FrozenEncoder
 from striq.model.resnet import BACKBONES
 
@@ -50,3 +50,24 @@ def test_weights_of_another_or_an_unknown_network_are_refused(tmp_path: Path) ->
         torch.save({"backbone": foreign, **half.backbone.state_dict()}, path)
         with pytest.raises(CheckpointError, match="unknown network"):
             read_backbone_name(path)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_weights_are_found_by_the_name_of_their_network(name: str) -> None:
+    encoder = FrozenEncoder(fit_encoder_config(EncoderConfig(size=(64, 64)), read_backbone_name(name)))
+    assert encoder.config.backbone == name
+    assert SHIPPED[name] in load_backbone(encoder, name)
+    assert len(encoder.heads) == 3
+    assert all(bool(torch.isfinite(value).all()) for value in encoder.backbone.state_dict().values())
+
+
+def test_a_file_comes_before_the_name_of_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save(FrozenEncoder(SMALL).backbone.state_dict(), tmp_path / "resnet18_half")
+    assert read_backbone_name("resnet18_half") == "resnet18"
+
+
+def test_a_network_without_shipped_weights_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CheckpointError, match="resnet18 or resnet18_half for weights that are part of the package"):
+        read_backbone_name("resnet18_quarter")
