@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from striq.commands import options
+from striq.commands.named_model import HiddenModelOption, ModelArgument, named_once
 from striq.commands.terminal import check_device, check_picture_name, check_writable, say
 from striq.errors import StriqError
 
@@ -19,10 +20,7 @@ COLUMNS = ("plane", "number", "path", "group", "frame", "mirrored", "kind")
 
 
 def anchors(
-    model: Annotated[
-        Path | None,
-        typer.Argument(metavar="[MODEL]", help="A model.pt or a bundle folder.", show_default="the shipped model"),
-    ] = None,
+    model: ModelArgument = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -51,7 +49,7 @@ def anchors(
     layout: options.LayoutOption = "auto",
     group_pattern: options.GroupPatternOption = None,
     anchor_images: options.AnchorImagesOption = True,
-    named_model: Annotated[Path | None, typer.Option("--model", hidden=True)] = None,
+    named_model: HiddenModelOption = None,
     device: options.DeviceOption = "auto",
     threads: options.ThreadsOption = None,
 ) -> None:
@@ -62,10 +60,7 @@ def anchors(
     again on --frames, and all else stays as it is. --negatives gives planes negative anchors: a frame that is nearer to
     these than to the anchors loses quality as this plane, and is not named by it.
     """
-    if model is not None and named_model is not None:
-        msg = f"The model is named twice: {model} and {named_model}. Name one."
-        raise StriqError(msg)
-    model = named_model if model is None else model
+    model = named_once(model, named_model)
     measured = any(given is not None for given in (exclude, use, sheet))
     changes = any(table is not None for table in (exclude, use, negatives))
     _check_wishes(out, sheet, frames, changes=changes, measured=measured)

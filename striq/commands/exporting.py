@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from striq.commands.options import ModelOption, QuietOption, ThreadsOption
+from striq.commands.named_model import HiddenModelOption, ModelArgument, named_once
+from striq.commands.options import QuietOption, ThreadsOption
 from striq.commands.terminal import be_quiet, check_device, check_writable, say
 from striq.errors import StriqError
 
@@ -16,6 +17,7 @@ KINDS = {".ts": "torchscript", ".onnx": "onnx", ".pt2": "torch-export"}
 
 def export(
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write: .ts, .onnx or .pt2.")],
+    model: ModelArgument = None,
     kind: Annotated[
         str | None,
         typer.Option("--format", help=f"{', '.join(KINDS.values())}.", show_default="by the suffix of the file"),
@@ -26,12 +28,12 @@ def export(
             help="Plane to score frames as; repeat for several, in the order of the outputs.", show_default="all"
         ),
     ] = None,
-    model: ModelOption = None,
+    named_model: HiddenModelOption = None,
     threads: ThreadsOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Export a model to one file that runs without STRIQ: prepared frames in, the quality as each plane out."""
-    chosen = choose_kind(out, kind)
+    model, chosen = named_once(model, named_model), choose_kind(out, kind)
     check_writable(out)
     be_quiet(quiet=quiet)
     from striq.scoring.export import export_scorer

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from striq.commands.anchor_counts import in_words
-from striq.commands.options import JsonOption, ModelOption
+from striq.commands.named_model import HiddenModelOption, ModelArgument, named_once
+from striq.commands.options import JsonOption
 from striq.commands.terminal import check_writable, say, say_json
 
 if TYPE_CHECKING:
@@ -16,14 +17,16 @@ if TYPE_CHECKING:
 
 
 def info(
-    model: ModelOption = None,
+    model: ModelArgument = None,
     as_json: JsonOption = False,
     clean: Annotated[
         Path | None,
         typer.Option(help="Write the model here with hashes in place of the paths and groups of its anchors."),
     ] = None,
+    named_model: HiddenModelOption = None,
 ) -> None:
     """Show the planes, anchors, weights and ranges of terms, settings, encoder and size of a model."""
+    model = named_once(model, named_model)
     if clean is not None:
         check_writable(clean)
     from striq.anchors.provenance import without_names

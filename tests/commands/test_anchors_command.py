@@ -69,12 +69,13 @@ def thumbnails(number: int) -> torch.Tensor:
     return torch.stack([torch.full((1, 64, 64), 1 - 0.1 * i) for i in range(number)])
 
 
-def test_model_is_named_in_either_way_but_once(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("anchors", model) == 0
+@pytest.mark.parametrize("command", ["anchors", "info"])
+def test_model_is_named_in_either_way_but_once(command: str, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(command, model) == 0
     listed = capsys.readouterr().out
-    assert run("anchors", "--model", model) == 0
+    assert run(command, "--model", model) == 0
     assert capsys.readouterr().out == listed
-    assert run("anchors", model, "--model", model) == 2
+    assert run(command, model, "--model", model) == 2
     assert "named twice" in capsys.readouterr().err
 
 
