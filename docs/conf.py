@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import posixpath
 import re
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -39,13 +40,7 @@ def site_link(target: str, page_folder: str) -> str:
         target: Relative path, as the page has it.
         page_folder: Folder of the page in the repository.
     """
-    parts: list[str] = []
-    for part in (*PurePosixPath(page_folder).parts, *PurePosixPath(target).parts):
-        if part == "..":
-            parts.pop()
-        else:
-            parts.append(part)
-    path = PurePosixPath(*parts)
+    path = PurePosixPath(posixpath.normpath(posixpath.join(page_folder, target)))
     if path.parts[0] == DOCS.name and path.suffix in (".md", ".png", ".svg"):
         return f"/{path.relative_to(DOCS.name)}"
     return f"{REPOSITORY}/blob/main/{path}"

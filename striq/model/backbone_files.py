@@ -87,8 +87,8 @@ def shipped_backbone(backbone: str = RESNET18) -> Path | None:
     Args:
         backbone: Name of the network, one of ``striq.model.resnet.BACKBONES``.
     """
-    file = Path(__file__).with_name(SHIPPED.get(backbone, "none"))
-    return file if file.is_file() else None
+    file = Path(__file__).with_name(SHIPPED[backbone]) if backbone in SHIPPED else None
+    return file if file is not None and file.is_file() else None
 
 
 def _find(path: str | Path) -> Path:

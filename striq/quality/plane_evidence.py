@@ -88,14 +88,3 @@ def with_evidence(posterior: Tensor, plane: int, probability: Tensor) -> Tensor:
     left = 1 - rest.sum(dim=1)
     rest[:, plane], rest[:, -1] = left * probability, left * (1 - probability)
     return rest
-
-
-def by_evidence_alone(posterior: Tensor, plane: int, probability: Tensor) -> Tensor:
-    """Return a plane posterior of one plane and none, shape ``(B, P + 1)``.
-
-    Args:
-        posterior: Probability of each plane and, last, of none, which is replaced, shape ``(B, P + 1)``.
-        plane: Index of the plane.
-        probability: That the frame shows it, by its evidence, shape ``(B,)``.
-    """
-    return with_evidence(torch.zeros_like(posterior), plane, probability)

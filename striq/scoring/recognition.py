@@ -13,7 +13,6 @@ from striq.anchors.bank import AnchorBank
 from striq.model.network import Pyramid
 from striq.quality.plane_evidence import (
     MARGIN_SPREAD,
-    by_evidence_alone,
     evidence_of,
     evidence_probability,
     registered_correlation,
@@ -95,7 +94,7 @@ def recognize(scorer: StriqScorer, image: Tensor, frozen: Pyramid, frame_terms: 
                 posterior[i] = with_evidence(posterior[i : i + 1], plane, probability)[0]
                 found[i] = plane, scores
             elif posterior[i, -1] <= named < evidence:
-                posterior[i] = by_evidence_alone(posterior[i : i + 1], plane, probability)[0]
+                posterior[i] = with_evidence(torch.zeros_like(posterior[i : i + 1]), plane, probability)[0]
                 found[i] = plane, scores
     planes, of_frames = zip(*(found[i] for i in range(len(image))), strict=True)
     return Recognized(posterior, list(planes), list(of_frames))
