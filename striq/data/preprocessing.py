@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from striq.data.cine import SMALLEST_SIDE
-from striq.data.fan import bounding_box, fan_mask
+from striq.data.fan import bounding_box, find_fan, without_trace
 from striq.errors import ReadError
 from striq.types import Frame
 
@@ -39,6 +39,7 @@ def crop_and_prepare(frame: Frame, size: tuple[int, int]) -> tuple[Tensor, Box]:
     Convention:
         - The image is zero outside the fan and at least 1/255 inside, so ``image > 0`` is its fan mask.
         - The fan's bounding box is stretched to ``size``; depth, aspect ratio and black margins have no influence.
+        - An ECG that crosses the fan is filled from the tissue beside it.
 
     Args:
         frame: Frame as read, gray values in [0, 1].
@@ -47,7 +48,7 @@ def crop_and_prepare(frame: Frame, size: tuple[int, int]) -> tuple[Tensor, Box]:
     Raises:
         ReadError: If the fan has less than 64 rows or columns.
     """
-    mask = fan_mask(frame.pixels) if frame.fan is None else frame.fan.mask(frame.pixels)
+    mask, pixels = _fan_of(frame)
     fan = _fan_crops(mask, size)
     top, left, bottom, right = fan.box
     if min(bottom - top, right - left) < SMALLEST_SIDE:
@@ -59,8 +60,16 @@ def crop_and_prepare(frame: Frame, size: tuple[int, int]) -> tuple[Tensor, Box]:
             remedy="Export the frame at its full size; this may be a thumbnail.",
         )
     part = slice(top, bottom), slice(left, right)
-    resampled = _resample(frame.pixels[part] * mask[part], size)
+    resampled = _resample(pixels[part] * mask[part], size)
     return torch.where(fan.inside, resampled.clamp_(DARKEST, 1.0), 0.0), fan.box
+
+
+def _fan_of(frame: Frame) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+    """Return the fan of a frame and its pixels without the ECG that crosses the fan, both shape ``(H, W)``."""
+    if frame.fan is None:
+        return find_fan(frame.pixels)
+    mask = frame.fan.mask(frame.pixels)
+    return mask, without_trace(frame.pixels, mask)
 
 
 @dataclass(frozen=True)

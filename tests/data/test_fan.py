@@ -1,6 +1,6 @@
 """Tests of ``striq.data.fan`` on drawn fans with exact masks, and on real frames with masks made by hand.
 
-Known to fail: an ECG over a narrow, compressed sector is partly included. A mark at a top corner of a wide sector with
+Known to fail: a mark at a top corner of a wide sector with
 a dark band may keep the parts above and below the band from being joined. Fluid at a side is outside where no straight
 side shows the shape.
 """
@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import ndimage
 
-from striq.data.fan import bounding_box, fan_mask
+from striq.data.fan import bounding_box, fan_mask, without_trace
 from striq.data.phantom import make_phantom_cine
 from striq.data.readers import open_cine
 from tests.data.drawn_fans import (
@@ -39,6 +40,8 @@ from tests.data.drawn_fans import (
     sector,
     text,
     tissue,
+    trace,
+    trace_below,
 )
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
@@ -87,10 +90,45 @@ def test_what_is_drawn_beside_the_fan_is_outside(shape: str, decoration: Callabl
 
 
 @every_shape
-@pytest.mark.parametrize("decoration", [banner, ruler, text], ids=lambda decoration: decoration.__name__)
+@pytest.mark.parametrize("decoration", [banner, ruler, text, trace], ids=lambda decoration: decoration.__name__)
 def test_what_is_drawn_beside_the_fan_is_outside_after_compression(shape: str, decoration: Callable[..., None]) -> None:
     mask = SHAPES[shape]
     assert_found(as_jpeg(decorated(tissue(mask), mask, decoration)), mask)
+
+
+@every_shape
+@pytest.mark.parametrize("level", [0, 20])
+def test_tissue_under_a_trace_is_filled_from_beside_it(shape: str, level: float) -> None:
+    mask = SHAPES[shape]
+    clean = on_background(tissue(mask), mask, level)
+    traced = decorated(clean, mask, trace)
+    filled = 255 * without_trace(as_pixels(traced), fan_mask(as_pixels(traced)))
+    drawn = np.abs(traced - np.floor(clean)) > 2
+    assert drawn[mask].any()
+    before, after = (np.abs(picture - clean)[drawn].mean() for picture in (traced, filled))
+    assert after < 0.3 * before
+    far = ~ndimage.binary_dilation(drawn, iterations=14)
+    assert (filled[far].round() != np.floor(clean)[far]).mean() < 0.001  # few bright spots touch the line
+
+
+@every_shape
+@pytest.mark.parametrize(
+    "decoration", [d for d in DECORATIONS if d not in (trace, trace_below)], ids=lambda d: d.__name__
+)
+def test_what_is_no_trace_changes_no_pixel(shape: str, decoration: Callable[..., None]) -> None:
+    mask = SHAPES[shape]
+    pixels = as_pixels(decorated(tissue(mask), mask, decoration))
+    assert without_trace(pixels, fan_mask(pixels)) is pixels
+
+
+@pytest.mark.parametrize("ends", [(200, 460), (0, 400), (240, 639)], ids=["inside", "at the left", "at the right"])
+def test_a_line_that_is_not_seen_on_both_sides_of_the_fan_stays(ends: tuple[int, int]) -> None:
+    mask = SHAPES["sector"]
+    picture = tissue(mask)
+    for x in range(*ends):
+        picture[int(360 + 30 * np.sin(x / 20)) + np.arange(2), x] = 230  # a wall, or a line of measurement
+    pixels = as_pixels(picture)
+    assert without_trace(pixels, fan_mask(pixels)) is pixels
 
 
 @every_shape

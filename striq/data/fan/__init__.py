@@ -1,5 +1,6 @@
 """Detection of the fan, the part of an image that shows ultrasound."""
 
-from striq.data.fan.detection import bounding_box, fan_mask
+from striq.data.fan.detection import bounding_box, fan_mask, find_fan
+from striq.data.fan.trace import without_trace
 
-__all__ = ["bounding_box", "fan_mask"]
+__all__ = ["bounding_box", "fan_mask", "find_fan", "without_trace"]

@@ -25,6 +25,7 @@ from striq.data.fan.regions import Cells, find_cells
 from striq.data.fan.seam import find_seam
 from striq.data.fan.sector import Sector, fit_sector
 from striq.data.fan.support import Fit, judge_fit, upright_sides
+from striq.data.fan.trace import without_trace
 
 Box = tuple[int, int, int, int]  # top, left, bottom, right in pixels
 
@@ -55,7 +56,18 @@ def fan_mask(pixels: NDArray[np.float32]) -> Mask:
     Returns:
         Mask of the fan, shape ``(H, W)``.
     """
-    return _detect(pixels, windows=2)
+    return find_fan(pixels)[0]
+
+
+def find_fan(pixels: NDArray[np.float32]) -> tuple[Mask, NDArray[np.float32]]:
+    """Return the fan of an image, see :func:`fan_mask`, and the image without the ECG that crosses it.
+
+    Args:
+        pixels: Gray image in [0, 1], shape ``(H, W)``.
+    """
+    mask = _detect(pixels, windows=2)
+    plain = without_trace(pixels, mask)
+    return (mask if plain is pixels else _detect(plain, windows=2)), plain
 
 
 def bounding_box(mask: Mask) -> Box:
