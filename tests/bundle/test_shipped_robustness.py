@@ -14,11 +14,22 @@ import striq
 from striq.data.datasets import load_dataset
 from striq.data.degradation import DEGRADATIONS
 from striq.data.fan import fan_mask
+from striq.data.loading import read_frame
 from striq.data.phantom import make_phantom_cine, write_phantom
 from striq.evaluation.studies.robustness import ChangedScores, falls_throughout, quartiles, score_changed
 from striq.scoring.scorer import StriqScorer
 from striq.types import Frame, FrameRecord
-from tests.data.drawn_fans import DECORATIONS, as_pixels, decorated
+from tests.data.drawn_fans import (
+    DECORATIONS,
+    as_pixels,
+    banner,
+    banner_apart,
+    banner_below,
+    decorated,
+    text,
+    thumbnail,
+    trace,
+)
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 PLANES = ("synthetic_abdomen", "synthetic_face", "synthetic_four_chamber", "synthetic_kidney")
@@ -118,3 +129,19 @@ def test_what_a_scanner_draws_beside_the_fan_hardly_moves_quality(scorer: StriqS
     before, *after = (score.quality for score in scorer.score([Frame(as_pixels(drawn)) for drawn in pictures]))
     for decoration, quality in zip(DECORATIONS, after, strict=True):
         assert abs(quality - before) <= 0.02, decoration.__name__
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("folder", "plane"), [("camus_a4c", "A4C"), ("hc18_head", "fetal_head"), ("liver", "liver")])
+def test_what_a_scanner_draws_hardly_moves_the_quality_of_real_frames(
+    scorer: StriqScorer, folder: str, plane: str
+) -> None:
+    for record in real_frames(folder, plane, 6):
+        pixels = read_frame(record).pixels
+        picture = np.pad(np.round(pixels * 255).astype(np.float64), ((60, 60), (80, 80)))
+        mask = fan_mask(as_pixels(picture))
+        drawn = [decorated(picture, mask, d) for d in (banner, banner_apart, banner_below, text, thumbnail, trace)]
+        before, *after = (
+            score.quality for score in scorer.score([Frame(as_pixels(p)) for p in (picture, *drawn)], plane)
+        )
+        assert np.abs(np.array(after) - before).max() <= 0.02, record.path

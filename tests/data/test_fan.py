@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from striq.data.fan import bounding_box, fan_mask, without_trace
@@ -148,6 +148,36 @@ def test_marks_at_the_top_corners_are_outside(shape: str, form: str, size: int) 
 def test_marks_at_the_top_corners_of_a_fan_with_a_dark_band_are_outside(shape: str, size: int, is_right: bool) -> None:
     mask = SHAPES[shape]
     assert_found(decorated(dark_band(mask), mask, marker("disk", size, is_right, above=True)), mask)
+
+
+@pytest.mark.parametrize("margin", [0, 20, 60])
+@pytest.mark.parametrize("height", [24, 60])
+@pytest.mark.parametrize("gray", [40, 90, 200])
+@pytest.mark.parametrize("is_below", [False, True])
+def test_banner_as_wide_as_the_picture_is_outside_a_fan_nearly_as_wide(
+    margin: int, height: int, gray: float, is_below: bool
+) -> None:
+    mask = np.zeros((400, 640), dtype=bool)
+    mask[: -height if is_below else None, margin : 640 - margin] = True
+    if not is_below:
+        mask[:height] = False
+    picture = np.where(mask, tissue(mask), 0)
+    image = Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8))
+    draw, top = ImageDraw.Draw(image), 400 - height if is_below else 0
+    draw.rectangle([0, top, 640, top + height - 1], fill=gray)
+    draw.text((20, top + 5), "Gen THI 60dB   MI 1.1   12:30", fill=255)
+    drawn = np.array(image).astype(np.float64)
+    assert_found(drawn, mask)
+    assert_found(as_jpeg(drawn), mask)
+
+
+@pytest.mark.parametrize("gray", [120, 255])
+def test_a_bright_layer_at_the_probe_belongs_to_the_fan(gray: float) -> None:
+    mask = np.ones((400, 640), dtype=bool)
+    picture = tissue(mask)
+    rows = np.arange(30)[:, None]
+    picture[:30] = np.clip(gray * (1.1 - 0.01 * rows) + 0.3 * picture[:30], 0, 255)  # skin and reverberation
+    assert_found(picture, mask)
 
 
 @every_shape

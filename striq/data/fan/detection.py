@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from striq.data.fan.banners import without_banners
 from striq.data.fan.edges import Edges, edges_of_cells, find_edges
 from striq.data.fan.grid import GRAY_LEVEL, Grid, Pixels, border, make_grid
 from striq.data.fan.marks import find_marks
@@ -65,6 +66,7 @@ def find_fan(pixels: NDArray[np.float32]) -> tuple[Mask, NDArray[np.float32]]:
     Args:
         pixels: Gray image in [0, 1], shape ``(H, W)``.
     """
+    pixels = without_banners(pixels)
     mask = _detect(pixels, windows=2)
     plain = without_trace(pixels, mask)
     return (mask if plain is pixels else _detect(plain, windows=2)), plain

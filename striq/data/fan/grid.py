@@ -72,7 +72,7 @@ def make_grid(pixels: Pixels) -> Grid:
     stride = -(-max(pixels.shape) // LARGEST_SIDE)
     pixels = pixels[::stride, ::stride]
     size = -(-max(pixels.shape) // LARGEST_GRID)
-    level = np.float32(_background_level(pixels))
+    level = np.float32(background_level(pixels))
     difference = np.abs(pixels - level) if level else pixels
     cells = _block_means(difference, size)
     edge = border(cells)
@@ -89,7 +89,7 @@ def border(values: Pixels, width: int = 1) -> Pixels:
     return np.concatenate([side.ravel() for side in sides])
 
 
-def _background_level(pixels: Pixels) -> float:
+def background_level(pixels: Pixels) -> float:
     """Return the most frequent dark gray value of the border, or black if no value is frequent."""
     grays = np.round(border(pixels, 2) * 255).astype(np.intp).clip(0, 255)
     counts = np.convolve(np.bincount(grays, minlength=256), np.ones(3), "same")  # noise spreads over several values
