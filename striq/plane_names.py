@@ -28,7 +28,7 @@ def is_plane_name(name: object) -> bool:
 
 
 def did_you_mean(name: str, known: Sequence[str]) -> str:
-    """Return a sentence, after a space, that names the known plane that is probably meant; empty if there is none.
+    """Return a sentence, after a space, with the known name that is probably meant; empty if there is none.
 
     Example:
         >>> did_you_mean("a4c", ["A4C", "synthetic_kidney"]), did_you_mean("kidney", ["A4C", "synthetic_kidney"])

@@ -19,6 +19,7 @@ LAYERS = (
         "collection",
         "csv_cells",
         "plane_names",
+        "shipped_models",
         "signals",
         "verdict",
         "waiting",

@@ -500,6 +500,7 @@ def test_add_plane_takes_the_pictures_of_earlier_anchors_along(
 ) -> None:
     model = tmp_path / "before" / "model.pt"
     write_thumbnails(model.parent, {"a4c": torch.rand(3, 1, 64, 64)})
+    write_thumbnails(model.parent, {"another": torch.rand(1, 1, 64, 64)})  # of a model that lies beside it
     shutil.copy(tiny_model, model)
     learned = Recorder(SimpleNamespace(planes=["a4c", "mine"]))
     monkeypatch.setattr("striq.training.sequential.add_plane", learned)
@@ -510,6 +511,7 @@ def test_add_plane_takes_the_pictures_of_earlier_anchors_along(
     assert run("add-plane", "mine", picture.parent, "--model", model, "--out", tmp_path / "after", *option) == 0
     assert learned.given[2].anchor_images is wanted
     assert len(list((tmp_path / "after").glob("anchors/a4c_*.png"))) == (3 if wanted else 0)
+    assert not list((tmp_path / "after").glob("anchors/another_*.png"))
 
 
 @pytest.mark.parametrize("option", ["--mode", "--layout", "--anchors-strategy", "--protocol"])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 AUTO = "auto"
+NAMED_MODELS = ("light",)  # shipped with STRIQ; the scoring process finds them by name
 KEYS = ("striq_python", "striq_model", "plane", "threshold", "device")
 
 
@@ -22,7 +23,8 @@ class Settings:
 
     Attributes:
         python: Interpreter of the environment with STRIQ.
-        model: A ``model.pt``, a bundle, or a folder that ``striq train`` wrote; ``None`` for the shipped model.
+        model: A ``model.pt``, a bundle, a folder that ``striq train`` wrote, or one of ``NAMED_MODELS``; ``None`` for
+            the shipped model.
         plane: Plane that the images show, or ``"auto"`` to decide per frame.
         threshold: Quality that an accepted frame exceeds; ``None`` for the model's own.
         device: Device of PyTorch, or ``"auto"``.
@@ -89,7 +91,9 @@ def _interpreter(given: str) -> str:
 
 def _model(given: str) -> str | None:
     if given and not Path(given).exists():
+        if given in NAMED_MODELS:
+            return given
         raise SettingsError(
-            f"'striq_model': there is no {given!r}. Expected a model.pt, a bundle or a training folder."
+            f"'striq_model': there is no {given!r}. Expected a model.pt, a bundle, a training folder or 'light'."
         )
     return str(Path(given).absolute()) if given else None

@@ -60,15 +60,17 @@ def find_thumbnail(model: Path, plane: str, number: int, kind: str = ANCHOR) -> 
     return None if file is None else np.array(Image.open(file).convert("L"))
 
 
-def copy_thumbnails(model: Path, root: Path) -> None:
-    """Copy a model's thumbnails, if it has any, to the folder of a checkpoint with the same anchors.
+def copy_thumbnails(model: Path, root: Path, planes: Sequence[str]) -> None:
+    """Copy a model's thumbnails of some planes, if it has any, to the folder of a checkpoint with the same anchors.
 
     Args:
         model: A ``model.pt``, its folder, or a bundle.
         root: Folder of the other checkpoint.
+        planes: Planes of both models; thumbnails of others, which a model beside it may have, are left.
     """
+    names = [f"{plane}_[0-9][0-9]{ending}" for plane in planes for ending in ENDINGS.values()]
     for folder in _roots(model):
-        for file in sorted((folder / FOLDER).glob("*.png")):
+        for file in sorted(file for name in names for file in (folder / FOLDER).glob(name)):
             with replacing(root / FOLDER / file.name) as stream, file.open("rb") as source:
                 shutil.copyfileobj(source, stream)
 

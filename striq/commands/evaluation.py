@@ -58,7 +58,7 @@ def evaluate(
         msg = "--with fits baselines on the training frames of folds, which --model has none of. Leave one of them out."
         raise StriqError(msg)
     show_log(quiet=quiet)
-    from striq.data.phantom import drawable_planes
+    from striq.data.phantom import planes_to_draw
     from striq.evaluation.agreement import protocol
     from striq.evaluation.agreement.report import agreement_report
     from striq.evaluation.agreement.training_setup import TrainingSetup
@@ -66,7 +66,7 @@ def evaluate(
 
     scorer = None if model is None else load_scorer(model, check_device(device, threads))
     if scorer is not None and dataset is None and not planes:
-        planes = list(drawable_planes(scorer.planes))
+        planes = list(planes_to_draw(scorer.planes))
     records, known = options.read_records(
         dataset,
         out,

@@ -30,7 +30,7 @@ def listen(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = PORT,
     certificate: Annotated[Path | None, typer.Option(help="PEM file of the certificate and its chain.")] = None,
     key: Annotated[Path | None, typer.Option(help="PEM file of its private key, if it is a file of its own.")] = None,
-    model: Annotated[str | None, typer.Option(help="Model or bundle; the shipped one by default.")] = None,
+    model: Annotated[str | None, typer.Option(help="Model, bundle or 'light'; the shipped one by default.")] = None,
     max_megabytes: Annotated[int, typer.Option(min=1, help="Largest request.")] = MAX_BYTES // MEGABYTE,
     max_sessions: Annotated[int, typer.Option(min=1, help="Largest number of clients at a time.")] = 2,
     idle_minutes: Annotated[float, typer.Option(min=0.1, help="End the process of a client silent for so long.")] = 10,

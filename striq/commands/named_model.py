@@ -11,7 +11,9 @@ from striq.errors import StriqError
 
 ModelArgument = Annotated[
     Path | None,
-    typer.Argument(metavar="[MODEL]", help="A model.pt or a bundle folder.", show_default="the shipped model"),
+    typer.Argument(
+        metavar="[MODEL]", help="A model.pt, a bundle folder, or 'light'.", show_default="the shipped model"
+    ),
 ]
 HiddenModelOption = Annotated[Path | None, typer.Option("--model", hidden=True)]
 

@@ -41,7 +41,7 @@ def one_of(names: Sequence[str]) -> Callable[[str], str]:
 
 
 ModelOption = Annotated[
-    Path | None, typer.Option(help="A model.pt or a bundle folder.", show_default="the shipped model")
+    Path | None, typer.Option(help="A model.pt, a bundle folder, or 'light'.", show_default="the shipped model")
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 ThreadsOption = Annotated[

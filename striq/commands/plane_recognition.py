@@ -53,7 +53,7 @@ def planes(
     check_writable(out / "plane_recognition.json")
     show_log(quiet=quiet)
     from striq.data.loading import iterate_images
-    from striq.data.phantom import drawable_planes
+    from striq.data.phantom import planes_to_draw
     from striq.evaluation.studies.plane_recognition import measure_recognition, plane_posteriors
     from striq.evaluation.studies.plane_recognition_folds import cross_validate_recognition, describe_frames
     from striq.evaluation.studies.plane_recognition_report import recognition_report
@@ -63,7 +63,7 @@ def planes(
         msg = "--hide needs --folds, because the model's own planes were fitted on whole frames."
         raise StriqError(msg)
     scorer = load_scorer(model, check_device(device, threads))
-    known_planes = drawable_planes(scorer.planes) if dataset is None else scorer.planes
+    known_planes = planes_to_draw(scorer.planes) if dataset is None else scorer.planes
     wanted = planes or (known_planes if folds is None else None)
     records, known = options.read_records(
         dataset, out, planes=wanted, layout=layout, group_pattern=group_pattern, seed=seed

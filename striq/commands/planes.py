@@ -38,7 +38,7 @@ def add_plane(
     from striq.anchors.thumbnails import copy_thumbnails
     from striq.data.splits import check_disjoint_groups
     from striq.reporting.training_page import FILE, write_training_page
-    from striq.scoring.checkpoint import default_checkpoint
+    from striq.scoring.checkpoint import find_checkpoint
     from striq.scoring.loading import load_scorer
     from striq.training import sequential
     from striq.training.run_options import RunOptions
@@ -63,7 +63,7 @@ def add_plane(
         report=write_training_page,
     )
     if anchor_images:
-        copy_thumbnails(default_checkpoint() if model is None else model, out)
+        copy_thumbnails(find_checkpoint(model), out, before.planes)
     say(f"The model now knows {', '.join(scorer.planes)}: {out / 'model.pt'}")
     say(f"What the training is worth, and what to do next: {out / FILE}")
     if check is not None:

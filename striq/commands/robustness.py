@@ -24,13 +24,13 @@ def robustness(
     """Test whether a model's score stays the same under nuisance and falls with lost structure; needs no ratings."""
     check_writable(out / "robustness.json")
     show_log(quiet=quiet)
-    from striq.data.phantom import drawable_planes
+    from striq.data.phantom import planes_to_draw
     from striq.evaluation.studies.robustness import score_changed
     from striq.evaluation.studies.robustness_report import robustness_report
     from striq.scoring.loading import load_scorer
 
     scorer = load_scorer(model, check_device(device, threads))
-    wanted = planes or (drawable_planes(scorer.planes) if dataset is None else None)
+    wanted = planes or (planes_to_draw(scorer.planes) if dataset is None else None)
     records, known = options.read_records(
         dataset,
         out,

@@ -12,6 +12,7 @@ import typer
 from striq.commands import options
 from striq.commands.terminal import check_writable, inform, say, say_report
 from striq.errors import StriqError
+from striq.shipped_models import is_shipped_name
 from striq.verdict import NO_PLANE
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ def threshold(
     plane: Annotated[str | None, typer.Option(help="Consider the frames of this plane alone.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for table, picture and JSON.")] = None,
     model: Annotated[
-        Path | None, typer.Option(help="The model.pt or bundle folder that made the scores.", show_default="unchecked")
+        Path | None,
+        typer.Option(help="The model.pt, bundle folder or 'light' that made the scores.", show_default="unchecked"),
     ] = None,
     write: Annotated[bool, typer.Option("--write", help="Store the proposed threshold in --model.")] = False,
     note: options.NoteOption = "",
@@ -76,6 +78,12 @@ def _check_wishes(
         raise StriqError(msg)
     if at_least is not None and ratings is None:
         msg = "--at-least says which ratings are good, and there are none. Give --ratings."
+        raise StriqError(msg)
+    if write and model is not None and is_shipped_name(model):
+        msg = (
+            f"--write changes no shipped model. Copy it first, 'striq info {model} --clean mine/model.pt', and give "
+            "--model mine."
+        )
         raise StriqError(msg)
     if write and (model is None or (accept_rate is None and ratings is None)):
         msg = "--write needs the model to change (--model), and a threshold to propose (--accept-rate or --ratings)."

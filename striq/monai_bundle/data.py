@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from striq.data.datasets import load_dataset
-from striq.data.phantom import PHANTOM_PLANES, drawable_planes, write_phantom
+from striq.data.phantom import PHANTOM_PLANES, drawable_planes, planes_to_draw, write_phantom
 from striq.data.phantom.storage import TABLE_NAME
 from striq.data.transforms import list_frames
 from striq.scoring.checkpoint import default_checkpoint
@@ -55,7 +55,7 @@ def find_records(
         DatasetError: If there is no usable data set or a plane is not in it.
     """
     if scorer is not None and not str(dataset_dir) and not plane_names:
-        plane_names = drawable_planes(scorer.planes)
+        plane_names = planes_to_draw(scorer.planes)
     root = Path(dataset_dir) if str(dataset_dir) else _phantom(work_dir, seed, plane_names)
     return load_dataset(root, planes=tuple(plane_names) or None, **options)
 

@@ -17,10 +17,10 @@ class ModelIdentity:
     """A model and the threshold used with it.
 
     Attributes:
-        name: Name of the bundle, or the file name of a checkpoint outside a bundle.
+        name: Name of the bundle, or the file name of a checkpoint that is not the ``model.pt`` of a bundle.
         sha256: SHA-256 of the checkpoint.
         threshold: Quality that an accepted frame exceeds, where the policy states no other.
-        version: Version of the bundle; empty for a checkpoint outside a bundle.
+        version: Version of the bundle; empty for any other checkpoint.
         checkpoint: Its file, if it is at hand.
         policy: The policy by which frames are accepted; without one, the threshold alone counts.
     """
@@ -62,10 +62,10 @@ def sha256_of(path: Path) -> str:
 
 
 def _bundle_metadata(checkpoint: Path) -> tuple[str, str]:
-    """Return name and version of the bundle that the checkpoint is in; both are empty if it is not in a bundle."""
+    """Return name and version of the bundle whose model this is; both are empty if it is not that of a bundle."""
     try:
         text = (checkpoint.absolute().parents[1] / "configs" / "metadata.json").read_text(encoding="utf-8")
-        metadata = json.loads(text) if checkpoint.absolute().parent.name == "models" else {}
+        metadata = json.loads(text) if checkpoint.absolute().parts[-2:] == ("models", "model.pt") else {}
     except (OSError, ValueError, IndexError):
         return "", ""
     found = metadata if isinstance(metadata, dict) else {}

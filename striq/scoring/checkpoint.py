@@ -12,6 +12,8 @@ from torch import Tensor
 from striq.atomic_files import replacing
 from striq.errors import CheckpointError
 from striq.model.tensor_files import read_tensors
+from striq.plane_names import did_you_mean
+from striq.shipped_models import NAMED, is_shipped_name
 
 FORMAT_VERSION = 8
 # Format 4 holds the weights of four terms without their names; formats 4 and 5 hold no stability of the anchors.
@@ -35,18 +37,42 @@ def find_checkpoint(path: str | Path | None = None) -> Path:
 
     Args:
         path: A ``model.pt``, a bundle that holds ``models/model.pt``, or a folder that ``striq train`` wrote; the
-            shipped bundle by default.
+            shipped bundle by default; or ``"light"``, the light model that is shipped, unless a file or folder of
+            the working directory is called so.
 
     Raises:
         CheckpointError: If there is none.
     """
+    if path is not None and is_shipped_name(path):
+        return _named_checkpoint(str(path))
     file = default_checkpoint() if path is None else Path(path)
     if file.is_dir():  # a bundle, or a training run
         file = file / "models" / "model.pt" if (file / "models").is_dir() else file / "model.pt"
     if not file.is_file():
-        msg = f"{file}: no model there. Give --model a model.pt or a bundle folder, or make one with 'striq train'."
+        msg = (
+            f"{file}: no model there.{_hint('' if path is None else str(path))} "
+            "Give --model a model.pt or a bundle folder, or make one with 'striq train'."
+        )
         raise CheckpointError(msg)
     return file
+
+
+def _named_checkpoint(name: str) -> Path:
+    file = default_checkpoint().with_name(NAMED[name])
+    if not file.is_file():
+        msg = (
+            f"{file}: this version of STRIQ comes without the model {name!r}. Install a later version, or give --model "
+            "a model.pt or a bundle folder."
+        )
+        raise CheckpointError(msg)
+    return file
+
+
+def _hint(given: str) -> str:
+    """Return a sentence, after a space, on the shipped model that was probably meant; empty if there is none."""
+    if given in NAMED:
+        return f" A file or folder of the name {given!r} is used instead of the shipped model."
+    return did_you_mean(given, tuple(NAMED))
 
 
 def buffers_since(version: int) -> tuple[str, ...]:

@@ -123,7 +123,7 @@ class Scoring:
     """How objects are scored.
 
     Attributes:
-        model: A model.pt or a bundle folder; empty for the shipped model.
+        model: A model.pt, a bundle folder, or "light"; empty for the shipped model.
         plane: Plane that the frames show, or ``auto``.
         threshold: Quality that an accepted frame exceeds; the model's by default.
         policy: Policy of the department, a TOML file; empty for none.

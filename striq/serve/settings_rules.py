@@ -7,8 +7,10 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from striq.errors import StriqError, one_line
+from striq.plane_names import did_you_mean
 from striq.policies.reading import read_policy
 from striq.serve.settings import Destination, ServeSettings, Tls
+from striq.shipped_models import NAMED, is_shipped_name
 from striq.toml_files import Fault
 
 
@@ -105,8 +107,11 @@ def _files(settings: ServeSettings) -> Iterator[Fault]:
         yield from _file(("http", "token_file"), settings.http.token_file)
     if settings.scoring.policy:
         yield from _policy(settings)
-    if settings.scoring.model and not Path(settings.scoring.model).exists():
-        yield ("scoring", "model"), f"expected a file or folder that exists, got {settings.scoring.model!r}"
+    model = settings.scoring.model
+    if model and not Path(model).exists() and not is_shipped_name(model):
+        hint = did_you_mean(model, tuple(NAMED))
+        wrong = f"expected a file or folder that exists, or 'light', got {model!r}{hint and '.' + hint}"
+        yield ("scoring", "model"), wrong
 
 
 def _policy(settings: ServeSettings) -> Iterator[Fault]:

@@ -82,7 +82,7 @@ def train_sequential(
         raise DatasetError(msg)
     scorer.save(options.model_file)
     for index, plane in enumerate(scorer.planes):
-        copy_thumbnails(stage_folder(options.output_dir, index, plane), options.model_file.parent)
+        copy_thumbnails(stage_folder(options.output_dir, index, plane), options.model_file.parent, [plane])
     return scorer
 
 

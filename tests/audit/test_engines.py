@@ -18,6 +18,7 @@ import torch.distributed
 
 from striq.audit.crash_journal import MAX_CRASHES
 from striq.audit.engines.processes import threads_each
+from striq.audit.engines.ray_data import sent_model
 from striq.audit.engines.torchrun import local_device, take_shards
 from striq.audit.layout import SHARD_PATTERN, SUMMARY_NAME
 from tests.audit.conftest import write_archive, write_still
@@ -201,6 +202,15 @@ def test_each_shard_is_taken_by_one_process_only() -> None:
     assert sorted([*taken, *takers[0]]) == list(range(10))
     assert [list(taker) for taker in takers] == [[], [], []]
     assert list(take_shards(store, 10, "taken after 1 restarts")) == list(range(10))
+
+
+def test_workers_elsewhere_get_a_shipped_model_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert sent_model(None) == ""
+    assert sent_model(Path("light")) == "light"
+    assert sent_model(Path("mine")) == str(tmp_path / "mine")
+    Path("light").mkdir()
+    assert sent_model(Path("light")) == str(tmp_path / "light")
 
 
 def test_threads_are_shared(monkeypatch: pytest.MonkeyPatch) -> None:

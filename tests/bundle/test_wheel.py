@@ -59,6 +59,11 @@ def test_package_is_the_installed_one_and_finds_its_model(folder: Path) -> None:
     assert "synthetic_kidney" in planes
 
 
+def test_light_model_is_found_by_its_name(folder: Path) -> None:
+    found = run(folder, "-c", "import striq; print(striq.load_scorer('light', device='cpu').planes)")
+    assert found.strip() == "['A4C', 'fetal_head', 'liver']"
+
+
 def test_inference_from_another_folder_gives_the_scores_of_the_scorer(folder: Path) -> None:
     bundle(folder, "inference", "inference.json")
     written = folder / TOOL.NAME / "eval" / "quality.csv"  # of the unpacked bundle, not of the package's
@@ -85,4 +90,5 @@ def test_wheel_holds_the_bundle_and_no_output_of_any_run() -> None:
     with zipfile.ZipFile(next((ROOT / "dist").glob("striq-*.whl"))) as wheel:
         names = {name.removeprefix("striq/bundle/") for name in wheel.namelist() if name.startswith("striq/bundle/")}
     with zipfile.ZipFile(TOOL.pack(ROOT / "dist")) as packed:
-        assert names == {name.removeprefix(f"{TOOL.NAME}/") for name in packed.namelist()}
+        of_bundle = {name.removeprefix(f"{TOOL.NAME}/") for name in packed.namelist()}
+    assert names == of_bundle | {"models/light.pt"}  # a bundle of the Model Zoo has one model

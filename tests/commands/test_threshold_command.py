@@ -233,3 +233,8 @@ def test_invalid_quality_names_the_line(
     rows[1]["quality"] = quality
     assert run("threshold", write(tmp_path / "scores.csv", rows)) == 2
     assert "scores.csv, line 3: column 'quality'" in capsys.readouterr().err
+
+
+def test_a_shipped_model_is_not_changed(scores: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("threshold", scores, "--accept-rate", 0.5, "--model", "light", "--write") == 2
+    assert "Copy it first, 'striq info light --clean mine/model.pt'" in capsys.readouterr().err

@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from striq.data.phantom import PhantomParameters, drawable_planes, make_phantom, render_phantom, storage, write_phantom
+from striq.data.phantom import (
+    PhantomParameters,
+    drawable_planes,
+    make_phantom,
+    planes_to_draw,
+    render_phantom,
+    storage,
+    write_phantom,
+)
 from striq.errors import DatasetError
 
 SETTINGS = {"planes": ["a4c", "kidney"], "seed": 6, "size": (64, 80)}
@@ -97,3 +105,9 @@ def test_planes_that_can_be_drawn_are_told_from_others() -> None:
         "a4c",
         "synthetic_kidney",
     )
+
+
+def test_a_model_without_a_plane_to_draw_needs_a_data_set() -> None:
+    assert planes_to_draw(["liver", "kidney"]) == ("kidney",)
+    with pytest.raises(DatasetError, match=r"none of the model's planes \(A4C, liver\)\. Name a data set"):
+        planes_to_draw(["A4C", "liver"])

@@ -20,13 +20,14 @@ from striq.data.readers import open_cine
 from striq.scoring.results import FrameResult
 from striq.scoring.scorer import StriqScorer
 from striq.service import answers, client
+from striq.shipped_models import NAMED
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "monailabel_app"))  # as MONAI Label does
 
 from lib.image_scores import combine_files, model_mark  # noqa: E402 (the path comes first)
 from lib.scorer_process import PROTOCOL, FileScores, RefusedError, ScorerProcess, UnavailableError  # noqa: E402
-from lib.settings import Settings, SettingsError  # noqa: E402
+from lib.settings import NAMED_MODELS, Settings, SettingsError  # noqa: E402
 from lib.sources import image_files, may_be_named, stamp  # noqa: E402
 from lib.striq_client import load_client  # noqa: E402
 from lib.worklist import ROUND_SECONDS, error_note, is_current, score_note, turn  # noqa: E402
@@ -52,6 +53,15 @@ def test_settings_come_from_the_server_and_default_to_the_models_own() -> None:
     given = Settings.of({"striq_model": str(ROOT), "plane": "kidney", "threshold": "0.25"}, {"STRIQ_PYTHON": "python3"})
     assert Path(given.python).is_absolute()
     assert (given.model, given.plane, given.threshold) == (str(ROOT), "kidney", 0.25)
+
+
+def test_a_shipped_model_is_given_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert tuple(NAMED) == NAMED_MODELS
+    monkeypatch.chdir(tmp_path)
+    conf = {"striq_python": sys.executable, "striq_model": "light"}
+    assert Settings.of(conf, {}).model == "light"
+    Path("light").mkdir()
+    assert Settings.of(conf, {}).model == str(tmp_path / "light")
 
 
 @pytest.mark.parametrize(

@@ -146,6 +146,15 @@ def test_a_watched_folder_must_not_hold_the_service(tmp_path: Path) -> None:
     assert found.startswith(", line 3: watch[1].folder: expected a folder apart from 'folder'")
 
 
+def test_a_shipped_model_may_be_given_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (found,) = errors(tmp_path, 'folder = "d"\n[scoring]\nmodel = "ligth"')
+    expected = ", line 3: scoring.model: expected a file or folder that exists, or 'light', got 'ligth'."
+    assert found == f"{expected} Did you mean 'light'?"
+    (tmp_path / "s.toml").write_text('folder = "d"\n[scoring]\nmodel = "light"', encoding="utf-8")
+    assert read_settings(tmp_path / "s.toml").scoring.model == "light"
+
+
 def test_lines_are_found_in_lists_of_tables() -> None:
     text = "a = 1\n[[b]]\nx = 1\n[[b]]\nx = 2\n[b.c]\ny = 3\n"
     assert [line_of(text, key) for key in [("a",), ("b", 1, "x"), ("b", 1, "c", "y"), ("b", 0, "z"), ("q",)]] == [

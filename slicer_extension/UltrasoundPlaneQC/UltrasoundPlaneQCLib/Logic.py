@@ -69,7 +69,7 @@ class PlaneQualityLogic:
         Args:
             node: Sequence browser, sequence or volume.
             plane: Name of the plane, or ``"auto"``.
-            modelPath: Model or bundle; empty for the shipped one.
+            modelPath: Model or bundle, or ``"light"``; empty for the shipped one.
             device: ``"auto"``, ``"cuda"``, ``"mps"`` or ``"cpu"``.
             threshold: Quality that an accepted frame exceeds; the model's own by default.
 

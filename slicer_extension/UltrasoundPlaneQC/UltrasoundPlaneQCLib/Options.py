@@ -14,7 +14,7 @@ class ScoringOptions:
 
     Attributes:
         plane: Name of the plane, or ``"auto"`` to recognize it in each frame.
-        modelPath: Model or bundle; empty for the shipped one.
+        modelPath: Model or bundle, or ``"light"``; empty for the shipped one.
         device: One of ``DEVICES``.
         threshold: Quality that an accepted frame exceeds; ``None`` for the model's own.
     """

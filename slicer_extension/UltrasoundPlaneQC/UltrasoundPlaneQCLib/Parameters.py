@@ -35,7 +35,7 @@ class Parameters:
         inputNode: Sequence browser or volume to score.
         plane: Name of the plane, or ``"auto"``.
         device: One of ``Options.DEVICES``.
-        modelPath: A model or bundle folder; empty for the shipped one.
+        modelPath: A model or bundle folder, or ``light``; empty for the shipped one.
         threshold: Quality that an accepted frame exceeds.
         hasOwnThreshold: Whether the user has set the threshold; otherwise it is the model's.
         overlay: One of ``OVERLAYS``.

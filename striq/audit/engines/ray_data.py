@@ -11,6 +11,7 @@ from typing import Any
 from striq.audit.engines.processes import threads_each
 from striq.audit.worker import AuditWorker
 from striq.errors import StriqError
+from striq.shipped_models import is_shipped_name
 
 BLOCKS_PER_WORKER = 64  # of shard numbers; small blocks let all workers end at about the same time
 STORE_BYTES = 128 * 1024**2  # Ray reserves a third of the memory by default
@@ -75,7 +76,7 @@ def run_ray(
             ShardActor,
             batch_size=1,
             compute=ray.data.ActorPoolStrategy(size=workers),
-            fn_constructor_args=(str(folder.absolute()), str(model.absolute()) if model else "", device),
+            fn_constructor_args=(str(folder.absolute()), sent_model(model), device),
             **_share(ray, device, workers, threads),
         )
         for _ in done.iter_rows():
@@ -114,6 +115,13 @@ def _connect(ray: Any, num_cpus: int) -> None:
     else:
         ray.init(num_cpus=num_cpus + 1, object_store_memory=STORE_BYTES, include_dashboard=False, **quiet)
     ray.data.DataContext.get_current().enable_progress_bars = False
+
+
+def sent_model(model: Path | None) -> str:
+    """Return how workers with other working directories find a model: by its path, or a shipped one by its name."""
+    if model is None:
+        return ""
+    return str(model if is_shipped_name(model) else model.absolute())
 
 
 def _share(ray: Any, device: str, workers: int, threads: int) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from striq.data.phantom.cine import make_phantom_cine
 from striq.data.phantom.parameters import PhantomParameters, ideal_presence, sample_parameters
 from striq.data.phantom.phantom import PhantomFrame, PhantomFrames, make_phantom, render_phantom
-from striq.data.phantom.planes import PHANTOM_PLANES, SYNTHETIC, drawable_planes
+from striq.data.phantom.planes import PHANTOM_PLANES, SYNTHETIC, drawable_planes, planes_to_draw
 from striq.data.phantom.storage import write_phantom
 from striq.data.phantom.subjects import landmarks
 
@@ -18,6 +18,7 @@ __all__ = [
     "landmarks",
     "make_phantom",
     "make_phantom_cine",
+    "planes_to_draw",
     "render_phantom",
     "sample_parameters",
     "write_phantom",

@@ -9,6 +9,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from striq.data.phantom.anatomy import Anatomy, Structure
 from striq.data.phantom.shapes import Outline, Point, Stroke
+from striq.errors import DatasetError
 
 # Echogenicity in dB relative to parenchyma, chosen to resemble B-mode at a dynamic range of 60 dB: fluid near the
 # noise floor, walls clearly above tissue, bone close to saturation.
@@ -174,6 +175,19 @@ SYNTHETIC = "synthetic_"  # prefix of a phantom plane's name in models that know
 def drawable_planes(names: Sequence[str]) -> tuple[str, ...]:
     """Return the names of planes that the phantom can render, with or without the prefix ``SYNTHETIC``."""
     return tuple(name for name in names if name.removeprefix(SYNTHETIC) in ANATOMIES)
+
+
+def planes_to_draw(known: Sequence[str]) -> tuple[str, ...]:
+    """Return those planes of a model of which the phantom can draw frames, in place of a data set.
+
+    Raises:
+        DatasetError: If there is none.
+    """
+    drawn = drawable_planes(known)
+    if not drawn:
+        msg = f"The phantom draws none of the model's planes ({', '.join(known)}). Name a data set with frames of them."
+        raise DatasetError(msg)
+    return drawn
 
 
 def canonical_anatomy(plane: str) -> Anatomy:
