@@ -171,6 +171,22 @@ def test_banner_as_wide_as_the_picture_is_outside_a_fan_nearly_as_wide(
     assert_found(as_jpeg(drawn), mask)
 
 
+@pytest.mark.parametrize("gap", [0, 2, 6])
+@pytest.mark.parametrize("is_right", [False, True])
+def test_ruler_beside_a_fan_that_the_display_cuts_off_is_outside(gap: int, is_right: bool) -> None:
+    mask = np.zeros((400, 640), dtype=bool)
+    mask[30:370, 80:560] = True
+    picture = tissue(mask)
+    x = 560 + gap if is_right else 78 - gap
+    picture[30:370, x : x + 2] = 220
+    for row in range(30, 370, 20):
+        picture[row : row + 2, x - 8 : x + 10] = 220
+    for drawn in (picture, as_jpeg(picture)):
+        _, left, _, right = bounding_box(fan_mask(as_pixels(drawn)))
+        assert 80 - gap - 3 <= left <= 83  # the gap may be of the fan
+        assert 557 <= right <= 560 + gap + 3
+
+
 @pytest.mark.parametrize("gray", [120, 255])
 def test_a_bright_layer_at_the_probe_belongs_to_the_fan(gray: float) -> None:
     mask = np.ones((400, 640), dtype=bool)

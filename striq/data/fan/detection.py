@@ -23,6 +23,7 @@ from striq.data.fan.morphology import (
     row_ends,
 )
 from striq.data.fan.regions import Cells, find_cells
+from striq.data.fan.ruler import inside_rulers
 from striq.data.fan.seam import find_seam
 from striq.data.fan.sector import Sector, fit_sector
 from striq.data.fan.support import Fit, judge_fit, upright_sides
@@ -69,7 +70,9 @@ def find_fan(pixels: NDArray[np.float32]) -> tuple[Mask, NDArray[np.float32]]:
     pixels = without_banners(pixels)
     mask = _detect(pixels, windows=2)
     plain = without_trace(pixels, mask)
-    return (mask if plain is pixels else _detect(plain, windows=2)), plain
+    if plain is not pixels:
+        mask = _detect(plain, windows=2)
+    return inside_rulers(plain, mask), plain
 
 
 def bounding_box(mask: Mask) -> Box:
