@@ -11,7 +11,6 @@ from striq.data.phantom import write_phantom
 
 CONFIGS = Path(__file__).parents[2] / "monai_bundle" / "configs"
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::UserWarning"),
     pytest.mark.filterwarnings("ignore::FutureWarning"),
