@@ -30,7 +30,7 @@ def bench(
     check_writable(out / "benchmark.json")
     import torch
 
-    from striq.evaluation.studies.benchmark import benchmark
+    from striq.evaluation.studies.benchmark import benchmark, encoder_flops
     from striq.evaluation.studies.benchmark_report import benchmark_report, encoder_floors_ms
     from striq.scoring.devices import pick_device
 
@@ -44,8 +44,9 @@ def bench(
         device=chosen,
         backbone=backbone,
     )
-    used, floors = torch.get_num_threads(), encoder_floors_ms(chosen)
-    say_report(benchmark_report(timings, device=chosen, threads=used, floors_ms=floors), out)
+    used, flops = torch.get_num_threads(), encoder_flops(backbone)
+    floors = encoder_floors_ms(flops, chosen)
+    say_report(benchmark_report(timings, device=chosen, threads=used, flops=flops, floors_ms=floors), out)
     if peers:
         from striq.evaluation.studies.benchmark_peers import time_growth, time_peers
         from striq.evaluation.studies.benchmark_peers_report import peers_report

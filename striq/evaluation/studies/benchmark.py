@@ -11,6 +11,7 @@ from typing import cast
 
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from striq.config import AlignerConfig, EncoderConfig, QualityConfig, StriqConfig
 from striq.data.phantom import make_phantom
@@ -30,7 +31,6 @@ from striq.types import AnchorSource, Frame
 WARM_UP = 3
 NAIVE = "total, naive, full width"
 PICTURE = (480, 640)  # rows and columns of a frame as scanners store it
-ENCODER_FLOPS = 3.66e9  # of one 256x256 frame
 
 Parts = dict[str, tuple[str, Callable[[], object]]]  # anchors as the table shows them, and the work
 
@@ -213,12 +213,21 @@ def _run_with(scorer: StriqScorer, engine: Engine, work: Callable[[], object]) -
         scorer.engine = before
 
 
-def encoder_floor_ms(device: str, precision: torch.dtype) -> float:
-    """Return how long the encoder's arithmetic takes at the rate of a large matrix product, milliseconds a frame."""
+def encoder_flops(backbone: str) -> int:
+    """Return the number of additions and multiplications by which a network encodes one frame."""
+    scorer = bench_scorer(1, 1, backbone=backbone)
+    image = torch.zeros(1, 1, *scorer.config.encoder.size)
+    with FlopCounterMode(display=False) as counted, torch.inference_mode():
+        scorer.model.embed(image)
+    return counted.get_total_flops()
+
+
+def encoder_floor_ms(flops: int, device: str, precision: torch.dtype) -> float:
+    """Return how long the arithmetic takes at the rate of a large matrix product, milliseconds."""
     side = 2048 if device.startswith("cuda") else 1024
     factor = torch.ones(side, side, dtype=precision, device=device)
     product = time_work("product", 1, "", lambda: factor @ factor, repeats=5, device=device)
-    return product.fastest_ms * ENCODER_FLOPS / (2 * side**3)
+    return product.fastest_ms * flops / (2 * side**3)
 
 
 def time_work(part: str, batch: int, anchors: str, work: Callable[[], object], *, repeats: int, device: str) -> Timing:

@@ -12,6 +12,7 @@ from striq.evaluation.studies.benchmark import (
     bench_frames,
     bench_scorer,
     benchmark,
+    encoder_flops,
     naive_quality,
 )
 from striq.evaluation.studies.benchmark_report import benchmark_report, encoder_floors_ms
@@ -42,7 +43,9 @@ def test_every_part_is_timed_for_every_batch() -> None:
 
 def test_table_says_how_much_faster_than_naive(tmp_path: Path) -> None:
     timings = [Timing("total", 1, "20", 25.0, 20.0), Timing("total, naive, full width", 1, "20", 200.0, 190.0)]
-    report = benchmark_report(timings, device="cpu", threads=2, floors_ms={"float32": 12.34, "bfloat16": 0.5})
+    report = benchmark_report(
+        timings, device="cpu", threads=2, flops=3_660_000_000, floors_ms={"float32": 12.34, "bfloat16": 0.5}
+    )
     text = report.write(tmp_path)
     assert "at least 12.3 ms in float32, 0.500 ms in bfloat16" in text
     assert "| total | 1 | 20 | 25.0 | 20.0 | 8.0 |" in text
@@ -51,4 +54,10 @@ def test_table_says_how_much_faster_than_naive(tmp_path: Path) -> None:
 
 
 def test_encoder_takes_some_time_at_least() -> None:
-    assert all(floor > 0 for floor in encoder_floors_ms("cpu").values())
+    assert all(floor > 0 for floor in encoder_floors_ms(10**9, "cpu").values())
+
+
+def test_half_the_width_is_a_quarter_of_the_arithmetic() -> None:
+    wide, half = encoder_flops("resnet18"), encoder_flops("resnet18_half")
+    assert 3.5e9 < wide < 3.8e9
+    assert 0.2 * wide < half < 0.32 * wide
