@@ -12,11 +12,12 @@ LEAST_LEVEL = 60 * GRAY_LEVEL  # brighter than the background; compression artif
 CLEARANCE = 3  # pixels around the fan, where its own edge may be bright
 REACH = 6  # pixels beyond that, in which the line is looked for
 LEAST_OUTSIDE = 12  # columns of the line on each side of the fan
-LEAST_SPAN = 0.15  # of the fan's width, that the line crosses
+LEAST_SPAN = 0.15  # of the fan's width, between the first and the last column that the line crosses
 LEAST_COVER = 0.6  # of the columns from the first to the last that it crosses; letters leave gaps
-LEAST_HEIGHT = 0.05  # of the image's height, that its peaks have; the border of a menu is straight
+LEAST_HEIGHT = 0.045  # of the image's height, that its peaks have; the border of a menu is straight
 MOST_HEIGHT = 6  # mean height of the line in a column, thicknesses; the peaks of an ECG are few
-TOLERANCE = 0.25  # of the line's level; smoothing and compression change it by less
+TOLERANCE = (0.08, 0.25)  # of the line's level; smoothing and compression change it by less
+SPREADS = 4  # median deviations from the level, that the line may have
 LINE_SHARE = 0.3  # of the line's level, by which it is brighter than what is beside it
 GAP = 2  # pixels at each end of a gap that compression tears into the line
 HALO = 2  # pixels beside the line that smoothing and compression brighten
@@ -100,7 +101,9 @@ def _find(pixels: Pixels, fan: Mask, inside: Mask, near: Mask) -> Mask | None:
 def _follow(seed: Mask, pixels: Pixels, rise: Pixels) -> Mask:
     """Return the line of which a part is seen beside the fan."""
     level = float(np.median(pixels[seed]))
-    alike = ((np.abs(pixels - level) < TOLERANCE * level) & (rise > LINE_SHARE * level)) | seed
+    spread = SPREADS * float(np.median(np.abs(pixels[seed] - level)))
+    tolerance = min(max(spread, TOLERANCE[0] * level), TOLERANCE[1] * level)
+    alike = ((np.abs(pixels - level) < tolerance) & (rise > LINE_SHARE * level)) | seed
     labels, sizes = label_parts(dilate(alike, GAP))
     followed = np.zeros(len(sizes), dtype=bool)
     followed[labels[seed]] = True
@@ -110,7 +113,7 @@ def _follow(seed: Mask, pixels: Pixels, rise: Pixels) -> Mask:
 def _is_trace(trace: Mask, fan: Mask, inside: Mask, thickness: int) -> bool:
     columns: Mask = np.asarray(trace.any(axis=0), dtype=np.bool_)
     crossed = np.flatnonzero((trace & fan).any(axis=0))
-    if len(crossed) < LEAST_SPAN * np.count_nonzero(fan.any(axis=0)):
+    if not len(crossed) or np.ptp(crossed) < LEAST_SPAN * np.count_nonzero(fan.any(axis=0)):
         return False
     if float(np.mean(columns[int(crossed[0]) : int(crossed[-1])])) < LEAST_COVER:
         return False
