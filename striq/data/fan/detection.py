@@ -13,8 +13,10 @@ from striq.data.fan.edges import Edges, edges_of_cells, find_edges
 from striq.data.fan.grid import GRAY_LEVEL, Grid, Pixels, border, make_grid
 from striq.data.fan.marks import find_marks
 from striq.data.fan.morphology import (
+    Box,
     Mask,
     Points,
+    bounding_box,
     dilate,
     erode,
     fill_holes,
@@ -28,8 +30,6 @@ from striq.data.fan.seam import find_seam
 from striq.data.fan.sector import Sector, fit_sector
 from striq.data.fan.support import Fit, judge_fit, upright_sides
 from striq.data.fan.trace import without_trace
-
-Box = tuple[int, int, int, int]  # top, left, bottom, right in pixels
 
 MINIMUM_SHARE = 0.05  # of the image; a smaller region is text or a logo, not a fan
 CONVEX = 0.02  # share of the hull that is empty in a fan without anything dark or attached to its edge
@@ -73,12 +73,6 @@ def find_fan(pixels: NDArray[np.float32]) -> tuple[Mask, NDArray[np.float32]]:
     if plain is not pixels:
         mask = _detect(plain, windows=2)
     return inside_rulers(plain, mask), plain
-
-
-def bounding_box(mask: Mask) -> Box:
-    """Return the bounding box ``(top, left, bottom, right)`` of a mask; bottom and right are exclusive."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
 
 
 def _detect(pixels: Pixels, windows: int) -> Mask:

@@ -1,4 +1,4 @@
-"""Binary masks: growing, shrinking, parts and convex hulls."""
+"""Binary masks: growing, shrinking, parts, boxes and convex hulls."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError
 
 Mask = NDArray[np.bool_]
+Box = tuple[int, int, int, int]  # top, left, bottom, right in pixels
 Points = NDArray[np.float64]  # (x, y) of pixel centers, shape (N, 2)
 EDGE_REACH = 3  # cells from the edge of the image; zoomed pictures may have a narrow frame
 
@@ -67,6 +68,12 @@ def row_ends(mask: Mask) -> Points:
     left = mask[rows].argmax(axis=1)
     right = mask.shape[1] - 1 - mask[rows, ::-1].argmax(axis=1)
     return np.stack([np.concatenate([left, right]), np.concatenate([rows, rows])], axis=1).astype(np.float64)
+
+
+def bounding_box(mask: Mask) -> Box:
+    """Return the bounding box ``(top, left, bottom, right)`` of a mask; bottom and right are exclusive."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
 
 
 def edges_reached(mask: Mask) -> int:

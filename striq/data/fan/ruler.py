@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from striq.data.fan.grid import GRAY_LEVEL, Pixels, background_level
-from striq.data.fan.morphology import Mask
+from striq.data.fan.morphology import Mask, bounding_box
 
 REACH = 16  # pixels from a side of the fan, in which the line is looked for
 EVEN = 12 * GRAY_LEVEL  # pixels of the line differ by less from its gray, after compression too
@@ -23,14 +23,14 @@ def inside_rulers(pixels: Pixels, fan: Mask) -> Mask:
         pixels: Gray image in [0, 1], shape ``(H, W)``.
         fan: Mask of the fan, shape ``(H, W)``; it may include the line.
     """
-    (top, bottom), (left, right) = (np.flatnonzero(fan.any(axis=axis))[[0, -1]] for axis in (1, 0))
-    rows, level = slice(top, bottom + 1), background_level(pixels)
+    top, left, bottom, right = bounding_box(fan)
+    rows, level = slice(top, bottom), background_level(pixels)
     from_left = _line(pixels[rows, left : left + REACH], level)
-    from_right = _line(pixels[rows, max(0, right + 1 - REACH) : right + 1][:, ::-1], level)
-    if not 0 < from_left + from_right <= right - left:
+    from_right = _line(pixels[rows, max(0, right - REACH) : right][:, ::-1], level)
+    if not 0 < from_left + from_right < right - left:
         return fan
     cut = np.zeros_like(fan)
-    columns = slice(left + from_left, right + 1 - from_right)
+    columns = slice(left + from_left, right - from_right)
     cut[:, columns] = fan[:, columns]
     return cut
 

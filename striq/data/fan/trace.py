@@ -6,7 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from striq.data.fan.grid import GRAY_LEVEL, Pixels
-from striq.data.fan.morphology import Mask, dilate, label_parts
+from striq.data.fan.morphology import Mask, bounding_box, dilate, label_parts
 
 LEAST_LEVEL = 60 * GRAY_LEVEL  # brighter than the background; compression artifacts are fainter
 CLEARANCE = 3  # pixels around the fan, where its own edge may be bright
@@ -53,9 +53,8 @@ def without_trace(pixels: Pixels, fan: Mask) -> Pixels:
 
 def _around(mask: Mask, margin: int) -> tuple[slice, slice]:
     """Return the rows and columns of a mask and a margin around them, as far as the image has them."""
-    ends = (np.flatnonzero(mask.any(axis=axis))[[0, -1]] for axis in (1, 0))
-    rows, columns = (slice(max(0, int(first) - margin), int(last) + 1 + margin) for first, last in ends)
-    return rows, columns
+    top, left, bottom, right = bounding_box(mask)
+    return slice(max(0, top - margin), bottom + margin), slice(max(0, left - margin), right + margin)
 
 
 def _span(mask: Mask) -> int:
