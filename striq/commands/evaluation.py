@@ -31,6 +31,10 @@ def evaluate(
     ] = None,
     boxes: options.BoxesOption = None,
     clip: options.ClipOption = None,
+    supervised: Annotated[
+        bool,
+        typer.Option("--supervised", help="Also learn the ratings of each fold's training frames, for comparison."),
+    ] = False,
     robustness: Annotated[
         bool, typer.Option("--robustness", help="Also test the score under nuisance and loss of structure (slow).")
     ] = False,
@@ -54,8 +58,9 @@ def evaluate(
 ) -> None:
     """Compare scores and controls with human ratings: cross-validated, or with --model as it is."""
     check_writable(out / "evaluation.json")
-    if model is not None and baselines:
-        msg = "--with fits baselines on the training frames of folds, which --model has none of. Leave one of them out."
+    fitted = "--with" if baselines else "--supervised" if supervised else ""
+    if model is not None and fitted:
+        msg = f"{fitted} fits on the training frames of folds, which --model has none of. Leave one of them out."
         raise StriqError(msg)
     show_log(quiet=quiet)
     from striq.data.phantom import planes_to_draw
@@ -99,6 +104,7 @@ def evaluate(
             note=note,
             baselines=baselines or (),
             extras=options.baseline_extras(boxes, clip, out, dataset, planes, seed),
+            supervised=supervised,
             observe_fold=observer,
         )
     if observer is not None:

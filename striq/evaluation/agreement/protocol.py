@@ -21,6 +21,7 @@ from striq.evaluation.agreement.frames import (
 )
 from striq.evaluation.agreement.rated_scores import RATED_SCORES_NAME, write_rated_scores
 from striq.evaluation.agreement.report import compare_with_ratings
+from striq.evaluation.agreement.supervised import SUPERVISED, check_ratings, score_by_ratings
 from striq.evaluation.agreement.tables import EvaluationTable
 from striq.evaluation.agreement.training_setup import TrainingSetup
 from striq.scoring.loading import load_scorer
@@ -43,6 +44,7 @@ def cross_validate(
     note: str = "",
     baselines: Sequence[str] = (),
     extras: BaselineExtras | None = None,
+    supervised: bool = False,
     observe_fold: FoldObserver | None = None,
 ) -> EvaluationTable:
     """Train without labels on all folds but one, score that one, and compare all scores with the ratings.
@@ -56,24 +58,31 @@ def cross_validate(
         note: A sentence printed with every table and picture.
         baselines: Names of baselines that are fitted on each fold as well, ``"all"`` for every one.
         extras: What some baselines need beside frames.
+        supervised: Also learn the ratings of each fold's training frames, for comparison.
         observe_fold: Called after each fold with its scorer and the rated frames it was not trained on.
 
     Raises:
-        DatasetError: If there are fewer groups than folds, or no ratings.
+        DatasetError: If there are fewer groups than folds, or no ratings, or too few to learn from.
         StriqError: If a baseline is not known, or what it needs is not given.
     """
     find_baselines(baselines, extras)
     setup, output = setup or TrainingSetup(), Path(output_dir)
     frames: list[RatedFrame] = []
     parts: list[ScoredFrames] = []
-    for number, fold in enumerate(group_folds(records, num_folds, seed=setup.training.seed)):
+    folds = group_folds(records, num_folds, seed=setup.training.seed)
+    if supervised:
+        check_ratings(folds)
+    for number, fold in enumerate(folds):
         test = rated_records(fold.test)
         scorer = train_fold(fold.train, output / f"fold_{number}", setup, resume=resume)
         images = load_images(test, scorer.config.encoder.size, quiet=setup.quiet)
         scored = score_with_controls(scorer, images, test, quiet=setup.quiet)
-        if baselines:
+        if baselines or supervised:
             training = load_images(fold.train, scorer.config.encoder.size, quiet=setup.quiet), fold.train
-            scored.scores.update(score_by_baselines(scorer, baselines, training, (images, test), extras))
+            if baselines:
+                scored.scores.update(score_by_baselines(scorer, baselines, training, (images, test), extras))
+            if supervised:
+                scored.scores[SUPERVISED] = score_by_ratings(scorer, training, (images, test))
         parts.append(scored)
         frames.extend(as_rated_frames(test, number))
         if observe_fold is not None:
