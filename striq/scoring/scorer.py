@@ -312,7 +312,8 @@ class StriqScorer(nn.Module):
         """
         if plane not in self.planes:
             msg = f"This model does not know the plane {plane!r}; it knows: {', '.join(self.planes)}."
-            raise StriqError(msg + did_you_mean(plane, self.planes))
+            hint = did_you_mean(plane, self.planes) if isinstance(plane, str) else f" Use {AUTO!r} to let it decide."
+            raise StriqError(msg + hint)
         return self.planes.index(plane)
 
     def _check_ready(self) -> None:
