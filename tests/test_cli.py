@@ -444,8 +444,8 @@ def test_train_passes_every_setting_on(frame_list: Path, tmp_path: Path, monkeyp
 def test_train_without_a_data_set_makes_the_phantom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trained = Recorder()
     monkeypatch.setattr("striq.training.run.train_scorer", trained)
-    monkeypatch.setattr("striq.commands.options.PHANTOM_SUBJECTS", 2)
-    monkeypatch.setattr("striq.commands.options.PHANTOM_FRAMES", 1)
+    monkeypatch.setattr("striq.commands.given_frames.PHANTOM_SUBJECTS", 2)
+    monkeypatch.setattr("striq.commands.given_frames.PHANTOM_FRAMES", 1)
     assert run("train", "--out", tmp_path, "--planes", "a4c") == 0
     records: list[FrameRecord] = trained.given[0]
     assert {record.plane for record in records} == {"a4c"}
@@ -549,7 +549,7 @@ def test_evaluate_of_a_model_without_data_draws_the_planes_it_knows(
     tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     evaluated = Recorder("the table")
-    monkeypatch.setattr("striq.commands.options.PHANTOM_SUBJECTS", 1)
+    monkeypatch.setattr("striq.commands.given_frames.PHANTOM_SUBJECTS", 1)
     monkeypatch.setattr("striq.evaluation.agreement.protocol.evaluate_scorer", evaluated)
     monkeypatch.setattr("striq.evaluation.agreement.report.agreement_report", Shown)
     assert run("evaluate", "--out", tmp_path / "e", "--model", tiny_model) == 0
