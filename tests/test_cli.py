@@ -323,6 +323,15 @@ def test_info_as_text_names_every_plane(tiny_model: Path, capsys: pytest.Capture
     text = capsys.readouterr().out
     assert "a4c: 3 anchors" in text
     assert "abdomen: 3 anchors" in text
+    assert "{" not in text
+
+
+def test_info_as_text_tells_what_a_trained_and_changed_model_rests_on(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("info") == 0
+    text = capsys.readouterr().out
+    assert "A4C: 13 anchors and 3 negative anchors; 370 frames of 250 groups, rank correlation" in text
+    assert "Anchors changed: 2026-" in text
+    assert "{" not in text
 
 
 def test_anchors_lists_provenance(tiny_model: Path, tiny_scorer: StriqScorer, tmp_path: Path) -> None:
