@@ -8,6 +8,7 @@ from typing import Any
 from striq.types import Mode
 
 FORMAT_4_TERMS = ("similarity", "ncc", "smoothness", "contrast")  # checkpoints of format 4 hold weights without names
+CENTERINGS = ("frame", "plane")
 ORTHOGONALITIES = ("l1_a", "frobenius_a", "l1_ab", "frobenius_ab")
 
 
@@ -63,6 +64,8 @@ class AlignerConfig:
         levels: Levels of the pyramid used, coarse to fine: 1 is stage 3 alone, 3 all stages [L = 3].
         ridge: Weight of the identity against matches whose weights sum to at most one.
         sharpness: Inverse temperature of the soft-argmax at the start of training.
+        centering: Whose mean of each channel is subtracted before features are matched, one of ``CENTERINGS``: that
+            inside the frame's own fan, which takes away what differs between scanners, or that of the plane.
     """
 
     mode: Mode = "affine"
@@ -72,10 +75,14 @@ class AlignerConfig:
     levels: int = 3
     ridge: float = 0.01
     sharpness: float = 15.0
+    centering: str = "frame"
 
     def __post_init__(self) -> None:
         if self.levels not in (1, 2, 3):
             msg = f"'levels' must be 1, 2 or 3, got {self.levels}."
+            raise ValueError(msg)
+        if self.centering not in CENTERINGS:
+            msg = f"'centering' must be one of {', '.join(CENTERINGS)}, got {self.centering!r}."
             raise ValueError(msg)
 
 
@@ -174,12 +181,17 @@ class StriqConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, dict[str, Any]]) -> StriqConfig:
-        """Rebuild a configuration from :meth:`to_dict`; lists become tuples."""
+        """Rebuild a configuration from :meth:`to_dict`; lists become tuples.
+
+        An aligner without ``centering`` is of a checkpoint before format 9, which centered by the plane.
+        """
         parts = {}
         for part in fields(cls):
             settings = {name: _as_tuple(value) for name, value in values.get(part.name, {}).items()}
             if isinstance(weights := settings.get("weights"), tuple):
                 settings["weights"] = dict(zip(FORMAT_4_TERMS, weights, strict=True))
+            if part.name == "aligner" and settings:
+                settings.setdefault("centering", "plane")
             parts[part.name] = _PARTS[part.name](**settings)
         return cls(**parts)
 

@@ -323,6 +323,15 @@ def test_info_as_text_names_every_plane(tiny_model: Path, capsys: pytest.Capture
     text = capsys.readouterr().out
     assert "a4c: 3 anchors" in text
     assert "abdomen: 3 anchors" in text
+    assert "{" not in text
+
+
+def test_info_as_text_tells_what_a_trained_and_changed_model_rests_on(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("info") == 0
+    text = capsys.readouterr().out
+    assert "A4C: 13 anchors and 3 negative anchors; 370 frames of 250 groups, rank correlation" in text
+    assert "Anchors changed: 2026-" in text
+    assert "{" not in text
 
 
 def test_anchors_lists_provenance(tiny_model: Path, tiny_scorer: StriqScorer, tmp_path: Path) -> None:
@@ -444,8 +453,8 @@ def test_train_passes_every_setting_on(frame_list: Path, tmp_path: Path, monkeyp
 def test_train_without_a_data_set_makes_the_phantom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trained = Recorder()
     monkeypatch.setattr("striq.training.run.train_scorer", trained)
-    monkeypatch.setattr("striq.commands.options.PHANTOM_SUBJECTS", 2)
-    monkeypatch.setattr("striq.commands.options.PHANTOM_FRAMES", 1)
+    monkeypatch.setattr("striq.commands.given_frames.PHANTOM_SUBJECTS", 2)
+    monkeypatch.setattr("striq.commands.given_frames.PHANTOM_FRAMES", 1)
     assert run("train", "--out", tmp_path, "--planes", "a4c") == 0
     records: list[FrameRecord] = trained.given[0]
     assert {record.plane for record in records} == {"a4c"}
@@ -549,7 +558,7 @@ def test_evaluate_of_a_model_without_data_draws_the_planes_it_knows(
     tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     evaluated = Recorder("the table")
-    monkeypatch.setattr("striq.commands.options.PHANTOM_SUBJECTS", 1)
+    monkeypatch.setattr("striq.commands.given_frames.PHANTOM_SUBJECTS", 1)
     monkeypatch.setattr("striq.evaluation.agreement.protocol.evaluate_scorer", evaluated)
     monkeypatch.setattr("striq.evaluation.agreement.report.agreement_report", Shown)
     assert run("evaluate", "--out", tmp_path / "e", "--model", tiny_model) == 0

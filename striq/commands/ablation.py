@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from striq.commands import options
+from striq.commands import given_frames, given_settings, options
 from striq.commands.terminal import check_device, check_writable, inform, say, say_report, show_log
 
 MISSING_OUT = "Name a folder for the results."
@@ -57,7 +57,7 @@ def ablate(
     results: dict[str, list[dict[str, float]]] = {name: [] for name in chosen}
     note = ""
     for seed in range(seeds):
-        records, note = options.read_records(
+        records, note = given_frames.read_records(
             dataset,
             out,
             planes=planes,
@@ -68,7 +68,7 @@ def ablate(
             subjects=subjects,
         )
         data = ablation.AblationData.load(records, seed=seed, test_fraction=test_share)
-        setup = TrainingSetup(training=options.make_training(epochs, seed), device=device_name)
+        setup = TrainingSetup(training=given_settings.make_training(epochs, seed), device=device_name)
         runner = ablation.AblationRunner(data, out, setup)
         for name in chosen:
             results[name].append(runner.run(name, known[name]))

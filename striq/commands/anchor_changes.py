@@ -13,7 +13,7 @@ from torch import Tensor
 from striq.anchors.exclusion import Exclusions, read_exclusions
 from striq.anchors.provenance import NEGATIVE
 from striq.anchors.thumbnails import copy_kept_thumbnails, write_thumbnails
-from striq.commands.options import FramesOptions, read_records
+from striq.commands.given_frames import FramesOptions, read_records
 from striq.commands.terminal import check_writable, say
 from striq.errors import StriqError
 from striq.reporting.identity import sha256_of

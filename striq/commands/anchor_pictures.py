@@ -13,7 +13,7 @@ from striq.anchors.identification import find_frames_of_anchors
 from striq.anchors.provenance import ANCHOR, NEGATIVE
 from striq.anchors.thumbnails import as_picture, find_thumbnail
 from striq.commands.anchor_counts import in_words
-from striq.commands.options import FramesOptions
+from striq.commands.given_frames import FramesOptions
 from striq.commands.terminal import say
 from striq.data.loading import iterate_images, read_frame
 from striq.errors import StriqError

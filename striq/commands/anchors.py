@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from striq.commands import options
+from striq.commands import given_frames, options
 from striq.commands.named_model import HiddenModelOption, ModelArgument, named_once
 from striq.commands.terminal import check_device, check_picture_name, check_writable, say
 from striq.errors import StriqError
@@ -66,7 +66,7 @@ def anchors(
     _check_wishes(out, sheet, frames, changes=changes, measured=measured)
     if sheet is not None:
         check_picture_name(sheet)
-    given = options.FramesOptions(frames, layout, group_pattern)
+    given = given_frames.FramesOptions(frames, layout, group_pattern)
     from striq.commands.anchor_changes import ChangeLists, write_changed
     from striq.commands.anchor_pictures import write_sheet
     from striq.scoring.checkpoint import find_checkpoint

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from striq.commands.options import warn_of_policy
+from striq.commands.given_settings import warn_of_policy
 from striq.commands.terminal import complain, inform, say, say_json
 from striq.errors import StriqError
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from striq.commands import options
+from striq.commands import given_settings, options
 from striq.commands.audit_job import AuditJob, GivenSettings
 from striq.commands.outputs import OutputOptions
 from striq.commands.terminal import be_quiet, check_device, check_writable, inform
@@ -87,7 +87,7 @@ def audit(
     """
     be_quiet(quiet=quiet)
     check_writable(out / "part")
-    _, policy_text = options.read_given_policy(policy, threshold)
+    _, policy_text = given_settings.read_given_policy(policy, threshold)
     OutputOptions(dicom_sr=dicom_sr).check([archive])
     if engine == "local" and workers not in (None, 1):
         msg = f"The engine 'local' is one process. For {workers} of them add --engine torchrun or --engine ray."

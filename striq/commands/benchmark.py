@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from striq.commands import options
+from striq.commands import given_settings, options
 from striq.commands.terminal import check_device, check_writable, say_report
 
 
@@ -34,7 +34,7 @@ def bench(
     from striq.evaluation.studies.benchmark_report import benchmark_report, encoder_floors_ms
     from striq.scoring.devices import pick_device
 
-    options.check_backbone(backbone)
+    given_settings.check_backbone(backbone)
     chosen = str(pick_device(check_device(device, threads)))
     timings = benchmark(
         batches=batch or (1, 32),

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from striq.commands.options import QuietOption, read_given_policy
+from striq.commands.given_settings import read_given_policy
+from striq.commands.options import QuietOption
 from striq.commands.terminal import be_quiet, check_writable, say
 from striq.signals import ending_on_signals
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from striq.commands import options
+from striq.commands import given_frames, given_settings, options
 from striq.commands.anchor_counts import say_fewer_anchors
 from striq.commands.terminal import check_device, check_writable, say_json, say_report, show_log
 from striq.errors import StriqError
@@ -72,7 +72,7 @@ def evaluate(
     scorer = None if model is None else load_scorer(model, check_device(device, threads))
     if scorer is not None and dataset is None and not planes:
         planes = list(planes_to_draw(scorer.planes))
-    records, known = options.read_records(
+    records, known = given_frames.read_records(
         dataset,
         out,
         planes=planes,
@@ -81,7 +81,7 @@ def evaluate(
         rating_table=rating_table,
         seed=seed if scorer is None else seed + 1,  # a phantom that the model was not trained on
     )
-    note = options.join_notes(note, known)
+    note = given_frames.join_notes(note, known)
     observer = _RobustnessObserver(1 if scorer is not None else folds) if robustness else None
     if scorer is not None:
         table = protocol.evaluate_scorer(scorer, records, out, note=note)
@@ -89,9 +89,9 @@ def evaluate(
             observer(scorer, [record for record in records if record.rating is not None])
     else:
         setup = TrainingSetup(
-            config=options.make_config(mode, anchors_strategy, num_anchors, appearance_matching),
-            training=options.make_training(epochs, seed),
-            backbone=options.find_backbone(backbone, download=download_imagenet, folder=out),
+            config=given_settings.make_config(mode, anchors_strategy, num_anchors, appearance_matching),
+            training=given_settings.make_training(epochs, seed),
+            backbone=given_settings.find_backbone(backbone, download=download_imagenet, folder=out),
             device=check_device(device, threads),
         )
         say_fewer_anchors(records, setup.config, num_anchors)
@@ -103,7 +103,7 @@ def evaluate(
             resume=resume,
             note=note,
             baselines=baselines or (),
-            extras=options.baseline_extras(boxes, clip, out, dataset, planes, seed),
+            extras=given_frames.baseline_extras(boxes, clip, out, dataset, planes, seed),
             supervised=supervised,
             observe_fold=observer,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from striq.commands import options
+from striq.commands import given_frames, given_settings, options
 from striq.commands.terminal import check_device, check_writable, say_report, show_log
 
 
@@ -31,7 +31,7 @@ def forgetting(
     results: dict[str, list[Forgetting]] = {PROTECTED: [], FREE: []}
     note = ""
     for seed in range(seeds):
-        records, note = options.read_records(
+        records, note = given_frames.read_records(
             dataset,
             out,
             planes=planes,
@@ -41,7 +41,7 @@ def forgetting(
             seed=seed,
             subjects=subjects,
         )
-        setup = TrainingSetup(training=options.make_training(epochs, seed), device=chosen)
+        setup = TrainingSetup(training=given_settings.make_training(epochs, seed), device=chosen)
         for variant, found in results.items():
             protect = variant == PROTECTED
             folder = out / f"{'protected' if protect else 'free'}_seed{seed}"

@@ -15,6 +15,8 @@ from striq.commands.terminal import check_writable, say, say_json
 if TYPE_CHECKING:
     from striq.scoring.scorer import StriqScorer
 
+SUPPORT, CHANGES = "planes", "anchor_changes"  # parts of a model's ``info`` that are containers
+
 
 def info(
     model: ModelArgument = None,
@@ -91,11 +93,15 @@ def _subspaces(scorer: StriqScorer) -> dict[str, Any]:
 
 def _as_text(facts: dict[str, Any]) -> str:
     lines = [f"Size: {facts['parameters']:,} parameters, {facts['size_mb']} MB with anchors"]
+    support, changes = (facts["info"].get(name) or () for name in (SUPPORT, CHANGES))
     for name, value in facts["info"].items():
-        lines += [f"{name.capitalize()}: {part}" for part in (value if isinstance(value, list) else [value])]
+        if name not in (SUPPORT, CHANGES):
+            lines += [f"{name.capitalize()}: {part}" for part in (value if isinstance(value, list) else [value])]
+    lines += [f"Anchors changed: {_change_in_words(change)}" for change in changes]
     lines += [f"Anchor strategy: {facts['anchor_strategy']}", "Planes:"]
     for plane, known in facts["planes"].items():
-        lines.append(f"  {plane}: {in_words(known['anchors'], known['negative_anchors'])}")
+        counts = in_words(known["anchors"], known["negative_anchors"])
+        lines.append(f"  {plane}: {counts}{_support_in_words(support[plane]) if plane in support else ''}")
         for term, (low, high) in known["ranges"].items():
             lines.append(f"    {term}: weight {known['weights'][term]:.2g}, range {low:.3g} to {high:.3g}")
     lines.append("Subspaces:")
@@ -107,3 +113,15 @@ def _as_text(facts: dict[str, Any]) -> str:
     for part, values in facts["settings"].items():
         lines.append(f"  {part}: {', '.join(f'{name} {value}' for name, value in values.items())}")
     return "\n".join(lines)
+
+
+def _support_in_words(support: dict[str, Any]) -> str:
+    """Return what a plane was calibrated on, see :class:`striq.training.plane_support.PlaneSupport`."""
+    stability = support["ranking_stability"]
+    text = f"; {support['frames']} frames of {support['groups']} groups"
+    return text if stability is None else f"{text}, rank correlation between halves of the anchors {stability:.2f}"
+
+
+def _change_in_words(change: dict[str, Any]) -> str:
+    """Return when anchors of a plane were changed, and from which model; ``--json`` tells all."""
+    return f"{change['when']}, {change['plane']}, of the model with sha256 {change['from_model_sha256'][:12]}"

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from striq.atomic_files import write_csv
-from striq.commands import options
+from striq.commands import given_frames, options
 from striq.commands.terminal import be_quiet, check_writable, inform, say
 from striq.errors import StriqError
 from striq.types import FrameRecord
@@ -38,7 +38,7 @@ def list_frames(
         check_writable(path)
     from striq.data import splits
 
-    found, note = options.read_records(
+    found, note = given_frames.read_records(
         dataset, out.parent, planes=planes, layout=layout, group_pattern=group_pattern, rating_table=rating_table
     )
     if rating_table is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from striq.commands import options
+from striq.commands import given_frames, options
 from striq.commands.terminal import check_device, check_writable, complain, say_report, show_log
 from striq.errors import StriqError
 
@@ -65,7 +65,7 @@ def planes(
     scorer = load_scorer(model, check_device(device, threads))
     known_planes = planes_to_draw(scorer.planes) if dataset is None else scorer.planes
     wanted = planes or (known_planes if folds is None else None)
-    records, known = options.read_records(
+    records, known = given_frames.read_records(
         dataset, out, planes=wanted, layout=layout, group_pattern=group_pattern, seed=seed
     )
     size = scorer.config.encoder.size
@@ -78,7 +78,7 @@ def planes(
         found = describe_frames(scorer, iterate_images(records, size), hide or ())
         channels = scorer.config.encoder.channels
         result = cross_validate_recognition(records, found, described, channels, folds=folds, seed=seed)
-    say_report(recognition_report(result, note=options.join_notes(note, known)), out)
+    say_report(recognition_report(result, note=given_frames.join_notes(note, known)), out)
 
 
 def _frames(path: Path, size: tuple[int, int]) -> Iterator[Tensor]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from striq.commands import options
+from striq.commands import given_frames, given_settings, options
 from striq.commands.terminal import check_device, check_writable, say, say_report, show_log
 
 
@@ -43,8 +43,8 @@ def add_plane(
     from striq.training import sequential
     from striq.training.run_options import RunOptions
 
-    records, _ = options.read_records(dataset, out, planes=[name], layout=layout, group_pattern=group_pattern)
-    checked, known = ([], "") if check is None else options.read_records(check, out)
+    records, _ = given_frames.read_records(dataset, out, planes=[name], layout=layout, group_pattern=group_pattern)
+    checked, known = ([], "") if check is None else given_frames.read_records(check, out)
     check_disjoint_groups(records, checked)
     chosen = check_device(device, threads)
     before = load_scorer(model, chosen)
@@ -59,7 +59,7 @@ def add_plane(
             report_pictures=report_pictures,
             keep_paths=keep_paths,
         ),
-        training=options.make_training(epochs, seed),
+        training=given_settings.make_training(epochs, seed),
         report=write_training_page,
     )
     if anchor_images:
@@ -70,4 +70,4 @@ def add_plane(
         from striq.evaluation.studies.plane_addition import compare_models, plane_addition_report
 
         changes = compare_models(before, scorer, checked)
-        say_report(plane_addition_report(changes, note=options.join_notes(note, known)), out)
+        say_report(plane_addition_report(changes, note=given_frames.join_notes(note, known)), out)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from striq.commands import options
+from striq.commands import given_settings, options
 from striq.commands.terminal import check_device, check_writable, say, show_log
 
 
@@ -33,7 +33,7 @@ def pretrain(
     from striq.data.unlabeled import gather_images
     from striq.training.pretraining import PretrainingConfig, pretrain_backbone
 
-    options.check_backbone(backbone)
+    given_settings.check_backbone(backbone)
     check_device("cpu", threads)
     images = gather_images(paths or [], phantom_subjects=phantom_subjects, frames_per_file=frames_per_file)
     pretrain_backbone(images, out, PretrainingConfig(steps=steps, seed=seed, backbone=backbone), resume=resume)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from striq.commands import options
+from striq.commands import given_frames, given_settings, options
 from striq.commands.anchor_counts import say_fewer_anchors
 from striq.commands.terminal import check_device, check_writable, say_report, show_log
 from striq.types import FrameRecord
@@ -55,7 +55,7 @@ def benchmark(
     from striq.evaluation.studies.quality_benchmark import run_benchmark
     from striq.evaluation.studies.quality_benchmark_report import quality_benchmark_report
 
-    records, known = options.read_records(
+    records, known = given_frames.read_records(
         dataset,
         out,
         planes=planes,
@@ -65,15 +65,17 @@ def benchmark(
         seed=seed,
     )
     setup = TrainingSetup(
-        config=options.make_config(mode, anchors_strategy, num_anchors, appearance_matching),
-        training=options.make_training(epochs, seed),
+        config=given_settings.make_config(mode, anchors_strategy, num_anchors, appearance_matching),
+        training=given_settings.make_training(epochs, seed),
         backbone=backbone,
         device=check_device(device, threads),
     )
     say_fewer_anchors(records, setup.config, num_anchors)
     apart = _read_unseen(unseen or ())
     scores = run_benchmark(records, apart, out, setup, num_folds=folds, nuisance_frames=nuisance_frames)
-    report = quality_benchmark_report(scores, bootstrap=BootstrapOptions(seed), note=options.join_notes(note, known))
+    report = quality_benchmark_report(
+        scores, bootstrap=BootstrapOptions(seed), note=given_frames.join_notes(note, known)
+    )
     say_report(report, out)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from striq.commands import options
+from striq.commands import given_frames, given_settings, options
 from striq.commands.terminal import check_device, check_writable, complain, say, show_log
 from striq.types import FrameRecord
 
@@ -58,7 +58,7 @@ def reproduce(
     notes: list[str] = []
 
     def read(seed: int) -> Sequence[FrameRecord]:
-        records, found = options.read_records(
+        records, found = given_frames.read_records(
             dataset,
             out,
             planes=planes,
@@ -72,7 +72,7 @@ def reproduce(
         return records
 
     first = read(0)
-    training = options.make_training(1 if quick and epochs is None else epochs, 0)
+    training = given_settings.make_training(1 if quick and epochs is None else epochs, 0)
     if quick:
         training = replace(training, views=QUICK_VIEWS)
     run = ReproductionRun(
@@ -80,10 +80,10 @@ def reproduce(
         folder=out,
         setup=TrainingSetup(training=training, device=check_device(device, threads), quiet=quiet),
         data=_describe(dataset, first, quick=quick),
-        note=options.join_notes(note, *notes),
+        note=given_frames.join_notes(note, *notes),
         num_folds=QUICK_FOLDS if quick else folds,
         num_seeds=1 if quick else seeds,
-        extras=options.baseline_extras(boxes, clip, out, dataset, planes, 0, subjects),
+        extras=given_frames.baseline_extras(boxes, clip, out, dataset, planes, 0, subjects),
     )
     outcome = make(run, chosen)
     if outcome.kept:

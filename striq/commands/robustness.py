@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from striq.commands import options
+from striq.commands import given_frames, options
 from striq.commands.terminal import check_device, check_writable, say_report, show_log
 from striq.errors import DatasetError
 
@@ -31,7 +31,7 @@ def robustness(
 
     scorer = load_scorer(model, check_device(device, threads))
     wanted = planes or (planes_to_draw(scorer.planes) if dataset is None else None)
-    records, known = options.read_records(
+    records, known = given_frames.read_records(
         dataset,
         out,
         planes=wanted,
@@ -47,4 +47,4 @@ def robustness(
             "Name the planes to test: --planes NAME, once for each."
         )
         raise DatasetError(msg)
-    say_report(robustness_report(score_changed(scorer, records), note=options.join_notes(note, known)), out)
+    say_report(robustness_report(score_changed(scorer, records), note=given_frames.join_notes(note, known)), out)

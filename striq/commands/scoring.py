@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from striq.commands.given_settings import read_given_policy, warn_of_policy
 from striq.commands.options import (
     DeviceOption,
     DicomSrOption,
@@ -17,8 +18,6 @@ from striq.commands.options import (
     QuietOption,
     ThreadsOption,
     ThresholdOption,
-    read_given_policy,
-    warn_of_policy,
 )
 from striq.commands.outputs import OutputOptions, Outputs
 from striq.commands.terminal import (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from striq.commands import options
+from striq.commands import given_frames, options
 from striq.commands.terminal import check_writable, inform, say, say_report
 from striq.errors import StriqError
 from striq.shipped_models import is_shipped_name
@@ -60,7 +60,7 @@ def threshold(
         rule = f"accepts at least {100 * accept_rate:g} % of the frames, and no more than ties force"
     planes = _propose(rows, judged, accept_rate, rule, used)
     if num_unscored:
-        note = options.join_notes(note, f"Rows without a score, left out: {num_unscored}.")
+        note = given_frames.join_notes(note, f"Rows without a score, left out: {num_unscored}.")
     stated = f"The proposed threshold {rule}." if rule else ""
     if ratings is not None:
         stated += " Its figures are of the frames it was chosen on: expect lower ones on others."

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from striq.commands import options
+from striq.commands import given_frames, given_settings, options
 from striq.commands.anchor_counts import say_fewer_anchors
 from striq.commands.terminal import be_quiet, check_device, check_writable, say, show_log
 
@@ -52,7 +52,7 @@ def train(
     from striq.training.negative_anchors import read_negatives
     from striq.training.run_options import RunOptions
 
-    records, _ = options.read_records(
+    records, _ = given_frames.read_records(
         dataset,
         out,
         planes=planes,
@@ -61,13 +61,13 @@ def train(
         rating_table=rating_table,
         seed=seed,
     )
-    config = options.make_config(mode, anchors_strategy, num_anchors, appearance_matching)
+    config = given_settings.make_config(mode, anchors_strategy, num_anchors, appearance_matching)
     say_fewer_anchors(records, config, num_anchors)
-    training = options.make_training(epochs, seed, amp=amp)
+    training = given_settings.make_training(epochs, seed, amp=amp)
     run_options = RunOptions(
         out,
         device=check_device(device, threads),
-        backbone=options.find_backbone(backbone, download=download_imagenet, folder=out),
+        backbone=given_settings.find_backbone(backbone, download=download_imagenet, folder=out),
         resume=resume,
         anchor_images=anchor_images,
         report_pictures=report_pictures,
@@ -91,8 +91,8 @@ def train(
 
 def phantom(
     folder: Annotated[Path, typer.Argument(help="Where to write.")],
-    subjects: Annotated[int, typer.Option(min=1, help="Subjects.")] = options.PHANTOM_SUBJECTS,
-    frames: Annotated[int, typer.Option(min=1, help="Frames of each subject and plane.")] = options.PHANTOM_FRAMES,
+    subjects: Annotated[int, typer.Option(min=1, help="Subjects.")] = given_frames.PHANTOM_SUBJECTS,
+    frames: Annotated[int, typer.Option(min=1, help="Frames of each subject and plane.")] = given_frames.PHANTOM_FRAMES,
     planes: options.PlanesOption = None,
     seed: options.SeedOption = 0,
     quiet: options.QuietOption = False,
@@ -101,5 +101,5 @@ def phantom(
     from striq.data.phantom import write_phantom
 
     be_quiet(quiet=quiet)
-    chosen = options.check_drawable(planes)
+    chosen = given_frames.check_drawable(planes)
     say(f"Phantom written: {write_phantom(folder, subjects, frames, planes=chosen, seed=seed)}")

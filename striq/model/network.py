@@ -206,13 +206,17 @@ class StriqModel(nn.Module):
             frozen: Frozen features.
             planes: Index of the plane: one for all frames, or shape ``(B,)``.
         """
-        # For matching, subtract the plane's mean per channel, not its mean map. A mean map has the same pose in both
+        # For matching, subtract a mean per channel, not the plane's mean map. A mean map has the same pose in both
         # frames, so subtracting it would bias every match toward zero displacement.
+        by_frame = self.aligner.config.centering == "frame"
         maps = tuple(
-            (maps - self.mean_map(stage)[planes].mean(dim=(-2, -1), keepdim=True)) * (mask > 0)
+            (maps - (channel_means(maps, mask) if by_frame else self._plane_means(stage, planes))) * (mask > 0)
             for stage, (maps, mask) in enumerate(zip(frozen.maps, frozen.masks, strict=True))
         )
         return self.aligner.project(maps, frozen.masks)
+
+    def _plane_means(self, stage: int, planes: int | Tensor) -> Tensor:
+        return self.mean_map(stage)[planes].mean(dim=(-2, -1), keepdim=True)
 
     @staticmethod
     def warp_onto(
@@ -236,6 +240,16 @@ class StriqModel(nn.Module):
             pairs = zip(covered, stability, strict=True)
             covered = tuple(inside * warp(maps, alignment.transform) for inside, maps in pairs)
         return Registration(alignment, fixed, warped, overlap, covered)
+
+
+def channel_means(maps: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean of each channel inside the fan, shape ``(B, C, 1, 1)``.
+
+    Args:
+        maps: Feature maps, shape ``(B, C, H, W)``.
+        mask: Share of each cell that lies in the fan, shape ``(B, 1, H, W)``.
+    """
+    return (maps * mask).sum(dim=(2, 3), keepdim=True) / mask.sum(dim=(2, 3), keepdim=True).clamp(min=1e-6)
 
 
 # ``expand`` avoids copies where possible. The batch size is not read, because tracing would make it a constant.

@@ -312,7 +312,7 @@ class StriqScorer(nn.Module):
         """
         if plane not in self.planes:
             msg = f"This model does not know the plane {plane!r}; it knows: {', '.join(self.planes)}."
-            raise StriqError(msg + did_you_mean(plane, self.planes))
+            raise StriqError(msg + (did_you_mean(str(plane), self.planes) or f" {AUTO!r} lets it decide."))
         return self.planes.index(plane)
 
     def _check_ready(self) -> None:

@@ -17,7 +17,7 @@ from PIL import Image
 from striq import cli
 from striq.anchors.thumbnails import as_picture, find_thumbnail, write_thumbnails
 from striq.commands.anchor_pictures import write_sheet
-from striq.commands.options import FramesOptions
+from striq.commands.given_frames import FramesOptions
 from striq.data.loading import load_images
 from striq.data.phantom import make_phantom
 from striq.reporting.anchor_sheet import SheetCell

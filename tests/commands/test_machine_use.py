@@ -145,7 +145,7 @@ def test_ctrl_c_has_the_status_that_shells_know(
     def interrupt(*given: object, **named: object) -> NoReturn:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("striq.commands.options.read_records", interrupt)
+    monkeypatch.setattr("striq.commands.given_frames.read_records", interrupt)
     assert run("train", tmp_path, "--out", tmp_path / "run") == 130
     assert capsys.readouterr().err == "interrupted\n"
 

@@ -15,7 +15,7 @@ from striq import cli
 from striq.anchors.provenance import NEGATIVE
 from striq.anchors.thumbnails import as_picture, find_thumbnail
 from striq.commands.anchor_pictures import write_sheet
-from striq.commands.options import FramesOptions
+from striq.commands.given_frames import FramesOptions
 from striq.data.loading import load_images
 from striq.data.phantom import make_phantom
 from striq.reporting.anchor_sheet import SheetCell, draw_sheet

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from striq.config import AlignerConfig, EncoderConfig, QualityConfig, StriqConfig
 from striq.model.aligner import Aligner, Alignment
-from striq.model.network import StriqModel
+from striq.model.network import Pyramid, StriqModel, channel_means
 from striq.quality.pair_moments import measure_pairs
 from striq.quality.terms import compute_pair_terms
 from striq.registration.affine import warp
@@ -128,6 +128,33 @@ def test_leaving_the_frame_never_pays(model: StriqModel) -> None:
             )
         )
     assert similarities == sorted(similarities)
+
+
+@pytest.mark.parametrize("centering", ["frame", "plane"])
+def test_what_a_scanner_adds_to_a_channel_does_not_matter_if_frames_are_centered_by_themselves(centering: str) -> None:
+    config = StriqConfig(encoder=EncoderConfig(size=(64, 64)), aligner=AlignerConfig(centering=centering))
+    model = StriqModel(1, config)
+    image = torch.rand(2, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    image[:, :, :, :20] = 0  # outside the fan
+    frozen = model.embed(image)
+    generator = torch.Generator().manual_seed(1)
+    added = [torch.randn(1, maps.shape[1], 1, 1, generator=generator) for maps in frozen.maps]
+    other = Pyramid(tuple(maps + shift for maps, shift in zip(frozen.maps, added, strict=True)), frozen.masks)
+    same = [
+        torch.allclose(one, two, atol=1e-3)
+        for one, two in zip(model.matching_features(frozen, 0), model.matching_features(other, 0), strict=True)
+    ]
+    assert same == [centering == "frame"] * 3
+
+
+def test_centering_by_frame_leaves_a_mean_of_zero_in_the_fan() -> None:
+    model = StriqModel(1, StriqConfig(encoder=EncoderConfig(size=(64, 64))))
+    image = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    image[..., 40:] = 0
+    frozen = model.embed(image)
+    for maps, mask in zip(frozen.maps, frozen.masks, strict=True):
+        centered = (maps - channel_means(maps, mask)) * mask
+        torch.testing.assert_close(centered.sum(dim=(2, 3)), torch.zeros(1, maps.shape[1]), atol=1e-3, rtol=0)
 
 
 def test_centering_takes_each_frame_by_its_own_plane(model: StriqModel) -> None:

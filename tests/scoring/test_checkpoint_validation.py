@@ -65,7 +65,9 @@ def as_format(state: State, version: int) -> State:
     """Make a state one of a format without the buffers that came later."""
     for name in [name for name in state if name.startswith(buffers_since(version))]:
         del state[name]
-    del state["_extra_state"]["negative_sources"]
+    if version < 8:
+        del state["_extra_state"]["negative_sources"]
+    del state["_extra_state"]["config"]["aligner"]["centering"]
     state["_extra_state"]["format_version"] = version
     return state
 
@@ -97,6 +99,7 @@ CHANGES: dict[str, Callable[[State], None]] = {
     "more channels than the backbone has": setting("encoder", "backbone", "resnet18_quarter"),
     "backbone of another width": setting("encoder", "backbone", "resnet18_separable"),
     "huge rank": setting("subspace", "rank", 10**9),
+    "unknown centering": setting("aligner", "centering", "both"),
     "NaN setting": setting("aligner", "ridge", float("nan")),
     "infinite sharpness": setting("aligner", "sharpness", float("inf")),
     "huge radius": setting("aligner", "radii", (10**6, 3)),
@@ -153,6 +156,22 @@ def test_model_of_the_format_before_negative_anchors_is_loaded(state: State, tmp
     scorer = load_scorer(tmp_path / "model.pt", "cpu")
     assert scorer.negatives.sources == [[], []]
     assert torch.equal(scorer.bank.structure(0), state["bank.structure_0"].float())
+
+
+def test_model_of_the_format_before_centering_by_frame_keeps_its_scores(state: State, tmp_path: Path) -> None:
+    by_plane = copy.deepcopy(state)
+    by_plane["_extra_state"]["config"]["aligner"]["centering"] = "plane"
+    torch.save(by_plane, tmp_path / "plane.pt")
+    torch.save(as_format(copy.deepcopy(state), 8), tmp_path / "earlier.pt")
+    torch.save(state, tmp_path / "model.pt")
+    image = torch.rand(2, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    plane, earlier, now = (load_scorer(tmp_path / name, "cpu") for name in ("plane.pt", "earlier.pt", "model.pt"))
+    assert earlier.config == plane.config != now.config
+    with torch.inference_mode():
+        assert torch.equal(earlier(image), plane(image))
+        assert not torch.equal(earlier(image), now(image))
+    again = earlier.save(tmp_path / "again.pt")
+    assert load_scorer(again, "cpu").config.aligner.centering == "plane"
 
 
 def test_negative_anchors_are_stored(tiny_scorer: StriqScorer, tmp_path: Path) -> None:

@@ -130,6 +130,14 @@ def test_controls_are_the_references(scorer: StriqScorer, name: str, controls: d
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_features_centered_by_the_plane_are_matched_as_the_references(scorer: StriqScorer, name: str) -> None:
+    by_frame = scores(scorer, name)
+    scorer.model.aligner.config = replace(scorer.model.aligner.config, centering="plane")
+    assert_same(scorer, name)
+    assert not torch.allclose(scores(scorer, name).transforms, by_frame.transforms, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("levels", [1, 2])
 def test_fewer_levels_are_the_references(scorer: StriqScorer, name: str, levels: int) -> None:
     scorer.model.aligner.config = replace(scorer.model.aligner.config, levels=levels)

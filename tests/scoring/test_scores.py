@@ -122,6 +122,8 @@ def test_no_input_has_no_scores_but_the_plane_is_checked(tiny_scorer: StriqScore
     assert len(tiny_scorer.score([])) == 0
     with pytest.raises(StriqError, match="does not know the plane"):
         tiny_scorer.score([], "face")
+    with pytest.raises(StriqError, match=r"does not know the plane None.* 'auto' lets it decide"):
+        tiny_scorer.score(PIXELS[0], None)  # pyright: ignore[reportArgumentType]
     with pytest.raises(TypeError, match="Frames cannot be taken from 'int'"):
         tiny_scorer.score(3)
 

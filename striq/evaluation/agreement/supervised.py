@@ -19,6 +19,7 @@ from striq.types import FrameRecord
 SUPERVISED = "ridge on ratings (supervised)"
 FEWEST = 10  # rated frames of a plane to learn from
 STRENGTHS = np.logspace(-2, 3, 11)  # of the penalty, in mean squared lengths of the features
+SMALLEST_SPREAD = 0.1  # of the median spread, that a feature is divided by
 GRID = 4  # rows and columns of the layout that stage 3 is averaged to
 BATCH_SIZE = 16
 FloatArray = NDArray[np.float64]
@@ -68,7 +69,9 @@ class RidgeOnRatings:
     """
 
     def __init__(self, features: FloatArray, ratings: FloatArray) -> None:
-        self._mean, self._spread = features.mean(axis=0), features.std(axis=0) + 1e-9
+        self._mean, spread = features.mean(axis=0), features.std(axis=0)
+        # A feature that hardly varies here, such as a corner outside nearly every fan, must not decide elsewhere.
+        self._spread = np.maximum(spread, max(SMALLEST_SPREAD * float(np.median(spread)), 1e-9))
         self._known, self._rating = self._standardized(features), float(ratings.mean())
         lengths, axes = np.linalg.eigh(self._known @ self._known.T)
         penalties, along = STRENGTHS * max(float(lengths.mean()), 1e-9), axes.T @ (ratings - self._rating)

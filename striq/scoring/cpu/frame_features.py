@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from striq.model.network import NUM_STAGES, Pyramid, StriqModel
+from striq.model.network import NUM_STAGES, Pyramid, StriqModel, channel_means
 from striq.registration.vectors import unit_vectors
 from striq.scoring.cpu.fan_cells import FanCells
 
@@ -23,7 +23,8 @@ class PlaneWeights:
         self.experts = model.subspace.experts()
         means = [model.mean_map(stage)[plane].flatten(1).t() for stage in range(NUM_STAGES)]
         self.means = [mean.contiguous() for mean in means]
-        self.centers = [mean.mean(dim=0) for mean in means]
+        by_plane = model.aligner.config.centering == "plane"
+        self.centers = [mean.mean(dim=0) for mean in means] if by_plane else None
         weights = [model.aligner.projection(stage) for stage in range(NUM_STAGES)]
         self.projections = [weight.t().contiguous() for weight in weights]
 
@@ -38,6 +39,8 @@ class FrameFeatures:
 
     def __init__(self, plane: PlaneWeights, frozen: Pyramid) -> None:
         self.plane, self.masks = plane, frozen.masks
+        frames = zip(frozen.maps, frozen.masks, strict=True)
+        self._centers = plane.centers or [channel_means(*of_stage).flatten() for of_stage in frames]
         self._vectors = [maps[0].flatten(1).t() for maps in frozen.maps]
 
     def compared(self, stage: int, fan: FanCells) -> Tensor:
@@ -62,5 +65,5 @@ class FrameFeatures:
             stage: Counted from 0.
             cells: Indices of the cells, row by row of the map, shape ``(N,)``.
         """
-        centered = self._vectors[stage].index_select(0, cells) - self.plane.centers[stage]
+        centered = self._vectors[stage].index_select(0, cells) - self._centers[stage]
         return unit_vectors(centered @ self.plane.projections[stage])

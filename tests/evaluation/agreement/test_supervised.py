@@ -50,6 +50,14 @@ def test_ratings_that_have_nothing_to_do_with_the_features_are_not_predicted() -
     assert abs(float(np.mean(found))) < 0.1
 
 
+def test_a_feature_that_hardly_varies_in_training_does_not_decide_elsewhere() -> None:
+    known, unseen = features(60, 8, 0), features(40, 8, 1)
+    known[:, 3] = 1e-6 * np.random.default_rng(4).normal(size=60)
+    unseen[:5, 3] = 1.0
+    predicted = RidgeOnRatings(known, known[:, 7]).predict(unseen)
+    assert np.corrcoef(predicted, unseen[:, 7])[0, 1] > 0.95
+
+
 def test_the_penalty_is_the_one_that_predicts_left_out_frames_best() -> None:
     known = features(24, 40, 2)
     ratings = known[:, 0] / 10 + np.random.default_rng(3).normal(size=24)
