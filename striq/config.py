@@ -8,7 +8,6 @@ from typing import Any
 from striq.types import Mode
 
 FORMAT_4_TERMS = ("similarity", "ncc", "smoothness", "contrast")  # checkpoints of format 4 hold weights without names
-CENTERINGS = ("frame", "plane")
 ORTHOGONALITIES = ("l1_a", "frobenius_a", "l1_ab", "frobenius_ab")
 
 
@@ -64,8 +63,8 @@ class AlignerConfig:
         levels: Levels of the pyramid used, coarse to fine: 1 is stage 3 alone, 3 all stages [L = 3].
         ridge: Weight of the identity against matches whose weights sum to at most one.
         sharpness: Inverse temperature of the soft-argmax at the start of training.
-        centering: Whose mean of each channel is subtracted before features are matched, one of ``CENTERINGS``: that
-            inside the frame's own fan, which takes away what differs between scanners, or that of the plane.
+        frame_centering: Before features are matched, the mean of each channel is subtracted: by this share that inside
+            the frame's own fan, which takes away what differs between scanners, else the plane's, 0 to 1.
     """
 
     mode: Mode = "affine"
@@ -75,14 +74,14 @@ class AlignerConfig:
     levels: int = 3
     ridge: float = 0.01
     sharpness: float = 15.0
-    centering: str = "frame"
+    frame_centering: float = 0.5
 
     def __post_init__(self) -> None:
         if self.levels not in (1, 2, 3):
             msg = f"'levels' must be 1, 2 or 3, got {self.levels}."
             raise ValueError(msg)
-        if self.centering not in CENTERINGS:
-            msg = f"'centering' must be one of {', '.join(CENTERINGS)}, got {self.centering!r}."
+        if not 0 <= self.frame_centering <= 1:
+            msg = f"'frame_centering' must be 0 to 1, got {self.frame_centering}."
             raise ValueError(msg)
 
 
@@ -183,7 +182,7 @@ class StriqConfig:
     def from_dict(cls, values: dict[str, dict[str, Any]]) -> StriqConfig:
         """Rebuild a configuration from :meth:`to_dict`; lists become tuples.
 
-        An aligner without ``centering`` is of a checkpoint before format 9, which centered by the plane.
+        An aligner without ``frame_centering`` is of a checkpoint before format 9, which centered by the plane alone.
         """
         parts = {}
         for part in fields(cls):
@@ -191,7 +190,7 @@ class StriqConfig:
             if isinstance(weights := settings.get("weights"), tuple):
                 settings["weights"] = dict(zip(FORMAT_4_TERMS, weights, strict=True))
             if part.name == "aligner" and settings:
-                settings.setdefault("centering", "plane")
+                settings.setdefault("frame_centering", 0.0)
             parts[part.name] = _PARTS[part.name](**settings)
         return cls(**parts)
 

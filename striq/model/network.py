@@ -208,15 +208,20 @@ class StriqModel(nn.Module):
         """
         # For matching, subtract a mean per channel, not the plane's mean map. A mean map has the same pose in both
         # frames, so subtracting it would bias every match toward zero displacement.
-        by_frame = self.aligner.config.centering == "frame"
+        share = self.aligner.config.frame_centering
         maps = tuple(
-            (maps - (channel_means(maps, mask) if by_frame else self._plane_means(stage, planes))) * (mask > 0)
+            (maps - matching_center(maps, mask, self.channel_means(stage)[planes], share)) * (mask > 0)
             for stage, (maps, mask) in enumerate(zip(frozen.maps, frozen.masks, strict=True))
         )
         return self.aligner.project(maps, frozen.masks)
 
-    def _plane_means(self, stage: int, planes: int | Tensor) -> Tensor:
-        return self.mean_map(stage)[planes].mean(dim=(-2, -1), keepdim=True)
+    def channel_means(self, stage: int) -> Tensor:
+        """Return the mean of each channel of every plane's mean map at one stage, shape ``(P, C, 1, 1)``.
+
+        Args:
+            stage: Index of the stage, from 0.
+        """
+        return self.mean_map(stage).mean(dim=(-2, -1), keepdim=True)
 
     @staticmethod
     def warp_onto(
@@ -242,14 +247,17 @@ class StriqModel(nn.Module):
         return Registration(alignment, fixed, warped, overlap, covered)
 
 
-def channel_means(maps: Tensor, mask: Tensor) -> Tensor:
-    """Return the mean of each channel inside the fan, shape ``(B, C, 1, 1)``.
+def matching_center(maps: Tensor, mask: Tensor, of_plane: Tensor, share: float) -> Tensor:
+    """Return what is subtracted from each channel before matching, shape ``(B, C, 1, 1)``.
 
     Args:
-        maps: Feature maps, shape ``(B, C, H, W)``.
+        maps: Frozen features, shape ``(B, C, H, W)``.
         mask: Share of each cell that lies in the fan, shape ``(B, 1, H, W)``.
+        of_plane: Means of the plane, shape ``(C, 1, 1)`` or ``(B, C, 1, 1)``.
+        share: Of the mean inside the frame's own fan; the rest is the mean of the plane.
     """
-    return (maps * mask).sum(dim=(2, 3), keepdim=True) / mask.sum(dim=(2, 3), keepdim=True).clamp(min=1e-6)
+    own = (maps * mask).sum(dim=(2, 3), keepdim=True) / mask.sum(dim=(2, 3), keepdim=True).clamp(min=1e-6)
+    return share * own + (1 - share) * of_plane
 
 
 # ``expand`` avoids copies where possible. The batch size is not read, because tracing would make it a constant.

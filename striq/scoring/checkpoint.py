@@ -18,7 +18,7 @@ from striq.shipped_models import NAMED, is_shipped_name
 FORMAT_VERSION = 9
 # Format 4 holds the weights of four terms without their names; formats 4 and 5 hold no stability of the anchors.
 # Format 6 measured two terms in another way, so its ranges are not those of the terms. Formats before 8 have no
-# negative anchors, those before 9 center features for matching by the plane.
+# negative anchors, those before 9 center features for matching by the plane alone.
 READABLE_VERSIONS = (4, 5, 7, 8, 9)
 EVIDENCE, NEGATIVES = "evidence_range", "negatives."
 # Beginnings of the names of buffers, and the first format that has them.

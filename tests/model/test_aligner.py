@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from striq.config import AlignerConfig, EncoderConfig, QualityConfig, StriqConfig
 from striq.model.aligner import Aligner, Alignment
-from striq.model.network import Pyramid, StriqModel, channel_means
+from striq.model.network import Pyramid, StriqModel, matching_center
 from striq.quality.pair_moments import measure_pairs
 from striq.quality.terms import compute_pair_terms
 from striq.registration.affine import warp
@@ -130,21 +130,25 @@ def test_leaving_the_frame_never_pays(model: StriqModel) -> None:
     assert similarities == sorted(similarities)
 
 
-@pytest.mark.parametrize("centering", ["frame", "plane"])
-def test_what_a_scanner_adds_to_a_channel_does_not_matter_if_frames_are_centered_by_themselves(centering: str) -> None:
-    config = StriqConfig(encoder=EncoderConfig(size=(64, 64)), aligner=AlignerConfig(centering=centering))
+@pytest.mark.parametrize("share", [1.0, 0.5, 0.0])
+def test_what_a_scanner_adds_to_a_channel_matters_as_far_as_frames_are_centered_by_the_plane(share: float) -> None:
+    config = StriqConfig(encoder=EncoderConfig(size=(64, 64)), aligner=AlignerConfig(frame_centering=share))
     model = StriqModel(1, config)
     image = torch.rand(2, 1, 64, 64, generator=torch.Generator().manual_seed(0))
     image[:, :, :, :20] = 0  # outside the fan
     frozen = model.embed(image)
     generator = torch.Generator().manual_seed(1)
+    for maps, mask in zip(frozen.maps, frozen.masks, strict=True):
+        added, plane = torch.randn(1, maps.shape[1], 1, 1, generator=generator), torch.ones(maps.shape[1], 1, 1)
+        before, after = (matching_center(m, mask, plane, share) for m in (maps, maps + added))
+        torch.testing.assert_close(after - before, (share * added).expand_as(before), atol=1e-4, rtol=0)
     added = [torch.randn(1, maps.shape[1], 1, 1, generator=generator) for maps in frozen.maps]
     other = Pyramid(tuple(maps + shift for maps, shift in zip(frozen.maps, added, strict=True)), frozen.masks)
     same = [
         torch.allclose(one, two, atol=1e-3)
         for one, two in zip(model.matching_features(frozen, 0), model.matching_features(other, 0), strict=True)
     ]
-    assert same == [centering == "frame"] * 3
+    assert same == [share == 1] * 3
 
 
 def test_centering_by_frame_leaves_a_mean_of_zero_in_the_fan() -> None:
@@ -153,7 +157,7 @@ def test_centering_by_frame_leaves_a_mean_of_zero_in_the_fan() -> None:
     image[..., 40:] = 0
     frozen = model.embed(image)
     for maps, mask in zip(frozen.maps, frozen.masks, strict=True):
-        centered = (maps - channel_means(maps, mask)) * mask
+        centered = (maps - matching_center(maps, mask, torch.full((maps.shape[1], 1, 1), 7.0), 1.0)) * mask
         torch.testing.assert_close(centered.sum(dim=(2, 3)), torch.zeros(1, maps.shape[1]), atol=1e-3, rtol=0)
 
 

@@ -67,7 +67,7 @@ def as_format(state: State, version: int) -> State:
         del state[name]
     if version < 8:
         del state["_extra_state"]["negative_sources"]
-    del state["_extra_state"]["config"]["aligner"]["centering"]
+    del state["_extra_state"]["config"]["aligner"]["frame_centering"]
     state["_extra_state"]["format_version"] = version
     return state
 
@@ -99,7 +99,7 @@ CHANGES: dict[str, Callable[[State], None]] = {
     "more channels than the backbone has": setting("encoder", "backbone", "resnet18_quarter"),
     "backbone of another width": setting("encoder", "backbone", "resnet18_separable"),
     "huge rank": setting("subspace", "rank", 10**9),
-    "unknown centering": setting("aligner", "centering", "both"),
+    "centering beyond the frame": setting("aligner", "frame_centering", 1.5),
     "NaN setting": setting("aligner", "ridge", float("nan")),
     "infinite sharpness": setting("aligner", "sharpness", float("inf")),
     "huge radius": setting("aligner", "radii", (10**6, 3)),
@@ -160,7 +160,7 @@ def test_model_of_the_format_before_negative_anchors_is_loaded(state: State, tmp
 
 def test_model_of_the_format_before_centering_by_frame_keeps_its_scores(state: State, tmp_path: Path) -> None:
     by_plane = copy.deepcopy(state)
-    by_plane["_extra_state"]["config"]["aligner"]["centering"] = "plane"
+    by_plane["_extra_state"]["config"]["aligner"]["frame_centering"] = 0.0
     torch.save(by_plane, tmp_path / "plane.pt")
     torch.save(as_format(copy.deepcopy(state), 8), tmp_path / "earlier.pt")
     torch.save(state, tmp_path / "model.pt")
@@ -171,7 +171,7 @@ def test_model_of_the_format_before_centering_by_frame_keeps_its_scores(state: S
         assert torch.equal(earlier(image), plane(image))
         assert not torch.equal(earlier(image), now(image))
     again = earlier.save(tmp_path / "again.pt")
-    assert load_scorer(again, "cpu").config.aligner.centering == "plane"
+    assert load_scorer(again, "cpu").config.aligner.frame_centering == 0
 
 
 def test_negative_anchors_are_stored(tiny_scorer: StriqScorer, tmp_path: Path) -> None:

@@ -130,11 +130,14 @@ def test_controls_are_the_references(scorer: StriqScorer, name: str, controls: d
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_features_centered_by_the_plane_are_matched_as_the_references(scorer: StriqScorer, name: str) -> None:
-    by_frame = scores(scorer, name)
-    scorer.model.aligner.config = replace(scorer.model.aligner.config, centering="plane")
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_features_centered_by_plane_or_frame_are_matched_as_the_references(
+    scorer: StriqScorer, name: str, share: float
+) -> None:
+    by_both = scores(scorer, name)
+    scorer.model.aligner.config = replace(scorer.model.aligner.config, frame_centering=share)
     assert_same(scorer, name)
-    assert not torch.allclose(scores(scorer, name).transforms, by_frame.transforms, atol=1e-3)
+    assert not torch.allclose(scores(scorer, name).transforms, by_both.transforms, atol=1e-3)
 
 
 @pytest.mark.parametrize("name", NAMES)

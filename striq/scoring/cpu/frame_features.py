@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from striq.model.network import NUM_STAGES, Pyramid, StriqModel, channel_means
+from striq.model.network import NUM_STAGES, Pyramid, StriqModel, matching_center
 from striq.registration.vectors import unit_vectors
 from striq.scoring.cpu.fan_cells import FanCells
 
@@ -23,8 +23,8 @@ class PlaneWeights:
         self.experts = model.subspace.experts()
         means = [model.mean_map(stage)[plane].flatten(1).t() for stage in range(NUM_STAGES)]
         self.means = [mean.contiguous() for mean in means]
-        by_plane = model.aligner.config.centering == "plane"
-        self.centers = [mean.mean(dim=0) for mean in means] if by_plane else None
+        self.centers = [model.channel_means(stage)[plane] for stage in range(NUM_STAGES)]
+        self.frame_centering = model.aligner.config.frame_centering
         weights = [model.aligner.projection(stage) for stage in range(NUM_STAGES)]
         self.projections = [weight.t().contiguous() for weight in weights]
 
@@ -39,8 +39,8 @@ class FrameFeatures:
 
     def __init__(self, plane: PlaneWeights, frozen: Pyramid) -> None:
         self.plane, self.masks = plane, frozen.masks
-        frames = zip(frozen.maps, frozen.masks, strict=True)
-        self._centers = plane.centers or [channel_means(*of_stage).flatten() for of_stage in frames]
+        stages = zip(frozen.maps, frozen.masks, plane.centers, strict=True)
+        self._centers = [matching_center(*of_stage, plane.frame_centering).flatten() for of_stage in stages]
         self._vectors = [maps[0].flatten(1).t() for maps in frozen.maps]
 
     def compared(self, stage: int, fan: FanCells) -> Tensor:
