@@ -20,6 +20,7 @@ from striq.data.readers.dicom_decoding import PLUGINS
 from striq.data.readers.dicom_format import PixelFormat
 from striq.errors import ReadError
 from tests.dicom_writer import save, set_codestreams, ultrasound
+from tests.lossless_jpeg import save_as_lossless_jpeg
 
 gdcm = pytest.importorskip("gdcm")
 
@@ -36,26 +37,10 @@ def with_rows(codestream: bytes, rows: int) -> bytes:
     return codestream[:place] + rows.to_bytes(2, "big") + codestream[place + 2 :]
 
 
-def lossless_jpeg(path: Path, frame: NDArray) -> Path:
-    """Write a frame as lossless JPEG, which GDCM encodes."""
-    save(ultrasound(frame), path)
-    reader, change, writer = gdcm.ImageReader(), gdcm.ImageChangeTransferSyntax(), gdcm.ImageWriter()
-    reader.SetFileName(str(path))
-    assert reader.Read()
-    change.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.JPEGLosslessProcess14_1))
-    change.SetInput(reader.GetImage())
-    assert change.Change()
-    writer.SetFileName(str(path))
-    writer.SetFile(reader.GetFile())
-    writer.SetImage(change.GetOutput())
-    assert writer.Write()
-    return path
-
-
 @pytest.mark.parametrize("factor", [1, 257])
 def test_lossless_jpeg_comes_back_as_it_was(factor: int, tmp_path: Path, stored_cine: NDArray[np.uint8]) -> None:
     stored = stored_cine[2] * factor if factor == 1 else stored_cine[2].astype(np.uint16) * factor
-    frame = open_cine(lossless_jpeg(tmp_path / "c.dcm", stored))[0]
+    frame = open_cine(save_as_lossless_jpeg(ultrasound(stored), tmp_path / "c.dcm"))[0]
     np.testing.assert_allclose(frame.pixels, stored_cine[2] / 255, atol=1e-6)
 
 

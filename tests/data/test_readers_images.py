@@ -234,3 +234,58 @@ def test_pages_of_which_some_are_inverted_are_refused(tmp_path: Path, stored_cin
     wide[0].save(tmp_path / "cine.tif", save_all=True, append_images=wide[1:])
     with pytest.raises(ReadError, match="white"):
         open_cine(tmp_path / "cine.tif")
+
+
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_turned_tiff_is_upright(
+    orientation: int, compression: str | None, tmp_path: Path, stored_cine: NDArray[np.uint8]
+) -> None:
+    frame = stored_cine[0]
+    upright = [
+        frame,
+        frame[:, ::-1],
+        frame[::-1, ::-1],
+        frame[::-1],
+        frame.T,
+        np.rot90(frame, -1),
+        frame[::-1, ::-1].T,
+        np.rot90(frame),
+    ]
+    Image.fromarray(frame).save(tmp_path / "frame.tif", compression=compression, tiffinfo={274: orientation})
+    expected = upright[orientation - 1] / 255
+    np.testing.assert_allclose(open_cine(tmp_path / "frame.tif")[0].pixels, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".tif", ".png"])
+def test_earlier_pages_are_not_decoded_again_for_each_page(
+    suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = [np.random.default_rng(index).integers(0, 256, (70, 80), np.uint8) for index in range(12)]
+    first, *rest = (Image.fromarray(page) for page in pages)
+    first.save(tmp_path / f"cine{suffix}", save_all=True, append_images=rest)
+    cine = open_cine(tmp_path / f"cine{suffix}")
+    places: list[int] = []
+    with Image.open(tmp_path / f"cine{suffix}") as opened:
+        kind = type(opened)
+    seek = kind._seek
+
+    def counted(image: Image.Image, place: int, *arguments: object) -> None:
+        places.append(place)
+        seek(image, place, *arguments)
+
+    monkeypatch.setattr(kind, "_seek", counted)
+    for index in (*range(12), 5, 11, 0):
+        np.testing.assert_allclose(cine[index].pixels, pages[index] / 255, atol=1e-6)
+    assert len(places) < 40  # 78 if every page were reached from the first
+
+
+def test_file_of_pages_is_closed_with_its_cine(tmp_path: Path, stored_cine: NDArray[np.uint8]) -> None:
+    cine = open_cine(write_tiff_pages(tmp_path, stored_cine))
+    _ = cine[0]
+    open_files = Path("/proc/self/fd")
+    if not open_files.exists():
+        pytest.skip("open files can be listed on Linux alone")
+    del cine, _
+    links = [path.readlink() for path in open_files.iterdir() if path.is_symlink()]
+    assert not any(link.name == "cine.tiff" for link in links)

@@ -24,7 +24,7 @@ RLE_SEGMENTS = (1, 2, 3, 4, 6, 12)  # one per byte of a pixel of 1 or 3 samples 
 RLE_STARTS = tuple(struct.pack("<2L", number, 64) for number in RLE_SEGMENTS)
 STARTS = (JPEG_START, J2K_START, JP2_START, *RLE_STARTS)
 START_OF_FRAME = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # C4, C8 and CC are tables
-START_OF_FRAME_LS = 0xF7
+LOSSLESS, START_OF_FRAME_LS = 0xC3, 0xF7
 WITHOUT_LENGTH = {0x01, 0xFF, *range(0xD0, 0xDA)}  # TEM, fill byte, restart and start markers
 J2K_CODING_STYLE, J2K_START_OF_TILE = 0x52, 0x90  # second bytes of the markers
 RGB_IDS = (tuple(b"RGB"), tuple(b"rgb"))
@@ -44,6 +44,7 @@ class CodestreamHeader:
         color: Color space that JFIF or Adobe markers or component identifiers state, or that the component transform
             of JPEG 2000 decodes to; ``None`` if nothing states one.
         read_as_ybr: Whether libjpeg takes the components for YCbCr.
+        is_signed: Whether the samples are signed; only JPEG 2000 tells.
     """
 
     rows: int
@@ -53,6 +54,7 @@ class CodestreamHeader:
     frame_marker: int = 0
     color: Color | None = None
     read_as_ybr: bool = False
+    is_signed: bool = False
 
     @property
     def syntax(self) -> UID:
@@ -61,7 +63,7 @@ class CodestreamHeader:
             return JPEG2000
         if self.frame_marker == START_OF_FRAME_LS:
             return JPEGLSNearLossless
-        return {0xC0: JPEGBaseline8Bit, 0xC3: JPEGLosslessSV1}.get(self.frame_marker, JPEGExtended12Bit)
+        return {0xC0: JPEGBaseline8Bit, LOSSLESS: JPEGLosslessSV1}.get(self.frame_marker, JPEGExtended12Bit)
 
 
 def read_header(codestream: bytes) -> CodestreamHeader | None:
@@ -94,6 +96,7 @@ def _jpeg2000(codestream: bytes) -> CodestreamHeader:
         precision=(codestream[42] & 0x7F) + 1,
         components=struct.unpack_from(">H", codestream, 40)[0],
         color=color,
+        is_signed=codestream[42] >= 0x80,
     )
 
 
@@ -135,7 +138,9 @@ def _jpeg_frame(codestream: bytes, position: int, is_jfif: bool, adobe_transform
         color = "RGB"
     elif is_jfif or adobe_transform is not None:
         color = "YBR" if is_jfif or adobe_transform else "RGB"
-    read_as_ybr = is_jfif or (bool(adobe_transform) if adobe_transform is not None else ids != RGB_IDS[0])
+    # Without markers, libjpeg takes lossless components as they are.
+    is_assumed = ids != RGB_IDS[0] and codestream[position + 1] != LOSSLESS
+    read_as_ybr = is_jfif or (bool(adobe_transform) if adobe_transform is not None else is_assumed)
     return CodestreamHeader(
         rows=rows,
         columns=columns,

@@ -23,7 +23,7 @@ from striq.data.readers.dicom_decoding import decode_frame, is_decodable, is_los
 from striq.data.readers.dicom_file import DicomFile, read_dicom
 from striq.data.readers.dicom_format import COLORS, GRAYS, PixelFormat
 from striq.data.readers.dicom_frames import PixelLayout, find_frames
-from striq.data.readers.dicom_gray import Palette, declared_range, display_window, is_inverted
+from striq.data.readers.dicom_gray import Palette, declared_range, display_window, is_inverted, shift_of
 from striq.data.readers.dicom_kinds import refuse_other_kinds, warn_of_other_modality
 from striq.data.readers.dicom_regions import Region, refuse_other_displays, spacing_mm, tissue_region
 from striq.data.readers.dicom_times import frame_times_s
@@ -174,7 +174,7 @@ def _gray_frames(
     file: DicomFile, header: HeaderValues, layout: PixelLayout, pixels: PixelFormat, precision: int
 ) -> GrayFrames:
     """Return the function that reads a frame."""
-    palette = None
+    palette, shift = None, shift_of(header, pixels)
     gray_range = declared_range(header, pixels, precision)
     if pixels.photometric == "PALETTE COLOR":
         palette, gray_range = Palette(file.header, is_little_endian=file.is_little_endian), GrayRange(0.0, 1.0)
@@ -187,6 +187,8 @@ def _gray_frames(
             remedy="Copy or export the file again.",
         ):
             stored = decode_frame(file, layout, pixels, index, in_color=in_color)
+            if shift and stored.dtype.kind == "i":
+                stored = (stored.astype(np.int64) + shift).astype(stored.dtype.str.replace("i", "u"))
             return stored if palette is None else palette.gray(np.asarray(stored))
 
     return GrayFrames(
@@ -194,7 +196,7 @@ def _gray_frames(
         layout.num_frames,
         read_stored,
         declared=gray_range,
-        window=display_window(header),
+        window=display_window(header, pixels),
         inverted=is_inverted(header, pixels.photometric),
         read_colors=partial(read_stored, in_color=True) if pixels.samples == 3 else None,
     )

@@ -19,7 +19,7 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 from striq.data.readers.dicom_start import DICOM_MARKER, LONG_VRS, META_GROUP, PREAMBLE_BYTES, looks_like_dicom
 from striq.data.readers.limits import IN_MEMORY_BYTES
 
-PIXEL_GROUP = 0x7FE0
+PIXEL_GROUP, PIXEL_DATA = 0x7FE0, 0x7FE00010
 UNDEFINED_LENGTH = 0xFFFFFFFF
 MAX_INFLATED = IN_MEMORY_BYTES  # of a deflated data set; longer cines are compressed frame by frame
 LARGE_ELEMENT = 1 << 20  # bytes; larger elements are read when they are used
@@ -103,7 +103,7 @@ def _read_deflated(path: Path, file: BinaryIO, meta: Dataset, start: int) -> Dic
         stream,
         is_implicit_VR=False,
         is_little_endian=True,
-        stop_when=lambda tag, _vr, _length: tag.group >= PIXEL_GROUP,
+        stop_when=lambda tag, _vr, _length: tag >= PIXEL_DATA,
     )
     header.file_meta = FileMetaDataset(meta)
     return _located(path, header, True, lambda: BytesIO(content), stream)

@@ -30,26 +30,39 @@ def declared_range(header: HeaderValues, pixels: PixelFormat, precision: int) ->
         pixels: Format of its pixels.
         precision: Bits that the compressed frame declares; those of the header if it is not compressed.
     """
-    if pixels.is_signed:
+    if pixels.is_signed and not shift_of(header, pixels):
         return None
     bits = min(pixels.bits_stored, precision)
     if bits <= 8:
         return range_of_depth(bits)
-    window = display_window(header)
+    window = display_window(header, pixels)
     for depth in range(8, bits):
         if window is not None and _is_depth(window, depth):
             return range_of_depth(depth)
     return range_of_depth(bits) if bits < pixels.bits_allocated else None
 
 
-def display_window(header: HeaderValues) -> GrayRange | None:
-    """Return the ends of the first window as stored values (PS3.3 C.11.2.1.2.1); ``None`` if there is none."""
+def shift_of(header: HeaderValues, pixels: PixelFormat) -> int:
+    """Return what is to be added to stored values: half their range, if the intercept makes signed values unsigned."""
+    half = 2 ** (pixels.bits_stored - 1)
+    is_shifted = header.number("RescaleIntercept") == half and (header.number("RescaleSlope") or 1.0) == 1.0
+    return half if pixels.is_signed and is_shifted else 0
+
+
+def display_window(header: HeaderValues, pixels: PixelFormat) -> GrayRange | None:
+    """Return the ends of the first window (PS3.3 C.11.2.1.2.1) as stored values, with their shift.
+
+    Returns:
+        ``None`` if there is no window, or if it is the range of the type, which says no more than the type does.
+    """
     center, width = header.number("WindowCenter"), header.number("WindowWidth")
     slope, intercept = header.number("RescaleSlope") or 1.0, header.number("RescaleIntercept") or 0.0
     if center is None or width is None or width <= 1 or slope < 0:
         return None
     black = center - 0.5 - (width - 1) / 2
-    return GrayRange((black - intercept) / slope, (black + width - 1 - intercept) / slope)
+    shift = shift_of(header, pixels)
+    window = GrayRange((black - intercept) / slope + shift, (black + width - 1 - intercept) / slope + shift)
+    return None if _is_depth(window, pixels.bits_allocated) else window
 
 
 def _is_depth(window: GrayRange, bits: int) -> bool:
@@ -72,20 +85,28 @@ def is_inverted(header: HeaderValues, photometric: str) -> bool:
         return False
     falls = (
         photometric == "MONOCHROME1" or header.text("PresentationLUTShape").upper() == "INVERSE",
-        (header.number("RescaleSlope") or 1.0) < 0,
+        (header.number("RescaleSlope") or _shared_slope(header) or 1.0) < 0,
         _falls(header, "ModalityLUTSequence"),
         _falls(header, "VOILUTSequence"),
     )
     return sum(falls) % 2 == 1
 
 
+def _shared_slope(header: HeaderValues) -> float | None:
+    """Return the rescale slope of all frames of an enhanced multi-frame image."""
+    groups = header.items("SharedFunctionalGroupsSequence")
+    items = [item for group in groups for item in group.items("PixelValueTransformationSequence")]
+    return next((item.number("RescaleSlope") for item in items), None)
+
+
 def _falls(header: HeaderValues, sequence: str) -> bool:
-    """Return whether the first lookup table of a sequence maps its first entry to a larger value than its last."""
+    """Return whether the entries of the first lookup table of a sequence fall; its ends may be exceptions."""
     table = next(iter(header.items(sequence)), None)
     if table is None:
         return False
     num_entries = len(entries := table.entries("LUTData", table.integer("LUTDescriptor")))
-    return num_entries > 1 and bool(entries[0] > entries[-1])
+    half = num_entries // 2
+    return num_entries > 1 and bool(entries[:half].mean() > entries[-half:].mean())
 
 
 class Palette:
@@ -127,10 +148,9 @@ def _entries(header: Dataset, channel: str, num_entries: int, is_little_endian: 
     data = bytes(value)
     if element.VR != "OB" and not is_little_endian:
         data = np.frombuffer(data[: len(data) // 2 * 2], ">u2").astype("<u2").tobytes()
-    entries = (
-        np.frombuffer(data[: len(data) // 2 * 2], "<u2") if len(data) >= 2 * num_entries else np.frombuffer(data, "u1")
-    )
-    if len(entries) < num_entries:
+    if len(data) >= 2 * num_entries:
+        return np.frombuffer(data[: 2 * num_entries], "<u2")
+    if len(data) - num_entries not in (0, 1):  # a byte each, and one for an even length
         msg = f"a palette of {len(data)} bytes for {num_entries} entries"
         raise ValueError(msg)
-    return entries[:num_entries]
+    return np.frombuffer(data[:num_entries], "u1")

@@ -88,6 +88,8 @@ def used_range(images: Iterable[NDArray[Any]], window: GrayRange | None = None) 
         - Floats that all lie in [0, 1] are gray values already.
         - Nonnegative whole numbers have the smallest common depth (8, 10, 12, 14 or 16 bits and so on) that holds them
           all. So 8-bit gray is the same in every type. If their low bits are all zero, white has these bits zero too.
+        - Signed integers are such numbers less half their range if they are of 8 bits, or if the lowest is the lowest
+          of a common depth: their black is stored as -2048 or -32768.
         - Other values are rescaled from their minimum to their maximum. Interpolated 8-bit gray, which has
           fractions and a maximum between 127 and 255, is divided by 255.
         - Values that are not finite are left out.
@@ -125,9 +127,19 @@ def _recognize(found: _Found) -> GrayRange | None:
         return GrayRange(0.0, 1.0)
     if found.whole and found.low >= 0:
         return _range_of_bits(found.bits)
+    if found.integer_type and (depth := _depth_of_shifted(found)):
+        half, unsigned = 2 ** (depth - 1), _range_of_bits(found.bits, depth)
+        return GrayRange(-float(half), unsigned.white - half)
     if found.low >= 0 and UPPER_HALF_OF_8_BITS[0] < found.high <= UPPER_HALF_OF_8_BITS[1]:
         return range_of_depth(8)
     return None
+
+
+def _depth_of_shifted(found: _Found) -> int:
+    """Return the bits of unsigned integers from which half their range was subtracted; 0 for other integers."""
+    if found.bytes_only:
+        return 8
+    return next((depth for depth in DEPTHS if found.low == -(2 ** (depth - 1)) and found.high < 2 ** (depth - 1)), 0)
 
 
 class _Found:
@@ -137,7 +149,7 @@ class _Found:
         self.limit, self.num_values, self.num_beyond = limit, 0, 0
         self.low, self.high = np.inf, -np.inf
         self.bits = 0  # set in any of the values
-        self.whole = self.integer_type = True
+        self.whole = self.integer_type = self.bytes_only = True
 
     def add(self, values: NDArray[Any]) -> None:
         """Add the values of one image."""
@@ -147,6 +159,7 @@ class _Found:
         if not values.size:
             return
         self.num_values += values.size
+        self.bytes_only = self.bytes_only and values.dtype.itemsize == 1
         if np.isfinite(self.limit):
             self.num_beyond += int((values > self.limit).sum())
         low, high = float(values.min()), float(values.max())
@@ -154,7 +167,7 @@ class _Found:
         self.whole = (
             self.whole and high < 2**53 and (values.dtype.kind != "f" or bool((np.trunc(values) == values).all()))
         )
-        if self.whole and self.low >= 0:
+        if self.whole:
             self.bits |= int(np.bitwise_or.reduce(values.astype(np.int64), axis=None))
 
 
