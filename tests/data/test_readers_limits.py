@@ -37,11 +37,18 @@ def write_nrrd(path: Path, data: bytes, sizes: str = "48 40 5", **fields: str) -
     return path
 
 
-def nifti(*sizes: int, data: bytes, slope: float = 0.0, intercept: float = 0.0, offset: float = 352) -> bytes:
+def nifti(
+    *sizes: int,
+    data: bytes,
+    slope: float = 0.0,
+    intercept: float = 0.0,
+    offset: float = 352,
+    datatype: tuple[int, int] = (2, 8),
+) -> bytes:
     header = bytearray(352)
     struct.pack_into("<i", header, 0, 348)
     struct.pack_into("<8h", header, 40, len(sizes), *sizes, *[1] * (7 - len(sizes)))
-    struct.pack_into("<hh", header, 70, 2, 8)
+    struct.pack_into("<hh", header, 70, *datatype)
     struct.pack_into("<3f", header, 108, offset, slope, intercept)
     header[344:348] = b"n+1\0"
     return bytes(header) + data
@@ -209,7 +216,8 @@ def test_damaged_compressed_cine_is_decoded_once(tmp_path: Path, monkeypatch: py
 
 
 def scaled_cine(path: Path, frames: NDArray[np.uint8], slope: float, intercept: float) -> Path:
-    content = nifti(48, 40, 1, len(frames), data=frames.tobytes(), slope=slope, intercept=intercept)
+    data = frames.astype("<i2").tobytes()  # the scale of bytes does not matter
+    content = nifti(48, 40, 1, len(frames), data=data, slope=slope, intercept=intercept, datatype=(4, 16))
     path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
     return path
 

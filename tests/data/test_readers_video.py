@@ -104,3 +104,26 @@ def test_video_that_was_cut_off_is_told(
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
     assert len(open_cine(path)) < 12
     assert "the header declares 12 frames" in caplog.text
+
+
+def test_frames_that_an_edit_list_leaves_out_are_no_frames(tmp_path: Path, stored_cine: NDArray[np.uint8]) -> None:
+    path = tmp_path / "cine.mp4"
+    frames = np.repeat(stored_cine, 4, axis=0)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25, options={"bf": "0"})
+        stream.height, stream.width = frames[0].shape
+        stream.pix_fmt = "yuv420p"
+        for frame in frames:
+            picture = av.VideoFrame.from_ndarray(np.repeat(frame[..., None], 3, axis=-1), format="rgb24")
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    content = bytearray(path.read_bytes())
+    # version, number of entries, then duration and start of the part that is shown
+    entry = content.index(b"elst") + 12
+    scale = int.from_bytes(content[(media := content.index(b"mdhd")) + 16 : media + 20], "big")
+    content[entry + 4 : entry + 8] = (scale * 5 // 25).to_bytes(4, "big")
+    path.write_bytes(content)
+    cine = open_cine(path)
+    assert [frame.index for frame in cine] == list(range(7))
+    assert cine.times_s == pytest.approx(np.arange(7) / 25, abs=1e-4)
+    assert np.abs(cine[0].pixels - frames[5] / 255).mean() < 0.05

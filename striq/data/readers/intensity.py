@@ -14,6 +14,9 @@ LUMA_601 = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 # Bits of the gray scales that scanners and exporters use, whatever the type of the pixels.
 DEPTHS = (8, 10, 12, 14, 16, 24, 32, 64)
 MAX_SHARE_BEYOND = 0.01  # of the values, above a window that shows the picture as it is
+# Of the range: by rounding and interpolation, values in floating point leave it so far.
+ROUNDING = 1e-4
+LEAST_WHITE = 1 / 32  # of a picture with values in [0, 1]; one that is darker throughout has another scale
 # A picture of 8 bits that was interpolated holds fractions, and nearly always a value in the upper half of its scale.
 UPPER_HALF_OF_8_BITS = (127.0, 255.0)
 
@@ -26,10 +29,12 @@ class GrayRange:
     white: float
 
     def holds(self, stored: NDArray[Any]) -> bool:
-        """Return whether all finite values of a stored image lie in the range."""
+        """Return whether all finite values of a stored image lie in the range, but for rounding of floats."""
         colors, _ = _split_alpha(stored)
         low, high = float(colors.min()), float(colors.max())
-        return not (np.isfinite(low) and low < self.black) and not (np.isfinite(high) and high > self.white)
+        slack = ROUNDING * (self.white - self.black) if colors.dtype.kind == "f" else 0.0
+        is_below, is_above = low < self.black - slack, high > self.white + slack
+        return not (np.isfinite(low) and is_below) and not (np.isfinite(high) and is_above)
 
     def apply(self, stored: NDArray[Any]) -> NDArray[np.float32]:
         """Return the gray values of one stored image, shape ``(H, W)``, float32 in [0, 1].
@@ -85,14 +90,14 @@ def used_range(images: Iterable[NDArray[Any]], window: GrayRange | None = None) 
     Convention:
         - A window is used if no more than one percent of the values are above its white; otherwise it is a choice of
           how to display the picture, which 8-bit files do not apply either.
-        - Floats that all lie in [0, 1] are gray values already.
+        - Floats that all lie in [0, 1] are gray values already, unless none of them is above 1/32.
         - Nonnegative whole numbers have the smallest common depth (8, 10, 12, 14 or 16 bits and so on) that holds them
           all. So 8-bit gray is the same in every type. If their low bits are all zero, white has these bits zero too.
         - Signed integers are such numbers less half their range if they are of 8 bits, or if the lowest is the lowest
           of a common depth: their black is stored as -2048 or -32768.
         - Other values are rescaled from their minimum to their maximum. Interpolated 8-bit gray, which has
           fractions and a maximum between 127 and 255, is divided by 255.
-        - Values that are not finite are left out.
+        - Values that are not finite are left out. Floats may leave a range by a ten-thousandth of it, by rounding.
 
     Args:
         images: Stored images of one file.
@@ -123,14 +128,16 @@ def _examine(images: Iterable[NDArray[Any]], limit: float) -> _Found:
 def _recognize(found: _Found) -> GrayRange | None:
     if found.low > found.high:  # no finite value
         return GrayRange(0.0, 1.0)
-    if not found.integer_type and found.low >= 0 and found.high <= 1:
+    is_unit = found.low >= -ROUNDING and found.high <= 1 + ROUNDING
+    if not found.integer_type and is_unit and (found.high > LEAST_WHITE or found.high == 0):
         return GrayRange(0.0, 1.0)
     if found.whole and found.low >= 0:
         return _range_of_bits(found.bits)
     if found.integer_type and (depth := _depth_of_shifted(found)):
         half, unsigned = 2 ** (depth - 1), _range_of_bits(found.bits, depth)
         return GrayRange(-float(half), unsigned.white - half)
-    if found.low >= 0 and UPPER_HALF_OF_8_BITS[0] < found.high <= UPPER_HALF_OF_8_BITS[1]:
+    least, white = UPPER_HALF_OF_8_BITS
+    if found.low >= -ROUNDING * white and least < found.high <= (1 + ROUNDING) * white:
         return range_of_depth(8)
     return None
 

@@ -111,9 +111,9 @@ def _loader(path: Path, header: dict[str, str], offset: int, sizes: tuple[int, .
     if len(sizes) < 2 or min(sizes) < 1:
         return lambda: np.empty(sizes[::-1], np.uint8)
     element = header.get("ElementType", "none")
-    if element not in ELEMENT_TYPES or not _is_true(header, "BinaryData", "True"):
+    if element not in ELEMENT_TYPES or not _is_true(path, header, "BinaryData", "True"):
         raise bad_header(path, f"binary pixels of type {', '.join(ELEMENT_TYPES)}", f"ElementType {element}")
-    msb_first = _is_true(header, "BinaryDataByteOrderMSB") or _is_true(header, "ElementByteOrderMSB")
+    msb_first = _is_true(path, header, "BinaryDataByteOrderMSB") or _is_true(path, header, "ElementByteOrderMSB")
     dtype = np.dtype(ELEMENT_TYPES[element]).newbyteorder(">" if msb_first else "<")
     pixel_file = path
     if header["ElementDataFile"].upper() != "LOCAL":
@@ -121,7 +121,7 @@ def _loader(path: Path, header: dict[str, str], offset: int, sizes: tuple[int, .
         if not pixel_file.is_file():
             raise missing_pixel_file(path, pixel_file)
     shape = sizes[::-1]
-    if _is_true(header, "CompressedData"):
+    if _is_true(path, header, "CompressedData"):
         return compressed_array(pixel_file, "zlib", offset=offset, dtype=dtype, shape=shape)
     header_size = int(_numbers(path, header, "HeaderSize", "0")[0])
     if header_size == -1:  # in MetaImage, -1 means that the pixels are the last bytes of the file
@@ -153,5 +153,8 @@ def _numbers(path: Path, header: dict[str, str], key: str, default: str = "") ->
     return numbers
 
 
-def _is_true(header: dict[str, str], key: str, default: str = "False") -> bool:
-    return header.get(key, default).lower() in {"true", "1"}
+def _is_true(path: Path, header: dict[str, str], key: str, default: str = "False") -> bool:
+    text = header.get(key, default).lower()
+    if text not in {"true", "t", "1", "false", "f", "0"}:
+        raise bad_header(path, f"True or False in the field {key}", repr(text[:40]))
+    return text in {"true", "t", "1"}

@@ -138,8 +138,13 @@ def _loader(path: Path, header: Any, sizes: tuple[int, ...]) -> Callable[[], NDA
 
 
 def _rescaling(header: Any) -> Callable[[NDArray[Any]], NDArray[Any]]:
-    """Return the function from stored to real values; it leaves values without slope and intercept as they are."""
+    """Return the function from stored to real values; it leaves values without slope and intercept as they are.
+
+    Bytes are gray of 8 bits whatever their scale. Only a falling one inverts them.
+    """
     slope, intercept = header.get_slope_inter()
+    if header.get_data_dtype() == np.uint8 and slope is not None:
+        return (lambda stored: stored) if slope > 0 else (lambda stored: 255 - stored)
     if slope in (None, 1) and intercept in (None, 0):
         return lambda stored: stored
 

@@ -118,6 +118,10 @@ def _dtype(header: Mapping[str, Any]) -> np.dtype:
         msg = f"pixels of type {name!r}"
         raise ValueError(msg)
     dtype = np.dtype(code)
+    is_text = str(header.get("encoding", "")).lower() in TEXT_ENCODINGS
+    if dtype.itemsize > 1 and not is_text and "endian" not in header:
+        msg = f"values of {dtype.itemsize} bytes without the field 'endian', which tells their order"
+        raise ValueError(msg)
     return dtype.newbyteorder(">" if header.get("endian") == "big" else "<")
 
 

@@ -143,12 +143,18 @@ def text_array(path: Path, *, offset: int, dtype: np.dtype, shape: tuple[int, ..
             warnings.simplefilter("error", DeprecationWarning)  # raised for text that is no number
             file.seek(offset)
             try:
-                values = np.fromfile(file, dtype, count=count, sep=" ")
+                # Integers are parsed with 8 bytes, because a number that is too large for fewer would wrap around.
+                parsed = np.int64 if dtype.kind in "iu" else dtype
+                values = np.fromfile(file, parsed, count=count + 1, sep=" ")
             except (*DECODING_ERRORS, DeprecationWarning) as error:
                 raise _damaged(path, count * dtype.itemsize, error) from error
         if values.size < count:
-            raise truncated(path, count * dtype.itemsize, values.nbytes)
-        return values.reshape(shape)
+            raise truncated(path, count * dtype.itemsize, values.size * dtype.itemsize)
+        if values.size > count:
+            raise _too_long(path, f"{count} numbers", "more")
+        if dtype.kind in "iu" and not np.iinfo(dtype).min <= values.min() <= values.max() <= np.iinfo(dtype).max:
+            raise _damaged(path, count * dtype.itemsize, ValueError(f"numbers beyond the type {dtype.name}"))
+        return values.astype(dtype).reshape(shape)
 
     return load
 

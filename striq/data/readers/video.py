@@ -45,9 +45,9 @@ def open_video(path: Path, *, frame_axis: int | None = None) -> Cine:
         with av.open(str(path)) as container:
             num_declared = container.streams.video[0].frames
             # Packets are stored in the order of decoding; frames are decoded in the order of their times.
-            times = sorted(
-                float(packet.pts * packet.time_base) for packet in container.demux(video=0) if packet.pts is not None
-            )
+            # Frames outside the part that an edit list shows are decoded for those that follow, and left out.
+            shown = (packet for packet in container.demux(video=0) if not packet.is_discard)
+            times = sorted(float(packet.pts * packet.time_base) for packet in shown if packet.pts is not None)
     except (av.FFmpegError, OSError, IndexError, ValueError) as error:
         raise _damaged(path, error) from error
     if not times:
