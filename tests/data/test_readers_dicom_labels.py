@@ -156,3 +156,38 @@ def test_palette_has_a_byte_or_a_word_for_each_entry(
     else:
         with pytest.raises(ReadError, match="a palette of"):
             open_cine(path)
+
+
+# --- samples and bits that the header counts wrongly ---
+
+
+@pytest.mark.parametrize("declared", [None, 1])
+@pytest.mark.parametrize("kind", ["gray in three samples", "color", "16 bits"])
+def test_samples_that_the_header_counts_wrongly_are_no_frames(
+    kind: str, declared: int | None, tmp_path: Path, color: NDArray[np.uint8]
+) -> None:
+    gray = color[..., 2]
+    noise = np.random.default_rng(0).integers(0, 20, gray.shape, dtype=np.uint8)
+    stored = {
+        "gray in three samples": np.repeat((gray + noise)[..., None], 3, axis=-1),
+        "color": color,
+        "16 bits": (gray + noise).astype("<u2") * 12,
+    }[kind]
+    dataset = ultrasound(np.zeros(gray.shape, np.uint8))
+    dataset.PixelData = stored.tobytes()
+    if declared:
+        dataset.NumberOfFrames = declared
+    with pytest.raises(ReadError, match="bytes per pixel"):
+        open_cine(save(dataset, tmp_path / "c.dcm"))
+
+
+@pytest.mark.parametrize("num_frames", [2, 3, 6])
+def test_frames_without_number_are_no_samples(num_frames: int, tmp_path: Path) -> None:
+    rows, columns = np.mgrid[:70, :96]
+    noise = np.random.default_rng(0).integers(0, 40, (num_frames, 70, 96))
+    frames = ((rows + columns) + noise).astype(np.uint8)
+    frames[:, :, :30] = 0
+    dataset = ultrasound(frames)
+    del dataset.NumberOfFrames
+    cine = open_cine(save(dataset, tmp_path / "c.dcm"))
+    np.testing.assert_allclose(np.stack([frame.pixels for frame in cine]), frames / 255, atol=1e-6)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
+import numpy as np
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian
 
 from striq.data.readers.codestream import STARTS, infer_syntax
@@ -17,6 +18,9 @@ from striq.data.readers.dicom_format import PixelFormat
 logger = logging.getLogger(__name__)
 ITEM = b"\xfe\xff\x00\xe0"  # tag of an item, little endian
 GE_BIG_ENDIAN_PIXELS = "1.2.840.113619.5.2"  # private: a little-endian data set with big-endian pixels
+MOST_EQUAL = 0.98  # of the changes between neighboring bytes, at one place of three: a gray pixel is stored in colors
+LEAST_DIFFERENT = 3.0  # times as much, bytes of one pixel from one another as from those of the next pixel
+LEAST_CHANGES = 0.01  # of the bytes; fewer tell nothing
 PAD_BITS = 8  # a value has an even number of bytes
 LONGEST_START = max(map(len, STARTS))
 
@@ -75,6 +79,9 @@ def find_frames(file: DicomFile, num_declared: int | None, pixels: PixelFormat) 
             layout = _compressed(stream, file, num_declared)
         else:
             layout = _uncompressed(file, num_declared, pixels)
+            if pixels.bits_allocated * pixels.samples == 8 and (num_declared or 0) < layout.num_complete > 1:
+                stream.seek(file.pixel_offset)
+                _refuse_further_samples(stream.read(pixels.rows * pixels.columns))
     if num_declared is not None and num_declared != layout.num_complete:
         message = "%s: the header declares %d frames, the pixel data holds %d."
         logger.warning(message, file.path, num_declared, layout.num_complete)
@@ -120,6 +127,27 @@ def _refuse_full_chroma(num_bits: int, num_declared: int | None, pixels: PixelFo
         )
         if _holds(num_bits, num_bits // pixels.frame_bits * pixels.frame_bits):
             msg += f", or {num_bits // pixels.frame_bits} frames with half as much; NumberOfFrames does not say which"
+        raise ValueError(msg)
+
+
+def _refuse_further_samples(data: bytes) -> None:
+    """Check that the bytes of what may be a frame of one byte per pixel are not those of larger pixels.
+
+    Raises:
+        ValueError: If three neighbors are equal or differ more from one another than from those of the next pixel, or
+            if every second byte changes more than the others.
+    """
+    values = np.frombuffer(data, np.uint8).astype(np.int16)
+    steps = np.abs(np.diff(values))
+    changes = np.flatnonzero(steps)
+    if changes.size < LEAST_CHANGES * values.size:
+        return
+    are_equal = np.bincount(changes % 3).max() > MOST_EQUAL * changes.size
+    are_colors = steps.mean() > LEAST_DIFFERENT * np.abs(values[3:] - values[:-3]).mean()
+    lower, higher = sorted(np.abs(np.diff(values[first::2])).mean() for first in (0, 1))
+    num_bytes = 3 if are_equal or are_colors else 2 if higher > LEAST_DIFFERENT * lower else 1
+    if num_bytes > 1:
+        msg = f"pixel data of {num_bytes} bytes per pixel, although the header says one sample of 8 bits"
         raise ValueError(msg)
 
 
