@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from striq.data.readers.codestream import START_OF_FRAME, WITHOUT_LENGTH
+from striq.data.readers.codestream import START_OF_FRAME, WITHOUT_LENGTH, read_header
 
 END_OF_IMAGE = b"\xff\xd9"
 START_OF_SCAN, PROGRESSIVE, WITH_FILLED_GRAY = 0xDA, 0xC2, (0xC0, 0xC1)
@@ -33,9 +33,10 @@ def refuse_cut_off(
     Raises:
         ValueError: If it ends before, or lacks scans.
     """
-    frame_marker, end, is_detailed = _scans(codestream)
-    if frame_marker in WITH_FILLED_GRAY and (pixels[-1, -1] != FILLED_GRAY).any():
+    header = read_header(codestream)
+    if header is None or (header.frame_marker in WITH_FILLED_GRAY and (pixels[-1, -1] != FILLED_GRAY).any()):
         return
+    end, is_detailed = _scans(codestream, is_progressive=header.frame_marker == PROGRESSIVE)
     if not is_detailed:
         msg = "a progressive JPEG that lacks scans"
         raise ValueError(msg)
@@ -55,9 +56,9 @@ def refuse_without_end(codestream: bytes) -> None:
         raise ValueError(msg)
 
 
-def _scans(codestream: bytes) -> tuple[int, int, bool]:
-    """Return the frame marker, the end of the last scan (0 if none), and whether the first component has all scans."""
-    position, end, frame_marker, first = 2, 0, 0, -1
+def _scans(codestream: bytes, *, is_progressive: bool) -> tuple[int, bool]:
+    """Return the end of the last scan, 0 if there is none, and whether the first component has all its scans."""
+    position, end, first = 2, 0, -1
     lacking = np.full(NUM_COEFFICIENTS, NUM_COEFFICIENTS)  # bits that each coefficient still lacks
     while position + 4 <= len(codestream) and codestream[position] == 0xFF:
         marker = codestream[position + 1]
@@ -70,7 +71,7 @@ def _scans(codestream: bytes) -> tuple[int, int, bool]:
         segment = codestream[position + 4 : position + 2 + length]
         position += 2 + length
         if marker in START_OF_FRAME and len(segment) > 6:
-            frame_marker, first = marker, segment[6]
+            first = segment[6]
         if marker != START_OF_SCAN:
             continue
         if len(segment) > 3 and first in segment[1 : 1 + 2 * segment[0] : 2]:
@@ -78,4 +79,4 @@ def _scans(codestream: bytes) -> tuple[int, int, bool]:
             lacking[lowest : highest + 1] = approximation & 0xF
         found = MARKER.search(codestream, position)
         position = end = found.start() if found else len(codestream)
-    return frame_marker, end, frame_marker != PROGRESSIVE or not lacking.any()
+    return end, not is_progressive or not lacking.any()
