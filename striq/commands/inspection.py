@@ -93,11 +93,11 @@ def _subspaces(scorer: StriqScorer) -> dict[str, Any]:
 
 def _as_text(facts: dict[str, Any]) -> str:
     lines = [f"Size: {facts['parameters']:,} parameters, {facts['size_mb']} MB with anchors"]
-    support, changes = (facts["info"].get(name) or () for name in (SUPPORT, CHANGES))
+    support: dict[str, dict[str, Any]] = facts["info"].get(SUPPORT) or {}
     for name, value in facts["info"].items():
         if name not in (SUPPORT, CHANGES):
             lines += [f"{name.capitalize()}: {part}" for part in (value if isinstance(value, list) else [value])]
-    lines += [f"Anchors changed: {_change_in_words(change)}" for change in changes]
+    lines += [f"Anchors changed: {_change_in_words(change)}" for change in facts["info"].get(CHANGES) or ()]
     lines += [f"Anchor strategy: {facts['anchor_strategy']}", "Planes:"]
     for plane, known in facts["planes"].items():
         counts = in_words(known["anchors"], known["negative_anchors"])
