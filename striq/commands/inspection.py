@@ -111,8 +111,16 @@ def _as_text(facts: dict[str, Any]) -> str:
         lines.append(f"  {pair}: smallest principal angle {smallest} degrees, cross-Gram norm {norm}")
     lines.append("Settings:")
     for part, values in facts["settings"].items():
-        lines.append(f"  {part}: {', '.join(f'{name} {value}' for name, value in values.items())}")
+        lines.append(f"  {part}: {_settings_in_words(values)}")
     return "\n".join(lines)
+
+
+def _settings_in_words(values: dict[str, Any]) -> str:
+    parts = [
+        f"{name} ({_settings_in_words(value)})" if isinstance(value, dict) else f"{name} {value}"
+        for name, value in values.items()
+    ]
+    return ", ".join(parts)
 
 
 def _support_in_words(support: dict[str, Any]) -> str:
