@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from striq.scoring.scorer import StriqScorer
 
 SUPPORT, CHANGES = "planes", "anchor_changes"  # parts of a model's ``info`` that are containers
+CHANGED = {  # parts of a change, and what they are called
+    "excluded": "left out",
+    "used": "new",
+    "excluded_negatives": "negative anchors left out",
+    "negatives": "new negative anchors",
+}
 
 
 def info(
@@ -131,5 +137,14 @@ def _support_in_words(support: dict[str, Any]) -> str:
 
 
 def _change_in_words(change: dict[str, Any]) -> str:
-    """Return when anchors of a plane were changed, and from which model; ``--json`` tells all."""
-    return f"{change['when']}, {change['plane']}, of the model with sha256 {change['from_model_sha256'][:12]}"
+    """Return what was changed in a plane, when, and in which model; ``--json`` tells all."""
+    parts = [f"{label} {_anchors_in_words(change[key])}" for key, label in CHANGED.items() if change.get(key)]
+    origin = f"of the model with sha256 {change['from_model_sha256'][:12]}, {change['when']}"
+    return f"{change['plane']}: {', '.join(parts)}; {origin}"
+
+
+def _anchors_in_words(anchors: list[dict[str, Any]]) -> str:
+    """Return number, if there is one, and hash of the file of some anchors."""
+    return ", ".join(
+        f"{anchor['number']} ({anchor['path']})" if "number" in anchor else anchor["path"] for anchor in anchors
+    )

@@ -274,6 +274,6 @@ def test_info_tells_each_change_on_a_line(
     assert run("anchors", model, "--exclude", listed, "--out", tmp_path / "after") == 0
     capsys.readouterr()
     assert run("info", "--model", tmp_path / "after") == 0
-    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Anchor_changes: ")]
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Anchors changed: ")]
     assert len(lines) == 2
     assert tiny_scorer.bank.sources[1][0].path in lines[1]

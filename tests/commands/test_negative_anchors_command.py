@@ -128,10 +128,10 @@ def test_all_negative_anchors_can_be_left_out_and_the_model_is_then_as_without(
         assert not torch.equal(with_them(images), without(images))
     assert after.negatives.sources == [[], []]
     assert run("info", "--model", tmp_path / "after") == 0
-    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Anchor_changes: ")]
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Anchors changed: ")]
     assert len(told) == 2
     assert with_them.negatives.sources[0][0].path in told[1]
-    assert "'excluded_negatives'" in told[1]
+    assert "negative anchors left out 0 (" in told[1]
     again = as_list(tmp_path / "n.csv", faces[:1])
     assert run("anchors", tmp_path / "after", "--negatives", again, "--out", tmp_path / "again") == 0
     assert len(load_scorer(tmp_path / "again", "cpu").negatives.sources[0]) == 1
@@ -148,8 +148,8 @@ def test_place_without_a_kind_is_an_anchor(model: Path, tmp_path: Path) -> None:
 def test_info_counts_negative_anchors(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("info", "--model", model) == 0
     text = capsys.readouterr().out
-    assert "a4c: 3 anchors and 2 negative anchors\n" in text
-    assert "abdomen: 3 anchors\n" in text
+    assert "a4c: 3 anchors and 2 negative anchors" in text
+    assert "abdomen: 3 anchors;" in text
     assert run("info", "--model", model, "--json") == 0
     assert len(json.loads(capsys.readouterr().out)["info"]["anchor_changes"][0]["negatives"]) == COUNT
 

@@ -180,7 +180,7 @@ def test_axes_that_do_not_fit_are_refused(axes: str) -> None:
         pytest.param(UNIT * 1.2, id="above 1"),
         pytest.param(UNIT * 90, id="fractions up to 90"),
         pytest.param(UNIT * 1000, id="fractions up to 1000"),
-        pytest.param(GRAY.astype(np.int16) - 128, id="negative whole numbers"),
+        pytest.param(GRAY.astype(np.int16) - 100, id="negative whole numbers"),
         pytest.param(UNIT / 255, id="divided twice"),
         pytest.param(UNIT.astype(complex), id="complex"),
         pytest.param(GRAY.astype(str), id="text"),
@@ -189,6 +189,12 @@ def test_axes_that_do_not_fit_are_refused(axes: str) -> None:
 def test_values_whose_range_cannot_be_told_are_refused(values: NDArray[Any]) -> None:
     with pytest.raises(ReadError, match="which values are black and white"):
         as_cine(values)
+
+
+def test_gray_less_half_of_its_range_is_gray() -> None:
+    shifted = GRAY.astype(np.int16) - 128
+    assert shifted.min() == -128
+    np.testing.assert_array_equal(pixels(shifted), pixels(GRAY))
 
 
 def test_stated_range_makes_any_values_gray() -> None:

@@ -6,16 +6,6 @@ import struct
 from dataclasses import dataclass
 from typing import Literal
 
-from pydicom.uid import (
-    JPEG2000,
-    UID,
-    JPEGBaseline8Bit,
-    JPEGExtended12Bit,
-    JPEGLosslessSV1,
-    JPEGLSNearLossless,
-    RLELossless,
-)
-
 Color = Literal["RGB", "YBR"]
 
 JPEG_START, J2K_START, JP2_START = b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  "
@@ -56,15 +46,6 @@ class CodestreamHeader:
     read_as_ybr: bool = False
     is_signed: bool = False
 
-    @property
-    def syntax(self) -> UID:
-        """Transfer syntax of such a codestream."""
-        if self.frame_marker == 0:
-            return JPEG2000
-        if self.frame_marker == START_OF_FRAME_LS:
-            return JPEGLSNearLossless
-        return {0xC0: JPEGBaseline8Bit, LOSSLESS: JPEGLosslessSV1}.get(self.frame_marker, JPEGExtended12Bit)
-
 
 def read_header(codestream: bytes) -> CodestreamHeader | None:
     """Return the header of a codestream; ``None`` if it is damaged or of another kind, such as RLE."""
@@ -77,14 +58,6 @@ def read_header(codestream: bytes) -> CodestreamHeader | None:
     except (struct.error, IndexError):
         pass
     return None
-
-
-def infer_syntax(codestream: bytes) -> UID | None:
-    """Return the transfer syntax that a codestream shows; ``None`` if it is unknown."""
-    header = read_header(codestream)
-    if header is not None:
-        return header.syntax
-    return RLELossless if len(codestream) >= 64 and codestream.startswith(RLE_STARTS) else None
 
 
 def _jpeg2000(codestream: bytes) -> CodestreamHeader:

@@ -11,7 +11,8 @@ from typing import BinaryIO
 import numpy as np
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian
 
-from striq.data.readers.codestream import STARTS, infer_syntax
+from striq.data.readers.codestream import STARTS
+from striq.data.readers.codestream_syntax import infer_syntax
 from striq.data.readers.dicom_file import UNDEFINED_LENGTH, DicomFile
 from striq.data.readers.dicom_format import PixelFormat
 

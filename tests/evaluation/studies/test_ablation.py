@@ -218,9 +218,10 @@ def test_a_row_trains_once_is_kept_and_differs_where_the_score_does(runner: Abla
     trained = list((runner.output / "trained").iterdir())
     changed = runner.run("components/all ncc", {"quality": {"weights": {"ncc": 1.0}}})
     fewer = runner.run("hyperparameters/K", {"quality": {"num_anchors": 1}})
-    other = runner.run("anchors/random", {"quality": {"anchor_strategy": "random"}})
+    strategies = ("random", "k_center_greedy")  # of so few frames, one may happen to rank them as the default does
+    others = [runner.run(f"anchors/{name}", {"quality": {"anchor_strategy": name}}) for name in strategies]
     assert full not in (changed, fewer)
-    assert other != full
+    assert any(other != full for other in others)
     assert list((runner.output / "trained").iterdir()) == trained
     kept = runner.output / "components" / "full_seed0.json"
     kept.write_text(json.dumps({"srcc": {"a4c": 0.5, "kidney": 0.25}}), encoding="utf-8")
